@@ -1,0 +1,217 @@
+//! The client: one connection pool, one set of credentials, one private runtime.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::builder::ClientBuilder;
+use crate::clock::Clock;
+use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::local::Local;
+use crate::runtime::Runtime;
+use crate::store::memory::InMemoryStore;
+use crate::store::{Location, Store};
+
+/// A connection to one store, shared by any number of locks.
+///
+/// A client owns the connections, the credentials and the private runtime that blocking calls run
+/// on. It starts no threads, but for one that resolves a host name while a connection is made.
+/// Clones are the same client.
+///
+/// Locks of one client and key know of each other: they queue in order of arrival and only the
+/// first of them asks the store. So make one client and share it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, S3Lock};
+///
+/// # fn main() -> Result<(), s3_lock::LockError> {
+/// let client = Client::builder()
+///     .region("eu-central-1")
+///     .request_timeout(Duration::from_secs(2))
+///     .build()?;
+/// let reports = S3Lock::builder("my-bucket", "reports").client(client.clone()).build()?;
+/// let backups = S3Lock::builder("my-bucket", "backups").client(client).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn Store>,
+    clock: Clock,
+    request_timeout: Duration,
+    /// Whether the store has ever answered.
+    heard: AtomicBool,
+    /// Whether the store's `Date` was caught running ahead of this client's clock.
+    date_distrusted: AtomicBool,
+    /// What this client knows of each lock it has touched.
+    locals: Mutex<HashMap<Location, Arc<Local>>>,
+    // Last, so that connections are gone before what drives them.
+    runtime: Runtime,
+}
+
+/// How long one request may take, unless the caller says otherwise.
+pub(crate) const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to be made, unless the caller says otherwise.
+pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Above this many locks, those that nobody uses are forgotten: that costs them one read each.
+const MAX_IDLE_LOCALS: usize = 10_000;
+
+impl Client {
+    /// A client with region, endpoint and credentials from the environment; what is looked for
+    /// where is told at [`ClientBuilder`].
+    ///
+    /// Does no I/O: credentials, and a region that only a profile names, are looked up at the
+    /// first request.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Config`] if an environment variable holds what cannot be a region or an
+    /// endpoint: correct it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::new()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn new() -> Result<Client, LockError> {
+        Client::builder().build()
+    }
+
+    /// A client with settings of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("http://127.0.0.1:9000")
+    ///     .credentials("key", "secret", None)
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// A client of a new store in memory, for unit tests: short for
+    /// `InMemoryStore::new().client()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("any-bucket", "test").client(Client::in_memory()).build()?;
+    /// let _guard = lock.acquire("me")?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn in_memory() -> Client {
+        InMemoryStore::new().client()
+    }
+
+    pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
+        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT)
+    }
+
+    pub(crate) fn with_timeout(
+        store: Box<dyn Store>,
+        clock: Clock,
+        request_timeout: Duration,
+    ) -> Client {
+        Client {
+            inner: Arc::new(Inner {
+                store,
+                clock,
+                request_timeout,
+                heard: AtomicBool::new(false),
+                date_distrusted: AtomicBool::new(false),
+                locals: Mutex::default(),
+                runtime: Runtime::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.inner.store.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.inner.request_timeout
+    }
+
+    /// Notes that the store has answered.
+    pub(crate) fn heard(&self) {
+        self.inner.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store has ever answered this client.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.inner.heard.load(Ordering::Relaxed)
+    }
+
+    /// From now on, no record's age is told by the store's clock.
+    pub(crate) fn distrust_date(&self) {
+        if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "the store's Date advances faster than this machine's clock (does a proxy stamp \
+                 its own?): abandoned locks are now found by this machine's clock alone, which \
+                 takes a whole lease"
+            );
+        }
+    }
+
+    /// Whether the store's clock may tell a record's age.
+    pub(crate) fn trusts_date(&self) -> bool {
+        !self.inner.date_distrusted.load(Ordering::Relaxed)
+    }
+
+    /// What this client knows of the lock at `location`.
+    pub(crate) fn local(&self, location: &Location) -> Arc<Local> {
+        let locals = self.inner.locals.lock();
+        let mut locals = locals.unwrap_or_else(PoisonError::into_inner);
+        if let Some(local) = locals.get(location) {
+            return local.clone();
+        }
+        if locals.len() >= MAX_IDLE_LOCALS {
+            locals.retain(|_, local| Arc::strong_count(local) > 1);
+        }
+        let local = Arc::<Local>::default();
+        locals.insert(location.clone(), local.clone());
+        local
+    }
+
+    /// Runs a call to its end on the caller's thread.
+    pub(crate) fn run<T: Send>(
+        &self,
+        call: impl Future<Output = Result<T, LockError>> + Send,
+    ) -> Result<T, LockError> {
+        self.inner.runtime.block_on(call).map_err(local)?
+    }
+}
+
+/// This machine, not the store, would not do what a call needs.
+pub(crate) fn local(error: std::io::Error) -> LockError {
+    let what = "this machine could not start what a request needs (a thread, a file descriptor)";
+    let error = StorageError::new(StorageErrorKind::Local, what).with_source(error);
+    LockError::Storage(error)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

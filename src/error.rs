@@ -1,0 +1,377 @@
+//! Everything that can go wrong, told so that the reader knows what to do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::info::LockInfo;
+
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a call on a lock did not do what it was asked to do.
+///
+/// One variant for each thing that a caller would do differently.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, LockError, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report")
+///     .client(Client::in_memory())
+///     .build()?;
+/// let guard = lock.try_acquire("host-17")?;
+///
+/// match lock.try_acquire("host-18") {
+///     Err(LockError::Held(holder)) => assert_eq!(holder.owner(), "host-17"),
+///     other => panic!("two holders at once: {other:?}"),
+/// }
+/// # drop(guard);
+/// # Ok::<(), LockError>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody has the lock. Try later, or wait for it with
+    /// [`S3Lock::acquire`](crate::S3Lock::acquire).
+    #[error("{0}; try again later")]
+    Held(Box<LockInfo>),
+
+    /// The lock did not become free while the call was willing to wait. Wait longer, or look at
+    /// what the holder is doing.
+    #[error(
+        "gave up waiting for the lock after {}{}",
+        seconds(waited),
+        still_held(holder)
+    )]
+    TimedOut {
+        /// How long the call has waited.
+        waited: Duration,
+        /// Who held the lock when it was last looked at, if anybody was seen to.
+        holder: Option<Box<LockInfo>>,
+    },
+
+    /// The lock was acquired, but so slowly that less than `max_operation` is left of its lease;
+    /// it was given back. Raise
+    /// [`acquire_allowance`](crate::S3LockBuilder::acquire_allowance), or find out why the store
+    /// is slow.
+    #[error(
+        "the lock was acquired too slowly and given back: {} of its lease were left, and the \
+         main operation may take {}; raise acquire_allowance if the store is always this slow",
+        seconds(remaining),
+        seconds(needed)
+    )]
+    TooSlow {
+        /// What was left of the lease.
+        remaining: Duration,
+        /// What the main operation may need: `max_operation`.
+        needed: Duration,
+    },
+
+    /// The lock is no longer held. Stop the main operation: somebody else may be at it.
+    #[error(transparent)]
+    Lost(LostCause),
+
+    /// S3 said no, or did not answer. [`StorageError::is_retryable`] tells whether trying again
+    /// may help, and the message what else to do.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+
+    /// The object at the lock's key is not a lock of this crate. It is never overwritten: choose
+    /// another lock name, or move that object away while nobody uses the lock.
+    #[error(
+        "the object {key} is not a lock of ours ({reason}), and is left alone; choose another \
+         lock name or move the object away"
+    )]
+    #[non_exhaustive]
+    Foreign {
+        /// The key of the object.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The code or the environment asks for something that cannot work, as when no credentials
+    /// are to be found. Fix it: trying again does not help.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl LockError {
+    /// The storage error in it, if that is what it is.
+    pub(crate) fn into_storage(self) -> Option<StorageError> {
+        match self {
+            LockError::Storage(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether sending the same request again may help.
+    pub(crate) fn is_retryable(&self) -> bool {
+        matches!(self, LockError::Storage(error) if error.is_retryable())
+    }
+}
+
+fn still_held(holder: &Option<Box<LockInfo>>) -> String {
+    match holder {
+        Some(info) => format!(": {info}"),
+        None => String::new(),
+    }
+}
+
+/// A duration as a person reads it: `43.2 s`.
+pub(crate) fn seconds(span: &Duration) -> String {
+    match span.as_secs_f64() {
+        s if s >= 100.0 => format!("{s:.0} s"),
+        s => format!("{s:.1} s"),
+    }
+}
+
+/// How a lock that was held came to be held no longer.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{InMemoryStore, LockError, LostCause, S3Lock};
+///
+/// let store = InMemoryStore::new();
+/// let lock = S3Lock::builder("my-bucket", "nightly-report")
+///     .max_operation(Duration::from_secs(60))
+///     .client(store.client())
+///     .build()?;
+/// let guard = lock.acquire("host-17")?;
+/// store.advance(Duration::from_secs(600));
+/// match guard.check() {
+///     Err(LockError::Lost(LostCause::Expired { last_error: None })) => {}
+///     other => panic!("held beyond its lease: {other:?}"),
+/// }
+/// # Ok::<(), LockError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum LostCause {
+    /// The lease ran out before it was renewed or released.
+    Expired {
+        /// Why the last attempt to renew it failed, if there was one.
+        last_error: Option<Arc<StorageError>>,
+    },
+    /// Somebody else acquired the lock after the lease had run out.
+    TakenOver(Box<LockInfo>),
+    /// The record of the holding is gone: it was released by owner name elsewhere, or the object
+    /// was deleted or restored to an older version.
+    Vanished,
+    /// An operator broke the lock by force.
+    Broken,
+}
+
+impl fmt::Display for LostCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lock is lost: ")?;
+        match self {
+            LostCause::Expired { .. } => f.write_str("its lease ran out"),
+            LostCause::TakenOver(info) => write!(
+                f,
+                "its lease ran out and {:?} took it over with fencing token {}",
+                info.owner(),
+                info.fencing_token()
+            ),
+            LostCause::Vanished => f.write_str(
+                "its record is gone (released by owner name elsewhere, or the object was deleted)",
+            ),
+            LostCause::Broken => f.write_str("an operator broke it by force"),
+        }?;
+        f.write_str("; stop the main operation, somebody else may be at it")
+    }
+}
+
+impl std::error::Error for LostCause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LostCause::Expired {
+                last_error: Some(error),
+            } => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// Something in the code or the environment that has to be changed before a lock can work.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{LockError, S3Lock};
+///
+/// let refused = S3Lock::new("my-bucket", "locks", "a/b", Duration::from_secs(60));
+/// let Err(LockError::Config(error)) = refused else { panic!("a slash was let through") };
+/// assert_eq!(error.field(), "name");
+/// assert_eq!(error.to_string(), "invalid name \"a/b\": it holds a '/'; put folders into `folder`");
+/// ```
+#[derive(Debug)]
+pub struct ConfigError {
+    field: &'static str,
+    message: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> ConfigError {
+        ConfigError {
+            field,
+            message: message.into(),
+        }
+    }
+
+    /// A value that is not allowed for `field`, and the reason.
+    pub(crate) fn invalid(field: &'static str, value: &str, reason: &str) -> ConfigError {
+        let shown: String = value.chars().take(80).collect();
+        let cut = if shown.len() < value.len() { "…" } else { "" };
+        ConfigError::new(field, format!("invalid {field} {shown:?}{cut}: {reason}"))
+    }
+
+    /// What has to be changed: the name of an argument or setting, or `credentials`.
+    pub fn field(&self) -> &str {
+        self.field
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What S3 said, or that it said nothing.
+///
+/// Its message names the request, the answer, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct StorageError(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: StorageErrorKind,
+    what: String,
+    code: Option<String>,
+    outcome_unknown: bool,
+    hint: Option<String>,
+    source: Option<Source>,
+}
+
+/// What kind of trouble a [`StorageError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// A permission is missing; the message names it.
+    AccessDenied,
+    /// S3 does not accept the credentials: unknown, expired, or a wrong secret.
+    Credentials,
+    /// The bucket does not exist.
+    NoSuchBucket,
+    /// The bucket is in a region other than the one asked, and S3 did not say in which.
+    WrongRegion,
+    /// This machine's clock is too far from S3's for a signature to be accepted.
+    ClockSkewed,
+    /// No connection could be made.
+    Unreachable,
+    /// The request was sent, and no whole answer came in time.
+    NoAnswer,
+    /// S3 is overloaded or failing, and says so.
+    Unavailable,
+    /// Others changed the lock at the same moment, again and again.
+    Contended,
+    /// The store refused a write although its condition held, or answered in a way that S3 does
+    /// not.
+    Unexpected,
+    /// This machine could not start a thread or open what a request needs.
+    Local,
+}
+
+impl StorageError {
+    pub(crate) fn new(kind: StorageErrorKind, what: impl Into<String>) -> StorageError {
+        StorageError(Box::new(Inner {
+            kind,
+            what: what.into(),
+            code: None,
+            outcome_unknown: false,
+            hint: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn with_code(mut self, code: Option<String>) -> StorageError {
+        self.0.code = code;
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> StorageError {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_source<E>(mut self, source: E) -> StorageError
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) fn with_outcome_unknown(mut self, unknown: bool) -> StorageError {
+        self.0.outcome_unknown = unknown;
+        self
+    }
+
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> StorageErrorKind {
+        self.0.kind
+    }
+
+    /// The error code that S3 gave, such as `AccessDenied`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// Whether the same call may succeed later with nothing changed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            StorageErrorKind::Unreachable
+                | StorageErrorKind::NoAnswer
+                | StorageErrorKind::Unavailable
+                | StorageErrorKind::Contended
+                | StorageErrorKind::Local
+        )
+    }
+
+    /// Whether the call may have changed the lock all the same, or may yet change it.
+    ///
+    /// After an acquire: the lock may be held under your owner name until its lease has run out.
+    /// After a release: it may still be held until then. After a renewal: the guard's deadline is
+    /// what it was. [`S3Lock::status`](crate::S3Lock::status) shows what became of it.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.0.outcome_unknown
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)?;
+        if self.0.outcome_unknown {
+            f.write_str("; the lock may have been changed all the same")?;
+        }
+        match &self.0.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for StorageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}

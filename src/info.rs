@@ -1,0 +1,160 @@
+//! What a lock's record tells its readers.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::seconds;
+use crate::record::Record;
+
+/// A number that grows with every acquisition of a lock.
+///
+/// Hand it to whatever the lock protects, and let that refuse a token smaller than the largest it
+/// has seen: then even a holder that was paused beyond its lease can do no harm.
+///
+/// It starts at the store's time in microseconds and stays below 2<sup>53</sup> until the year
+/// 2255, so that no JSON tool rounds it.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// let first = lock.acquire("host-17")?.fencing_token();
+/// let second = lock.acquire("host-18")?.fencing_token();
+/// assert!(second > first);
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FencingToken(u64);
+
+impl FencingToken {
+    pub(crate) fn new(token: u64) -> FencingToken {
+        FencingToken(token)
+    }
+
+    /// The number itself, for a database column or a header.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What [`S3Lock::status`](crate::S3Lock::status) found.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, LockStatus, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// assert!(matches!(lock.status()?, LockStatus::Free));
+/// let _guard = lock.acquire("host-17")?;
+/// match lock.status()? {
+///     LockStatus::Held(info) => assert_eq!(info.owner(), "host-17"),
+///     other => panic!("not held: {other:?}"),
+/// }
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockStatus {
+    /// Nobody holds the lock.
+    Free,
+    /// Somebody holds it.
+    Held(LockInfo),
+    /// Somebody held it and did not give it back in time: the next who asks will get it.
+    Expired(LockInfo),
+}
+
+/// Who holds, or held, a lock.
+///
+/// `Display` writes it as one line for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    key: String,
+    record: Record,
+    remaining: Duration,
+}
+
+impl LockInfo {
+    pub(crate) fn new(key: &str, record: Record, remaining: Duration) -> LockInfo {
+        LockInfo {
+            key: key.to_owned(),
+            record,
+            remaining,
+        }
+    }
+
+    /// The name that the holder gave itself.
+    pub fn owner(&self) -> &str {
+        &self.record.owner
+    }
+
+    /// The fencing token of the holding.
+    pub fn fencing_token(&self) -> FencingToken {
+        FencingToken::new(self.record.fencing_token)
+    }
+
+    /// How much longer the lock is held at the most, as of the answer that carried this.
+    ///
+    /// From a guard: until its own deadline. From anywhere else: until the observer may take the
+    /// lock over if its holder does nothing, which is a little later (`clock_margin` and
+    /// lease / 500).
+    pub fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// How long the holding lasts from its last write, unless it is renewed.
+    pub fn lease(&self) -> Duration {
+        self.record.lease()
+    }
+
+    /// When the holding began, in whole seconds by the holder's wall clock: for people, not for
+    /// comparing with a clock of yours.
+    pub fn acquired_at(&self) -> SystemTime {
+        self.record.acquired_at.into()
+    }
+
+    /// The holder's host name, or an empty text where the operating system told none.
+    pub fn host(&self) -> &str {
+        &self.record.host
+    }
+
+    /// The holder's process id on that host.
+    pub fn pid(&self) -> u32 {
+        self.record.pid
+    }
+
+    /// What the holder said that it wants the lock for.
+    pub fn purpose(&self) -> Option<&str> {
+        self.record.purpose.as_deref()
+    }
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "lock {} is held by {:?} (host {:?}, pid {}, fencing token {}) for at most {} more",
+            self.key,
+            self.owner(),
+            self.host(),
+            self.pid(),
+            self.fencing_token(),
+            seconds(&self.remaining)
+        )?;
+        match self.purpose() {
+            Some(purpose) => write!(f, ", for {purpose:?}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What this crate's own models, fuzzers and benches reach into. No promise: it changes with any
+//! release.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::error::LockError;
+use crate::protocol::{Condition, ETag};
+use crate::store::{Found, Location, Put};
+
+pub use crate::clock::Instant;
+
+/// The rules.
+pub mod protocol {
+    pub use crate::protocol::*;
+}
+
+/// The stored bytes.
+pub mod record {
+    pub use crate::record::*;
+}
+
+/// The classifier of replies.
+pub mod reply {
+    pub use crate::store::s3::reply::{Asked, Reply};
+    pub use crate::store::{Found, Location, Object, Put};
+}
+
+/// Signed requests through a client's own connections, with no lock in between: the floor that a
+/// lock's cycle is measured against.
+#[derive(Debug)]
+pub struct Raw {
+    client: Client,
+    location: Location,
+}
+
+/// As long as a request of a lock may take by default.
+const LIMIT: Duration = Duration::from_secs(5);
+
+impl Raw {
+    /// Requests about one object.
+    pub fn new(client: Client, bucket: &str, key: &str) -> Raw {
+        let location = Location {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        };
+        Raw { client, location }
+    }
+
+    /// Puts the object in place of the version `over`, or where none is; returns the new version.
+    pub fn put(&self, body: Vec<u8>, over: Option<ETag>) -> Result<ETag, LockError> {
+        let condition = over.map_or(Condition::Absent, Condition::Matches);
+        let store = self.client.store();
+        self.client.run(async {
+            match store.write(&self.location, body, &condition, LIMIT).await {
+                Put::Applied(etag) => Ok(etag),
+                Put::Refused(_, error) | Put::NotSent(error) | Put::Unknown(error) => Err(error),
+            }
+        })
+    }
+
+    /// Gets the object, if there is one.
+    pub fn get(&self) -> Result<Option<(ETag, Vec<u8>)>, LockError> {
+        let store = self.client.store();
+        self.client.run(async {
+            match store.read(&self.location, LIMIT).await? {
+                Found::Object(object) => Ok(Some((object.etag, object.body))),
+                Found::Absent { .. } => Ok(None),
+                Found::Hidden { error, .. } => Err(error),
+            }
+        })
+    }
+}

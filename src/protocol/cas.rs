@@ -1,0 +1,143 @@
+//! One compare-and-swap, from its first send to a certain outcome.
+//!
+//! The rules for a lost answer live here and nowhere else:
+//!
+//! * The write is sent again with the same body under the same condition, or the record is read.
+//! * A read that shows the whole body: it was applied.
+//! * A read that shows the condition still standing: it may yet land. Not resolved.
+//! * A read that shows anything else: ETags never come back, so it never lands.
+//! * A refusal counts as an outcome only while no earlier attempt is unresolved. A refused
+//!   condition is read in any case, because a proxy may have repeated the request, and the record
+//!   that refused the second copy may be the first.
+
+use crate::clock::Instant;
+use crate::protocol::{Answer, Condition, ETag, Event, Refusal, Sight, Trouble, Why, Write};
+
+/// A write under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cas {
+    write: Write,
+    first_send: Instant,
+    certainty: Certainty,
+    /// The last read failed, so the next step is another.
+    reading: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Certainty {
+    /// Every attempt so far had a certain end.
+    Clear,
+    /// The only attempt was refused for its condition, and not yet read back.
+    Doubted,
+    /// An attempt has had no answer.
+    Unresolved,
+}
+
+/// What a write needs next, or how it ended.
+pub enum Progress {
+    Send(Write),
+    Read,
+    Pause(Why),
+    /// Applied, as this version.
+    Applied(ETag),
+    /// It will never be applied: this stands instead.
+    Overtaken(Sight),
+    /// Not applied, for a reason that may pass. Another write may succeed.
+    NotApplied(Why),
+    /// Not applied, and trying again does not help.
+    Refused,
+    /// Given up without knowing. It may have happened or may yet happen.
+    Unresolved,
+}
+
+impl Cas {
+    /// Begins a write whose first send is now or later.
+    pub fn new(write: Write, now: Instant) -> Cas {
+        Cas {
+            write,
+            first_send: now,
+            certainty: Certainty::Clear,
+            reading: false,
+        }
+    }
+
+    pub fn write(&self) -> &Write {
+        &self.write
+    }
+
+    pub fn first_send(&self) -> Instant {
+        self.first_send
+    }
+
+    pub fn is_unresolved(&self) -> bool {
+        self.certainty == Certainty::Unresolved
+    }
+
+    pub fn on(&mut self, event: Event) -> Progress {
+        match event {
+            Event::Resume if self.reading => Progress::Read,
+            Event::Resume => Progress::Send(self.write.clone()),
+            Event::Wrote(answer) => self.answered(answer),
+            Event::Read(Ok(sight)) => self.read(sight),
+            Event::Read(Err(Trouble::Passing)) => {
+                self.reading = true;
+                Progress::Pause(Why::Trouble)
+            }
+            Event::Read(Err(Trouble::Lasting)) | Event::GiveUp => self.give_up(),
+        }
+    }
+
+    fn answered(&mut self, answer: Answer) -> Progress {
+        match (answer, self.certainty) {
+            (Answer::Applied(etag), _) => Progress::Applied(etag),
+            (Answer::Unknown, _) => {
+                self.certainty = Certainty::Unresolved;
+                Progress::Read
+            }
+            (Answer::NotSent(Trouble::Passing), Certainty::Unresolved) => {
+                Progress::Pause(Why::Trouble)
+            }
+            (Answer::NotSent(Trouble::Lasting), Certainty::Unresolved) => Progress::Unresolved,
+            (Answer::NotSent(Trouble::Passing), _) => Progress::NotApplied(Why::Trouble),
+            (Answer::NotSent(Trouble::Lasting), _) => Progress::Refused,
+            // Whatever this attempt was told, an earlier one may still land.
+            (Answer::Refused(_), Certainty::Unresolved) => Progress::Read,
+            (Answer::Refused(Refusal::Condition), _) => {
+                self.certainty = Certainty::Doubted;
+                Progress::Read
+            }
+            (Answer::Refused(Refusal::Conflict), _) => Progress::NotApplied(Why::Contended),
+            (Answer::Refused(Refusal::Denied), _) => Progress::Refused,
+        }
+    }
+
+    fn read(&mut self, sight: Sight) -> Progress {
+        self.reading = false;
+        if let Sight::Present(seen) = &sight
+            && seen.record == self.write.record
+        {
+            return Progress::Applied(seen.etag.clone());
+        }
+        let stands = match (&sight, &self.write.condition) {
+            (Sight::Absent { .. }, Condition::Absent) => true,
+            (Sight::Present(seen), Condition::Matches(etag)) => seen.etag == *etag,
+            // Without `s3:GetObject` nothing can be read back, now or later.
+            (Sight::Hidden { .. }, _) if self.is_unresolved() => return Progress::Unresolved,
+            (Sight::Hidden { .. }, _) => return Progress::Refused,
+            _ => false,
+        };
+        match (stands, self.certainty) {
+            (false, _) => Progress::Overtaken(sight),
+            (true, Certainty::Unresolved) => Progress::Pause(Why::Trouble),
+            // ETags never come back, so this store refuses a condition that holds.
+            (true, _) => Progress::Refused,
+        }
+    }
+
+    fn give_up(&self) -> Progress {
+        match self.certainty {
+            Certainty::Clear => Progress::NotApplied(Why::Trouble),
+            Certainty::Doubted | Certainty::Unresolved => Progress::Unresolved,
+        }
+    }
+}

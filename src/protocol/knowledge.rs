@@ -1,0 +1,132 @@
+//! What one client knows of one lock, across its calls.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::protocol::{ETag, Seen, Sight, StoreSeconds};
+use crate::record::{MAX_TOKEN, Record};
+
+/// A record together with the version that it is stored as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    pub etag: ETag,
+    pub record: Record,
+}
+
+/// What this client remembers of a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Knowledge {
+    /// The record that this client itself released last: a next acquire may bet on it.
+    pub released: Option<Known>,
+    highest_token: u64,
+    sighting: Option<Sighting>,
+}
+
+/// The first time that the current version was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sighting {
+    etag: ETag,
+    arrived: Instant,
+    date: Option<StoreSeconds>,
+}
+
+/// How an observer decides that a holder is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Patience {
+    /// What a record's age must exceed its lease by, beside the share for the clocks' rates.
+    pub margin: Duration,
+    /// Whether `Date` and `Last-Modified` of one reply may tell the age.
+    pub store_clock: bool,
+}
+
+/// Two clocks may differ by this part of a lease in what they count: 0.2 %.
+const RATE_SHARE: u32 = 500;
+/// How much more than this client's clock `Date` may advance between two replies: both ends are
+/// cut to whole seconds.
+const DATE_TOLERANCE: Duration = Duration::from_secs(1);
+
+impl Knowledge {
+    /// Takes in what a read showed. Says whether it proves that the store's `Date` runs ahead of
+    /// this client's clock, and so must not tell anybody's age.
+    #[must_use]
+    pub fn observe(&mut self, sight: &Sight) -> bool {
+        let Sight::Present(seen) = sight else {
+            self.sighting = None;
+            return false;
+        };
+        self.saw_token(seen.record.fencing_token);
+        match &self.sighting {
+            Some(first) if first.etag == seen.etag => date_ran_ahead(first, seen),
+            _ => {
+                self.sighting = Some(Sighting {
+                    etag: seen.etag.clone(),
+                    arrived: seen.arrived,
+                    date: seen.date,
+                });
+                false
+            }
+        }
+    }
+
+    pub fn saw_token(&mut self, token: u64) {
+        self.highest_token = self.highest_token.max(token);
+    }
+
+    /// The token of a next holding: above the record's and above every one ever seen for this key.
+    pub fn next_token(&self, current: u64) -> u64 {
+        current.max(self.highest_token) + 1
+    }
+
+    /// The token of a first holding: the store's time in microseconds, so that an object that was
+    /// deleted and made anew does not repeat the tokens of its former life.
+    pub fn first_token(&self, date: StoreSeconds) -> u64 {
+        let micros = u64::try_from(date).unwrap_or(0).saturating_mul(1_000_000);
+        let least = self.highest_token + 1;
+        // Only a clock set beyond 2255 is cut; what is left above holds a million million tokens.
+        micros.min(MAX_TOKEN - (1 << 40)).max(least)
+    }
+
+    /// How long until `seen` may be taken over: zero once it has expired.
+    ///
+    /// Its age is the larger of two lower bounds, each taken from one clock: by the store's,
+    /// `Date` − `Last-Modified` of one reply; by this client's, the time since this version was
+    /// first seen.
+    pub fn free_in(&self, seen: &Seen, patience: &Patience, now: Instant) -> Duration {
+        let lease = seen.record.lease();
+        let expiry = lease + patience.margin + lease / RATE_SHARE;
+        let own = match &self.sighting {
+            Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
+            _ => Duration::ZERO,
+        };
+        let age = own.max(age_by_store(seen, patience, now));
+        // Older than, not as old as.
+        match expiry.checked_sub(age) {
+            Some(left) => left.max(Duration::from_nanos(1)),
+            None => Duration::ZERO,
+        }
+    }
+}
+
+fn age_by_store(seen: &Seen, patience: &Patience, now: Instant) -> Duration {
+    let (Some(date), Some(modified)) = (seen.date, seen.modified) else {
+        return Duration::ZERO;
+    };
+    if !patience.store_clock {
+        return Duration::ZERO;
+    }
+    match u64::try_from(date.saturating_sub(modified)) {
+        Ok(age) => Duration::from_secs(age) + now.at_least_since(seen.arrived),
+        // A reply from before the object was written says nothing of its age.
+        Err(_) => Duration::ZERO,
+    }
+}
+
+/// Whether the store's clock, as `Date` shows it, advanced more than this client's did.
+fn date_ran_ahead(first: &Sighting, seen: &Seen) -> bool {
+    let (Some(from), Some(to)) = (first.date, seen.date) else {
+        return false;
+    };
+    let own = seen.arrived.at_most_since(first.arrived);
+    let advanced = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
+    Duration::from_secs(advanced) > own + DATE_TOLERANCE
+}

@@ -1,0 +1,260 @@
+//! The stored bytes: what the object at a lock's key holds.
+//!
+//! One JSON object, written whole by every transition and readable by `aws s3 cp s3://... -`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The version of the record that this crate writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+/// A record is a few hundred bytes; anything above this is somebody else's object.
+pub const MAX_BODY: usize = 64 * 1024;
+/// The longest lease that is written or believed: 7 days.
+pub const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Fencing tokens stay below 2^53, so that no JSON tool rounds them.
+pub const MAX_TOKEN: u64 = (1 << 53) - 1;
+
+/// What the object at a lock's key says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    pub state: State,
+    pub owner: String,
+    pub fencing_token: u64,
+    lease_ms: u64,
+    pub nonce: Nonce,
+    pub acquired_at: Stamp,
+    pub host: String,
+    pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The fencing token of the last holding that an operator broke by force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<u64>,
+}
+
+/// Whether the lock is held or free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Held,
+    Released,
+}
+
+/// 128 random bits that make every write's body, and so its ETag, unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Nonce(pub u128);
+
+impl From<Nonce> for String {
+    fn from(nonce: Nonce) -> String {
+        format!("{:032x}", nonce.0)
+    }
+}
+
+impl TryFrom<String> for Nonce {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(hex: String) -> Result<Nonce, Self::Error> {
+        u128::from_str_radix(&hex, 16).map(Nonce)
+    }
+}
+
+/// A wall-clock second, for people; no decision ever rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Stamp(DateTime<Utc>);
+
+impl Stamp {
+    pub fn unix_seconds(self) -> i64 {
+        self.0.timestamp()
+    }
+}
+
+impl From<std::time::SystemTime> for Stamp {
+    fn from(time: std::time::SystemTime) -> Stamp {
+        let time = DateTime::<Utc>::from(time);
+        Stamp(DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time))
+    }
+}
+
+impl From<Stamp> for std::time::SystemTime {
+    fn from(stamp: Stamp) -> Self {
+        stamp.0.into()
+    }
+}
+
+impl From<Stamp> for String {
+    fn from(stamp: Stamp) -> String {
+        stamp.0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+}
+
+impl TryFrom<String> for Stamp {
+    type Error = chrono::ParseError;
+
+    fn try_from(text: String) -> Result<Stamp, Self::Error> {
+        DateTime::parse_from_rfc3339(&text).map(|time| Stamp(time.to_utc()))
+    }
+}
+
+/// Who takes a lock and on what terms: the part of a record that an acquisition brings along.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    pub owner: String,
+    pub lease: Duration,
+    pub acquired_at: Stamp,
+    pub host: String,
+    pub pid: u32,
+    pub purpose: Option<String>,
+}
+
+impl Record {
+    /// The record of a new holding.
+    pub fn held(holder: Holder, fencing_token: u64, broken: Option<u64>, nonce: Nonce) -> Record {
+        Record {
+            format: FORMAT,
+            state: State::Held,
+            owner: holder.owner,
+            fencing_token,
+            lease_ms: u64::try_from(holder.lease.as_millis()).unwrap_or(u64::MAX),
+            nonce,
+            acquired_at: holder.acquired_at,
+            host: holder.host,
+            pid: holder.pid,
+            purpose: holder.purpose,
+            broken,
+        }
+    }
+
+    /// The same holding, written anew.
+    pub fn renewed(&self, nonce: Nonce) -> Record {
+        Record {
+            nonce,
+            ..self.clone()
+        }
+    }
+
+    /// The same holding, given back. The token stays, so that the next one is larger.
+    pub fn released(&self, nonce: Nonce) -> Record {
+        Record {
+            state: State::Released,
+            ..self.renewed(nonce)
+        }
+    }
+
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.state == State::Held
+    }
+
+    /// The bytes to store.
+    pub fn to_body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record has string keys and serialises without failing")
+    }
+
+    /// Reads stored bytes, or says why they are not a lock of ours.
+    pub fn parse(body: &[u8]) -> Result<Record, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        if body.len() > MAX_BODY {
+            return Err(format!("it is larger than {MAX_BODY} bytes"));
+        }
+        let not_ours = |e: serde_json::Error| format!("it does not parse: {e}");
+        let version: Version = serde_json::from_slice(body).map_err(not_ours)?;
+        if version.format != FORMAT {
+            let found = version.format;
+            return Err(format!(
+                "it has format {found}, and this version reads {FORMAT}"
+            ));
+        }
+        let record: Record = serde_json::from_slice(body).map_err(not_ours)?;
+        if record.lease() > MAX_LEASE {
+            return Err("its lease is longer than 7 days".to_owned());
+        }
+        if record.fencing_token >= MAX_TOKEN {
+            return Err("its fencing token is not below 2^53".to_owned());
+        }
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let holder = Holder {
+            owner: "host-17".to_owned(),
+            lease: Duration::from_secs(130),
+            acquired_at: Stamp::try_from("2026-11-23T02:00:00Z".to_owned()).unwrap(),
+            host: "web-3".to_owned(),
+            pid: 4242,
+            purpose: None,
+        };
+        Record::held(holder, 1_795_399_200_000_001, None, Nonce(0xab))
+    }
+
+    #[test]
+    fn a_record_is_the_json_that_the_documentation_shows() {
+        let body = String::from_utf8(record().to_body()).unwrap();
+        assert_eq!(
+            body,
+            r#"{"format":1,"state":"held","owner":"host-17","fencing_token":1795399200000001,"#
+                .to_owned()
+                + r#""lease_ms":130000,"nonce":"000000000000000000000000000000ab","#
+                + r#""acquired_at":"2026-11-23T02:00:00Z","host":"web-3","pid":4242}"#
+        );
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let mut written = record().released(Nonce(u128::MAX));
+        written.purpose = Some("a \"quoted\"\nпурпос 🔒".to_owned());
+        written.broken = Some(7);
+        assert_eq!(Record::parse(&written.to_body()), Ok(written));
+    }
+
+    #[test]
+    fn a_release_keeps_the_fencing_token() {
+        let held = record();
+        assert_eq!(held.released(Nonce(1)).fencing_token, held.fencing_token);
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let body = String::from_utf8(record().to_body()).unwrap();
+        let body = body.replacen('{', r#"{"colour":"green","#, 1);
+        assert_eq!(Record::parse(body.as_bytes()), Ok(record()));
+    }
+
+    #[test]
+    fn bodies_that_are_no_lock_of_ours_are_refused_with_the_reason() {
+        let body = String::from_utf8(record().to_body()).unwrap();
+        let newer = body.replace("\"format\":1", "\"format\":2");
+        let longer = body.replace("130000", "604800001");
+        let beyond = body.replace("1795399200000001", "9007199254740992");
+        let huge = format!("{}{}", body, " ".repeat(MAX_BODY));
+        let cases = [
+            ("", "does not parse"),
+            ("hello", "does not parse"),
+            ("{}", "missing field `format`"),
+            (r#"{"format":1}"#, "missing field"),
+            (&newer, "format 2"),
+            (&longer, "longer than 7 days"),
+            (&beyond, "below 2^53"),
+            (&huge, "larger than 65536 bytes"),
+        ];
+        for (body, reason) in cases {
+            let refused = Record::parse(body.as_bytes()).unwrap_err();
+            assert!(refused.contains(reason), "{body:.40}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The private runtime: how blocking calls run asynchronous code, wherever they are made.
+//!
+//! No thread is started for it: a call drives the runtime from the caller's own thread, and calls
+//! from several threads share it. Between calls nothing runs.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use std::{panic, thread};
+
+use tokio::runtime::{Builder, Handle, Runtime as Tokio};
+
+/// A current-thread runtime that is built when it is first needed.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    tokio: Mutex<Option<std::sync::Arc<Tokio>>>,
+}
+
+/// Host names are resolved on a thread of tokio's pool. It is not kept: a program that holds a
+/// lock for an hour should not hold an idle thread for it.
+const RESOLVER_KEEP_ALIVE: Duration = Duration::from_millis(10);
+
+impl Runtime {
+    /// Runs `future` to its end on the caller's thread.
+    ///
+    /// Inside somebody else's runtime blocking is not allowed and would panic, so there the future
+    /// runs on a helper thread while this one waits for it. That blocks the caller's executor for as
+    /// long, which is what a blocking call does.
+    pub(crate) fn block_on<F>(&self, future: F) -> io::Result<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        let tokio = self.get()?;
+        if may_block_here() {
+            return Ok(tokio.block_on(future));
+        }
+        thread::scope(|scope| {
+            let helper = thread::Builder::new().name("s3-lock-call".to_owned());
+            let helper = helper.spawn_scoped(scope, || tokio.block_on(future))?;
+            // A panic of the helper is a panic of this call, and not to be swallowed.
+            Ok(helper.join().unwrap_or_else(|p| panic::resume_unwind(p)))
+        })
+    }
+
+    fn get(&self) -> io::Result<std::sync::Arc<Tokio>> {
+        let mut tokio = self.tokio.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tokio) = tokio.as_ref() {
+            return Ok(tokio.clone());
+        }
+        let built = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("s3-lock-resolver")
+            .thread_keep_alive(RESOLVER_KEEP_ALIVE)
+            .build()?;
+        Ok(tokio.insert(std::sync::Arc::new(built)).clone())
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let tokio = self.tokio.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Dropping a runtime inside another one panics, and a plain drop waits for a name lookup
+        // that hangs. Calls hold the other references, and no call outlives the client.
+        if let Some(tokio) = tokio.take().and_then(std::sync::Arc::into_inner) {
+            tokio.shutdown_background();
+        }
+    }
+}
+
+/// Whether this thread may drive a runtime: not while it drives another one, and not while its
+/// thread-local storage is being torn down, when tokio cannot tell.
+fn may_block_here() -> bool {
+    match Handle::try_current() {
+        Ok(_) => false,
+        Err(error) => !error.is_thread_local_destroyed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_drives_the_runtime_on_the_callers_own_thread() {
+        let caller = thread::current().id();
+        let ran_on = Runtime::default().block_on(async { thread::current().id() });
+        assert_eq!(ran_on.unwrap(), caller);
+    }
+
+    #[test]
+    fn a_call_inside_another_runtime_runs_beside_it() {
+        let outer = Builder::new_current_thread().build().unwrap();
+        let answer = outer.block_on(async { Runtime::default().block_on(async { 42 }) });
+        assert_eq!(answer.unwrap(), 42);
+    }
+
+    #[test]
+    fn several_threads_share_one_runtime() {
+        let runtime = Runtime::default();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| runtime.block_on(tokio::time::sleep(Duration::from_millis(10))));
+            }
+        });
+    }
+}

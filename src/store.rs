@@ -1,0 +1,77 @@
+//! What the lock needs of a store: one read and one conditional write.
+
+pub(crate) mod memory;
+pub(crate) mod s3;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::error::LockError;
+use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
+
+/// A future that a store hands out; boxed, because stores are chosen at run time.
+pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    pub bucket: String,
+    pub key: String,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Found {
+    Absent {
+        date: Option<StoreSeconds>,
+    },
+    /// 403 `AccessDenied`: absent and not listable, or not readable; the error in case it matters.
+    Hidden {
+        date: Option<StoreSeconds>,
+        error: LockError,
+    },
+    Object(Object),
+}
+
+/// An object as one reply showed it.
+#[derive(Debug)]
+pub struct Object {
+    pub etag: ETag,
+    pub body: Vec<u8>,
+    pub date: Option<StoreSeconds>,
+    pub modified: Option<StoreSeconds>,
+}
+
+/// What is known of one attempt to write.
+#[derive(Debug)]
+pub enum Put {
+    Applied(ETag),
+    Refused(Refusal, LockError),
+    /// Nothing was written to the network.
+    NotSent(LockError),
+    /// It may have happened, or may yet happen.
+    Unknown(LockError),
+}
+
+/// An object store with conditional writes.
+///
+/// Every call ends within `limit`.
+pub(crate) trait Store: Send + Sync {
+    fn read<'a>(
+        &'a self,
+        at: &'a Location,
+        limit: Duration,
+    ) -> Pending<'a, Result<Found, LockError>>;
+
+    /// Writes `body` if `condition` holds; `condition` [`Condition::Absent`] creates and
+    /// [`Condition::Matches`] replaces. Sends one request, and does not try again once any of it
+    /// has been written.
+    fn write<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+    ) -> Pending<'a, Put>;
+}

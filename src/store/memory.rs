@@ -1,0 +1,166 @@
+//! A store in memory, for tests that need no server.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::error::StorageError;
+use crate::error::{LockError, StorageErrorKind};
+use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
+use crate::store::{Found, Location, Object, Pending, Put, Store};
+
+/// A store in this process's memory, for unit tests of code that takes locks.
+///
+/// It follows the same protocol and gives the same errors as S3, without a network. Every bucket
+/// exists. Its clock, and that of its clients, is the system's until [`advance`] moves it, so that a
+/// test can let a lease run out without waiting for it.
+///
+/// [`advance`]: InMemoryStore::advance
+///
+/// # Examples
+///
+/// A holder that crashed, and its successor an hour later:
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{InMemoryStore, LockError, S3Lock};
+///
+/// let store = InMemoryStore::new();
+/// let lock_of = |client| {
+///     S3Lock::builder("my-bucket", "nightly-report")
+///         .max_operation(Duration::from_secs(60))
+///         .client(client)
+///         .build()
+/// };
+/// let crashed = lock_of(store.client())?;
+/// std::mem::forget(crashed.acquire("host-17")?);
+///
+/// let successor = lock_of(store.client())?;
+/// assert!(matches!(successor.try_acquire("host-18"), Err(LockError::Held(_))));
+/// store.advance(Duration::from_secs(3600));
+/// let _guard = successor.try_acquire("host-18")?;
+/// # Ok::<(), LockError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct InMemoryStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Clock,
+    objects: Mutex<Objects>,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared {
+            clock: Clock::adjustable(),
+            objects: Mutex::default(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Objects {
+    by_location: HashMap<Location, Stored>,
+    versions: u64,
+}
+
+struct Stored {
+    etag: ETag,
+    body: Vec<u8>,
+    modified: StoreSeconds,
+}
+
+impl InMemoryStore {
+    /// A store that holds nothing.
+    pub fn new() -> InMemoryStore {
+        InMemoryStore::default()
+    }
+
+    /// A client of this store. Each call gives an independent one, as if in a process of its own;
+    /// clones of one client are the same client.
+    pub fn client(&self) -> Client {
+        Client::with_store(Box::new(self.clone()), self.shared.clock.clone())
+    }
+
+    /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
+    /// wait for a lease to run out. Returns at once.
+    pub fn advance(&self, span: Duration) {
+        self.shared.clock.advance(span);
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        let objects = self.shared.objects.lock();
+        // Nothing between lock and unlock leaves the map half changed.
+        objects.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn date(&self) -> StoreSeconds {
+        let wall = self.shared.clock.wall();
+        let since = wall.duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |s| s.as_secs().cast_signed())
+    }
+
+    fn get(&self, at: &Location) -> Found {
+        let date = Some(self.date());
+        match self.objects().by_location.get(at) {
+            None => Found::Absent { date },
+            Some(stored) => Found::Object(Object {
+                etag: stored.etag.clone(),
+                body: stored.body.clone(),
+                date,
+                modified: Some(stored.modified),
+            }),
+        }
+    }
+
+    fn put(&self, at: &Location, body: Vec<u8>, condition: &Condition) -> Put {
+        let modified = self.date();
+        let mut objects = self.objects();
+        let holds = match (condition, objects.by_location.get(at)) {
+            (Condition::Absent, None) => true,
+            (Condition::Matches(etag), Some(stored)) => stored.etag == *etag,
+            _ => false,
+        };
+        if !holds {
+            let what = format!("the condition of a write to {} does not hold", at.key);
+            let error = StorageError::new(StorageErrorKind::Contended, what);
+            return Put::Refused(Refusal::Condition, LockError::Storage(error));
+        }
+        objects.versions += 1;
+        let etag = ETag(format!("\"{}\"", objects.versions));
+        let stored = Stored {
+            etag: etag.clone(),
+            body,
+            modified,
+        };
+        objects.by_location.insert(at.clone(), stored);
+        Put::Applied(etag)
+    }
+}
+
+impl Store for InMemoryStore {
+    fn read<'a>(&'a self, at: &'a Location, _: Duration) -> Pending<'a, Result<Found, LockError>> {
+        Box::pin(async move { Ok(self.get(at)) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        _: Duration,
+    ) -> Pending<'a, Put> {
+        Box::pin(async move { self.put(at, body, condition) })
+    }
+}
+
+impl fmt::Debug for InMemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemoryStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,46 @@
+//! An in-process S3 server for tests, the example and the benches.
+//!
+//! [`Server::start`] gives an endpoint on the loopback that checks signatures and preconditions as AWS does, keeps its
+//! objects in memory, writes down every request, and misbehaves on demand. HTTP parsing, XML and signatures come from
+//! `s3s`; what AWS does and `s3s` does not (a clock of its own, regions, lost replies) is done around it.
+//!
+//! A request passes through the files in this order: `connections` accepts it, `front` logs it and looks for a scripted
+//! fault, `refusal` checks clock and region, `s3s` the signature, `backend` translates, and `store` decides.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each binary that includes this module uses another part of it"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the server's clock and waits are its own, not the crate's"
+)]
+
+mod backend;
+mod clock;
+mod connections;
+mod faults;
+mod front;
+mod journal;
+mod refusal;
+mod reply;
+mod server;
+mod settings;
+mod store;
+
+pub use faults::{Fault, Match};
+pub use journal::Request;
+pub use server::Server;
+pub use settings::{DateHeader, RegionReply};
+pub use store::StoredObject;
+
+/// The bucket that every server has from the start.
+pub const BUCKET: &str = "locks-test";
+/// The only access key that the server knows.
+pub const ACCESS_KEY: &str = "AKIDLOCKSTEST";
+/// The secret that goes with [`ACCESS_KEY`].
+pub const SECRET_KEY: &str = "locks-test-secret";
+/// A region to sign for; without [`Server::set_region`] any other does as well.
+pub const REGION: &str = "us-east-1";

@@ -1,0 +1,35 @@
+//! What tests can set for the whole server.
+
+use std::time::Duration;
+
+/// What the server says in the `Date` header of its replies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DateHeader {
+    /// The server's own clock.
+    #[default]
+    Clock,
+    /// No such header.
+    Absent,
+    /// This text, whatever it is.
+    Fixed(String),
+}
+
+/// How the server refuses a request signed for another region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegionReply {
+    /// 301 `PermanentRedirect`, the right region in the header `x-amz-bucket-region` alone.
+    #[default]
+    Redirect,
+    /// 400 `AuthorizationHeaderMalformed`, the right region in the body alone.
+    Malformed,
+}
+
+/// The settings in force; read once per request.
+#[derive(Clone, Default)]
+pub struct Settings {
+    pub latency: Duration,
+    pub date: DateHeader,
+    /// `None` accepts every region.
+    pub region: Option<String>,
+    pub region_reply: RegionReply,
+}
