@@ -471,20 +471,24 @@ fn first(set: Option<String>, variables: [&str; 2]) -> Option<String> {
 
 fn check_endpoint(url: &str) -> Result<String, ConfigError> {
     let refuse = |reason| Err(ConfigError::invalid("endpoint", url, reason));
-    let trimmed = url.strip_suffix('/').unwrap_or(url);
-    let host = trimmed
-        .strip_prefix("http://")
-        .or_else(|| trimmed.strip_prefix("https://"));
-    match host {
-        None => refuse("it needs a scheme: http:// or https://"),
-        Some("") => refuse("it has no host"),
-        Some(host) if host.contains(['/', '?', '#']) => {
-            refuse("nothing may follow the host and port")
-        }
-        Some(host) if host.contains('@') => refuse("set the credentials separately"),
-        Some(host) => match S3Store::is_host(host) {
-            true => Ok(trimmed.to_owned()),
-            false => refuse("it has no host, or a port that is none"),
-        },
+    if url.contains('@') {
+        // Not quoted: it holds a secret.
+        let message = "invalid endpoint: it holds credentials; set them separately";
+        return Err(ConfigError::new("endpoint", message));
+    }
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|s| url.starts_with(s));
+    let Some(scheme) = scheme else {
+        return refuse("it needs a scheme: http:// or https://");
+    };
+    let host = &url[scheme.len()..];
+    let host = host.strip_suffix('/').unwrap_or(host);
+    if host.contains(['/', '?', '#']) {
+        return refuse("nothing may follow the host and port");
+    }
+    match S3Store::is_host(host) {
+        true => Ok(format!("{scheme}{host}")),
+        false => refuse("it has no host, or a port that is none"),
     }
 }

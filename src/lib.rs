@@ -1,4 +1,101 @@
-//! An exclusive lock kept in one small S3 object, for synchronous Rust.
+//! An exclusive lock kept in one small S3 object, for programs that have S3 and no database.
+//!
+//! Ask for the lock under an owner name, do your main operation, and the guard gives it back. No
+//! server of its own, no async in your code, one request to acquire and one to release.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use s3_lock::S3Lock;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // Bucket, folder, name, and the longest time that the main operation may take.
+//!     let lock = S3Lock::new("my-bucket", "locks", "nightly-report", Duration::from_secs(120))?;
+//!     let _guard = lock.acquire("host-17")?; // waits, bounded
+//!     // ... main operation: nobody else is at it ...
+//!     Ok(())
+//! } // released here, also by `?` and by a panic
+//! ```
+//!
+//! In unit tests, [`Client::in_memory`] takes the place of S3.
+//!
+//! # What it does not do
+//!
+//! * It does not protect an S3 object, or anything else, from programs that do not ask for the
+//!   lock.
+//! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM moved,
+//!   a long stall) from finishing a write that is already on its way. No lease can. What protects
+//!   you from that is the [fencing token](FencingToken), checked by the resource that is written to.
+//! * It promises no order between clients: who looks first after a release gets the lock. Within
+//!   one client, calls queue in order of arrival.
+//! * It does not let one owner take a lock twice.
+//! * It does not yet check that a store at a custom endpoint honours conditional writes. AWS S3
+//!   does. A store that ignores them gives no mutual exclusion, silently.
+//!
+//! # Expiry and fencing
+//!
+//! A lock is held on a lease: [`max_operation`](S3LockBuilder::max_operation), and an allowance for
+//! acquiring it. Within the lease the holder is alone. [`LockGuard::renew`] begins it anew.
+//! Once it has run out the lock falls to the next who asks, and the holder is not asked. So:
+//!
+//! * **call [`LockGuard::check`] before each effect that must not happen twice**; it costs nothing;
+//! * hand [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller ones.
+//!
+//! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
+//! lease / 500, counted from its last write. No two computers' clocks are ever compared for that:
+//! the age of the record is told by the store's clock alone or by the observer's clock alone. A wall
+//! clock that is wrong by minutes changes nothing; one that is wrong by more than 15 minutes has its
+//! signatures refused by S3, and the error tells by how much it is off.
+//!
+//! What this rests on: any two clocks run equally fast to within 0.2 % over a lease; the machine's
+//! clock goes on while it is suspended (a VM that its hypervisor pauses or restores, or a frozen
+//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward; its
+//! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
+//! replicates into the lock's object; and where a lock is released by owner name, one live
+//! participant has that name.
+//!
+//! # Dropping a guard
+//!
+//! Dropping a [`LockGuard`] sends the release and blocks for it. It never panics, logs what it cannot
+//! report, and works inside async code too. [`LockGuard::release`] does the same and tells how it
+//! went. `let _ = lock.acquire(..)?` drops the guard on that very line: bind it to `_guard`.
+//!
+//! # How long a call can block
+//!
+//! With T for [`request_timeout`](ClientBuilder::request_timeout), 5 s by default. No wait sleeps
+//! for more than a second without looking at the clock.
+//!
+//! | call | requests, undisturbed | blocks for at most |
+//! |---|---|---|
+//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 for each look while waiting | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
+//! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
+//! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T |
+//! | [`S3Lock::status`] | 1 | T |
+//! | [`S3Lock::release`] | 2 | 2 T |
+//! | [`LockGuard::renew`] | 1 | 2 T, and never beyond the deadline |
+//! | [`LockGuard::verify`] | 1 | T |
+//! | [`LockGuard::release`], drop | 1 | 2 T |
+//! | everything else | 0 | not at all |
+//!
+//! The 2 T after a limit are used only where an attempt to acquire has to be undone. A renewal or
+//! verification also waits for another one of the same guard to end. At AWS's
+//! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
+//! million cold ones $10.40.
+//!
+//! # In async programs
+//!
+//! The calls block, and may be made anywhere: inside a runtime they run on a helper thread (about
+//! 0.1 ms more) while the executor's thread waits. On a current-thread runtime that stalls every
+//! other task; put the call into `spawn_blocking` where that matters.
+//!
+//! # Implementation
+//!
+//! One object per lock, `{folder}/{name}.lock`, holds a small JSON record that is replaced and never
+//! deleted, so that fencing tokens only grow. Every write is conditional (`If-None-Match: *` or
+//! `If-Match`) and carries a fresh random number, so that no version's ETag ever returns. A reply that
+//! is lost leaves a write *unknown*, and it is found out by reading back; nothing is guessed. The
+//! rules are pure code (`src/protocol.rs`), which a loop (`src/drive.rs`) carries out over HTTP. Each
+//! client has a private current-thread runtime that runs on the calling thread.
+
 #![forbid(unsafe_code)]
 // With internals, the hidden items become reachable, and the lint would want them documented too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
@@ -29,3 +126,7 @@ pub use guard::LockGuard;
 pub use info::{FencingToken, LockInfo, LockStatus};
 pub use lock::S3Lock;
 pub use store::memory::InMemoryStore;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -134,3 +134,51 @@ impl Drop for Place<'_> {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Runtime;
+
+    /// Whether it is this place's turn right now.
+    fn is_turn(place: &Place<'_>) -> bool {
+        let clock = Clock::default();
+        let now = Runtime::default().block_on(async { place.turn(&clock, Duration::ZERO).await });
+        now.unwrap()
+    }
+
+    #[test]
+    fn turns_come_in_the_order_of_arrival() {
+        let local = Local::default();
+        let (first, second, third) = (local.queue(), local.queue(), local.queue());
+        assert_eq!([&first, &second, &third].map(is_turn), [true, false, false]);
+        drop(first);
+        assert_eq!([&second, &third].map(is_turn), [true, false]);
+        drop(second);
+        assert!(is_turn(&third));
+    }
+
+    #[test]
+    fn who_leaves_from_the_middle_of_the_queue_holds_nobody_up() {
+        let local = Local::default();
+        let (first, second, third) = (local.queue(), local.queue(), local.queue());
+        drop(second);
+        drop(first);
+        assert!(is_turn(&third));
+    }
+
+    #[test]
+    fn who_waits_is_woken_when_its_turn_comes() {
+        let local = Local::default();
+        let (first, second) = (local.queue(), local.queue());
+        let hour = Duration::from_secs(3600);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let clock = Clock::default();
+                Runtime::default().block_on(async { second.turn(&clock, hour).await })
+            });
+            drop(first);
+            assert!(waiting.join().unwrap().unwrap());
+        });
+    }
+}

@@ -33,6 +33,8 @@ pub mod free;
 pub mod holding;
 pub mod knowledge;
 pub mod look;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -100,9 +100,12 @@ mod tests {
     #[test]
     fn several_threads_share_one_runtime() {
         let runtime = Runtime::default();
+        let nap =
+            || runtime.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
         thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| runtime.block_on(tokio::time::sleep(Duration::from_millis(10))));
+            let naps: Vec<_> = (0..8).map(|_| scope.spawn(nap)).collect();
+            for nap in naps {
+                nap.join().unwrap().unwrap();
             }
         });
     }

@@ -1,4 +1,101 @@
-//! The lock against a real S3 server in this process: real HTTP, real signatures.
+//! The lock against a real S3 server in this process: real HTTP, real signatures, real processes.
+
+mod child;
+mod conformance;
+mod contention;
+mod drops;
+mod environment;
+mod holding;
+mod lost_replies;
+mod names;
+mod requests;
+mod takeover;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::time::Duration;
+
+use s3_lock::{Client, ClientBuilder, LockError, S3Lock, S3LockBuilder};
+use support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
+
+/// The name of the lock in tests that need only one, and the key of its object.
+const NAME: &str = "nightly";
+const KEY: &str = "locks/nightly.lock";
+
+fn client_builder(server: &Server) -> ClientBuilder {
+    Client::builder()
+        .endpoint(server.endpoint())
+        .region(REGION)
+        .credentials(ACCESS_KEY, SECRET_KEY, None)
+}
+
+/// A client of its own, as another process would have.
+fn client(server: &Server) -> Client {
+    client_builder(server)
+        .build()
+        .expect("the settings are valid")
+}
+
+fn builder(client: &Client) -> S3LockBuilder {
+    S3Lock::builder(BUCKET, NAME)
+        .folder("locks")
+        .client(client.clone())
+}
+
+fn lock_of(client: &Client) -> S3Lock {
+    builder(client).build().expect("the settings are valid")
+}
+
+/// A lock with a client of its own.
+fn lock(server: &Server) -> S3Lock {
+    lock_of(&client(server))
+}
+
+/// A lock with a client of its own and a lease of 1 s, so that tests need not wait long.
+fn short_lock(server: &Server) -> S3Lock {
+    builder(&client(server))
+        .max_operation(Duration::from_millis(500))
+        .acquire_allowance(Duration::from_millis(500))
+        .build()
+        .expect("the settings are valid")
+}
+
+/// The methods of the requests that `call` makes, in order.
+fn requests_of<T>(server: &Server, call: impl FnOnce() -> T) -> (Vec<String>, T) {
+    server.clear_requests();
+    let result = call();
+    let methods = server.requests().into_iter().map(|r| r.method).collect();
+    (methods, result)
+}
+
+/// The `state` in the stored record.
+fn stored_state(server: &Server) -> Option<String> {
+    let body = server.object(KEY)?.body;
+    let record: serde_json::Value = serde_json::from_slice(&body).expect("a record is JSON");
+    Some(
+        record["state"]
+            .as_str()
+            .expect("a record has a state")
+            .to_owned(),
+    )
+}
+
+fn storage(error: LockError) -> s3_lock::StorageError {
+    match error {
+        LockError::Storage(error) => error,
+        other => panic!("not a storage error: {other:?}"),
+    }
+}
+
+#[test]
+fn the_public_types_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + std::fmt::Debug>() {}
+    shared::<S3Lock>();
+    shared::<S3LockBuilder>();
+    shared::<Client>();
+    shared::<ClientBuilder>();
+    shared::<s3_lock::LockGuard>();
+    shared::<LockError>();
+    shared::<s3_lock::InMemoryStore>();
+}

@@ -1,0 +1,687 @@
+//! The rules, one branch at a time: events in, steps out, no store and no clock.
+
+use std::time::Duration;
+
+use super::cas::{Cas, Progress};
+use super::holding::Learned;
+use super::knowledge::Patience;
+use super::*;
+use crate::record::Holder;
+
+const LEASE: Duration = Duration::from_secs(100);
+const MARGIN: Duration = Duration::from_secs(2);
+const PATIENCE: Patience = Patience {
+    margin: MARGIN,
+    store_clock: true,
+};
+
+fn at(millis: u64) -> Instant {
+    Instant::from_origin(Duration::from_millis(millis))
+}
+
+fn stamp() -> Stamp {
+    std::time::SystemTime::UNIX_EPOCH.into()
+}
+
+/// A turn at a time, with a nonce that no other turn of the test has.
+fn turn(millis: u64, nonce: u128) -> Turn {
+    Turn {
+        now: at(millis),
+        nonce: Nonce(nonce),
+        wall: stamp(),
+    }
+}
+
+fn record(owner: &str, token: u64, nonce: u128) -> Record {
+    let holder = Holder {
+        owner: owner.to_owned(),
+        lease: LEASE,
+        acquired_at: stamp(),
+        host: String::new(),
+        pid: 1,
+        purpose: None,
+    };
+    Record::held(holder, token, None, Nonce(nonce))
+}
+
+fn etag(name: &str) -> ETag {
+    ETag(name.to_owned())
+}
+
+/// What a read that arrived at `millis` showed, with dates that say nothing.
+fn seen(name: &str, record: &Record, millis: u64) -> Seen {
+    Seen {
+        etag: etag(name),
+        record: record.clone(),
+        date: None,
+        modified: None,
+        arrived: at(millis),
+    }
+}
+
+fn present(name: &str, record: &Record) -> Sight {
+    Sight::Present(seen(name, record, 0))
+}
+
+fn read(sight: Sight) -> Event {
+    Event::Read(Ok(sight))
+}
+
+fn replacing(name: &str, record: Record) -> Write {
+    Write {
+        record,
+        condition: Condition::Matches(etag(name)),
+    }
+}
+
+fn write_of<End: std::fmt::Debug>(step: Step<End>) -> Write {
+    match step {
+        Step::Write(write) => write,
+        other => panic!("not a write: {other:?}"),
+    }
+}
+
+mod expiry {
+    use super::*;
+
+    /// What the store's clock says of a record's age.
+    fn dated(date: i64, modified: i64) -> Seen {
+        Seen {
+            date: Some(date),
+            modified: Some(modified),
+            ..seen("e", &record("other", 1, 1), 1_000)
+        }
+    }
+
+    fn free_in(seen: &Seen, now: u64) -> Duration {
+        Knowledge::default().free_in(seen, &PATIENCE, at(now))
+    }
+
+    #[test]
+    fn by_the_stores_clock_a_record_expires_after_lease_margin_and_the_share_for_rates() {
+        // 100 s + 2 s + 0.2 s, of which the store's clock says 102.
+        assert_eq!(
+            free_in(&dated(1102, 1000), 1_000),
+            Duration::from_millis(200)
+        );
+        assert!(
+            !free_in(&dated(1102, 1000), 1_200).is_zero(),
+            "as old as is not older than"
+        );
+        assert!(free_in(&dated(1102, 1000), 1_201).is_zero());
+        assert!(free_in(&dated(1103, 1000), 1_000).is_zero());
+    }
+
+    #[test]
+    fn a_date_before_last_modified_counts_for_nothing() {
+        let fresh = free_in(&dated(1000, 1000), 1_000);
+        assert_eq!(free_in(&dated(0, 1000), 1_000), fresh);
+        assert_eq!(free_in(&dated(i64::MIN, i64::MAX), 1_000), fresh);
+    }
+
+    #[test]
+    fn without_the_stores_clock_no_date_counts() {
+        let own = Patience {
+            store_clock: false,
+            ..PATIENCE
+        };
+        let left = Knowledge::default().free_in(&dated(9000, 1000), &own, at(1_000));
+        assert_eq!(left, Duration::from_millis(102_200));
+    }
+
+    #[test]
+    fn by_its_own_clock_an_observer_counts_from_the_first_arrival_of_this_version() {
+        let mut known = Knowledge::default();
+        let first = seen("e", &record("other", 1, 1), 1_000);
+        assert!(!known.observe(&Sight::Present(first)));
+        let again = seen("e", &record("other", 1, 1), 60_000);
+        assert!(!known.observe(&Sight::Present(again.clone())));
+        let left = |now| known.free_in(&again, &PATIENCE, at(now));
+        assert_eq!(left(60_000), Duration::from_millis(43_200));
+        assert!(!left(103_200).is_zero());
+        assert!(left(103_201).is_zero());
+    }
+
+    #[test]
+    fn another_version_begins_anew() {
+        let mut known = Knowledge::default();
+        let _ = known.observe(&Sight::Present(seen("e", &record("other", 1, 1), 0)));
+        let renewed = seen("f", &record("other", 1, 2), 90_000);
+        let _ = known.observe(&Sight::Present(renewed.clone()));
+        let left = known.free_in(&renewed, &PATIENCE, at(110_000));
+        assert_eq!(left, Duration::from_millis(82_200));
+    }
+
+    #[test]
+    fn a_date_that_advances_over_a_second_more_than_the_own_clock_is_caught() {
+        for (advance, caught) in [(60, false), (61, false), (62, true), (3600, true)] {
+            let mut known = Knowledge::default();
+            let then = Seen {
+                arrived: at(0),
+                ..dated(1000, 1000)
+            };
+            let now = Seen {
+                arrived: at(60_000),
+                ..dated(1000 + advance, 1000)
+            };
+            assert!(!known.observe(&Sight::Present(then)));
+            assert_eq!(known.observe(&Sight::Present(now)), caught, "{advance}");
+        }
+    }
+
+    #[test]
+    fn tokens_grow_beyond_everything_seen() {
+        let mut known = Knowledge::default();
+        assert_eq!(known.first_token(1_795_399_200), 1_795_399_200_000_000);
+        known.saw_token(2_000_000_000_000_000);
+        assert_eq!(known.first_token(1_795_399_200), 2_000_000_000_000_001);
+        assert_eq!(known.next_token(7), 2_000_000_000_000_001);
+        assert_eq!(
+            known.next_token(3_000_000_000_000_000),
+            3_000_000_000_000_001
+        );
+    }
+
+    #[test]
+    fn the_first_token_fits_in_53_bits_whatever_the_date() {
+        for date in [i64::MIN, -1, 0, i64::MAX] {
+            let token = Knowledge::default().first_token(date);
+            assert!(
+                (1..crate::record::MAX_TOKEN).contains(&token),
+                "{date}: {token}"
+            );
+        }
+    }
+}
+
+mod one_write {
+    use super::*;
+
+    fn cas() -> Cas {
+        Cas::new(replacing("old", record("me", 2, 7)), at(0))
+    }
+
+    fn other() -> Record {
+        record("other", 3, 8)
+    }
+
+    fn answered(cas: &mut Cas, answer: Answer) -> Progress {
+        cas.on(Event::Wrote(answer))
+    }
+
+    const REFUSALS: [Refusal; 3] = [Refusal::Condition, Refusal::Conflict, Refusal::Denied];
+
+    #[test]
+    fn an_unknown_answer_is_read_back() {
+        assert!(matches!(
+            answered(&mut cas(), Answer::Unknown),
+            Progress::Read
+        ));
+    }
+
+    #[test]
+    fn its_whole_body_found_is_applied() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        let own = present("new", &cas.write().record.clone());
+        assert!(matches!(cas.on(read(own)), Progress::Applied(e) if e == etag("new")));
+    }
+
+    #[test]
+    fn its_nonce_in_another_body_is_not_applied() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        let forged = present("new", &record("other", 2, 7));
+        assert!(matches!(cas.on(read(forged)), Progress::Overtaken(_)));
+    }
+
+    #[test]
+    fn its_condition_still_standing_is_not_resolved_and_the_same_write_is_sent_again() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        let standing = present("old", &record("other", 1, 1));
+        assert!(matches!(
+            cas.on(read(standing)),
+            Progress::Pause(Why::Trouble)
+        ));
+        assert!(cas.is_unresolved());
+        let write = cas.write().clone();
+        assert!(matches!(cas.on(Event::Resume), Progress::Send(again) if again == write));
+    }
+
+    #[test]
+    fn anything_else_found_means_that_it_never_lands() {
+        let absent = Sight::Absent { date: None };
+        for sight in [present("new", &other()), absent, Sight::Foreign] {
+            let mut cas = cas();
+            answered(&mut cas, Answer::Unknown);
+            assert!(matches!(cas.on(read(sight)), Progress::Overtaken(_)));
+        }
+    }
+
+    #[test]
+    fn no_refusal_of_a_later_attempt_is_believed_while_an_earlier_one_is_unresolved() {
+        for refusal in REFUSALS {
+            let mut cas = cas();
+            answered(&mut cas, Answer::Unknown);
+            let refused = answered(&mut cas, Answer::Refused(refusal));
+            assert!(matches!(refused, Progress::Read), "{refusal:?}");
+            assert!(cas.is_unresolved());
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_sent_leaves_an_earlier_one_unresolved() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        let again = answered(&mut cas, Answer::NotSent(Trouble::Passing));
+        assert!(matches!(again, Progress::Pause(Why::Trouble)));
+        let end = answered(&mut cas, Answer::NotSent(Trouble::Lasting));
+        assert!(matches!(end, Progress::Unresolved));
+    }
+
+    #[test]
+    fn a_failed_condition_is_read_because_a_proxy_may_have_repeated_the_request() {
+        let mut cas = cas();
+        let refused = answered(&mut cas, Answer::Refused(Refusal::Condition));
+        assert!(matches!(refused, Progress::Read));
+        let own = present("new", &cas.write().record.clone());
+        assert!(matches!(cas.on(read(own)), Progress::Applied(_)));
+    }
+
+    #[test]
+    fn a_store_that_refuses_a_condition_which_holds_is_not_asked_for_ever() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Refused(Refusal::Condition));
+        let standing = present("old", &record("other", 1, 1));
+        assert!(matches!(cas.on(read(standing)), Progress::Refused));
+    }
+
+    #[test]
+    fn other_refusals_of_the_only_attempt_are_believed() {
+        let conflict = answered(&mut cas(), Answer::Refused(Refusal::Conflict));
+        assert!(matches!(conflict, Progress::NotApplied(Why::Contended)));
+        let denied = answered(&mut cas(), Answer::Refused(Refusal::Denied));
+        assert!(matches!(denied, Progress::Refused));
+    }
+
+    #[test]
+    fn a_write_given_up_is_unresolved_unless_every_attempt_had_a_certain_end() {
+        assert!(matches!(cas().on(Event::GiveUp), Progress::NotApplied(_)));
+        for answer in [Answer::Unknown, Answer::Refused(Refusal::Condition)] {
+            let mut cas = cas();
+            answered(&mut cas, answer);
+            assert!(matches!(cas.on(Event::GiveUp), Progress::Unresolved));
+        }
+    }
+
+    #[test]
+    fn a_read_back_that_fails_is_repeated_before_anything_is_sent() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        cas.on(Event::Read(Err(Trouble::Passing)));
+        assert!(matches!(cas.on(Event::Resume), Progress::Read));
+    }
+
+    #[test]
+    fn a_record_that_may_not_be_read_cannot_resolve_anything() {
+        let mut cas = cas();
+        answered(&mut cas, Answer::Unknown);
+        let hidden = read(Sight::Hidden { date: None });
+        assert!(matches!(cas.on(hidden), Progress::Unresolved));
+    }
+}
+
+mod acquiring {
+    use super::*;
+
+    fn acquire() -> Acquire {
+        Acquire::new(Claim {
+            owner: "me".to_owned(),
+            lease: LEASE,
+            host: String::new(),
+            pid: 1,
+            purpose: None,
+            patience: PATIENCE,
+        })
+    }
+
+    #[test]
+    fn the_lease_counts_from_the_first_send_however_long_the_answer_took() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let absent = read(Sight::Absent { date: Some(1) });
+        let write = write_of(acquire.on(absent, &turn(1_000, 2), &mut known));
+        assert_eq!(write.condition, Condition::Absent);
+        acquire.on(Event::Wrote(Answer::Unknown), &turn(6_000, 3), &mut known);
+        let own = read(present("new", &write.record));
+        match acquire.on(own, &turn(9_000, 4), &mut known) {
+            Step::Done(Acquired::Won(holding)) => {
+                assert_eq!(holding.remaining(at(9_000)), LEASE - Duration::from_secs(8));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_operators_mark_is_kept() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let mut broken = record("other", 5, 9).released(Nonce(10));
+        broken.broken = Some(5);
+        let step = acquire.on(read(present("e", &broken)), &turn(0, 2), &mut known);
+        assert_eq!(write_of(step).record.broken, Some(5));
+    }
+
+    #[test]
+    fn a_lock_that_others_keep_taking_first_is_paused_for() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        for round in 0..3u32 {
+            let free = record("other", u64::from(round) + 1, 50).released(Nonce(60));
+            let name = format!("e{round}");
+            write_of(acquire.on(read(present(&name, &free)), &turn(0, 2), &mut known));
+            let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+            assert_eq!(acquire.on(refused, &turn(0, 3), &mut known), Step::Read);
+        }
+        let free = record("other", 9, 50).released(Nonce(61));
+        let step = acquire.on(read(present("e9", &free)), &turn(0, 4), &mut known);
+        assert_eq!(step, Step::Pause(Why::Contended));
+    }
+
+    #[test]
+    fn a_write_given_up_is_undone_under_its_own_condition() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let free = record("other", 4, 8).released(Nonce(9));
+        let taking = write_of(acquire.on(read(present("e", &free)), &turn(0, 2), &mut known));
+        acquire.on(Event::Wrote(Answer::Unknown), &turn(0, 3), &mut known);
+        assert_eq!(
+            acquire.on(Event::GiveUp, &turn(0, 4), &mut known),
+            Step::Read
+        );
+        let undoing = write_of(acquire.on(read(present("e", &free)), &turn(0, 5), &mut known));
+        assert_eq!(undoing.condition, taking.condition);
+        assert!(!undoing.record.is_held());
+        assert_ne!(undoing.record.nonce, taking.record.nonce);
+        let applied = Event::Wrote(Answer::Applied(etag("f")));
+        let end = acquire.on(applied, &turn(0, 6), &mut known);
+        assert_eq!(end, Step::Done(Acquired::Failed));
+    }
+
+    #[test]
+    fn an_undo_that_finds_the_write_landed_releases_that() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let absent = read(Sight::Absent { date: None });
+        let taking = write_of(acquire.on(absent, &turn(0, 2), &mut known));
+        acquire.on(Event::Wrote(Answer::Unknown), &turn(0, 3), &mut known);
+        acquire.on(Event::GiveUp, &turn(0, 4), &mut known);
+        let landed = read(present("mine", &taking.record));
+        let undoing = write_of(acquire.on(landed, &turn(0, 5), &mut known));
+        assert_eq!(undoing.condition, Condition::Matches(etag("mine")));
+        assert!(!undoing.record.is_held());
+    }
+
+    #[test]
+    fn an_undo_that_cannot_read_says_what_may_remain() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let absent = read(Sight::Absent { date: None });
+        acquire.on(absent, &turn(0, 2), &mut known);
+        acquire.on(Event::Wrote(Answer::Unknown), &turn(0, 3), &mut known);
+        acquire.on(Event::GiveUp, &turn(0, 4), &mut known);
+        let failed = Event::Read(Err(Trouble::Passing));
+        let end = acquire.on(failed, &turn(0, 5), &mut known);
+        assert_eq!(end, Step::Done(Acquired::MayRemain));
+    }
+}
+
+mod holding {
+    use super::*;
+
+    fn held() -> Holding {
+        let record = record("me", 5, 1);
+        Holding::new(
+            Known {
+                etag: etag("e0"),
+                record,
+            },
+            at(0),
+        )
+    }
+
+    /// A renewal first sent at `millis` whose answer never came; what it wrote.
+    fn unresolved_renewal(holding: &mut Holding, millis: u64, nonce: u128) -> Record {
+        let mut renew = Renew::default();
+        let write = write_of(renew.on(Event::Resume, &turn(millis, nonce), holding));
+        renew.on(Event::Wrote(Answer::Unknown), &turn(millis, 0), holding);
+        let end = renew.on(Event::GiveUp, &turn(millis, 0), holding);
+        assert_eq!(end, Step::Done(Renewed::Unknown));
+        write.record
+    }
+
+    #[test]
+    fn a_lease_ends_at_its_deadline_and_not_a_tick_later() {
+        let mut holding = held();
+        assert_eq!(holding.check(at(99_999)), None);
+        assert_eq!(holding.check(at(100_000)), Some(&Loss::Expired));
+    }
+
+    #[test]
+    fn a_renewal_at_the_deadline_sends_nothing() {
+        let mut holding = held();
+        let step = Renew::default().on(Event::Resume, &turn(100_000, 2), &mut holding);
+        assert_eq!(step, Step::Done(Renewed::Lost));
+    }
+
+    #[test]
+    fn a_renewal_learned_of_after_the_old_deadline_revives_nothing() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(99_000, 2), &mut holding));
+        let applied = Event::Wrote(Answer::Applied(etag("e1")));
+        let end = renew.on(applied, &turn(100_000, 3), &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Lost));
+        assert_eq!(holding.remaining(at(100_001)), Duration::ZERO);
+        // Its release is still tried, against what stands now.
+        let release = Release::default().on(Event::Resume, &turn(100_002, 4), &mut holding);
+        assert_eq!(write_of(release).condition, Condition::Matches(etag("e1")));
+    }
+
+    #[test]
+    fn a_renewal_found_by_reading_back_counts_from_its_own_first_send() {
+        let mut holding = held();
+        let first = unresolved_renewal(&mut holding, 10_000, 2);
+        unresolved_renewal(&mut holding, 20_000, 3);
+        let learned = holding.learn(&present("e1", &first), at(30_000));
+        assert_eq!(learned, Learned::Resolved);
+        assert_eq!(holding.remaining(at(30_000)), Duration::from_secs(80));
+    }
+
+    #[test]
+    fn a_renewal_refused_because_an_earlier_one_landed_is_made_anew() {
+        let mut holding = held();
+        let first = unresolved_renewal(&mut holding, 10_000, 2);
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(20_000, 3), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        assert_eq!(
+            renew.on(refused, &turn(20_001, 4), &mut holding),
+            Step::Read
+        );
+        let earlier = read(present("e1", &first));
+        let again = write_of(renew.on(earlier, &turn(20_002, 5), &mut holding));
+        assert_eq!(again.condition, Condition::Matches(etag("e1")));
+        assert_eq!(holding.remaining(at(20_002)), Duration::from_millis(89_998));
+    }
+
+    #[test]
+    fn what_stands_instead_tells_how_the_lock_was_lost() {
+        let taken = record("you", 6, 8);
+        let freed = record("me", 5, 8).released(Nonce(9));
+        let mut broken = record("me", 5, 8).released(Nonce(9));
+        broken.broken = Some(5);
+        let mut broken_and_taken = record("you", 6, 9);
+        broken_and_taken.broken = Some(5);
+        let cases = [
+            (
+                present("x", &taken),
+                Loss::TakenOver(Box::new(taken.clone())),
+            ),
+            (present("x", &freed), Loss::Vanished),
+            (present("x", &broken), Loss::Broken),
+            (present("x", &broken_and_taken), Loss::Broken),
+            (present("x", &record("me", 4, 1)), Loss::Vanished),
+            (Sight::Absent { date: None }, Loss::Vanished),
+            (Sight::Foreign, Loss::Vanished),
+        ];
+        for (sight, loss) in cases {
+            let mut holding = held();
+            assert_eq!(holding.learn(&sight, at(1)), Learned::Lost);
+            assert_eq!(holding.check(at(1)), Some(&loss));
+        }
+    }
+
+    #[test]
+    fn the_first_cause_of_a_loss_stands_but_for_an_expiry() {
+        let mut holding = held();
+        holding.check(at(100_000));
+        holding.learn(&present("x", &record("you", 6, 8)), at(100_001));
+        assert!(matches!(
+            holding.check(at(100_002)),
+            Some(Loss::TakenOver(_))
+        ));
+        holding.learn(&Sight::Absent { date: None }, at(100_003));
+        assert!(matches!(
+            holding.check(at(100_004)),
+            Some(Loss::TakenOver(_))
+        ));
+    }
+
+    #[test]
+    fn the_same_record_under_another_etag_is_still_the_own_one() {
+        let mut holding = held();
+        let own = holding.record().clone();
+        assert_eq!(
+            holding.learn(&present("e9", &own), at(1)),
+            Learned::Unchanged
+        );
+        let release = Release::default().on(Event::Resume, &turn(2, 4), &mut holding);
+        assert_eq!(write_of(release).condition, Condition::Matches(etag("e9")));
+    }
+
+    fn refused_release(
+        holding: &mut Holding,
+        millis: u64,
+        answer: Answer,
+        sight: Sight,
+    ) -> Step<Released> {
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(millis, 7), holding));
+        assert_eq!(
+            release.on(Event::Wrote(answer), &turn(millis, 0), holding),
+            Step::Read
+        );
+        release.on(read(sight), &turn(millis, 8), holding)
+    }
+
+    #[test]
+    fn a_release_of_unknown_outcome_after_which_another_holds_the_lock_has_succeeded() {
+        let taken = present("x", &record("you", 6, 8));
+        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+        assert_eq!(end, Step::Done(Released::Yes(None)));
+    }
+
+    #[test]
+    fn a_release_refused_outright_because_another_holds_the_lock_is_a_loss() {
+        let taken = present("x", &record("you", 6, 8));
+        let refused = Answer::Refused(Refusal::Condition);
+        let end = refused_release(&mut held(), 1_000, refused, taken);
+        assert_eq!(end, Step::Done(Released::Lost));
+    }
+
+    #[test]
+    fn a_release_sent_after_the_deadline_proves_nothing_by_another_holder() {
+        let taken = present("x", &record("you", 6, 8));
+        let end = refused_release(&mut held(), 100_001, Answer::Unknown, taken);
+        assert_eq!(end, Step::Done(Released::Lost));
+    }
+
+    #[test]
+    fn a_release_after_the_deadline_is_tried_once() {
+        let mut holding = held();
+        let standing = present("e0", &holding.record().clone());
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(100_001, 7), &mut holding));
+        release.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(100_002, 0),
+            &mut holding,
+        );
+        let pause = release.on(read(standing), &turn(100_003, 0), &mut holding);
+        assert_eq!(pause, Step::Pause(Why::Trouble));
+        let end = release.on(Event::Resume, &turn(100_004, 8), &mut holding);
+        assert_eq!(end, Step::Done(Released::Unknown));
+    }
+
+    #[test]
+    fn a_release_follows_a_renewal_that_had_landed_unseen() {
+        let mut holding = held();
+        let renewal = unresolved_renewal(&mut holding, 10_000, 2);
+        let refused = Answer::Refused(Refusal::Condition);
+        let again = refused_release(&mut holding, 20_000, refused, present("e1", &renewal));
+        assert_eq!(write_of(again).condition, Condition::Matches(etag("e1")));
+    }
+}
+
+mod releasing_by_name {
+    use super::*;
+
+    /// A release by name that has seen holding 5 of `me` and sent its write.
+    fn sent() -> (Free, Write) {
+        let mut free = Free::new("me".to_owned());
+        let mut known = Knowledge::default();
+        assert_eq!(free.on(Event::Resume, &turn(0, 1), &mut known), Step::Read);
+        let held = read(present("e", &record("me", 5, 2)));
+        let write = write_of(free.on(held, &turn(0, 3), &mut known));
+        (free, write)
+    }
+
+    fn on(free: &mut Free, event: Event) -> Step<Freed> {
+        free.on(event, &turn(0, 99), &mut Knowledge::default())
+    }
+
+    #[test]
+    fn a_later_holding_of_the_same_owner_is_left_alone() {
+        let (mut free, _) = sent();
+        on(&mut free, Event::Wrote(Answer::Refused(Refusal::Condition)));
+        let later = read(present("f", &record("me", 6, 4)));
+        assert_eq!(on(&mut free, later), Step::Done(Freed::No));
+    }
+
+    #[test]
+    fn another_holding_after_an_unknown_outcome_is_undecidable() {
+        let (mut free, _) = sent();
+        on(&mut free, Event::Wrote(Answer::Unknown));
+        let later = read(present("f", &record("me", 6, 4)));
+        assert_eq!(on(&mut free, later), Step::Done(Freed::Unknown));
+    }
+
+    #[test]
+    fn a_renewal_in_between_is_released_too() {
+        let (mut free, _) = sent();
+        on(&mut free, Event::Wrote(Answer::Refused(Refusal::Condition)));
+        let renewed = read(present("f", &record("me", 5, 4)));
+        let write = write_of(on(&mut free, renewed));
+        assert_eq!(write.condition, Condition::Matches(etag("f")));
+    }
+
+    #[test]
+    fn a_release_by_somebody_else_in_between_is_not_this_calls() {
+        let (mut free, _) = sent();
+        on(&mut free, Event::Wrote(Answer::Unknown));
+        let freed = read(present("f", &record("me", 5, 2).released(Nonce(77))));
+        assert_eq!(on(&mut free, freed), Step::Done(Freed::No));
+    }
+}

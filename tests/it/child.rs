@@ -1,0 +1,189 @@
+//! Processes of their own: this test binary, run again with a part to play.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use s3_lock::{Client, S3Lock};
+
+use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
+
+/// The part that a child plays; without it this is an ordinary run of the tests.
+const PART: &str = "S3_LOCK_TEST_PART";
+/// Where the child counts, how many threads it has, and how often each counts.
+const COUNTER: &str = "S3_LOCK_TEST_COUNTER";
+const THREADS: &str = "S3_LOCK_TEST_THREADS";
+const INCREMENTS: &str = "S3_LOCK_TEST_INCREMENTS";
+/// The lease of the child's lock, in milliseconds, half of it for the main operation.
+const LEASE: &str = "S3_LOCK_TEST_LEASE";
+
+/// A command that runs this binary again in `part`, with credentials for `endpoint` and otherwise
+/// nothing of AWS in its environment.
+pub fn command(part: &str, endpoint: &str) -> Command {
+    let mut command = bare_command(part);
+    command
+        .env("AWS_ENDPOINT_URL_S3", endpoint)
+        .env("AWS_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    command
+}
+
+/// The same with nothing of AWS in its environment at all.
+pub fn bare_command(part: &str) -> Command {
+    let this = env::current_exe().expect("a running test has an executable");
+    let mut command = Command::new(this);
+    for (name, _) in env::vars() {
+        if name.starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args([
+            "child::plays_its_part",
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(PART, part)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Starts a child that acquires the test's lock and holds it until it is killed; returns once it
+/// has it.
+pub fn holder(server: &Server, lease: Duration) -> Child {
+    let mut child = command("hold", &server.endpoint())
+        .env(LEASE, lease.as_millis().to_string())
+        .spawn()
+        .expect("this binary runs");
+    let stdout = child.stdout.take().expect("its output is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let held = lines.any(|line| line.is_ok_and(|l| l.contains("holding")));
+    assert!(held, "the child ended before it held the lock");
+    child
+}
+
+/// Runs `processes` children that each count with `threads` threads, `increments` times each.
+pub fn count(
+    processes: usize,
+    threads: usize,
+    increments: usize,
+    counter: &Path,
+    to: &mut dyn FnMut() -> Command,
+) {
+    let children: Vec<_> = (0..processes)
+        .map(|_| {
+            to().env(COUNTER, counter)
+                .env(THREADS, threads.to_string())
+                .env(INCREMENTS, increments.to_string())
+                .spawn()
+                .expect("this binary runs")
+        })
+        .collect();
+    for mut child in children {
+        let mut output = String::new();
+        let mut stdout = child.stdout.take().expect("its output is piped");
+        stdout
+            .read_to_string(&mut output)
+            .expect("its output is text");
+        assert!(child.wait().expect("it was started").success(), "{output}");
+    }
+}
+
+/// What a child in the part `complain` says of its attempt to take the lock.
+pub fn complaint(mut command: Command) -> String {
+    let output = command.output().expect("this binary runs");
+    let output = String::from_utf8(output.stdout).expect("its output is text");
+    let line = output.lines().find_map(|l| l.split_once("complaint: "));
+    line.unwrap_or_else(|| panic!("no complaint in {output}"))
+        .1
+        .to_owned()
+}
+
+/// The bucket that children use: the in-process server's, or what the environment names.
+const BUCKET_VARIABLE: &str = "S3_LOCK_TEST_BUCKET";
+
+pub fn with_bucket(mut command: Command, bucket: &str) -> Command {
+    command.env(BUCKET_VARIABLE, bucket);
+    command
+}
+
+/// Not a test by itself: what a child does. In an ordinary run there is no part, and this is over
+/// at once.
+#[test]
+fn plays_its_part() {
+    match env::var(PART).as_deref() {
+        Ok("hold") => hold(),
+        Ok("count") => count_here(),
+        Ok("complain") => complain(),
+        Ok(other) => panic!("no such part: {other}"),
+        Err(_) => {}
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let set = env::var(variable).ok();
+    set.map_or(default, |n| n.parse().expect("the parent wrote a number"))
+}
+
+fn lock() -> S3Lock {
+    let bucket = env::var(BUCKET_VARIABLE).unwrap_or(BUCKET.to_owned());
+    let half = Duration::from_millis(number(LEASE, 60_000) / 2);
+    S3Lock::builder(bucket, crate::NAME)
+        .folder("locks")
+        .max_operation(half)
+        .acquire_allowance(half)
+        .poll_interval(Duration::from_millis(5), Duration::from_millis(50))
+        .wait_limit(Duration::from_secs(300))
+        .client(Client::new().expect("the parent set what is needed"))
+        .build()
+        .expect("the settings are valid")
+}
+
+fn hold() {
+    let _guard = lock().acquire("child").unwrap();
+    println!("holding");
+    // Until it is killed, or its parent has long gone.
+    thread::sleep(Duration::from_secs(120));
+}
+
+fn count_here() {
+    let counter = env::var(COUNTER).expect("the parent named a file");
+    let increments = number(INCREMENTS, 1);
+    let lock = lock();
+    thread::scope(|scope| {
+        for thread in 0..number(THREADS, 1) {
+            let (lock, counter) = (&lock, &counter);
+            scope.spawn(move || {
+                for _ in 0..increments {
+                    let guard = lock.acquire(format!("thread-{thread}")).unwrap();
+                    increment(counter);
+                    guard.release().unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Loses an update whenever two do it at the same time.
+fn increment(counter: &str) {
+    let before: u64 = fs::read_to_string(counter).unwrap().parse().unwrap();
+    thread::yield_now();
+    fs::write(counter, (before + 1).to_string()).unwrap();
+}
+
+fn complain() {
+    let error = match Client::new().and_then(|client| {
+        let lock = S3Lock::builder(BUCKET, crate::NAME)
+            .client(client)
+            .build()?;
+        lock.try_acquire("child")
+    }) {
+        Ok(_guard) => "none".to_owned(),
+        Err(error) => format!("{error:?} | {error}").replace('\n', " "),
+    };
+    println!("complaint: {error}");
+}

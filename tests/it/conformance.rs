@@ -1,0 +1,144 @@
+//! One suite for every store: in memory, the server of these tests, and whatever server
+//! `S3_LOCK_TEST_ENDPOINT` names.
+
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
+use rusoto_core::credential::StaticProvider;
+use rusoto_core::{HttpClient, Region};
+use rusoto_s3::{CreateBucketRequest, S3, S3Client};
+use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
+
+use crate::contention::Counter;
+use crate::support::{BUCKET, Server};
+use crate::{child, client};
+
+/// What every store must do. `client` makes an independent client each time.
+fn suite(bucket: &str, client: &dyn Fn() -> Client) {
+    let lock = || {
+        let lock = S3Lock::builder(bucket, "conformance").folder("suite/näme +%");
+        lock.client(client()).build().unwrap()
+    };
+    let (mine, yours) = (lock(), lock());
+
+    assert_eq!(mine.status().unwrap(), LockStatus::Free);
+    let guard = mine.try_acquire("me").unwrap();
+    match yours.try_acquire("you") {
+        Err(LockError::Held(holder)) => assert_eq!(holder.owner(), "me"),
+        other => panic!("{other:?}"),
+    }
+    match yours.acquire_within("you", Duration::from_millis(300)) {
+        Err(LockError::TimedOut {
+            holder: Some(holder),
+            ..
+        }) => assert_eq!(holder.owner(), "me"),
+        other => panic!("{other:?}"),
+    }
+    guard.renew().unwrap();
+    guard.verify().unwrap();
+    assert!(matches!(yours.status().unwrap(), LockStatus::Held(_)));
+    assert!(!yours.release("you").unwrap());
+    let first = guard.fencing_token();
+    guard.release().unwrap();
+    assert_eq!(yours.status().unwrap(), LockStatus::Free);
+
+    // Warm, and with others having been here since.
+    drop(mine.acquire("me").unwrap());
+    drop(yours.acquire("you").unwrap());
+    let guard = mine.acquire("me").unwrap();
+    assert_eq!(guard.fencing_token().get(), first.get() + 3);
+    let _ = guard.detach();
+    assert!(yours.release("me").unwrap());
+    assert_eq!(mine.status().unwrap(), LockStatus::Free);
+}
+
+#[test]
+fn the_store_in_memory_conforms() {
+    let store = InMemoryStore::new();
+    suite(BUCKET, &|| store.client());
+}
+
+#[test]
+fn the_server_of_these_tests_conforms() {
+    let server = Server::start();
+    suite(BUCKET, &|| client(&server));
+}
+
+/// The other server, and a bucket on it that is made anew for each test.
+struct Other {
+    endpoint: String,
+    bucket: String,
+}
+
+const KEYS: (&str, &str) = ("test", "test");
+
+impl Other {
+    fn new(purpose: &str) -> Other {
+        let endpoint = env::var("S3_LOCK_TEST_ENDPOINT")
+            .expect("S3_LOCK_TEST_ENDPOINT names the server to test against");
+        let bucket = format!("s3-lock-{purpose}-{}", std::process::id());
+        let region = Region::Custom {
+            name: "us-east-1".to_owned(),
+            endpoint: endpoint.clone(),
+        };
+        let keys = StaticProvider::new_minimal(KEYS.0.to_owned(), KEYS.1.to_owned());
+        let http = HttpClient::new().expect("TLS is there");
+        let request = CreateBucketRequest {
+            bucket: bucket.clone(),
+            ..Default::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let created =
+            runtime.block_on(S3Client::new_with(http, keys, region).create_bucket(request));
+        created.expect("the server makes a bucket");
+        Other { endpoint, bucket }
+    }
+
+    fn client(&self) -> Client {
+        let client = Client::builder()
+            .endpoint(&self.endpoint)
+            .region("us-east-1");
+        client.credentials(KEYS.0, KEYS.1, None).build().unwrap()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = child::command("count", &self.endpoint);
+        command
+            .env("AWS_ACCESS_KEY_ID", KEYS.0)
+            .env("AWS_SECRET_ACCESS_KEY", KEYS.1);
+        child::with_bucket(command, &self.bucket)
+    }
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn the_other_server_conforms() {
+    let other = Other::new("suite");
+    suite(&other.bucket, &|| other.client());
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_eight_processes_of_eight_threads_lose_no_increment() {
+    let other = Other::new("count");
+    let counter = Counter::new("other");
+    child::count(8, 8, 25, counter.path(), &mut || other.command());
+    assert_eq!(counter.value(), 8 * 8 * 25);
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_a_missing_bucket_is_told() {
+    let other = Other::new("missing");
+    let lock = S3Lock::builder("s3-lock-no-such-bucket", "n").client(other.client());
+    match lock.build().unwrap().acquire("me") {
+        Err(LockError::Storage(error)) => {
+            assert_eq!(error.kind(), s3_lock::StorageErrorKind::NoSuchBucket);
+        }
+        other => panic!("{other:?}"),
+    }
+}

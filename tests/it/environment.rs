@@ -1,0 +1,382 @@
+//! What the store or the environment has wrong, told so that the reader knows what to do.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use s3_lock::{Client, LockError, S3Lock, StorageErrorKind};
+
+use crate::support::{ACCESS_KEY, BUCKET, Fault, Match, RegionReply, SECRET_KEY, Server};
+use crate::{KEY, builder, child, client_builder, lock, lock_of, requests_of, storage};
+
+fn denied() -> Fault {
+    Fault::answer(403, "AccessDenied")
+}
+
+#[test]
+fn a_missing_bucket_is_told_by_its_name() {
+    let server = Server::start();
+    let lock = S3Lock::builder("no-such-bucket", "n").client(crate::client(&server));
+    let error = storage(lock.build().unwrap().acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::NoSuchBucket);
+    assert!(
+        error
+            .to_string()
+            .contains("create the bucket no-such-bucket"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_forbidden_read_names_the_permission() {
+    let server = Server::start();
+    drop(lock(&server).acquire("me").unwrap());
+    server.fault(Match::get().always(), denied());
+    let error = storage(lock(&server).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::AccessDenied);
+    assert!(
+        error.to_string().contains(&format!(
+            "grant s3:GetObject on arn:aws:s3:::{BUCKET}/{KEY}"
+        )),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_forbidden_write_names_the_permission() {
+    let server = Server::start();
+    server.fault(Match::put().always(), denied());
+    let error = storage(lock(&server).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::AccessDenied);
+    assert!(
+        error.to_string().contains(&format!(
+            "grant s3:PutObject on arn:aws:s3:::{BUCKET}/{KEY}"
+        )),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_absent_lock_is_created_even_where_listing_is_not_permitted() {
+    let server = Server::start();
+    let lock = lock(&server);
+    server.fault(Match::get(), denied());
+    let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+    assert_eq!(sent, ["GET", "PUT"]);
+    assert!(guard.is_held());
+}
+
+#[test]
+fn a_wrong_secret_is_told_apart_from_a_missing_permission() {
+    let server = Server::start();
+    let client = client_builder(&server)
+        .credentials(ACCESS_KEY, "wrong", None)
+        .build();
+    let error = storage(lock_of(&client.unwrap()).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Credentials);
+    assert_eq!(error.code(), Some("SignatureDoesNotMatch"));
+}
+
+#[test]
+fn an_unknown_key_is_told_apart_from_a_missing_permission() {
+    let server = Server::start();
+    let client = client_builder(&server)
+        .credentials("UNKNOWN", SECRET_KEY, None)
+        .build();
+    let error = storage(lock_of(&client.unwrap()).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Credentials);
+}
+
+#[test]
+fn the_region_that_s3_names_is_used_once_and_remembered() {
+    for reply in [RegionReply::Redirect, RegionReply::Malformed] {
+        let server = Server::start();
+        server.set_region("eu-central-1");
+        server.set_region_reply(reply);
+        let lock = lock(&server);
+        let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+        assert_eq!(sent, ["GET", "GET", "PUT"]);
+        let (sent, released) = requests_of(&server, || guard.release());
+        released.unwrap();
+        assert_eq!(sent, ["PUT"]);
+    }
+}
+
+#[test]
+fn a_region_that_s3_does_not_name_is_for_the_user_to_set() {
+    let server = Server::start();
+    server.fault(Match::any(), Fault::answer(301, "PermanentRedirect"));
+    let error = storage(lock(&server).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::WrongRegion);
+    assert!(error.to_string().contains("not in us-east-1"), "{error}");
+}
+
+#[test]
+fn two_stores_that_name_each_other_are_asked_only_once() {
+    let server = Server::start();
+    server.set_region("eu-central-1");
+    let elsewhere = vec![("x-amz-bucket-region".to_owned(), "ap-south-1".to_owned())];
+    let fault = Fault::RawAnswer {
+        status: 301,
+        headers: elsewhere,
+        body: Vec::new(),
+    };
+    server.fault(Match::any().skip(1).times(1), fault);
+    let lock = lock(&server);
+    let (sent, refused) = requests_of(&server, || lock.status());
+    assert_eq!(sent, ["GET", "GET"]);
+    refused.unwrap_err();
+}
+
+#[test]
+fn a_closed_port_is_told_at_once() {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = unreachable(&format!("http://{address}"), Duration::from_secs(3));
+    assert!(error.contains("check the endpoint"), "{error}");
+}
+
+#[test]
+fn a_host_that_does_not_accept_is_told_within_the_connect_timeout() {
+    let (_listener, _fillers, address) = full_backlog();
+    let timeout = Duration::from_millis(300);
+    let start = Instant::now();
+    unreachable(&format!("http://{address}"), timeout);
+    assert!(start.elapsed() >= timeout);
+}
+
+/// The error of an acquire, which must come within the connect timeout and a second, long before
+/// the wait limit.
+fn unreachable(endpoint: &str, timeout: Duration) -> String {
+    let client = Client::builder()
+        .endpoint(endpoint)
+        .credentials("key", "secret", None)
+        .connect_timeout(timeout)
+        .build()
+        .unwrap();
+    let start = Instant::now();
+    let error = storage(lock_of(&client).acquire("me").unwrap_err());
+    assert!(start.elapsed() < timeout + Duration::from_secs(1));
+    assert_eq!(error.kind(), StorageErrorKind::Unreachable);
+    assert!(error.is_retryable() && !error.is_outcome_unknown());
+    assert!(error.to_string().contains(endpoint), "{error}");
+    error.to_string()
+}
+
+/// A listener whose queue of connections is full, so that another gets no answer at all.
+fn full_backlog() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(filler) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        fillers.push(filler);
+        assert!(fillers.len() < 20_000, "the backlog never fills");
+    }
+    (listener, fillers, address)
+}
+
+#[test]
+fn a_peer_that_accepts_and_never_answers_is_given_up_within_the_documented_bound() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let timeout = Duration::from_millis(200);
+    let client = Client::builder()
+        .endpoint(format!("http://{}", silent.local_addr().unwrap()))
+        .credentials("key", "secret", None)
+        .request_timeout(timeout)
+        .build()
+        .unwrap();
+    let start = Instant::now();
+    let error = storage(lock_of(&client).try_acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::NoAnswer);
+    assert!(start.elapsed() < 6 * timeout + Duration::from_secs(1));
+}
+
+#[test]
+fn an_object_that_is_no_lock_is_refused_and_left_alone() {
+    for body in [
+        "",
+        "hello",
+        "{\"format\":2}",
+        "<Error><Code>NoSuchKey</Code></Error>",
+    ] {
+        let server = Server::start();
+        server.put_object(KEY, body);
+        let lock = lock(&server);
+        let refusals = [
+            lock.acquire("me").map(drop),
+            lock.try_acquire("me").map(drop),
+            lock.status().map(drop),
+            lock.release("me").map(drop),
+        ];
+        for refused in refusals {
+            match refused {
+                Err(LockError::Foreign { key, .. }) => assert_eq!(key, KEY),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(server.object(KEY).unwrap().body, body.as_bytes());
+        assert_eq!(server.count("PUT"), 0);
+    }
+}
+
+#[test]
+fn an_object_of_ten_megabytes_is_not_read_to_its_end() {
+    let server = Server::start();
+    server.put_object(KEY, vec![b' '; 10 << 20]);
+    let refused = lock(&server).status().unwrap_err();
+    assert!(
+        refused.to_string().contains("larger than 65536 bytes"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_overloaded_store_is_asked_again() {
+    let server = Server::start();
+    server.fault(Match::any().times(2), Fault::answer(503, "SlowDown"));
+    assert!(lock(&server).acquire("me").unwrap().is_held());
+}
+
+#[test]
+fn a_try_does_not_ask_an_overloaded_store_again() {
+    let server = Server::start();
+    server.fault(Match::get().always(), Fault::answer(503, "SlowDown"));
+    let lock = lock(&server);
+    let (sent, refused) = requests_of(&server, || lock.try_acquire("me"));
+    assert_eq!(sent, ["GET"]);
+    let error = storage(refused.unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert!(error.is_retryable());
+}
+
+#[test]
+fn a_header_that_is_not_text_harms_nobody() {
+    let server = Server::start();
+    for name in ["x-odd", "date", "last-modified"] {
+        let odd = Fault::EditHeader {
+            name: name.to_owned(),
+            value: vec![0xff, 0xfe],
+        };
+        server.fault(Match::any().times(2), odd);
+        drop(lock(&server).acquire("me").unwrap());
+    }
+}
+
+#[test]
+fn without_credentials_the_error_tells_where_they_were_looked_for() {
+    let server = Server::start();
+    let home = Home::new("none");
+    let mut command = child::bare_command("complain");
+    command
+        .env("HOME", home.path())
+        .env("AWS_ENDPOINT_URL", server.endpoint());
+    let complaint = child::complaint(command);
+    for part in [
+        "field: \"credentials\"",
+        "AWS_ACCESS_KEY_ID",
+        ".aws/credentials",
+        ".aws/config",
+        "\"default\"",
+    ] {
+        assert!(complaint.contains(part), "{part}: {complaint}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn half_of_the_credentials_is_an_error_that_names_the_other_half() {
+    let server = Server::start();
+    let mut command = child::command("complain", &server.endpoint());
+    command.env_remove("AWS_SECRET_ACCESS_KEY");
+    let complaint = child::complaint(command);
+    assert!(
+        complaint.contains("AWS_SECRET_ACCESS_KEY is not"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn without_a_region_or_an_endpoint_the_error_tells_where_a_region_was_looked_for() {
+    let home = Home::new("no-region");
+    let mut command = child::bare_command("complain");
+    command.env("HOME", home.path());
+    let complaint = child::complaint(command);
+    assert!(complaint.contains("field: \"region\""), "{complaint}");
+    assert!(complaint.contains("AWS_DEFAULT_REGION"), "{complaint}");
+}
+
+#[test]
+fn the_environment_is_all_that_a_client_needs() {
+    let server = Server::start();
+    let command = child::command("complain", &server.endpoint());
+    assert_eq!(child::complaint(command), "none");
+}
+
+#[test]
+fn the_keys_and_the_region_of_a_profile_are_used() {
+    let server = Server::start();
+    server.set_region("eu-central-1");
+    let home = Home::new("profile");
+    let keys = format!(
+        "[build]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    );
+    home.write("credentials", &keys);
+    home.write("config", "[profile build]\nregion = eu-central-1\n");
+    let mut command = child::bare_command("complain");
+    command
+        .env("HOME", home.path())
+        .env("AWS_PROFILE", "build")
+        .env("AWS_ENDPOINT_URL_S3", server.endpoint());
+    assert_eq!(child::complaint(command), "none");
+    // Signed for that region from the start.
+    assert!(server.requests().iter().all(|r| r.status != Some(301)));
+}
+
+/// A home of its own, removed when dropped.
+struct Home(std::path::PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Home {
+        let path = std::env::temp_dir().join(format!("s3-lock-home-{name}-{}", std::process::id()));
+        fs::create_dir_all(path.join(".aws")).unwrap();
+        Home(path)
+    }
+
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.0.join(".aws").join(file), text).unwrap();
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let server = Server::start();
+    let lock = builder(&crate::client(&server)).build().unwrap();
+    let builder = client_builder(&server);
+    let wrong = client_builder(&server)
+        .credentials(ACCESS_KEY, "hunter2", None)
+        .build()
+        .unwrap();
+    let error = lock_of(&wrong).acquire("me").unwrap_err();
+    for shown in [
+        format!("{lock:?}"),
+        format!("{builder:?}"),
+        format!("{error:?} {error}"),
+    ] {
+        assert!(
+            !shown.contains(SECRET_KEY) && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

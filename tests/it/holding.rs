@@ -1,0 +1,221 @@
+//! While the lock is held: renewing, verifying, losing, releasing by name.
+
+use std::time::Duration;
+
+use s3_lock::{InMemoryStore, LockError, LockGuard, LockStatus, LostCause, S3Lock};
+
+use crate::support::{Fault, Match, Server};
+use crate::{KEY, lock, lock_of, requests_of, storage};
+
+fn lost(result: Result<(), LockError>) -> LostCause {
+    match result {
+        Err(LockError::Lost(cause)) => cause,
+        other => panic!("not lost: {other:?}"),
+    }
+}
+
+/// A store, a guard on it, and a lock of another client.
+fn held_in_memory() -> (InMemoryStore, LockGuard, S3Lock) {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let other = lock_of(&store.client());
+    (store, guard, other)
+}
+
+#[test]
+fn a_renewal_gives_a_full_lease_and_keeps_the_token() {
+    let (store, guard, other) = held_in_memory();
+    let token = guard.fencing_token();
+    for _ in 0..5 {
+        store.advance(Duration::from_secs(50));
+        guard.renew().unwrap();
+        assert!(guard.remaining() > Duration::from_secs(60));
+    }
+    assert_eq!(guard.fencing_token(), token);
+    assert!(matches!(other.try_acquire("you"), Err(LockError::Held(_))));
+}
+
+#[test]
+fn a_renewal_after_the_deadline_sends_nothing_and_revives_nothing() {
+    let server = Server::start();
+    let guard = crate::short_lock(&server).acquire("me").unwrap();
+    while guard.is_held() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (sent, renewed) = requests_of(&server, || guard.renew());
+    assert!(matches!(
+        lost(renewed),
+        LostCause::Expired { last_error: None }
+    ));
+    assert!(sent.is_empty(), "{sent:?}");
+}
+
+#[test]
+fn a_guard_knows_by_itself_when_its_time_is_up_and_stays_lost() {
+    let (store, guard, _) = held_in_memory();
+    guard.check().unwrap();
+    store.advance(Duration::from_secs(70));
+    assert!(!guard.is_held());
+    assert_eq!(guard.remaining(), Duration::ZERO);
+    for _ in 0..2 {
+        assert!(matches!(
+            lost(guard.check()),
+            LostCause::Expired { last_error: None }
+        ));
+    }
+}
+
+#[test]
+fn a_takeover_is_told_with_the_successor_and_its_token() {
+    let (store, guard, other) = held_in_memory();
+    store.advance(Duration::from_secs(80));
+    let successor = other.acquire("you").unwrap();
+    match lost(guard.release()) {
+        LostCause::TakenOver(info) => {
+            assert_eq!(info.owner(), "you");
+            assert_eq!(info.fencing_token(), successor.fencing_token());
+        }
+        other => panic!("{other:?}"),
+    }
+    successor.verify().unwrap();
+}
+
+#[test]
+fn a_late_release_does_not_touch_a_successor() {
+    let (store, guard, other) = held_in_memory();
+    store.advance(Duration::from_secs(80));
+    let successor = other.acquire("you").unwrap();
+    drop(guard);
+    successor.verify().unwrap();
+    assert!(matches!(other.status().unwrap(), LockStatus::Held(_)));
+}
+
+#[test]
+fn a_verification_learns_of_a_release_by_name_elsewhere() {
+    let (_store, guard, other) = held_in_memory();
+    guard.verify().unwrap();
+    assert!(other.release("me").unwrap());
+    assert!(matches!(lost(guard.verify()), LostCause::Vanished));
+    assert!(matches!(lost(guard.check()), LostCause::Vanished));
+    assert!(!guard.is_held());
+}
+
+#[test]
+fn a_verification_learns_that_the_object_was_deleted() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.delete_object(KEY);
+    assert!(matches!(lost(guard.verify()), LostCause::Vanished));
+}
+
+#[test]
+fn a_renewal_does_not_bring_back_a_deleted_object() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.delete_object(KEY);
+    assert!(matches!(lost(guard.renew()), LostCause::Vanished));
+    assert!(server.object(KEY).is_none());
+}
+
+#[test]
+fn a_lost_lock_is_released_without_a_request() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.delete_object(KEY);
+    lost(guard.verify());
+    let (sent, released) = requests_of(&server, || guard.release());
+    assert!(matches!(lost(released), LostCause::Vanished));
+    assert!(sent.is_empty(), "{sent:?}");
+}
+
+#[test]
+fn a_renewal_that_is_refused_is_not_a_loss() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
+    let error = storage(guard.renew().unwrap_err());
+    assert_eq!(error.code(), Some("AccessDenied"));
+    assert!(!error.is_outcome_unknown());
+    guard.check().unwrap();
+    guard.renew().unwrap();
+}
+
+#[test]
+fn why_a_lease_could_not_be_renewed_is_told_with_its_loss() {
+    let server = Server::start();
+    let guard = crate::short_lock(&server).acquire("me").unwrap();
+    server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
+    guard.renew().unwrap_err();
+    while guard.is_held() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    match lost(guard.check()) {
+        LostCause::Expired {
+            last_error: Some(error),
+        } => {
+            assert_eq!(error.code(), Some("AccessDenied"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_release_by_another_name_changes_nothing() {
+    let (_store, guard, other) = held_in_memory();
+    assert!(!other.release("you").unwrap());
+    guard.verify().unwrap();
+}
+
+#[test]
+fn a_release_by_name_of_a_free_lock_changes_nothing() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    assert!(!lock.release("me").unwrap());
+    drop(lock.acquire("me").unwrap());
+    assert!(!lock.release("me").unwrap());
+}
+
+#[test]
+fn a_detached_lock_stays_held_until_it_is_released_by_name() {
+    let (_store, guard, other) = held_in_memory();
+    let info = guard.detach();
+    assert_eq!(info.owner(), "me");
+    assert!(matches!(other.try_acquire("you"), Err(LockError::Held(_))));
+    assert!(other.release("me").unwrap());
+    other.try_acquire("you").unwrap().release().unwrap();
+}
+
+#[test]
+fn a_lock_says_what_it_is_wanted_for() {
+    let store = InMemoryStore::new();
+    let lock = crate::builder(&store.client())
+        .purpose("the nightly report")
+        .build()
+        .unwrap();
+    let _guard = lock.acquire("me").unwrap();
+    match crate::lock_of(&store.client()).try_acquire("you") {
+        Err(LockError::Held(holder)) => {
+            assert_eq!(holder.purpose(), Some("the nightly report"));
+            assert!(
+                holder.to_string().contains("for \"the nightly report\""),
+                "{holder}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_guard_can_be_stored_and_returned() {
+    struct Job {
+        guard: LockGuard,
+    }
+    fn begin(lock: &S3Lock) -> Result<Job, LockError> {
+        Ok(Job {
+            guard: lock.acquire("me")?,
+        })
+    }
+    let store = InMemoryStore::new();
+    let job = begin(&lock_of(&store.client())).unwrap();
+    assert!(job.guard.is_held());
+}

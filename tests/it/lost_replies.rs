@@ -1,0 +1,338 @@
+//! Replies that never come, or say what is not so: every outcome is found out, not guessed.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use s3_lock::{LockStatus, S3Lock, StorageErrorKind};
+
+use crate::support::{Fault, Match, Server};
+use crate::{KEY, builder, client_builder, lock, requests_of, storage, stored_state};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// A lock whose requests time out soon.
+fn impatient(server: &Server) -> S3Lock {
+    let client = client_builder(server).request_timeout(SHORT).build();
+    builder(&client.unwrap())
+        .acquire_allowance(Duration::from_secs(10))
+        .build()
+        .unwrap()
+}
+
+/// Faults after which the write has happened, though its reply does not say so.
+fn applied_unseen() -> [Fault; 4] {
+    [
+        Fault::DropAfter,
+        Fault::answer_after(500, "InternalError"),
+        Fault::answer_after(503, "SlowDown"),
+        Fault::StripEtag,
+    ]
+}
+
+/// Faults after which the write has not happened, though its reply does not say so.
+fn not_applied_unseen() -> [Fault; 3] {
+    [
+        Fault::DropBefore,
+        Fault::answer(500, "InternalError"),
+        Fault::answer(503, "SlowDown"),
+    ]
+}
+
+fn status(server: &Server) -> LockStatus {
+    lock(server).status().unwrap()
+}
+
+#[test]
+fn an_acquire_that_was_applied_unseen_is_found_by_reading_back() {
+    for fault in applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::put(), fault);
+        let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+        assert_eq!(sent, ["GET", "PUT", "GET"]);
+        guard.verify().unwrap();
+        guard.release().unwrap();
+    }
+}
+
+#[test]
+fn a_try_that_was_applied_unseen_is_found_by_reading_back() {
+    for fault in applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::put(), fault);
+        lock.try_acquire("me").unwrap().verify().unwrap();
+    }
+}
+
+#[test]
+fn an_acquire_that_was_not_applied_is_sent_again() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::put(), fault);
+        let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+        assert_eq!(sent, ["GET", "PUT", "GET", "PUT"]);
+        guard.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_try_that_was_not_applied_is_undone_and_leaves_the_lock_free() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::put(), fault);
+        let error = storage(lock.try_acquire("me").unwrap_err());
+        assert!(
+            error.is_retryable() && !error.is_outcome_unknown(),
+            "{error}"
+        );
+        // The door is closed on the late write: whatever its condition was no longer holds.
+        assert_eq!(stored_state(&server).as_deref(), Some("released"));
+        lock.try_acquire("me").unwrap().release().unwrap();
+    }
+}
+
+#[test]
+fn an_acquire_that_stalls_and_lands_later_leaves_no_ghost() {
+    let server = Server::start();
+    let lock = impatient(&server);
+    server.fault(Match::put(), Fault::Stall(4 * SHORT));
+    let error = lock.acquire_within("ghost", SHORT * 2).unwrap_err();
+    assert!(
+        !matches!(&error, LockError::Storage(e) if e.is_outcome_unknown()),
+        "{error}"
+    );
+    thread::sleep(4 * SHORT); // the stalled write has come to its end by now
+    let stalled = server
+        .requests()
+        .into_iter()
+        .find(|r| r.method == "PUT")
+        .unwrap();
+    assert_eq!(
+        stalled.status,
+        Some(412),
+        "it arrived, and its condition was gone"
+    );
+    assert_eq!(status(&server), LockStatus::Free);
+}
+
+#[test]
+fn an_acquire_given_up_that_has_landed_is_released() {
+    let server = Server::start();
+    let lock = impatient(&server);
+    // Applied, but nothing is heard of it until the time is up.
+    server.fault(Match::put(), Fault::StallAfter(3 * SHORT));
+    server.fault(Match::get().skip(1).times(1), Fault::Stall(2 * SHORT));
+    lock.acquire_within("ghost", SHORT * 2).unwrap_err();
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn an_acquire_that_cannot_be_undone_says_what_may_remain() {
+    let server = Server::start();
+    let lock = impatient(&server);
+    server.fault(Match::put(), Fault::DropAfter);
+    server.fault(
+        Match::get().skip(1).always(),
+        Fault::answer(503, "SlowDown"),
+    );
+    let start = Instant::now();
+    let error = storage(lock.try_acquire("ghost").unwrap_err());
+    assert!(error.is_outcome_unknown());
+    assert!(
+        error.to_string().contains("release it by owner name"),
+        "{error}"
+    );
+    assert!(start.elapsed() < 6 * SHORT + Duration::from_secs(1));
+    // And that it does remain, and can be released by name.
+    server.clear_faults();
+    assert!(matches!(status(&server), LockStatus::Held(_)));
+    assert!(lock.release("ghost").unwrap());
+}
+
+#[test]
+fn a_request_that_a_proxy_repeats_is_recognised_as_applied() {
+    let server = Server::start();
+    let lock = lock(&server);
+    server.fault(Match::put(), Fault::Duplicate);
+    let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+    assert_eq!(sent, ["GET", "PUT", "GET"]);
+    guard.verify().unwrap();
+    server.fault(Match::put(), Fault::Duplicate);
+    guard.renew().unwrap();
+    server.fault(Match::put(), Fault::Duplicate);
+    guard.release().unwrap();
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn a_conflict_is_no_refusal() {
+    let server = Server::start();
+    let lock = lock(&server);
+    let conflict = || Fault::answer(409, "ConditionalRequestConflict");
+    server.fault(Match::put(), conflict());
+    let guard = lock.try_acquire("me").unwrap();
+    server.fault(Match::put(), conflict());
+    guard.renew().unwrap();
+    server.fault(Match::put(), conflict());
+    guard.release().unwrap();
+    assert_eq!(status(&server), LockStatus::Free);
+}
+
+#[test]
+fn a_renewal_that_was_applied_unseen_is_found_by_reading_back() {
+    for fault in applied_unseen() {
+        let server = Server::start();
+        let guard = lock(&server).acquire("me").unwrap();
+        server.fault(Match::put(), fault);
+        guard.renew().unwrap();
+        guard.verify().unwrap();
+        guard.release().unwrap();
+    }
+}
+
+#[test]
+fn a_renewal_that_was_not_applied_is_sent_again() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let guard = lock(&server).acquire("me").unwrap();
+        server.fault(Match::put(), fault);
+        guard.renew().unwrap();
+        guard.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_renewal_whose_outcome_stays_unknown_is_no_loss_and_is_found_later() {
+    let server = Server::start();
+    let guard = impatient(&server).acquire("me").unwrap();
+    server.fault(Match::put().times(1), Fault::DropAfter);
+    server.fault(Match::get().always(), Fault::answer(503, "SlowDown"));
+    let error = storage(guard.renew().unwrap_err());
+    assert!(error.is_outcome_unknown());
+    guard.check().unwrap();
+    server.clear_faults();
+    // The record is the renewal's, not the one that this guard knew: still its own.
+    guard.verify().unwrap();
+    guard.renew().unwrap();
+    guard.release().unwrap();
+    assert_eq!(status(&server), LockStatus::Free);
+}
+
+#[test]
+fn a_release_finds_a_renewal_whose_outcome_was_unknown() {
+    let server = Server::start();
+    let guard = impatient(&server).acquire("me").unwrap();
+    server.fault(Match::put().times(1), Fault::DropAfter);
+    server.fault(Match::get().always(), Fault::answer(503, "SlowDown"));
+    guard.renew().unwrap_err();
+    server.clear_faults();
+    guard.release().unwrap();
+    assert_eq!(status(&server), LockStatus::Free);
+}
+
+#[test]
+fn a_release_that_was_applied_unseen_is_found_by_reading_back() {
+    for fault in applied_unseen() {
+        let server = Server::start();
+        let guard = lock(&server).acquire("me").unwrap();
+        server.fault(Match::put(), fault);
+        let (sent, released) = requests_of(&server, || guard.release());
+        released.unwrap();
+        assert_eq!(sent, ["PUT", "GET"]);
+    }
+}
+
+#[test]
+fn a_release_that_was_not_applied_is_sent_again() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let guard = lock(&server).acquire("me").unwrap();
+        server.fault(Match::put(), fault);
+        guard.release().unwrap();
+        assert_eq!(status(&server), LockStatus::Free);
+    }
+}
+
+#[test]
+fn a_drop_survives_an_overloaded_store() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.fault(Match::put().times(2), Fault::answer(503, "SlowDown"));
+    drop(guard);
+    assert_eq!(status(&server), LockStatus::Free);
+}
+
+#[test]
+fn a_release_whose_lock_was_taken_since_has_succeeded() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.fault(Match::put(), Fault::StallAfter(Duration::from_secs(1)));
+    let other = lock(&server);
+    thread::scope(|scope| {
+        let releasing = scope.spawn(|| {
+            // The reply is cut off below; by then somebody else has the lock.
+            guard.release()
+        });
+        let _next = other.acquire("you").unwrap();
+        server.drop_idle_connections();
+        releasing.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_drop_gives_up_within_its_bound_when_nothing_answers() {
+    let server = Server::start();
+    let guard = impatient(&server).acquire("me").unwrap();
+    server.fault(Match::any().always(), Fault::Stall(Duration::from_secs(60)));
+    let start = Instant::now();
+    drop(guard);
+    assert!(start.elapsed() < 2 * SHORT + Duration::from_secs(1));
+}
+
+#[test]
+fn a_release_that_nothing_answers_says_that_its_outcome_is_unknown() {
+    let server = Server::start();
+    let guard = impatient(&server).acquire("me").unwrap();
+    server.fault(Match::any().always(), Fault::Stall(Duration::from_secs(60)));
+    let error = storage(guard.release().unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::NoAnswer);
+    assert!(error.is_outcome_unknown());
+}
+
+#[test]
+fn a_release_by_name_that_was_applied_unseen_is_found_by_reading_back() {
+    for fault in applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        let _ = lock.acquire("me").unwrap().detach();
+        server.fault(Match::put(), fault);
+        assert!(lock.release("me").unwrap());
+        assert_eq!(status(&server), LockStatus::Free);
+    }
+}
+
+#[test]
+fn a_release_by_name_that_was_not_applied_is_sent_again() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        let _ = lock.acquire("me").unwrap().detach();
+        server.fault(Match::put(), fault);
+        assert!(lock.release("me").unwrap());
+        assert_eq!(status(&server), LockStatus::Free);
+    }
+}
+
+#[test]
+fn a_read_that_fails_is_repeated() {
+    for fault in not_applied_unseen() {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::get(), fault);
+        lock.acquire("me").unwrap().release().unwrap();
+        assert!(server.object(KEY).is_some());
+    }
+}

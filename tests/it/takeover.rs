@@ -1,0 +1,215 @@
+//! Abandoned locks: when they fall to others, and that no clock but the right one decides.
+
+use std::time::{Duration, Instant};
+
+use s3_lock::{LockError, LockStatus, StorageErrorKind};
+
+use crate::support::{DateHeader, Fault, Match, Server};
+use crate::{KEY, builder, child, client, lock, requests_of, short_lock, storage};
+
+const LEASE: Duration = Duration::from_secs(1);
+/// The default `clock_margin`, and lease / 500.
+const MARGIN: Duration = Duration::from_millis(2002);
+/// What a takeover by a waiter may take beyond lease and margins.
+const ALLOWANCE: Duration = Duration::from_millis(1500);
+
+/// When each write reached the server.
+fn writes(server: &Server) -> Vec<Instant> {
+    let writes = server.requests().into_iter().filter(|r| r.method == "PUT");
+    writes.map(|r| r.at).collect()
+}
+
+/// Kills a holder and waits for its lock; the time between the two writes.
+fn takeover_by_a_waiter(server: &Server) -> Duration {
+    let mut holder = child::holder(server, LEASE);
+    holder.kill().unwrap(); // SIGKILL: nothing is cleaned up
+    holder.wait().unwrap();
+    let guard = short_lock(server).acquire("waiter").unwrap();
+    let writes = writes(server);
+    assert_eq!(writes.len(), 2, "one by the holder, one by its successor");
+    guard.release().unwrap();
+    writes[1] - writes[0]
+}
+
+fn assert_in_time(taken_after: Duration) {
+    assert!(
+        taken_after > LEASE,
+        "taken from a live holder: {taken_after:?}"
+    );
+    assert!(taken_after <= LEASE + MARGIN + ALLOWANCE, "{taken_after:?}");
+}
+
+#[test]
+fn a_waiter_takes_over_the_lock_of_a_killed_process() {
+    assert_in_time(takeover_by_a_waiter(&Server::start()));
+}
+
+#[test]
+fn a_client_whose_clock_is_ten_minutes_behind_takes_over_just_as_well() {
+    let server = Server::start();
+    server.set_clock_offset(600);
+    assert_in_time(takeover_by_a_waiter(&server));
+}
+
+#[test]
+fn a_client_whose_clock_is_ten_minutes_ahead_takes_over_just_as_well() {
+    let server = Server::start();
+    server.set_clock_offset(-600);
+    assert_in_time(takeover_by_a_waiter(&server));
+}
+
+#[test]
+fn without_the_stores_clock_a_waiter_takes_over_by_its_own() {
+    let server = Server::start();
+    server.set_date(DateHeader::Absent);
+    assert_in_time(takeover_by_a_waiter(&server));
+}
+
+#[test]
+fn a_waiter_sleeps_no_longer_than_the_lock_can_last() {
+    let server = Server::start();
+    std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+    let hour = Duration::from_secs(3600);
+    let waiter = builder(&client(&server))
+        .poll_interval(hour, hour)
+        .build()
+        .unwrap();
+    let _guard = waiter.acquire("waiter").unwrap();
+    let writes = writes(&server);
+    assert_in_time(writes[1] - writes[0]);
+}
+
+#[test]
+fn a_newcomer_takes_a_lock_that_is_long_dead_at_once() {
+    let server = Server::start();
+    std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+    server.set_clock_offset(60);
+    let newcomer = lock(&server);
+    let (sent, guard) = requests_of(&server, || newcomer.try_acquire("newcomer").unwrap());
+    assert_eq!(sent, ["GET", "PUT"]);
+    assert_eq!(guard.owner(), "newcomer");
+}
+
+#[test]
+fn a_newcomer_whose_clock_is_off_takes_a_long_dead_lock_at_once_too() {
+    for offset in [-600, 540] {
+        let server = Server::start();
+        server.set_clock_offset(offset);
+        std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+        server.set_clock_offset(offset + 60);
+        lock(&server)
+            .try_acquire("newcomer")
+            .unwrap()
+            .release()
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_lock_is_not_taken_before_lease_and_margins_have_passed() {
+    let server = Server::start();
+    std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+    // Exactly as old as lease and margin in whole seconds, but not lease / 500 older.
+    server.set_clock_offset(2);
+    match lock(&server).try_acquire("newcomer") {
+        Err(LockError::Held(holder)) => assert_eq!(holder.owner(), "crashed"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_takeover_continues_the_fencing_tokens() {
+    let server = Server::start();
+    let crashed = short_lock(&server).acquire("crashed").unwrap().detach();
+    server.set_clock_offset(60);
+    let guard = lock(&server).acquire("newcomer").unwrap();
+    assert_eq!(
+        guard.fencing_token().get(),
+        crashed.fencing_token().get() + 1
+    );
+}
+
+#[test]
+fn a_date_before_last_modified_makes_nobody_early() {
+    let server = Server::start();
+    std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+    server.set_date(DateHeader::Fixed(
+        "Mon, 01 Jan 2024 00:00:00 GMT".to_owned(),
+    ));
+    let refused = lock(&server).try_acquire("newcomer");
+    assert!(matches!(refused, Err(LockError::Held(_))), "{refused:?}");
+}
+
+#[test]
+fn a_date_that_runs_ahead_is_believed_no_longer() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("alive").unwrap();
+    let observer = lock(&server);
+    assert!(matches!(observer.status().unwrap(), LockStatus::Held(_)));
+    // A proxy's own clock, an hour ahead of the store's.
+    let date = httpdate_in(3600);
+    let ahead = || Fault::EditHeader {
+        name: "date".to_owned(),
+        value: date.clone().into_bytes(),
+    };
+    server.fault(Match::get().times(2), ahead());
+    assert!(matches!(observer.status().unwrap(), LockStatus::Held(_)));
+    assert!(matches!(
+        observer.try_acquire("thief"),
+        Err(LockError::Held(_))
+    ));
+}
+
+/// The time so many seconds from now, as HTTP writes it.
+fn httpdate_in(seconds: i64) -> String {
+    let then = chrono::Utc::now() + chrono::Duration::seconds(seconds);
+    then.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[test]
+fn without_store_clock_means_that_no_date_is_believed() {
+    let server = Server::start();
+    std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
+    server.set_clock_offset(60);
+    let wary = builder(&client(&server))
+        .without_store_clock()
+        .build()
+        .unwrap();
+    assert!(matches!(
+        wary.try_acquire("newcomer"),
+        Err(LockError::Held(_))
+    ));
+}
+
+#[test]
+fn a_clock_that_is_an_hour_off_is_told_by_how_much() {
+    for (offset, how) in [(3600, "behind"), (-3600, "ahead")] {
+        let server = Server::start();
+        server.set_clock_offset(offset);
+        let error = storage(lock(&server).acquire("me").unwrap_err());
+        assert_eq!(error.kind(), StorageErrorKind::ClockSkewed);
+        assert!(!error.is_retryable());
+        let message = error.to_string();
+        let told = message
+            .split("clock is ")
+            .nth(1)
+            .expect("the message tells");
+        let (seconds, rest) = told.split_once(" s ").expect("in seconds");
+        let seconds: i64 = seconds.parse().unwrap();
+        assert!((3590..=3610).contains(&seconds), "{message}");
+        assert!(rest.starts_with(how), "{message}");
+    }
+}
+
+#[test]
+fn a_lease_that_ran_out_can_still_be_given_back() {
+    let server = Server::start();
+    let guard = short_lock(&server).acquire("late").unwrap();
+    while guard.is_held() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(matches!(guard.check(), Err(LockError::Lost(_))));
+    guard.release().unwrap();
+    assert_eq!(lock(&server).status().unwrap(), LockStatus::Free);
+    assert!(server.object(KEY).is_some(), "the object is never deleted");
+}
