@@ -1,5 +1,11 @@
 //! How long to wait between two looks, so that many clients do not look at the same moment.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the one place that may draw random numbers"
+)]
+
 use std::time::Duration;
 
 use rand::Rng;

@@ -5,6 +5,11 @@
 //! only a monotonic clock that may stop and a wall clock that may jump, and each reader takes
 //! whichever of the two errs on its safe side: see [`Instant`].
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that may ask for the time"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -91,7 +96,6 @@ impl Clock {
 
     /// The wall clock; only ever shown to people or put into a signature, never compared with
     /// another computer's.
-    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     pub(crate) fn wall(&self) -> SystemTime {
         SystemTime::now() + self.shifted()
     }
@@ -135,7 +139,6 @@ fn raw() -> (Duration, Duration) {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-#[expect(clippy::disallowed_methods, reason = "the one place that may")]
 fn raw() -> (Duration, Duration) {
     use std::sync::OnceLock;
     use std::time;

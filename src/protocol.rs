@@ -72,6 +72,10 @@ pub type StoreSeconds = i64;
 
 /// What a read found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one step, one at a time"
+)]
 pub enum Sight {
     Absent {
         date: Option<StoreSeconds>,
@@ -132,6 +136,10 @@ pub enum Refusal {
 
 /// What happened since the last step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one step, one at a time"
+)]
 pub enum Event {
     /// Begin, or go on after a wait or pause.
     Resume,

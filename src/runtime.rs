@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{panic, thread};
 
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime as Tokio};
 /// A current-thread runtime that is built when it is first needed.
 #[derive(Default)]
 pub(crate) struct Runtime {
-    tokio: Mutex<Option<std::sync::Arc<Tokio>>>,
+    tokio: OnceLock<Tokio>,
 }
 
 /// Host names are resolved on a thread of tokio's pool. It is not kept: a program that holds a
@@ -44,10 +44,9 @@ impl Runtime {
         })
     }
 
-    fn get(&self) -> io::Result<std::sync::Arc<Tokio>> {
-        let mut tokio = self.tokio.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tokio) = tokio.as_ref() {
-            return Ok(tokio.clone());
+    fn get(&self) -> io::Result<&Tokio> {
+        if let Some(tokio) = self.tokio.get() {
+            return Ok(tokio);
         }
         let built = Builder::new_current_thread()
             .enable_io()
@@ -55,16 +54,21 @@ impl Runtime {
             .thread_name("s3-lock-resolver")
             .thread_keep_alive(RESOLVER_KEEP_ALIVE)
             .build()?;
-        Ok(tokio.insert(std::sync::Arc::new(built)).clone())
+        if let Err(second) = self.tokio.set(built) {
+            // Another thread was faster. A plain drop would panic inside somebody else's runtime.
+            second.shutdown_background();
+        }
+        Ok(self
+            .tokio
+            .get()
+            .expect("it was set here or by the faster thread"))
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        let tokio = self.tokio.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Dropping a runtime inside another one panics, and a plain drop waits for a name lookup
-        // that hangs. Calls hold the other references, and no call outlives the client.
-        if let Some(tokio) = tokio.take().and_then(std::sync::Arc::into_inner) {
+        // A plain drop panics inside another runtime, and waits for a name lookup that hangs.
+        if let Some(tokio) = self.tokio.take() {
             tokio.shutdown_background();
         }
     }
@@ -82,6 +86,7 @@ fn may_block_here() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn a_call_drives_the_runtime_on_the_callers_own_thread() {
@@ -100,8 +105,8 @@ mod tests {
     #[test]
     fn several_threads_share_one_runtime() {
         let runtime = Runtime::default();
-        let nap =
-            || runtime.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
+        let clock = Clock::default();
+        let nap = || runtime.block_on(clock.sleep(Duration::from_millis(10)));
         thread::scope(|scope| {
             let naps: Vec<_> = (0..8).map(|_| scope.spawn(nap)).collect();
             for nap in naps {

@@ -34,6 +34,7 @@ pub struct Acquire {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to an acquire")]
 enum Phase {
     /// No write is under way.
     Looking,

@@ -102,7 +102,9 @@ impl InMemoryStore {
     fn date(&self) -> StoreSeconds {
         let wall = self.shared.clock.wall();
         let since = wall.duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |s| s.as_secs().cast_signed())
+        since.map_or(0, |s| {
+            StoreSeconds::try_from(s.as_secs()).unwrap_or(StoreSeconds::MAX)
+        })
     }
 
     fn get(&self, at: &Location) -> Found {

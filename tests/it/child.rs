@@ -31,6 +31,27 @@ pub fn command(part: &str, endpoint: &str) -> Command {
     command
 }
 
+/// The same in a process whose wall clock is off; needs the program `faketime`.
+pub fn shifted_command(part: &str, endpoint: &str, offset: &str) -> Command {
+    let inner = command(part, endpoint);
+    let mut command = Command::new("faketime");
+    command
+        .args(["-f", offset])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    // Only the wall clock is off: no clock that counts up from the start of the machine ever is.
+    command
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stdout(Stdio::piped());
+    command
+}
+
 /// The same with nothing of AWS in its environment at all.
 pub fn bare_command(part: &str) -> Command {
     let this = env::current_exe().expect("a running test has an executable");
@@ -55,7 +76,12 @@ pub fn bare_command(part: &str) -> Command {
 /// Starts a child that acquires the test's lock and holds it until it is killed; returns once it
 /// has it.
 pub fn holder(server: &Server, lease: Duration) -> Child {
-    let mut child = command("hold", &server.endpoint())
+    hold_in(command("hold", &server.endpoint()), lease)
+}
+
+/// The same, in a process of a given kind.
+pub fn hold_in(mut command: Command, lease: Duration) -> Child {
+    let mut child = command
         .env(LEASE, lease.as_millis().to_string())
         .spawn()
         .expect("this binary runs");
@@ -176,12 +202,9 @@ fn increment(counter: &str) {
 }
 
 fn complain() {
-    let error = match Client::new().and_then(|client| {
-        let lock = S3Lock::builder(BUCKET, crate::NAME)
-            .client(client)
-            .build()?;
-        lock.try_acquire("child")
-    }) {
+    let error = match Client::new()
+        .and_then(|client| crate::builder(&client).build()?.try_acquire("child"))
+    {
         Ok(_guard) => "none".to_owned(),
         Err(error) => format!("{error:?} | {error}").replace('\n', " "),
     };

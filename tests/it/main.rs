@@ -1,5 +1,10 @@
 //! The lock against a real S3 server in this process: real HTTP, real signatures, real processes.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test may wait and look at the clock as it likes"
+)]
+
 mod child;
 mod conformance;
 mod contention;

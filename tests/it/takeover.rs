@@ -202,6 +202,32 @@ fn a_clock_that_is_an_hour_off_is_told_by_how_much() {
 }
 
 #[test]
+#[ignore = "needs the program faketime"]
+fn a_process_whose_own_clock_is_ten_minutes_off_is_excluded_and_succeeds_like_any_other() {
+    for offset in ["+600s", "-600s"] {
+        let server = Server::start();
+        let guard = lock(&server).acquire("alive").unwrap();
+        let shifted = || child::shifted_command("complain", &server.endpoint(), offset);
+        let complaint = child::complaint(shifted());
+        assert!(complaint.starts_with("Held("), "{complaint}");
+        guard.release().unwrap();
+        assert_eq!(child::complaint(shifted()), "none");
+    }
+}
+
+#[test]
+#[ignore = "needs the program faketime"]
+fn a_process_whose_own_clock_is_an_hour_off_is_told_by_how_much() {
+    for (offset, how) in [("+3600s", "ahead"), ("-3600s", "behind")] {
+        let server = Server::start();
+        let shifted = child::shifted_command("complain", &server.endpoint(), offset);
+        let complaint = child::complaint(shifted);
+        assert!(complaint.contains("kind: ClockSkewed"), "{complaint}");
+        assert!(complaint.contains(how), "{complaint}");
+    }
+}
+
+#[test]
 fn a_lease_that_ran_out_can_still_be_given_back() {
     let server = Server::start();
     let guard = short_lock(&server).acquire("late").unwrap();
