@@ -211,19 +211,7 @@ fn whole_milliseconds(span: Duration) -> Duration {
 
 fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigError> {
     check_bucket(bucket)?;
-    let trimmed = folder.strip_suffix('/').unwrap_or(folder);
-    if folder.starts_with('/') {
-        return Err(ConfigError::invalid(
-            "folder",
-            folder,
-            "it starts with a '/'",
-        ));
-    }
-    if !trimmed.is_empty() {
-        for segment in trimmed.split('/') {
-            check_segment("folder", folder, segment)?;
-        }
-    }
+    let trimmed = check_folder(folder)?;
     if name.contains('/') {
         let reason = "it holds a '/'; put folders into `folder`";
         return Err(ConfigError::invalid("name", name, reason));
@@ -245,6 +233,33 @@ fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigEr
     }
     let bucket = bucket.to_owned();
     Ok(Location { bucket, key })
+}
+
+/// The folder without a trailing slash.
+fn check_folder(folder: &str) -> Result<&str, ConfigError> {
+    let trimmed = folder.strip_suffix('/').unwrap_or(folder);
+    if folder.starts_with('/') {
+        return Err(ConfigError::invalid(
+            "folder",
+            folder,
+            "it starts with a '/'",
+        ));
+    }
+    if !trimmed.is_empty() {
+        for segment in trimmed.split('/') {
+            check_segment("folder", folder, segment)?;
+        }
+    }
+    Ok(trimmed)
+}
+
+/// What the keys of all locks in a folder begin with.
+pub(crate) fn prefix(bucket: &str, folder: &str) -> Result<String, ConfigError> {
+    check_bucket(bucket)?;
+    Ok(match check_folder(folder)? {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    })
 }
 
 /// The rules of S3 for bucket names, and as much more (capital letters, underscores) as other

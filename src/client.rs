@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::builder::ClientBuilder;
+use crate::builder::{self, ClientBuilder};
 use crate::clock::Clock;
 use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::info::ListedLock;
 use crate::local::Local;
+use crate::lock::S3Lock;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Location, Store};
@@ -117,6 +119,80 @@ impl Client {
     /// ```
     pub fn in_memory() -> Client {
         InMemoryStore::new().client()
+    }
+
+    /// Every lock in a folder with its status, in order of their keys: one request for each 1,000
+    /// keys and one for each lock, one after another.
+    ///
+    /// Objects that are no locks of this crate are left out, and so are the folder's own folders.
+    /// An empty `folder` is the bucket's root. Blocks for up to `request_timeout` for each of its
+    /// requests. Needs the permission `s3:ListBucket`.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Storage`] and [`LockError::Config`], as their messages advise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, LockStatus, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").folder("locks").client(client.clone());
+    /// let _guard = lock.build()?.acquire("host-17")?;
+    /// for lock in client.list("my-bucket", "locks")? {
+    ///     if let LockStatus::Held(info) = lock.status() {
+    ///         println!("{}: {info}", lock.name());
+    ///     }
+    /// }
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn list(
+        &self,
+        bucket: impl AsRef<str>,
+        folder: impl AsRef<str>,
+    ) -> Result<Vec<ListedLock>, LockError> {
+        let (bucket, folder) = (bucket.as_ref(), folder.as_ref());
+        let prefix = builder::prefix(bucket, folder)?;
+        let mut locks = Vec::new();
+        let mut after = None;
+        loop {
+            let limit = self.request_timeout();
+            let page = self.run(self.store().list(bucket, &prefix, after, limit))?;
+            for key in &page.keys {
+                locks.extend(self.listed(bucket, folder, &prefix, key)?);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(locks);
+            }
+        }
+    }
+
+    /// The lock at a key, if it is one of ours.
+    fn listed(
+        &self,
+        bucket: &str,
+        folder: &str,
+        prefix: &str,
+        key: &str,
+    ) -> Result<Option<ListedLock>, LockError> {
+        let name = key
+            .strip_prefix(prefix)
+            .and_then(|k| k.strip_suffix(".lock"));
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        let lock = S3Lock::builder(bucket, name)
+            .folder(folder)
+            .client(self.clone());
+        match lock.build().and_then(|lock| lock.status()) {
+            Ok(status) => Ok(Some(ListedLock::new(name, status))),
+            // A name that no lock can have, or an object that is none.
+            Err(LockError::Config(e)) if e.field() == "name" => Ok(None),
+            Err(LockError::Foreign { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {

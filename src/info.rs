@@ -75,6 +75,32 @@ pub enum LockStatus {
     Expired(LockInfo),
 }
 
+/// A lock that [`Client::list`](crate::Client::list) found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedLock {
+    name: String,
+    status: LockStatus,
+}
+
+impl ListedLock {
+    pub(crate) fn new(name: &str, status: LockStatus) -> ListedLock {
+        ListedLock {
+            name: name.to_owned(),
+            status,
+        }
+    }
+
+    /// The name of the lock, as given to [`S3Lock::builder`](crate::S3Lock::builder).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was found when it was looked at.
+    pub fn status(&self) -> &LockStatus {
+        &self.status
+    }
+}
+
 /// Who holds, or held, a lock.
 ///
 /// `Display` writes it as one line for people.

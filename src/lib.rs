@@ -73,6 +73,7 @@
 //! | [`S3Lock::release`] | 2 | 2 T |
 //! | [`LockGuard::renew`] | 1 | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | 1 | T |
+//! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
 //! | [`LockGuard::release`], drop | 1 | 2 T |
 //! | everything else | 0 | not at all |
 //!
@@ -123,7 +124,7 @@ pub use builder::{ClientBuilder, S3LockBuilder};
 pub use client::Client;
 pub use error::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use guard::LockGuard;
-pub use info::{FencingToken, LockInfo, LockStatus};
+pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use lock::S3Lock;
 pub use store::memory::InMemoryStore;
 

@@ -1,4 +1,4 @@
-//! What the lock needs of a store: one read and one conditional write.
+//! What the lock needs of a store: one read, one conditional write, and a list for operators.
 
 pub(crate) mod memory;
 pub(crate) mod s3;
@@ -54,6 +54,14 @@ pub enum Put {
     Unknown(LockError),
 }
 
+/// One page of a list of keys.
+#[derive(Debug)]
+pub struct Page {
+    pub keys: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
 /// An object store with conditional writes.
 ///
 /// Every call ends within `limit`.
@@ -74,4 +82,13 @@ pub(crate) trait Store: Send + Sync {
         condition: &'a Condition,
         limit: Duration,
     ) -> Pending<'a, Put>;
+
+    /// The keys that begin with `prefix` and have no further `/`, a page at a time.
+    fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        prefix: &'a str,
+        after: Option<String>,
+        limit: Duration,
+    ) -> Pending<'a, Result<Page, LockError>>;
 }

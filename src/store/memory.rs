@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::error::StorageError;
 use crate::error::{LockError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
-use crate::store::{Found, Location, Object, Pending, Put, Store};
+use crate::store::{Found, Location, Object, Page, Pending, Put, Store};
 
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///
@@ -158,6 +158,26 @@ impl Store for InMemoryStore {
         _: Duration,
     ) -> Pending<'a, Put> {
         Box::pin(async move { self.put(at, body, condition) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        prefix: &'a str,
+        _: Option<String>,
+        _: Duration,
+    ) -> Pending<'a, Result<Page, LockError>> {
+        Box::pin(async move {
+            let objects = self.objects();
+            let here = objects.by_location.keys().filter(|at| at.bucket == bucket);
+            let direct = |key: &str| key.strip_prefix(prefix).is_some_and(|k| !k.contains('/'));
+            let mut keys: Vec<_> = here
+                .map(|at| at.key.clone())
+                .filter(|k| direct(k))
+                .collect();
+            keys.sort();
+            Ok(Page { keys, next: None })
+        })
     }
 }
 

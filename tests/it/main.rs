@@ -11,6 +11,7 @@ mod contention;
 mod drops;
 mod environment;
 mod holding;
+mod listing;
 mod lost_replies;
 mod names;
 mod requests;

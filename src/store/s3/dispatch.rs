@@ -16,7 +16,6 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use tokio::net::TcpStream;
 
 use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
-use crate::record::MAX_BODY;
 use crate::store::s3::reply::Reply;
 
 /// Why there is no reply.
@@ -126,7 +125,7 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
     };
     let mut request = Request::builder()
         .method(signed.method())
-        .uri(format!("{endpoint}{}", signed.canonical_path()))
+        .uri(uri(signed, endpoint))
         .header("user-agent", concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
     for (name, values) in signed.headers() {
         for value in values {
@@ -136,14 +135,24 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
     request.body(body).map_err(refused)
 }
 
-/// Reads a body to its end, or to just beyond what any record or error may be.
+fn uri(signed: &SignedRequest, endpoint: &str) -> String {
+    let path = signed.canonical_path();
+    match signed.canonical_query_string() {
+        "" => format!("{endpoint}{path}"),
+        query => format!("{endpoint}{path}?{query}"),
+    }
+}
+
+/// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.
+const MAX_REPLY: usize = 4 << 20;
+
+/// Reads a body to its end, or to where it is too long in any case.
 async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.data().await {
         let chunk: Bytes = chunk?;
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_BODY {
-            bytes.truncate(MAX_BODY + 1);
+        if bytes.len() > MAX_REPLY {
             break;
         }
     }

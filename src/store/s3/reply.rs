@@ -23,11 +23,11 @@ pub struct Reply {
 /// The request that a reply answers.
 #[derive(Debug)]
 pub struct Asked {
-    pub method: &'static str,
+    pub method: String,
+    /// The object; for a list of the bucket, with an empty key.
     pub at: Location,
     /// The region that it was signed for.
     pub region: String,
-    pub endpoint: String,
     /// This machine's wall clock, to tell by how much it is off.
     pub wall: SystemTime,
 }
@@ -88,6 +88,17 @@ impl Reply {
         }
     }
 
+    /// The answer to a request for a list.
+    pub fn into_list(self, asked: &Asked) -> Result<Vec<u8>, LockError> {
+        let is_list = || String::from_utf8_lossy(&self.body).contains("<ListBucketResult");
+        match self.status {
+            200 if is_list() => Ok(self.body),
+            // To rusoto's parser any other document is an empty list.
+            200 => Err(self.unexpected(asked, "with no list").into()),
+            _ => Err(self.error(asked).into()),
+        }
+    }
+
     /// The bucket's region, where that is why the request was refused.
     pub fn other_region(&self, used: &str) -> Option<String> {
         if !matches!(self.status, 301 | 302 | 307 | 308 | 400) {
@@ -142,18 +153,16 @@ impl Reply {
     fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
         let Location { bucket, key } = &asked.at;
         Some(match kind {
+            Kind::AccessDenied if key.is_empty() => {
+                format!("grant s3:ListBucket on arn:aws:s3:::{bucket}")
+            }
             Kind::AccessDenied if asked.method == "GET" => format!(
                 "grant s3:GetObject on arn:aws:s3:::{bucket}/{key} (and, to tell an absent lock \
                  from a forbidden one, s3:ListBucket on the bucket)"
             ),
             Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
             Kind::Credentials => "check the access key, its secret and its session token".into(),
-            Kind::NoSuchBucket => {
-                format!(
-                    "create the bucket {bucket} at {} or correct its name",
-                    asked.endpoint
-                )
-            }
+            Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
             Kind::WrongRegion => format!(
                 "the bucket is not in {}, and S3 does not say where: set the region",
                 asked.region
@@ -198,7 +207,10 @@ const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with condition
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Location { bucket, key } = &self.at;
-        write!(f, "{} of {key} in bucket {bucket}", self.method)
+        match key.as_str() {
+            "" => write!(f, "a list of bucket {bucket}"),
+            key => write!(f, "{} of {key} in bucket {bucket}", self.method),
+        }
     }
 }
 
@@ -250,15 +262,14 @@ fn http_date(text: &str) -> Option<StoreSeconds> {
 mod tests {
     use super::*;
 
-    fn asked(method: &'static str) -> Asked {
+    fn asked(method: &str) -> Asked {
         Asked {
-            method,
+            method: method.to_owned(),
             at: Location {
                 bucket: "b".to_owned(),
                 key: "k.lock".to_owned(),
             },
             region: "us-east-1".to_owned(),
-            endpoint: "https://s3.us-east-1.amazonaws.com".to_owned(),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_399_200),
         }
     }

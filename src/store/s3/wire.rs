@@ -1,0 +1,151 @@
+//! One request to S3, whichever it is: addressed, signed, sent, and sent on if the bucket is elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusoto_core::Region;
+use rusoto_core::signature::SignedRequest;
+
+use crate::clock::Clock;
+use crate::error::LockError;
+use crate::store::Location;
+use crate::store::s3::credentials::{Credentials, Source};
+use crate::store::s3::dispatch::{self, Dispatcher, SendError};
+use crate::store::s3::profile;
+use crate::store::s3::reply::{Asked, Reply};
+
+/// Where requests go and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The endpoint with its scheme and without a trailing slash; AWS's own if none.
+    pub endpoint: Option<String>,
+    /// The region, if the caller or the environment named one.
+    pub region: Option<String>,
+    pub source: Source,
+    pub connect_timeout: Duration,
+    pub expected_bucket_owner: Option<String>,
+}
+
+/// The way to one S3 endpoint, or to AWS.
+pub(crate) struct Wire {
+    config: Config,
+    clock: Clock,
+    credentials: Credentials,
+    dispatcher: Dispatcher,
+    /// The region of each bucket, as S3 named it or as a profile says.
+    regions: Mutex<HashMap<String, String>>,
+}
+
+impl Wire {
+    pub(crate) fn new(config: Config, clock: Clock) -> Wire {
+        Wire {
+            credentials: Credentials::new(config.source.clone()),
+            dispatcher: Dispatcher::new(config.connect_timeout),
+            regions: Mutex::default(),
+            config,
+            clock,
+        }
+    }
+
+    /// A request that is yet to be signed. Its region is set when it is sent.
+    pub(crate) fn request(&self, method: &str, at: &Location) -> SignedRequest {
+        let nowhere = Region::Custom {
+            name: String::new(),
+            endpoint: String::new(),
+        };
+        let path = format!("/{}/{}", at.bucket, at.key);
+        SignedRequest::new(method, "s3", &nowhere, &path)
+    }
+
+    /// Sends a request about `at`, and once more if S3 names another region for the bucket: the
+    /// first was refused for that alone, and did nothing.
+    pub(crate) async fn send(
+        &self,
+        mut request: SignedRequest,
+        at: &Location,
+        limit: Duration,
+    ) -> Result<(Reply, Asked), SendError> {
+        let start = self.clock.now();
+        if let Some(owner) = &self.config.expected_bucket_owner {
+            request.add_header("x-amz-expected-bucket-owner", owner);
+        }
+        let region = self.region_of(&at.bucket)?;
+        let (reply, asked) = self.send_to(region, &mut request, at, limit).await?;
+        let Some(named) = reply.other_region(&asked.region) else {
+            return Ok((reply, asked));
+        };
+        log::debug!(
+            "bucket {} is in region {named}, not {}",
+            at.bucket,
+            asked.region
+        );
+        self.remember_region(&at.bucket, &named);
+        let left = limit.saturating_sub(self.clock.now().at_most_since(start));
+        self.send_to(named, &mut request, at, left).await
+    }
+
+    async fn send_to(
+        &self,
+        region: String,
+        request: &mut SignedRequest,
+        at: &Location,
+        limit: Duration,
+    ) -> Result<(Reply, Asked), SendError> {
+        let credentials = self.credentials.get().await?;
+        let endpoint = match &self.config.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => aws_endpoint(&region),
+        };
+        // A custom region in any case: rusoto's own list of regions ends in 2022.
+        request.region = Region::Custom {
+            name: region.clone(),
+            endpoint: endpoint.clone(),
+        };
+        let host = endpoint.split_once("://").map_or("", |(_, host)| host);
+        request.set_hostname(Some(host.to_owned()));
+        request.sign(&credentials);
+        let asked = Asked {
+            method: request.method().to_owned(),
+            at: at.clone(),
+            region,
+            wall: self.clock.wall(),
+        };
+        let sent = dispatch::to_hyper(request, &endpoint)?;
+        let reply = self.dispatcher.send(sent, limit).await?;
+        if reply.rejects_credentials() {
+            // They may be renewed on disk meanwhile: the next request looks again.
+            self.credentials.forget();
+        }
+        Ok((reply, asked))
+    }
+
+    fn remember_region(&self, bucket: &str, region: &str) {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.insert(bucket.to_owned(), region.to_owned());
+    }
+
+    /// The region to sign for: where the bucket was found to be, else as configured.
+    fn region_of(&self, bucket: &str) -> Result<String, LockError> {
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(region) = regions.get(bucket) {
+            return Ok(region.clone());
+        }
+        drop(regions);
+        if let Some(region) = &self.config.region {
+            return Ok(region.clone());
+        }
+        let custom = self.config.endpoint.is_some();
+        let region = profile::region(&self.config.source, custom)?;
+        self.remember_region(bucket, &region);
+        Ok(region)
+    }
+}
+
+fn aws_endpoint(region: &str) -> String {
+    let suffix = match region.starts_with("cn-") {
+        true => "amazonaws.com.cn",
+        false => "amazonaws.com",
+    };
+    format!("https://s3.{region}.{suffix}")
+}

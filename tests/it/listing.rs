@@ -1,0 +1,107 @@
+//! Every lock in a folder, for the operator.
+
+use s3_lock::{Client, LockStatus, S3Lock, StorageErrorKind};
+
+use crate::support::{BUCKET, Fault, Match, Server};
+use crate::{client, storage};
+
+fn named(client: &Client, folder: &str, name: &str) -> S3Lock {
+    let lock = S3Lock::builder(BUCKET, name)
+        .folder(folder)
+        .client(client.clone());
+    lock.build().unwrap()
+}
+
+fn names(client: &Client, folder: &str) -> Vec<String> {
+    let listed = client.list(BUCKET, folder).unwrap();
+    listed.iter().map(|l| l.name().to_owned()).collect()
+}
+
+#[test]
+fn a_list_shows_every_lock_of_the_folder_with_its_status() {
+    let server = Server::start();
+    let client = client(&server);
+    let _held = named(&client, "a", "held +% näme").acquire("me").unwrap();
+    drop(named(&client, "a", "free").acquire("me").unwrap());
+    drop(named(&client, "a/b", "deeper").acquire("me").unwrap());
+    drop(named(&client, "", "root").acquire("me").unwrap());
+    let listed = client.list(BUCKET, "a/").unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[0].name(), "free");
+    assert_eq!(listed[0].status(), &LockStatus::Free);
+    assert_eq!(listed[1].name(), "held +% näme");
+    assert!(matches!(listed[1].status(), LockStatus::Held(info) if info.owner() == "me"));
+    assert_eq!(names(&client, ""), ["root"]);
+}
+
+#[test]
+fn objects_that_are_no_locks_are_left_out() {
+    let server = Server::start();
+    server.put_object("a/notes.txt", "hello");
+    server.put_object("a/not-ours.lock", "hello");
+    server.put_object("a/.lock", "hello");
+    server.put_object("a/new\nline.lock", "hello");
+    let client = client(&server);
+    drop(named(&client, "a", "ours").acquire("me").unwrap());
+    assert_eq!(names(&client, "a"), ["ours"]);
+}
+
+#[test]
+fn a_list_goes_beyond_a_thousand_keys() {
+    let server = Server::start();
+    for i in 0..2500 {
+        server.put_object(&format!("a/{i:04}.txt"), "");
+    }
+    let client = client(&server);
+    drop(named(&client, "a", "zz").acquire("me").unwrap());
+    server.clear_requests();
+    assert_eq!(names(&client, "a"), ["zz"]);
+    assert_eq!(server.requests().len(), 3 + 1);
+}
+
+#[test]
+fn the_store_in_memory_lists_too() {
+    let client = Client::in_memory();
+    for (folder, name) in [("a", "two"), ("a", "one"), ("a/b", "deeper"), ("", "root")] {
+        drop(named(&client, folder, name).acquire("me").unwrap());
+    }
+    assert_eq!(names(&client, "a"), ["one", "two"]);
+    assert_eq!(names(&client, ""), ["root"]);
+}
+
+#[test]
+fn a_list_that_is_not_permitted_names_the_permission() {
+    let server = Server::start();
+    server.fault(Match::list(), Fault::answer(403, "AccessDenied"));
+    let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
+    let grant = format!("grant s3:ListBucket on arn:aws:s3:::{BUCKET}");
+    assert!(error.to_string().contains(&grant), "{error}");
+}
+
+#[test]
+fn a_list_of_a_missing_bucket_is_told() {
+    let server = Server::start();
+    let error = storage(client(&server).list("no-such-bucket", "a").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::NoSuchBucket);
+}
+
+#[test]
+fn a_list_follows_the_region_that_s3_names() {
+    let server = Server::start();
+    server.set_region("eu-central-1");
+    assert!(names(&client(&server), "a").is_empty());
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_list_that_is_no_list_is_an_error() {
+    let server = Server::start();
+    let fault = Fault::RawAnswer {
+        status: 200,
+        headers: Vec::new(),
+        body: b"<html>welcome</html>".to_vec(),
+    };
+    server.fault(Match::list(), fault);
+    let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unexpected);
+}
