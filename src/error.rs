@@ -248,10 +248,10 @@ impl std::error::Error for ConfigError {}
 /// What S3 said, or that it said nothing.
 ///
 /// Its message names the request, the answer, and what to do about it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StorageError(Box<Inner>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     kind: StorageErrorKind,
     what: String,
@@ -367,6 +367,17 @@ impl fmt::Display for StorageError {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// What `fn main() -> Result<(), LockError>` prints: the message, not the parts that it is made of.
+impl fmt::Debug for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageError")
+            .field("kind", &self.0.kind)
+            .field("message", &format_args!("{self}"))
+            .field("source", &self.0.source)
+            .finish()
     }
 }
 

@@ -104,7 +104,7 @@ impl ListedLock {
 /// Who holds, or held, a lock.
 ///
 /// `Display` writes it as one line for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LockInfo {
     key: String,
     record: Record,
@@ -182,5 +182,20 @@ impl fmt::Display for LockInfo {
             Some(purpose) => write!(f, ", for {purpose:?}"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockInfo")
+            .field("key", &self.key)
+            .field("owner", &self.owner())
+            .field("fencing_token", &self.fencing_token().get())
+            .field("remaining", &self.remaining)
+            .field("lease", &self.lease())
+            .field("host", &self.host())
+            .field("pid", &self.pid())
+            .field("purpose", &self.purpose())
+            .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,8 @@
 //!   a long stall) from finishing a write that is already on its way. No lease can. What protects
 //!   you from that is the [fencing token](FencingToken), checked by the resource that is written to.
 //! * It promises no order between clients: who looks first after a release gets the lock. Within
-//!   one client, calls queue in order of arrival.
+//!   one client, calls queue in order of arrival and hand the lock on at once, so a client whose
+//!   queue never runs empty can keep the others waiting for as long.
 //! * It does not let one owner take a lock twice.
 //! * It does not yet check that a store at a custom endpoint honours conditional writes. AWS S3
 //!   does. A store that ignores them gives no mutual exclusion, silently.

@@ -87,10 +87,10 @@ impl Dispatcher {
     fn not_answered(&self, error: hyper::Error, what: &str) -> SendError {
         if error.is_connect() {
             let limit = seconds(&self.connect_timeout);
-            let what = format!("{what} was not sent: no connection, given up to {limit} for it");
+            let cause = root_cause(&error);
+            let what = format!("{what} was not sent: no connection within {limit} ({cause})");
             let error = StorageError::new(StorageErrorKind::Unreachable, what)
-                .with_hint("check the endpoint, the network and that the server is up")
-                .with_source(error);
+                .with_hint("check the endpoint, the network and that the server is up");
             return SendError::NotSent(LockError::Storage(error));
         }
         if error.is_canceled() {
@@ -100,6 +100,15 @@ impl Dispatcher {
         }
         SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
     }
+}
+
+/// What went wrong at the bottom: the layers above it say the same in more words.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> LockError {
