@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::builder::{self, ClientBuilder};
@@ -16,6 +16,7 @@ use crate::lock::S3Lock;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Location, Store};
+use crate::sync::lock;
 
 /// A connection to one store, shared by any number of locks.
 ///
@@ -257,8 +258,7 @@ impl Client {
 
     /// What this client knows of the lock at `location`.
     pub(crate) fn local(&self, location: &Location) -> Arc<Local> {
-        let locals = self.inner.locals.lock();
-        let mut locals = locals.unwrap_or_else(PoisonError::into_inner);
+        let mut locals = lock(&self.inner.locals);
         if let Some(local) = locals.get(location) {
             return local.clone();
         }

@@ -8,10 +8,11 @@ use crate::backoff::{self, Backoff};
 use crate::client::{Client, local as machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
-use crate::local::{Local, lock};
+use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::Record;
 use crate::store::{Found, Location, Object, Put};
+use crate::sync::lock;
 
 /// How long an operation may go on.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError};
 use crate::info::{FencingToken, LockInfo};
-use crate::local::lock;
 use crate::lock::Core;
 use crate::protocol::holding::Learned;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed};
+use crate::sync::lock;
 
 /// A lock that is held. Dropping it gives the lock back.
 ///

@@ -120,6 +120,7 @@ mod protocol;
 mod record;
 mod runtime;
 mod store;
+mod sync;
 
 pub use builder::{ClientBuilder, S3LockBuilder};
 pub use client::Client;

@@ -2,7 +2,7 @@
 //! learned of the record.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, Instant};
 use crate::protocol::{Holding, Knowledge};
 use crate::record::Record;
+use crate::sync::lock;
 
 /// One client's share in one lock.
 #[derive(Default)]
@@ -128,11 +129,6 @@ impl Drop for Place<'_> {
             line.call_first();
         }
     }
-}
-
-/// Locks a mutex whose data no panic leaves half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
@@ -11,6 +11,7 @@ use crate::error::StorageError;
 use crate::error::{LockError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 use crate::store::{Found, Location, Object, Page, Pending, Put, Store};
+use crate::sync::lock;
 
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///
@@ -94,9 +95,7 @@ impl InMemoryStore {
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
-        let objects = self.shared.objects.lock();
-        // Nothing between lock and unlock leaves the map half changed.
-        objects.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.objects)
     }
 
     fn date(&self) -> StoreSeconds {

@@ -148,14 +148,6 @@ fn by_the_end_of_the_thread_whose_local_it_is() {
 }
 
 #[test]
-fn after_the_lock_and_the_client_that_it_came_from() {
-    let server = Server::start();
-    let guard = held(&server);
-    drop(guard);
-    assert_released(&server);
-}
-
-#[test]
 fn on_another_thread_than_it_was_acquired_on() {
     let server = Server::start();
     let guard = held(&server);

@@ -1,12 +1,13 @@
 //! Where keys come from: the caller, the environment, or a profile.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rusoto_core::credential::{AwsCredentials, EnvironmentProvider, ProvideAwsCredentials};
 
 use crate::error::{ConfigError, LockError};
 use crate::store::s3::profile::{Profile, variable};
+use crate::sync::lock;
 
 /// Where to look for credentials.
 #[derive(Clone)]
@@ -68,22 +69,18 @@ impl Credentials {
     }
 
     pub(crate) async fn get(&self) -> Result<AwsCredentials, LockError> {
-        let known = self.lock().clone();
+        let known = lock(&self.found).clone();
         if let Some(known) = known {
             return Ok(known);
         }
         let found = look_up(&self.source).await?;
-        *self.lock() = Some(found.clone());
+        *lock(&self.found) = Some(found.clone());
         Ok(found)
     }
 
     /// Looks them up anew next time.
     pub(crate) fn forget(&self) {
-        *self.lock() = None;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<AwsCredentials>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.found) = None;
     }
 }
 

@@ -12,10 +12,10 @@ use rusoto_core::{ByteStream, Client, Region, RusotoError};
 use rusoto_s3::{ListObjectsV2Error, ListObjectsV2Request, S3, S3Client};
 
 use crate::error::{LockError, StorageError, StorageErrorKind};
-use crate::local::lock;
 use crate::store::s3::dispatch::SendError;
 use crate::store::s3::wire::Wire;
 use crate::store::{Location, Page};
+use crate::sync::lock;
 
 /// One page of the keys under `prefix`, not below its folders.
 pub(crate) async fn page(

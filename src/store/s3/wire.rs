@@ -1,7 +1,7 @@
 //! One request to S3, whichever it is: addressed, signed, sent, and sent on if the bucket is elsewhere.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rusoto_core::Region;
@@ -14,6 +14,7 @@ use crate::store::s3::credentials::{Credentials, Source};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
 use crate::store::s3::profile;
 use crate::store::s3::reply::{Asked, Reply};
+use crate::sync::lock;
 
 /// Where requests go and how.
 #[derive(Clone, Debug)]
@@ -121,13 +122,13 @@ impl Wire {
     }
 
     fn remember_region(&self, bucket: &str, region: &str) {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut regions = lock(&self.regions);
         regions.insert(bucket.to_owned(), region.to_owned());
     }
 
     /// The region to sign for: where the bucket was found to be, else as configured.
     fn region_of(&self, bucket: &str) -> Result<String, LockError> {
-        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let regions = lock(&self.regions);
         if let Some(region) = regions.get(bucket) {
             return Ok(region.clone());
         }
