@@ -113,12 +113,10 @@ impl Cas {
 
     fn read(&mut self, sight: Sight) -> Progress {
         self.reading = false;
-        if let Sight::Present(seen) = &sight
-            && seen.record == self.write.record
-        {
-            return Progress::Applied(seen.etag.clone());
-        }
         let stands = match (&sight, &self.write.condition) {
+            (Sight::Present(seen), _) if seen.record == self.write.record => {
+                return Progress::Applied(seen.etag.clone());
+            }
             (Sight::Absent { .. }, Condition::Absent) => true,
             (Sight::Present(seen), Condition::Matches(etag)) => seen.etag == *etag,
             // Without `s3:GetObject` nothing can be read back, now or later.
