@@ -79,6 +79,18 @@ impl S3LockBuilder {
 
     /// The folder that the lock's object is in; without one it is in the bucket's root. May have
     /// several segments (`a/b`); one trailing `/` more or less makes no difference.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .folder("locks/reports") // the object is locks/reports/nightly.lock
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn folder(mut self, folder: impl Into<String>) -> S3LockBuilder {
         self.folder = folder.into();
         self
@@ -89,6 +101,19 @@ impl S3LockBuilder {
     ///
     /// After a crash the lock stays taken for up to this long and a little more, so choose it
     /// no larger than needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .max_operation(Duration::from_secs(300))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn max_operation(mut self, span: Duration) -> S3LockBuilder {
         self.max_operation = span;
         self
@@ -96,6 +121,19 @@ impl S3LockBuilder {
 
     /// How long acquiring itself may take, which the lease is longer for. Default: twice the
     /// client's `request_timeout`, so 10 s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .acquire_allowance(Duration::from_secs(30))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn acquire_allowance(mut self, span: Duration) -> S3LockBuilder {
         self.acquire_allowance = Some(span);
         self
@@ -104,6 +142,19 @@ impl S3LockBuilder {
     /// How long [`S3Lock::acquire`] waits for the lock. Default: until the holder that it first
     /// saw would have expired, and twice the client's `request_timeout`; but at least twice this
     /// lock's own lease. So a dead holder alone never makes an acquire fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .wait_limit(Duration::from_secs(30))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn wait_limit(mut self, span: Duration) -> S3LockBuilder {
         self.wait_limit = Some(span);
         self
@@ -115,6 +166,19 @@ impl S3LockBuilder {
     /// [`without_store_clock`](S3LockBuilder::without_store_clock) the least is 100 ms.
     ///
     /// It protects the others from this lock's clock, so everybody's must be large enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .clock_margin(Duration::from_secs(10))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn clock_margin(mut self, span: Duration) -> S3LockBuilder {
         self.clock_margin = span;
         self
@@ -122,12 +186,37 @@ impl S3LockBuilder {
 
     /// The least and the longest time between two looks at a lock that somebody else holds; each
     /// is drawn at random between the least and three times the one before. Default: 100 ms to 2 s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .poll_interval(Duration::from_secs(1), Duration::from_secs(10))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn poll_interval(mut self, min: Duration, max: Duration) -> S3LockBuilder {
         self.poll = (min, max);
         self
     }
 
     /// What the lock is wanted for, shown to whoever finds it held: any text of up to 2,048 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .purpose("the report that goes out at six")
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn purpose(mut self, purpose: impl Into<String>) -> S3LockBuilder {
         self.purpose = Some(purpose.into());
         self
@@ -138,6 +227,18 @@ impl S3LockBuilder {
     ///
     /// The lock of a dead holder is then freed only by a client that has watched it for a whole
     /// lease.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .without_store_clock()
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn without_store_clock(mut self) -> S3LockBuilder {
         self.store_clock = false;
         self
@@ -375,6 +476,15 @@ impl ClientBuilder {
     }
 
     /// The region that the bucket is in. If S3 names another one, that is used from then on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .region("eu-central-1")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
         self.region = Some(region.into());
         self
@@ -382,12 +492,30 @@ impl ClientBuilder {
 
     /// The store to ask, if it is not AWS: `http://` or `https://`, a host, and a port if need be.
     /// Buckets are addressed in the path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.example.com:9000")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
         self.endpoint = Some(url.into());
         self
     }
 
     /// The access key, its secret, and the session token if they are temporary.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .credentials("key", "secret", Some("session-token"))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn credentials(
         mut self,
         key: impl AsRef<str>,
@@ -400,6 +528,15 @@ impl ClientBuilder {
 
     /// The profile in AWS's shared files whose keys, and region, to use: before those of the
     /// environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .profile("backup")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());
         self
@@ -410,6 +547,17 @@ impl ClientBuilder {
     ///
     /// It is also what the bounds of all calls are counted in: see "How long a call can block" in
     /// the [crate's documentation](crate#how-long-a-call-can-block).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let client = s3_lock::Client::builder()
+    ///     .request_timeout(Duration::from_secs(2))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn request_timeout(mut self, span: Duration) -> ClientBuilder {
         self.request_timeout = span;
         self
@@ -417,6 +565,17 @@ impl ClientBuilder {
 
     /// How long a connection may take to be made, name lookup and TLS included. Default: 3 s; from
     /// 10 ms to 5 minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let client = s3_lock::Client::builder()
+    ///     .connect_timeout(Duration::from_secs(1))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn connect_timeout(mut self, span: Duration) -> ClientBuilder {
         self.connect_timeout = span;
         self
@@ -425,6 +584,15 @@ impl ClientBuilder {
     /// The AWS account, 12 digits, that the bucket must belong to: requests to a bucket of another
     /// owner are refused. It guards against a bucket that was deleted and registered by somebody
     /// else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .expected_bucket_owner("123456789012")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn expected_bucket_owner(mut self, account: impl Into<String>) -> ClientBuilder {
         self.expected_bucket_owner = Some(account.into());
         self
@@ -434,6 +602,15 @@ impl ClientBuilder {
     ///
     /// This version takes that for granted of every store and does not check it. A store that
     /// ignores the conditions gives no mutual exclusion, silently.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .assume_conditional_writes()
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn assume_conditional_writes(self) -> ClientBuilder {
         self
     }

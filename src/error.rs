@@ -248,6 +248,30 @@ impl std::error::Error for ConfigError {}
 /// What S3 said, or that it said nothing.
 ///
 /// Its message names the request, the answer, and what to do about it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, LockError, S3Lock, StorageErrorKind};
+///
+/// # let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+/// # let endpoint = format!("http://{closed}");
+/// let client = Client::builder()
+///     .endpoint(endpoint) // where nobody listens
+///     .credentials("key", "secret", None)
+///     .build()?;
+/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(client).build()?;
+/// match lock.try_acquire("host-17") {
+///     Err(LockError::Storage(error)) => {
+///         assert_eq!(error.kind(), StorageErrorKind::Unreachable);
+///         assert!(error.is_retryable()); // the server may come up
+///         assert!(!error.is_outcome_unknown()); // and nothing was sent to it
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), LockError>(())
+/// ```
 #[derive(Clone)]
 pub struct StorageError(Box<Inner>);
 
@@ -261,7 +285,22 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// What kind of trouble a [`StorageError`] is.
+/// What kind of trouble a [`StorageError`] is, for the program; its message is for people.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{StorageError, StorageErrorKind};
+///
+/// /// Whether to wake somebody up.
+/// fn needs_a_person(error: &StorageError) -> bool {
+///     match error.kind() {
+///         StorageErrorKind::AccessDenied | StorageErrorKind::Credentials => true,
+///         StorageErrorKind::NoSuchBucket | StorageErrorKind::WrongRegion => true,
+///         _ => !error.is_retryable(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StorageErrorKind {

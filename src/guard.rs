@@ -76,6 +76,15 @@ impl LockGuard {
     }
 
     /// The owner name that the lock was acquired under. No I/O.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// assert_eq!(lock.acquire("host-17")?.owner(), "host-17");
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn owner(&self) -> &str {
         &self.owner
     }
@@ -103,6 +112,16 @@ impl LockGuard {
     }
 
     /// What others see of this holding, with what is left of its lease. No I/O.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// println!("{}", guard.info()); // lock nightly.lock is held by "host-17" ...
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn info(&self) -> LockInfo {
         let holding = lock(&self.holding);
         let remaining = holding.remaining(self.core.client.clock().now());
@@ -131,7 +150,22 @@ impl LockGuard {
     }
 
     /// Whether the lock is still held, as far as is known here: not lost, and the lease not run
-    /// out. No I/O.
+    /// out. No I/O. To stop when it is not, [`check`](LockGuard::check) is shorter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{InMemoryStore, S3Lock};
+    /// use std::time::Duration;
+    ///
+    /// # let store = InMemoryStore::new();
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// assert!(guard.is_held());
+    /// store.advance(Duration::from_secs(3600));
+    /// assert!(!guard.is_held());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn is_held(&self) -> bool {
         !self.remaining().is_zero()
     }

@@ -37,6 +37,16 @@ impl FencingToken {
     }
 
     /// The number itself, for a database column or a header.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let token = lock.acquire("host-17")?.fencing_token();
+    /// assert_eq!(token.get().to_string(), token.to_string());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn get(self) -> u64 {
         self.0
     }
@@ -76,6 +86,20 @@ pub enum LockStatus {
 }
 
 /// A lock that [`Client::list`](crate::Client::list) found.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, LockStatus, S3Lock};
+///
+/// let client = Client::in_memory();
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+/// drop(lock.acquire("host-17")?);
+/// let listed = client.list("my-bucket", "")?;
+/// assert_eq!(listed[0].name(), "nightly");
+/// assert_eq!(listed[0].status(), &LockStatus::Free);
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedLock {
     name: String,
@@ -104,6 +128,28 @@ impl ListedLock {
 /// Who holds, or held, a lock.
 ///
 /// `Display` writes it as one line for people.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly")
+///     .max_operation(Duration::from_secs(50))
+///     .acquire_allowance(Duration::from_secs(10))
+///     .purpose("the nightly report")
+///     .client(Client::in_memory())
+///     .build()?;
+/// let info = lock.acquire("host-17")?.info();
+/// assert_eq!(info.owner(), "host-17");
+/// assert_eq!(info.lease(), Duration::from_secs(60));
+/// assert!(info.remaining() > Duration::from_secs(50));
+/// assert_eq!(info.pid(), std::process::id());
+/// assert_eq!(info.purpose(), Some("the nightly report"));
+/// println!("{info}");
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct LockInfo {
     key: String,
