@@ -273,6 +273,7 @@ impl S3LockBuilder {
             Some(client) => client,
             None => Client::new()?,
         };
+        client.check_process()?;
         let allowance = self.acquire_allowance;
         let allowance = allowance.unwrap_or(2 * client.request_timeout());
         within("acquire_allowance", allowance, millisecond, MAX_SPAN)?;
@@ -459,7 +460,7 @@ pub struct ClientBuilder {
     endpoint: Option<String>,
     source: Source,
     request_timeout: Duration,
-    connect_timeout: Duration,
+    connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
 }
 
@@ -470,7 +471,7 @@ impl ClientBuilder {
             endpoint: None,
             source: Source::Environment,
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            connect_timeout: None,
             expected_bucket_owner: None,
         }
     }
@@ -526,8 +527,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The profile in AWS's shared files whose keys, and region, to use: before those of the
-    /// environment.
+    /// The profile in AWS's shared files whose keys to use, before those of the environment; and
+    /// whose region, if neither code nor environment name one.
     ///
     /// # Examples
     ///
@@ -563,8 +564,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a connection may take to be made, name lookup and TLS included. Default: 3 s; from
-    /// 10 ms to 5 minutes.
+    /// How long a connection may take to be made, name lookup and TLS included. Default: 3 s, or
+    /// 3/5 of `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
     ///
     /// # Examples
     ///
@@ -577,7 +578,7 @@ impl ClientBuilder {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn connect_timeout(mut self, span: Duration) -> ClientBuilder {
-        self.connect_timeout = span;
+        self.connect_timeout = Some(span);
         self
     }
 
@@ -625,7 +626,13 @@ impl ClientBuilder {
         let least = Duration::from_millis(10);
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
-        within("connect_timeout", self.connect_timeout, least, most)?;
+        // Shorter than a request, or a host that does not answer would not be told from a store
+        // that does not.
+        let connect_timeout = self.connect_timeout;
+        let connect_timeout =
+            connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5));
+        let most = self.request_timeout * 9 / 10;
+        within("connect_timeout", connect_timeout, least.min(most), most)?;
         let endpoint = first(self.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
         let region = first(self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
         if let Some(region) = region.as_ref().filter(|r| !is_region(r)) {
@@ -643,7 +650,7 @@ impl ClientBuilder {
             endpoint: endpoint.map(|e| check_endpoint(&e)).transpose()?,
             region,
             source: self.source,
-            connect_timeout: self.connect_timeout,
+            connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
         let clock = Clock::default();

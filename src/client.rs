@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::builder::{self, ClientBuilder};
 use crate::clock::Clock;
-use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
 use crate::local::Local;
 use crate::lock::S3Lock;
@@ -21,7 +21,8 @@ use crate::sync::lock;
 /// A connection to one store, shared by any number of locks.
 ///
 /// A client owns the connections, the credentials and the private runtime that blocking calls run
-/// on. It starts no threads, but for one that resolves a host name while a connection is made.
+/// on. It has no threads, but for one that resolves a host name while a connection is made, and
+/// one for the time of each call that is made inside an async runtime.
 /// Clones are the same client.
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the
@@ -49,6 +50,8 @@ pub struct Client {
 }
 
 struct Inner {
+    /// The process that made it.
+    process: u32,
     store: Box<dyn Store>,
     clock: Clock,
     request_timeout: Duration,
@@ -159,9 +162,15 @@ impl Client {
         let mut after = None;
         loop {
             let limit = self.request_timeout();
-            let page = self.run(self.store().list(bucket, &prefix, after, limit))?;
+            let page = self.store().list(bucket, &prefix, after.clone(), limit);
+            let page = self.run(page)?;
             for key in &page.keys {
                 locks.extend(self.listed(bucket, folder, &prefix, key)?);
+            }
+            if page.next.is_some() && page.next == after {
+                let what =
+                    format!("the list of bucket {bucket} does not go on: its next page is itself");
+                return Err(StorageError::new(StorageErrorKind::Unexpected, what).into());
             }
             after = page.next;
             if after.is_none() {
@@ -207,6 +216,7 @@ impl Client {
     ) -> Client {
         Client {
             inner: Arc::new(Inner {
+                process: std::process::id(),
                 store,
                 clock,
                 request_timeout,
@@ -275,12 +285,40 @@ impl Client {
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
-        self.inner.runtime.block_on(call).map_err(local)?
+        self.check_process()?;
+        self.inner.runtime.block_on(call).map_err(machine_error)?
+    }
+
+    /// Whether this is a forked child's copy of its parent's client.
+    fn is_inherited(&self) -> bool {
+        std::process::id() != self.inner.process
+    }
+
+    /// Fails in a forked child, before any mutex is touched that may be locked there for ever.
+    pub(crate) fn check_process(&self) -> Result<(), ConfigError> {
+        match self.is_inherited() {
+            false => Ok(()),
+            true => Err(ConfigError::new(
+                "client",
+                "this client was made before the process forked, and its connections are the \
+                 parent's: make a new client in the child",
+            )),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // A reference that is never given back: to tear down what the parent still uses, the
+            // event queue above all, would make the parent's next request hang.
+            std::mem::forget(self.inner.clone());
+        }
     }
 }
 
 /// This machine, not the store, would not do what a call needs.
-pub(crate) fn local(error: std::io::Error) -> LockError {
+pub(crate) fn machine_error(error: std::io::Error) -> LockError {
     let what = "this machine could not start what a request needs (a thread, a file descriptor)";
     let error = StorageError::new(StorageErrorKind::Local, what).with_source(error);
     LockError::Storage(error)

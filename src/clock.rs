@@ -75,7 +75,11 @@ impl Clock {
     pub(crate) fn advance(&self, by: Duration) {
         if let Some(shift) = &self.shift {
             let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-            shift.nanos.fetch_add(nanos, Ordering::SeqCst);
+            let add = |moved: u64| Some(moved.saturating_add(nanos));
+            // Never refused: `add` always has a result.
+            let _ = shift
+                .nanos
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
             shift.moved.notify_waiters();
         }
     }

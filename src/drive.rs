@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::backoff::{self, Backoff};
-use crate::client::{Client, local as machine_error};
+use crate::client::{Client, machine_error};
 use crate::clock::Instant;
-use crate::error::{LockError, StorageErrorKind};
+use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
-use crate::record::Record;
+use crate::record::{Nonce, Record};
 use crate::store::{Found, Location, Object, Put};
 use crate::sync::lock;
 
@@ -21,14 +21,24 @@ pub(crate) struct Limits {
     pub waits: bool,
     /// How long it may take altogether.
     pub total: Duration,
-    /// How much longer than a holder's expiry, as first seen, `total` must at least reach.
+    /// How much longer than the expiry of a holder, as first seen, `total` must at least be.
     pub beyond_expiry: Option<Duration>,
     /// How long one request may take.
     pub attempt: Duration,
     pub poll: Backoff,
 }
 
-/// Pauses after trouble: short, because a lease may be running.
+impl Limits {
+    /// Takes in, `so_far` into the operation, that the lock may be held for `free_in` more: a dead
+    /// holder alone must not make an acquire fail.
+    pub(crate) fn see_holder(&mut self, so_far: Duration, free_in: Duration) {
+        if let Some(beyond) = self.beyond_expiry.take() {
+            self.total = self.total.max(so_far + free_in + beyond);
+        }
+    }
+}
+
+/// Pauses after trouble: short at first, because a lease may be running.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// One run of an operation.
@@ -40,14 +50,38 @@ pub(crate) struct Drive<'a> {
     start: Instant,
     pauses: Backoff,
     gave_up: bool,
-    /// What went wrong last.
-    error: Option<LockError>,
+    /// A lock that had expired when its waiter woke up too late was tried for once.
+    woke_late: bool,
+    errors: Errors,
+}
+
+/// What went wrong last.
+#[derive(Default)]
+pub(crate) struct Errors {
+    /// Said by the store, the network or this machine.
+    real: Option<LockError>,
+    /// A request that had no answer within what was left of the caller's own limit.
+    cut_short: Option<LockError>,
 }
 
 /// How a run ended.
 pub(crate) struct Outcome<End> {
     pub end: End,
-    pub error: Option<LockError>,
+    pub errors: Errors,
+    /// Whether it ended because its time was up.
+    pub gave_up: bool,
+}
+
+impl Errors {
+    /// The error that is nobody's limit's fault, if there was one.
+    pub(crate) fn real(self) -> Option<LockError> {
+        self.real
+    }
+
+    /// The error, whatever it came from.
+    pub(crate) fn any(self) -> Option<LockError> {
+        self.real.or(self.cut_short)
+    }
 }
 
 impl<'a> Drive<'a> {
@@ -66,7 +100,8 @@ impl<'a> Drive<'a> {
             start,
             pauses: Backoff::new(PAUSE.0, PAUSE.1),
             gave_up: false,
-            error: None,
+            woke_late: false,
+            errors: Errors::default(),
         }
     }
 
@@ -75,73 +110,107 @@ impl<'a> Drive<'a> {
         mut operation: O,
         memory: &Mutex<O::Memory>,
     ) -> Result<Outcome<O::End>, LockError> {
+        let mut nonce = backoff::nonce().map_err(machine_error)?;
         let mut event = Event::Resume;
         loop {
-            let turn = self.turn_now()?;
+            let turn = self.turn(nonce);
             let step = operation.on(event, &turn, &mut lock(memory));
             event = match step {
-                Step::Done(end) => {
-                    let error = self.error;
-                    return Ok(Outcome { end, error });
-                }
+                Step::Done(end) => return Ok(self.outcome(end)),
                 Step::Read => self.read().await,
-                Step::Write(write) => self.write(write).await,
+                Step::Write(write) => {
+                    // The system gave bits a moment ago. Should it fail now, a write under way
+                    // must not be dropped for it.
+                    let next = Nonce(nonce.0.wrapping_add(1));
+                    nonce = backoff::nonce().unwrap_or(next);
+                    self.write(write).await
+                }
                 Step::Wait { free_in } => self.wait(free_in).await,
                 Step::Pause(_) => self.pause().await,
             };
         }
     }
 
-    fn turn_now(&self) -> Result<Turn, LockError> {
-        Ok(Turn {
+    fn turn(&self, nonce: Nonce) -> Turn {
+        Turn {
             now: self.client.clock().now(),
-            nonce: backoff::nonce().map_err(machine_error)?,
+            nonce,
             wall: self.client.clock().wall().into(),
-        })
+            trusts_date: self.client.trusts_date(),
+        }
+    }
+
+    fn outcome<End>(mut self, end: End) -> Outcome<End> {
+        let contended = StorageErrorKind::Contended;
+        if !self.gave_up && kind(self.errors.real.as_ref()) == Some(contended) {
+            // Nobody was faster: an operation goes on for as long as that is so.
+            self.errors.real = Some(self.defied().into());
+        }
+        Outcome {
+            end,
+            errors: self.errors,
+            gave_up: self.gave_up,
+        }
+    }
+
+    fn defied(&self) -> StorageError {
+        let key = &self.location.key;
+        let what = format!("the store refused a write of {key} although its condition held");
+        let hint =
+            "it does not honour If-Match and If-None-Match as S3 does: no lock can be kept there";
+        StorageError::new(StorageErrorKind::Unexpected, what).with_hint(hint)
+    }
+
+    fn so_far(&self) -> Duration {
+        self.client.clock().now().at_most_since(self.start)
     }
 
     /// What is left of the time that the caller gives.
     fn left(&self) -> Duration {
-        let now = self.client.clock().now();
-        self.limits
-            .total
-            .saturating_sub(now.at_most_since(self.start))
+        self.limits.total.saturating_sub(self.so_far())
+    }
+
+    /// How long the next request may take, if there is time for one.
+    fn attempt(&self) -> Option<Duration> {
+        let limit = self.limits.attempt.min(self.left());
+        (!limit.is_zero()).then_some(limit)
     }
 
     async fn read(&mut self) -> Event {
         let Some(limit) = self.attempt() else {
             return self.give_up();
         };
+        let sent = self.client.clock().now();
         let found = self.client.store().read(self.location, limit).await;
         let sight = match found {
             Ok(Found::Absent { date }) => Sight::Absent { date },
             Ok(Found::Hidden { date, error }) => {
-                self.error = Some(error);
+                self.errors.real = Some(error);
                 Sight::Hidden { date }
             }
-            Ok(Found::Object(object)) => self.parse(object),
+            Ok(Found::Object(object)) => self.parse(object, sent),
             Err(error) => return Event::Read(Err(self.trouble(error, limit))),
         };
         self.client.heard();
-        self.pauses.reset();
         if self.local.knowledge().observe(&sight) {
             self.client.distrust_date();
         }
         Event::Read(Ok(sight))
     }
 
-    fn parse(&mut self, object: Object) -> Sight {
+    fn parse(&mut self, object: Object, sent: Instant) -> Sight {
         match Record::parse(&object.body) {
             Ok(record) => Sight::Present(Seen {
                 etag: object.etag,
                 record,
                 date: object.date,
                 modified: object.modified,
+                sent,
                 arrived: self.client.clock().now(),
             }),
             Err(reason) => {
                 let key = self.location.key.clone();
-                self.error = Some(LockError::Foreign { key, reason });
+                self.errors.real = Some(LockError::Foreign { key, reason });
                 Sight::Foreign
             }
         }
@@ -153,18 +222,17 @@ impl<'a> Drive<'a> {
         };
         let body = write.record.to_body();
         let store = self.client.store();
-        let put = store
-            .write(self.location, body, &write.condition, limit)
-            .await;
-        Event::Wrote(match put {
+        let put = store.write(self.location, body, &write.condition, limit);
+        Event::Wrote(match put.await {
             Put::Applied(etag) => {
                 self.client.heard();
-                self.error = None;
+                self.pauses.reset();
+                self.errors = Errors::default();
                 Answer::Applied(etag)
             }
             Put::Refused(refusal, error) => {
                 self.client.heard();
-                self.error = Some(error);
+                self.errors.real = Some(error);
                 Answer::Refused(refusal)
             }
             Put::NotSent(error) => Answer::NotSent(self.trouble(error, limit)),
@@ -175,26 +243,21 @@ impl<'a> Drive<'a> {
         })
     }
 
-    /// How long the next request may take, if there is time for one.
-    fn attempt(&self) -> Option<Duration> {
-        let limit = self.limits.attempt.min(self.left());
-        (!limit.is_zero()).then_some(limit)
-    }
-
     /// Notes an error, and says whether to try again.
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
-        let kind = match &error {
-            LockError::Storage(error) => Some(error.kind()),
-            _ => None,
-        };
+        let kind = kind(Some(&error));
+        let unreachable = kind == Some(StorageErrorKind::Unreachable);
+        if kind.is_some_and(StorageErrorKind::is_answer) {
+            self.client.heard();
+        }
         // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting
         // would only keep the news from whoever can correct it.
-        let lost_cause = kind == Some(StorageErrorKind::Unreachable) && !self.client.was_heard();
-        let retry = error.is_retryable() && !lost_cause;
-        // A request that the caller's own limit cut short is no fault of the store's.
+        let retry = error.is_retryable() && (!unreachable || self.client.was_heard());
+        // What the caller's own limit cut short is no fault of the store's.
         let cut_short = kind == Some(StorageErrorKind::NoAnswer) && limit < self.limits.attempt;
-        if !cut_short {
-            self.error = Some(error);
+        match cut_short {
+            true => self.errors.cut_short = Some(error),
+            false => self.errors.real = Some(error),
         }
         match retry {
             true => Trouble::Passing,
@@ -204,12 +267,21 @@ impl<'a> Drive<'a> {
 
     /// Waits for another look at a lock that somebody holds.
     async fn wait(&mut self, free_in: Duration) -> Event {
-        if let Some(beyond) = self.limits.beyond_expiry.take() {
-            let so_far = self.client.clock().now().at_most_since(self.start);
-            self.limits.total = self.limits.total.max(so_far + free_in + beyond);
-        }
+        let so_far = self.so_far();
+        self.limits.see_holder(so_far, free_in);
+        self.pauses.reset();
         let nap = self.limits.poll.next().min(free_in);
-        self.sleep(nap).await
+        let event = self.sleep(nap).await;
+        // Asleep for longer than it meant to be (a machine suspended, a clock moved on by hand),
+        // past the limit and past the holder's expiry: one try is owed before it is given up.
+        let expired = self.so_far().saturating_sub(so_far) > free_in;
+        if event == Event::GiveUp && self.limits.waits && expired && !self.woke_late {
+            self.woke_late = true;
+            self.gave_up = false;
+            self.limits.total = self.so_far() + self.limits.attempt;
+            return Event::Resume;
+        }
+        event
     }
 
     /// Keeps away for a while, and for longer the next time.
@@ -234,10 +306,15 @@ impl<'a> Drive<'a> {
     fn give_up(&mut self) -> Event {
         if !self.gave_up {
             self.gave_up = true;
-            let now = self.client.clock().now();
-            let so_far = now.at_most_since(self.start);
-            self.limits.total = so_far + 2 * self.client.request_timeout();
+            self.limits.total = self.so_far() + 2 * self.client.request_timeout();
         }
         Event::GiveUp
+    }
+}
+
+fn kind(error: Option<&LockError>) -> Option<StorageErrorKind> {
+    match error {
+        Some(LockError::Storage(error)) => Some(error.kind()),
+        _ => None,
     }
 }

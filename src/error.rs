@@ -99,14 +99,6 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// The storage error in it, if that is what it is.
-    pub(crate) fn into_storage(self) -> Option<StorageError> {
-        match self {
-            LockError::Storage(error) => Some(error),
-            _ => None,
-        }
-    }
-
     /// Whether sending the same request again may help.
     pub(crate) fn is_retryable(&self) -> bool {
         matches!(self, LockError::Storage(error) if error.is_retryable())
@@ -160,7 +152,8 @@ pub enum LostCause {
     /// Somebody else acquired the lock after the lease had run out.
     TakenOver(Box<LockInfo>),
     /// The record of the holding is gone: it was released by owner name elsewhere, or the object
-    /// was deleted or restored to an older version.
+    /// was deleted, overwritten or restored to an older version. Or this guard is a forked child's
+    /// copy: its parent holds the lock.
     Vanished,
     /// An operator broke the lock by force.
     Broken,
@@ -173,12 +166,14 @@ impl fmt::Display for LostCause {
             LostCause::Expired { .. } => f.write_str("its lease ran out"),
             LostCause::TakenOver(info) => write!(
                 f,
-                "its lease ran out and {:?} took it over with fencing token {}",
+                "its lease ran out and {:?} took over {} with fencing token {}",
                 info.owner(),
+                info.key(),
                 info.fencing_token()
             ),
             LostCause::Vanished => f.write_str(
-                "its record is gone (released by owner name elsewhere, or the object was deleted)",
+                "its record is gone (released by owner name elsewhere, or the object was deleted; or \
+                 this process was forked from the one that holds it)",
             ),
             LostCause::Broken => f.write_str("an operator broke it by force"),
         }?;
@@ -329,6 +324,14 @@ pub enum StorageErrorKind {
     Local,
 }
 
+impl StorageErrorKind {
+    /// Whether it is something that the store said, and not that nothing was heard of it.
+    pub(crate) fn is_answer(self) -> bool {
+        use StorageErrorKind::{Local, NoAnswer, Unreachable};
+        !matches!(self, Unreachable | NoAnswer | Local)
+    }
+}
+
 impl StorageError {
     pub(crate) fn new(kind: StorageErrorKind, what: impl Into<String>) -> StorageError {
         StorageError(Box::new(Inner {
@@ -346,8 +349,13 @@ impl StorageError {
         self
     }
 
+    /// Adds what to do about it to what was said already.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> StorageError {
-        self.0.hint = Some(hint.into());
+        let hint = hint.into();
+        self.0.hint = Some(match self.0.hint.take() {
+            Some(first) => format!("{first}; {hint}"),
+            None => hint,
+        });
         self
     }
 

@@ -9,7 +9,8 @@ use crate::error::{LockError, LostCause, StorageError};
 use crate::info::{FencingToken, LockInfo};
 use crate::lock::Core;
 use crate::protocol::holding::Learned;
-use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed};
+use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
+use crate::record::Record;
 use crate::sync::lock;
 
 /// A lock that is held. Dropping it gives the lock back.
@@ -44,14 +45,14 @@ use crate::sync::lock;
 #[clippy::has_significant_drop]
 pub struct LockGuard {
     core: Arc<Core>,
-    owner: String,
-    token: FencingToken,
+    /// The record as it was acquired. What renewals change in it, nobody is shown.
+    record: Record,
     holding: Arc<Mutex<Holding>>,
     /// Why the last renewal failed.
     last_error: Mutex<Option<Arc<StorageError>>>,
     /// Held while a renewal is under way: two at once could not tell whose write a read shows.
     renewing: tokio::sync::Mutex<()>,
-    /// The process that acquired it. A forked child's copy is none of its business.
+    /// The process that acquired it.
     process: u32,
     /// Nothing is left to do when it is dropped.
     done: bool,
@@ -59,14 +60,12 @@ pub struct LockGuard {
 
 impl LockGuard {
     pub(crate) fn new(core: Arc<Core>, holding: Holding) -> LockGuard {
-        let owner = holding.record().owner.clone();
-        let token = FencingToken::new(holding.record().fencing_token);
+        let record = holding.record().clone();
         let holding = Arc::new(Mutex::new(holding));
         core.local.enter(&holding);
         LockGuard {
             core,
-            owner,
-            token,
+            record,
             holding,
             last_error: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
@@ -86,7 +85,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn owner(&self) -> &str {
-        &self.owner
+        &self.record.owner
     }
 
     /// The token of this holding: larger than that of every holding before it, smaller than that
@@ -108,7 +107,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn fencing_token(&self) -> FencingToken {
-        self.token
+        FencingToken::new(self.record.fencing_token)
     }
 
     /// What others see of this holding, with what is left of its lease. No I/O.
@@ -123,9 +122,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn info(&self) -> LockInfo {
-        let holding = lock(&self.holding);
-        let remaining = holding.remaining(self.core.client.clock().now());
-        self.core.info(holding.record().clone(), remaining)
+        self.core.info(self.record.clone(), self.remaining())
     }
 
     /// How much of the lease is left, by this machine's own clock, which goes on while the machine
@@ -145,6 +142,9 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn remaining(&self) -> Duration {
+        if self.is_inherited() {
+            return Duration::ZERO;
+        }
         let now = self.core.client.clock().now();
         lock(&self.holding).remaining(now)
     }
@@ -190,6 +190,9 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn check(&self) -> Result<(), LockError> {
+        if self.is_inherited() {
+            return Err(LockError::Lost(LostCause::Vanished));
+        }
         let now = self.core.client.clock().now();
         let loss = lock(&self.holding).check(now).cloned();
         match loss {
@@ -209,6 +212,7 @@ impl LockGuard {
     /// * [`LockError::Lost`]: stop the main operation.
     /// * [`LockError::Storage`]: nothing was learned; the lock is held for as long as
     ///   [`check`](LockGuard::check) says.
+    /// * [`LockError::Config`]: there are no credentials any more. Correct that.
     ///
     /// # Examples
     ///
@@ -223,25 +227,31 @@ impl LockGuard {
         self.check()?;
         self.core.client.run(async {
             let _serial = self.renewing.lock().await;
-            let sight = self.core.look().await?;
+            let Outcome { end, errors, .. } = self.core.look().await?;
+            let sight = match end {
+                Some(Sight::Hidden { .. }) | None => return Err(self.core.failed(errors)),
+                Some(sight) => sight,
+            };
             let now = self.core.client.clock().now();
-            // What else there is to learn from it, `check` tells.
+            // What there is to learn from it, `check` tells.
             let _: Learned = lock(&self.holding).learn(&sight, now);
             Ok(())
         })?;
-        self.check()
+        self.settled()
     }
 
     /// Makes the lease last its full term again from now: one request.
     ///
     /// The fencing token stays. Blocks up to 2 × `request_timeout`, and never beyond the deadline;
-    /// each request up to a third of the lease.
+    /// each request up to a third of the lease. Where another thread renews or verifies the same
+    /// guard, it waits for that first.
     ///
     /// # Errors
     ///
     /// * [`LockError::Lost`]: too late; stop the main operation.
     /// * [`LockError::Storage`]: not renewed, or not known to be. The lock is held for as long as
     ///   [`remaining`](LockGuard::remaining) says: renew again before that.
+    /// * [`LockError::Config`]: there are no credentials any more. Correct that, and renew again.
     ///
     /// # Examples
     ///
@@ -274,22 +284,40 @@ impl LockGuard {
             let drive = core.drive(limits, core.client.clock().now());
             drive.run(Renew::default(), &self.holding).await
         });
-        let Outcome { end, error } = renewed?;
-        let advice = "the lock is held until its deadline: renew again before that";
+        let Outcome { end, errors, .. } = renewed?;
         let error = match end {
             Renewed::Yes => {
                 *lock(&self.last_error) = None;
                 return Ok(());
             }
-            Renewed::Lost => return self.check(),
-            Renewed::Failed => core.failed(error),
-            Renewed::Unknown => core.unknown(error, advice),
+            Renewed::Lost => {
+                self.remember(errors.any().as_ref());
+                return self.settled();
+            }
+            Renewed::Failed => core.failed(errors),
+            Renewed::Unknown => core.unknown(errors).into(),
         };
-        // It may turn out to be why the lock is lost.
-        if let LockError::Storage(error) = &error {
+        self.remember(Some(&error));
+        // It may have taken until the deadline.
+        self.settled()?;
+        Err(error)
+    }
+
+    /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
+    fn remember(&self, error: Option<&LockError>) {
+        if let Some(LockError::Storage(error)) = error {
             *lock(&self.last_error) = Some(Arc::new(error.clone()));
         }
-        Err(error)
+    }
+
+    /// [`check`](LockGuard::check), after something was learned: if it was the loss of the lock,
+    /// whoever of this client waits for it has its turn.
+    fn settled(&self) -> Result<(), LockError> {
+        let checked = self.check();
+        if lock(&self.holding).is_gone() {
+            self.core.local.leave(&self.holding);
+        }
+        checked
     }
 
     /// Gives the lock back and says how that went, which Drop can only log.
@@ -301,6 +329,7 @@ impl LockGuard {
     /// * [`LockError::Lost`]: the lock was no longer held when it was given back. What the main
     ///   operation did meanwhile may have met somebody else's work.
     /// * [`LockError::Storage`]: the lock may stay held until its lease has run out.
+    /// * [`LockError::Config`]: the same, as there are no credentials any more.
     ///
     /// # Examples
     ///
@@ -312,6 +341,9 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn release(self) -> Result<(), LockError> {
+        if self.is_inherited() {
+            return self.check();
+        }
         let core = self.core.clone();
         core.client.run(self.give_back())
     }
@@ -346,16 +378,25 @@ impl LockGuard {
         let core = &self.core;
         let limits = core.limits(2 * core.client.request_timeout());
         let drive = core.drive(limits, core.client.clock().now());
-        let Outcome { end, error } = drive.run(Release::default(), &self.holding).await?;
+        let Outcome { end, errors, .. } = drive.run(Release::default(), &self.holding).await?;
         match end {
             Released::Yes(stored) => {
                 core.local.knowledge().released = stored;
                 Ok(())
             }
             Released::Lost => self.check(),
-            Released::Failed => Err(core.failed(error)),
-            Released::Unknown => Err(core.unknown(error, "its lease ends it at the latest")),
+            Released::Failed => Err(core.failed(errors)),
+            Released::Unknown => Err(core
+                .unknown(errors)
+                .with_hint("its lease ends it at the latest")
+                .into()),
         }
+    }
+
+    /// Whether this is a forked child's copy of its parent's guard, which is none of its business.
+    /// Asked before any mutex is touched: it may be locked there for ever.
+    fn is_inherited(&self) -> bool {
+        std::process::id() != self.process
     }
 
     fn cause(&self, loss: Loss) -> LostCause {
@@ -363,8 +404,8 @@ impl LockGuard {
             Loss::Expired => LostCause::Expired {
                 last_error: lock(&self.last_error).clone(),
             },
-            Loss::TakenOver(record) => {
-                let info = self.core.info(*record, Duration::ZERO);
+            Loss::TakenOver(seen) => {
+                let info = self.core.describe(&seen);
                 LostCause::TakenOver(Box::new(info))
             }
             Loss::Vanished => LostCause::Vanished,
@@ -375,8 +416,7 @@ impl LockGuard {
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        // Before any lock is touched: in a forked child it may be held for ever.
-        if std::process::id() != self.process {
+        if self.is_inherited() {
             return;
         }
         if !self.done {
@@ -395,8 +435,8 @@ impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard")
             .field("key", &self.core.location.key)
-            .field("owner", &self.owner)
-            .field("fencing_token", &self.token)
+            .field("owner", &self.owner())
+            .field("fencing_token", &self.fencing_token())
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }

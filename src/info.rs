@@ -166,6 +166,11 @@ impl LockInfo {
         }
     }
 
+    /// Where the lock is kept.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The name that the holder gave itself.
     pub fn owner(&self) -> &str {
         &self.record.owner

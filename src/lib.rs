@@ -49,7 +49,9 @@
 //!
 //! What this rests on: any two clocks run equally fast to within 0.2 % over a lease; the machine's
 //! clock goes on while it is suspended (a VM that its hypervisor pauses or restores, or a frozen
-//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward; its
+//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward, and no
+//! proxy stamps a `Date` of its own (nginx does: use
+//! [`without_store_clock`](S3LockBuilder::without_store_clock) behind one); the store's
 //! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
 //! replicates into the lock's object; and where a lock is released by owner name, one live
 //! participant has that name.
@@ -88,6 +90,11 @@
 //! The calls block, and may be made anywhere: inside a runtime they run on a helper thread (about
 //! 0.1 ms more) while the executor's thread waits. On a current-thread runtime that stalls every
 //! other task; put the call into `spawn_blocking` where that matters.
+//!
+//! # Forking
+//!
+//! In a forked child the parent's guards are inert and its clients refuse to work: make a new client
+//! there. The parent's lock outlives the child.
 //!
 //! # Implementation
 //!

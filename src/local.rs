@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Instant};
+use crate::drive::Limits;
+use crate::protocol::knowledge::Patience;
 use crate::protocol::{Holding, Knowledge};
 use crate::record::Record;
 use crate::sync::lock;
@@ -68,6 +70,35 @@ impl Local {
         }
     }
 
+    /// Notes that the holding with this token was released by its owner's name: a guard of this
+    /// client that had it has it no longer.
+    pub(crate) fn vanish(&self, token: u64) {
+        let holder = self.line().holder.clone();
+        let Some(holding) = holder else {
+            return;
+        };
+        let mut held = lock(&holding);
+        if held.record().fencing_token == token {
+            held.vanish();
+            drop(held);
+            self.leave(&holding);
+        }
+    }
+
+    /// How long the lock is known to be held at the most, and by whom: by a guard of this client,
+    /// else by what its last look showed.
+    fn held_for(&self, now: Instant, patience: &Patience) -> Option<(Record, Duration)> {
+        if let Some((record, remaining)) = self.holder(now) {
+            // A guard may be forgotten: then its record falls to this client like any other's.
+            let after = patience.expiry(record.lease()) - record.lease();
+            return Some((record, remaining + after));
+        }
+        let known = self.knowledge();
+        let seen = known.held.as_ref()?;
+        let free_in = known.free_in(seen, patience, now);
+        Some((seen.record.clone(), free_in))
+    }
+
     /// Joins the end of the queue.
     pub(crate) fn queue(&self) -> Place<'_> {
         let turn = Arc::new(Notify::new());
@@ -93,22 +124,35 @@ impl Place<'_> {
     }
 
     /// Waits until it is this place's turn and no guard of this client holds the lock, but no
-    /// longer than `limit`. Says whether it came to that.
+    /// longer than `limits` allow. Says who held it when the time was up, if that is known.
     ///
     /// A guard counts until its deadline: one that was forgotten does not block the queue.
-    pub(crate) async fn turn(&self, clock: &Clock, limit: Duration) -> bool {
+    pub(crate) async fn turn(
+        &self,
+        clock: &Clock,
+        patience: &Patience,
+        limits: &mut Limits,
+    ) -> Result<(), Option<(Record, Duration)>> {
         let start = clock.now();
         loop {
             let now = clock.now();
-            let left = limit.saturating_sub(now.at_least_since(start));
-            let nap = match (self.is_first(), self.local.holder(now)) {
-                (true, None) => return true,
-                (true, Some((_, remaining))) => remaining.min(left),
-                (false, _) => left,
-            };
-            if left.is_zero() {
-                return false;
+            let holder = self.local.holder(now);
+            if self.is_first() && holder.is_none() {
+                return Ok(());
             }
+            let so_far = now.at_most_since(start);
+            let held = self.local.held_for(now, patience);
+            if let Some((_, free_in)) = &held {
+                limits.see_holder(so_far, *free_in);
+            }
+            let left = limits.total.saturating_sub(so_far);
+            if left.is_zero() {
+                return Err(held);
+            }
+            let nap = match holder {
+                Some((_, remaining)) if self.is_first() => remaining.min(left),
+                _ => left,
+            };
             tokio::select! {
                 () = self.turn.notified() => {}
                 () = clock.sleep(nap) => {}
@@ -134,13 +178,33 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backoff::Backoff;
     use crate::runtime::Runtime;
 
-    /// Whether it is this place's turn right now.
-    fn is_turn(place: &Place<'_>) -> bool {
+    const PATIENCE: Patience = Patience {
+        margin: Duration::from_secs(2),
+        store_clock: true,
+    };
+
+    fn limits(total: Duration) -> Limits {
+        Limits {
+            waits: true,
+            total,
+            beyond_expiry: None,
+            attempt: total,
+            poll: Backoff::new(total, total),
+        }
+    }
+
+    /// Waits for this place's turn, and says whether it came.
+    fn turn_within(place: &Place<'_>, limit: Duration) -> bool {
         let clock = Clock::default();
-        let now = Runtime::default().block_on(async { place.turn(&clock, Duration::ZERO).await });
-        now.unwrap()
+        let turn = async { place.turn(&clock, &PATIENCE, &mut limits(limit)).await };
+        Runtime::default().block_on(turn).unwrap().is_ok()
+    }
+
+    fn is_turn(place: &Place<'_>) -> bool {
+        turn_within(place, Duration::ZERO)
     }
 
     #[test]
@@ -169,12 +233,9 @@ mod tests {
         let (first, second) = (local.queue(), local.queue());
         let hour = Duration::from_secs(3600);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                let clock = Clock::default();
-                Runtime::default().block_on(async { second.turn(&clock, hour).await })
-            });
+            let waiting = scope.spawn(|| turn_within(&second, hour));
             drop(first);
-            assert!(waiting.join().unwrap().unwrap());
+            assert!(waiting.join().unwrap());
         });
     }
 }

@@ -8,7 +8,7 @@ use crate::backoff::Backoff;
 use crate::builder::{S3LockBuilder, check_owner};
 use crate::client::Client;
 use crate::clock::Instant;
-use crate::drive::{Drive, Limits, Outcome};
+use crate::drive::{Drive, Errors, Limits, Outcome};
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::guard::LockGuard;
 use crate::host::host_name;
@@ -68,6 +68,9 @@ pub(crate) struct Settings {
     pub patience: Patience,
 }
 
+const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
+                          you release it by owner name";
+const RELEASE_AGAIN: &str = "look at its status, or release it again";
 /// How many requests an attempt that does not wait is given time for.
 const TRY_REQUESTS: u32 = 4;
 
@@ -226,6 +229,7 @@ impl S3Lock {
     pub fn try_acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
         check_owner(owner.as_ref())?;
         let core = &self.core;
+        core.client.check_process()?;
         if let Some(info) = core.local_holder() {
             return Err(LockError::Held(Box::new(info)));
         }
@@ -244,11 +248,15 @@ impl S3Lock {
         }
         core.client.run(async {
             let start = core.client.clock().now();
+            let clock = core.client.clock();
             let place = core.local.queue();
-            if !place.turn(core.client.clock(), limits.total).await {
-                return Err(core.timed_out(start, core.local_holder()));
+            match place.turn(clock, &core.patience(), &mut limits).await {
+                Ok(()) => core.take(owner, limits, start).await,
+                Err(held) => {
+                    let holder = held.map(|(record, free_in)| core.info(record, free_in));
+                    Err(core.timed_out(start, holder))
+                }
             }
-            core.take(owner, limits, start).await
         })
     }
 
@@ -280,16 +288,18 @@ impl S3Lock {
     pub fn status(&self) -> Result<LockStatus, LockError> {
         let core = &self.core;
         core.client.run(async {
-            Ok(match core.look().await? {
-                Sight::Present(seen) if seen.record.is_held() => {
+            let Outcome { end, errors, .. } = core.look().await?;
+            match end {
+                Some(Sight::Present(seen)) if seen.record.is_held() => {
                     let info = core.describe(&seen);
-                    match info.remaining().is_zero() {
+                    Ok(match info.remaining().is_zero() {
                         true => LockStatus::Expired(info),
                         false => LockStatus::Held(info),
-                    }
+                    })
                 }
-                _ => LockStatus::Free,
-            })
+                Some(Sight::Present(_) | Sight::Absent { .. }) => Ok(LockStatus::Free),
+                Some(Sight::Hidden { .. } | Sight::Foreign) | None => Err(core.failed(errors)),
+            }
         })
     }
 
@@ -297,8 +307,9 @@ impl S3Lock {
     /// releases in another. Two requests. Says whether this call released it.
     ///
     /// A lock that is free, or held under another name, is left as it is. Where two participants
-    /// use the same owner name, each can release the other's lock: make them unique. A guard of
-    /// that name, if there is one, is lost by it.
+    /// use the same owner name, each can release the other's lock: make them unique. A guard that
+    /// had the lock is lost by it: one of the same client at once, any other when it next asks the
+    /// store ([`LockGuard::verify`], [`LockGuard::renew`]).
     ///
     /// Blocks up to 2 × `request_timeout`.
     ///
@@ -326,17 +337,16 @@ impl S3Lock {
         let free = Free::new(owner.as_ref().to_owned());
         core.client.run(async {
             let drive = core.drive(limits, core.client.clock().now());
-            let Outcome { end, error } = drive.run(free, &core.local.knowledge).await?;
+            let Outcome { end, errors, .. } = drive.run(free, &core.local.knowledge).await?;
             match end {
                 Freed::Yes(released) => {
+                    core.local.vanish(released.record.fencing_token);
                     core.local.knowledge().released = Some(released);
                     Ok(true)
                 }
                 Freed::No => Ok(false),
-                Freed::Failed => Err(core.failed(error)),
-                Freed::Unknown => {
-                    Err(core.unknown(error, "look at its status, or release it again"))
-                }
+                Freed::Failed => Err(core.failed(errors)),
+                Freed::Unknown => Err(core.unknown(errors).with_hint(RELEASE_AGAIN).into()),
             }
         })
     }
@@ -353,26 +363,26 @@ impl Core {
         let waits = limits.waits;
         let acquire = Acquire::new(self.claim(owner));
         let drive = self.drive(limits, start);
-        let Outcome { end, error } = drive.run(acquire, &self.local.knowledge).await?;
+        let outcome = drive.run(acquire, &self.local.knowledge).await?;
+        let Outcome {
+            end,
+            errors,
+            gave_up,
+        } = outcome;
         match end {
             Acquired::Won(holding) => self.hand_out(holding).await,
-            Acquired::Held(seen, _) if waits => {
-                Err(self.timed_out(start, Some(self.describe(&seen))))
-            }
-            Acquired::Held(seen, _) => Err(LockError::Held(Box::new(self.describe(&seen)))),
-            Acquired::Failed => Err(match error {
-                // Others were faster until the time was up.
-                Some(LockError::Storage(e)) if waits && e.kind() == StorageErrorKind::Contended => {
-                    self.timed_out(start, None)
+            Acquired::Held(seen) if waits => Err(self.timed_out(start, Some(self.describe(&seen)))),
+            Acquired::Held(seen) => Err(LockError::Held(Box::new(self.describe(&seen)))),
+            Acquired::Failed if waits && gave_up => Err(match errors.real() {
+                // No trouble: others were faster until the time was up.
+                None => self.timed_out(start, self.last_seen()),
+                Some(LockError::Storage(e)) if e.kind() == StorageErrorKind::Contended => {
+                    self.timed_out(start, self.last_seen())
                 }
-                None if waits => self.timed_out(start, None),
-                error => self.failed(error),
+                Some(error) => error,
             }),
-            Acquired::MayRemain => Err(self.unknown(
-                error,
-                "if it was, it is held in your name until its lease has run out, or until you \
-                 release it by owner name",
-            )),
+            Acquired::Failed => Err(self.failed(errors)),
+            Acquired::MayRemain => Err(self.unknown(errors).with_hint(MAY_REMAIN).into()),
         }
     }
 
@@ -384,10 +394,14 @@ impl Core {
         if remaining >= needed {
             return Ok(guard);
         }
-        if let Err(error) = guard.give_back().await {
-            log::warn!("a lock that was acquired too slowly is not given back: {error}");
+        match guard.give_back().await {
+            Ok(()) | Err(LockError::Lost(_)) => Err(LockError::TooSlow { remaining, needed }),
+            Err(LockError::Storage(error)) => Err(error
+                .with_outcome_unknown(true)
+                .with_hint(MAY_REMAIN)
+                .into()),
+            Err(error) => Err(error),
         }
-        Err(LockError::TooSlow { remaining, needed })
     }
 
     fn claim(&self, owner: &str) -> Claim {
@@ -413,14 +427,10 @@ impl Core {
     }
 
     /// One look at the record.
-    pub(crate) async fn look(&self) -> Result<Sight, LockError> {
+    pub(crate) async fn look(&self) -> Result<Outcome<Option<Sight>>, LockError> {
         let limits = self.limits(self.client.request_timeout());
         let drive = self.drive(limits, self.client.clock().now());
-        let Outcome { end, error } = drive.run(Look, &self.local.knowledge).await?;
-        match end {
-            Some(sight @ (Sight::Present(_) | Sight::Absent { .. })) => Ok(sight),
-            _ => Err(self.failed(error)),
-        }
+        drive.run(Look, &self.local.knowledge).await
     }
 
     pub(crate) fn drive(&self, limits: Limits, start: Instant) -> Drive<'_> {
@@ -439,10 +449,12 @@ impl Core {
     }
 
     /// What another holder's record says, and how long it still keeps this lock from it.
-    fn describe(&self, seen: &Seen) -> LockInfo {
+    pub(crate) fn describe(&self, seen: &Seen) -> LockInfo {
         let now = self.client.clock().now();
-        let known = self.local.knowledge();
-        let free_in = known.free_in(seen, &self.patience(), now);
+        let free_in = match seen.record.is_held() {
+            true => self.local.knowledge().free_in(seen, &self.patience(), now),
+            false => Duration::ZERO,
+        };
         self.info(seen.record.clone(), free_in)
     }
 
@@ -456,6 +468,12 @@ impl Core {
         Some(self.info(record, remaining))
     }
 
+    /// Another's holding, if that is what this client's last look showed.
+    fn last_seen(&self) -> Option<LockInfo> {
+        let held = self.local.knowledge().held.clone();
+        held.map(|seen| self.describe(&seen))
+    }
+
     fn timed_out(&self, start: Instant, holder: Option<LockInfo>) -> LockError {
         LockError::TimedOut {
             waited: self.client.clock().now().at_least_since(start),
@@ -464,15 +482,18 @@ impl Core {
     }
 
     /// The error of a call that changed nothing.
-    pub(crate) fn failed(&self, error: Option<LockError>) -> LockError {
-        error.unwrap_or_else(|| self.no_time().into())
+    pub(crate) fn failed(&self, errors: Errors) -> LockError {
+        errors.any().unwrap_or_else(|| self.no_time().into())
     }
 
     /// The error of a call that may have changed the lock.
-    pub(crate) fn unknown(&self, error: Option<LockError>, advice: &str) -> LockError {
-        let error = error.and_then(LockError::into_storage);
-        let error = error.unwrap_or_else(|| self.no_time());
-        error.with_outcome_unknown(true).with_hint(advice).into()
+    pub(crate) fn unknown(&self, errors: Errors) -> StorageError {
+        let error = match errors.any() {
+            Some(LockError::Storage(error)) => error,
+            Some(other) => self.no_time().with_source(other),
+            None => self.no_time(),
+        };
+        error.with_outcome_unknown(true)
     }
 
     fn no_time(&self) -> StorageError {

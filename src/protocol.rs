@@ -99,6 +99,8 @@ pub struct Seen {
     pub date: Option<StoreSeconds>,
     /// The reply's `Last-Modified`.
     pub modified: Option<StoreSeconds>,
+    /// When the request was about to be sent.
+    pub sent: Instant,
     /// When the reply had arrived.
     pub arrived: Instant,
 }
@@ -128,8 +130,10 @@ pub enum Answer {
 pub enum Refusal {
     /// The condition does not hold (412, or 404 for a key that is gone).
     Condition,
-    /// Ask again (409 `ConditionalRequestConflict`, 429).
+    /// Others write at this moment (409 `ConditionalRequestConflict`): ask again.
     Conflict,
+    /// The store is too busy for it (429, `SlowDown` below 500): ask again later.
+    Busy,
     /// Something that asking again does not mend.
     Denied,
 }
@@ -155,6 +159,8 @@ pub struct Turn {
     pub now: Instant,
     pub nonce: Nonce,
     pub wall: Stamp,
+    /// Whether the store's `Date` has not been caught running ahead.
+    pub trusts_date: bool,
 }
 
 /// What to do next.

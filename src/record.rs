@@ -96,7 +96,8 @@ impl TryFrom<String> for Stamp {
     type Error = chrono::ParseError;
 
     fn try_from(text: String) -> Result<Stamp, Self::Error> {
-        DateTime::parse_from_rfc3339(&text).map(|time| Stamp(time.to_utc()))
+        let time = DateTime::parse_from_rfc3339(&text)?;
+        Ok(std::time::SystemTime::from(time).into())
     }
 }
 

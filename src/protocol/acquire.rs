@@ -52,8 +52,8 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Acquired {
     Won(Holding),
-    /// Somebody else has it, for so much longer at most.
-    Held(Seen, Duration),
+    /// Somebody else has it, as of the last look.
+    Held(Seen),
     /// Not taken. Nothing of the attempt remains.
     Failed,
     /// Given up while a write was unresolved that could not be undone: the lock may become held
@@ -100,10 +100,7 @@ impl Acquire {
             Event::Read(Err(Trouble::Passing)) => Step::Pause(Why::Trouble),
             Event::Read(Err(Trouble::Lasting)) | Event::Wrote(_) => Step::Done(Acquired::Failed),
             Event::GiveUp => Step::Done(match self.held.take() {
-                Some(seen) => {
-                    let free_in = known.free_in(&seen, &self.claim.patience, turn.now);
-                    Acquired::Held(seen, free_in)
-                }
+                Some(seen) => Acquired::Held(seen),
                 None => Acquired::Failed,
             }),
         }
@@ -124,16 +121,29 @@ impl Acquire {
         }
     }
 
+    fn free_in(&self, seen: &Seen, turn: &Turn, known: &Knowledge) -> Duration {
+        let Patience {
+            margin,
+            store_clock,
+        } = self.claim.patience;
+        let patience = Patience {
+            margin,
+            // Asked for each time: the very reply that is looked at may have shown it wrong.
+            store_clock: store_clock && turn.trusts_date,
+        };
+        known.free_in(seen, &patience, turn.now)
+    }
+
     fn is_expired(&self, seen: &Seen, turn: &Turn, known: &Knowledge) -> bool {
-        let free_in = known.free_in(seen, &self.claim.patience, turn.now);
-        free_in.is_zero()
+        self.free_in(seen, turn, known).is_zero()
     }
 
     fn decide(&mut self, sight: Sight, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
         self.held = None;
         match sight {
             Sight::Foreign => Step::Done(Acquired::Failed),
-            // A key that is hidden may be absent. If it is not, the create is refused.
+            // A key that is hidden may be absent. If it is not, the create is refused; and if
+            // others create it first, the next look shows them.
             Sight::Absent { date } | Sight::Hidden { date } => self.create(date, turn, known),
             Sight::Present(seen) => {
                 if !seen.record.is_held() || self.is_expired(&seen, turn, known) {
@@ -142,7 +152,7 @@ impl Acquire {
                         false => self.rest(Why::Contended),
                     };
                 }
-                let free_in = known.free_in(&seen, &self.claim.patience, turn.now);
+                let free_in = self.free_in(&seen, turn, known);
                 self.held = Some(seen);
                 Step::Wait { free_in }
             }
@@ -200,6 +210,7 @@ impl Acquire {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
                 known.saw_token(record.fencing_token);
+                known.held = None;
                 let holding = Holding::new(Known { etag, record }, cas.first_send());
                 return Step::Done(Acquired::Won(holding));
             }

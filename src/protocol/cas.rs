@@ -44,7 +44,8 @@ pub enum Progress {
     Overtaken(Sight),
     /// Not applied, for a reason that may pass. Another write may succeed.
     NotApplied(Why),
-    /// Not applied, and trying again does not help.
+    /// Not applied, and trying again does not help. Where the last answer was a refused condition,
+    /// the store refuses a condition that holds.
     Refused,
     /// Given up without knowing. It may have happened or may yet happen.
     Unresolved,
@@ -69,8 +70,14 @@ impl Cas {
         self.first_send
     }
 
+    /// Whether an attempt has had no answer.
     pub fn is_unresolved(&self) -> bool {
         self.certainty == Certainty::Unresolved
+    }
+
+    /// Whether it may be what a later read finds.
+    pub fn may_stand(&self) -> bool {
+        self.certainty != Certainty::Clear
     }
 
     pub fn on(&mut self, event: Event) -> Progress {
@@ -107,6 +114,7 @@ impl Cas {
                 Progress::Read
             }
             (Answer::Refused(Refusal::Conflict), _) => Progress::NotApplied(Why::Contended),
+            (Answer::Refused(Refusal::Busy), _) => Progress::NotApplied(Why::Trouble),
             (Answer::Refused(Refusal::Denied), _) => Progress::Refused,
         }
     }
@@ -120,8 +128,7 @@ impl Cas {
             (Sight::Absent { .. }, Condition::Absent) => true,
             (Sight::Present(seen), Condition::Matches(etag)) => seen.etag == *etag,
             // Without `s3:GetObject` nothing can be read back, now or later.
-            (Sight::Hidden { .. }, _) if self.is_unresolved() => return Progress::Unresolved,
-            (Sight::Hidden { .. }, _) => return Progress::Refused,
+            (Sight::Hidden { .. }, _) => return self.give_up(),
             _ => false,
         };
         match (stands, self.certainty) {

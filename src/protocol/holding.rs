@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 use crate::protocol::cas::{Cas, Progress};
-use crate::protocol::{Condition, Event, Known, Operation, Sight, Step, Turn, Why, Write};
+use crate::protocol::{Condition, Event, Known, Operation, Seen, Sight, Step, Turn, Why, Write};
 use crate::record::Record;
 
 /// One holding, from its acquisition to its release or loss.
@@ -30,7 +30,7 @@ pub enum Loss {
     /// The deadline passed.
     Expired,
     /// Somebody else acquired the lock.
-    TakenOver(Box<Record>),
+    TakenOver(Box<Seen>),
     /// The record of the holding is gone.
     Vanished,
     /// An operator broke it by force.
@@ -105,8 +105,13 @@ impl Holding {
             self.adopt(known, first_send, now);
             return Learned::Resolved;
         }
-        self.lose(loss(&self.current.record, &seen.record));
+        self.lose(loss(&self.current.record, seen));
         Learned::Lost
+    }
+
+    /// The record was released under this holding, by its owner's name.
+    pub fn vanish(&mut self) {
+        self.lose(Loss::Vanished);
     }
 
     /// A write of this client's is what stands, and its lease counts from its own first send.
@@ -119,11 +124,14 @@ impl Holding {
         self.unresolved.clear();
     }
 
+    /// Keeps a write that ends without its fate being known.
     fn remember(&mut self, cas: &Cas) {
-        self.unresolved.push(Sent {
-            record: cas.write().record.clone(),
-            first_send: cas.first_send(),
-        });
+        if cas.may_stand() {
+            self.unresolved.push(Sent {
+                record: cas.write().record.clone(),
+                first_send: cas.first_send(),
+            });
+        }
     }
 
     /// The first cause stands, but a deadline passed gives way to what happened afterwards.
@@ -137,7 +145,7 @@ impl Holding {
     }
 
     /// Lost to something that a release cannot mend.
-    fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         !matches!(self.lost, None | Some(Loss::Expired))
     }
 
@@ -149,12 +157,12 @@ impl Holding {
     }
 }
 
-/// What it means that `now` stands where `mine` stood.
-fn loss(mine: &Record, now: &Record) -> Loss {
-    if now.broken == Some(mine.fencing_token) {
+/// What it means that `seen` stands where `mine` stood.
+fn loss(mine: &Record, seen: &Seen) -> Loss {
+    if seen.record.broken == Some(mine.fencing_token) {
         Loss::Broken
-    } else if now.fencing_token > mine.fencing_token {
-        Loss::TakenOver(Box::new(now.clone()))
+    } else if seen.record.fencing_token > mine.fencing_token {
+        Loss::TakenOver(Box::new(seen.clone()))
     } else {
         // Released by name, or the object was restored to an older version.
         Loss::Vanished
@@ -190,6 +198,8 @@ impl Operation for Renew {
             };
         };
         if event == Event::Resume && holding.check(turn.now).is_some() {
+            // The release that follows may find that it has landed.
+            holding.remember(&cas);
             return Step::Done(Renewed::Lost);
         }
         let step = match cas.on(event) {

@@ -18,6 +18,8 @@ pub struct Known {
 pub struct Knowledge {
     /// The record that this client itself released last: a next acquire may bet on it.
     pub released: Option<Known>,
+    /// Another's holding, if that is what the last look showed.
+    pub held: Option<Seen>,
     highest_token: u64,
     sighting: Option<Sighting>,
 }
@@ -26,6 +28,7 @@ pub struct Knowledge {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sighting {
     etag: ETag,
+    sent: Instant,
     arrived: Instant,
     date: Option<StoreSeconds>,
 }
@@ -39,6 +42,13 @@ pub struct Patience {
     pub store_clock: bool,
 }
 
+impl Patience {
+    /// How old a record with this lease must be before it may be taken over.
+    pub fn expiry(&self, lease: Duration) -> Duration {
+        lease + self.margin + lease / RATE_SHARE
+    }
+}
+
 /// Two clocks may differ by this part of a lease in what they count: 0.2 %.
 const RATE_SHARE: u32 = 500;
 /// How much more than this client's clock `Date` may advance between two replies: both ends are
@@ -50,16 +60,23 @@ impl Knowledge {
     /// this client's clock, and so must not tell anybody's age.
     #[must_use]
     pub fn observe(&mut self, sight: &Sight) -> bool {
-        let Sight::Present(seen) = sight else {
-            self.sighting = None;
-            return false;
+        let seen = match sight {
+            Sight::Present(seen) => seen,
+            Sight::Absent { .. } => {
+                self.sighting = None;
+                self.held = None;
+                return false;
+            }
+            Sight::Hidden { .. } | Sight::Foreign => return false,
         };
         self.saw_token(seen.record.fencing_token);
+        self.held = seen.record.is_held().then(|| seen.clone());
         match &self.sighting {
             Some(first) if first.etag == seen.etag => date_ran_ahead(first, seen),
             _ => {
                 self.sighting = Some(Sighting {
                     etag: seen.etag.clone(),
+                    sent: seen.sent,
                     arrived: seen.arrived,
                     date: seen.date,
                 });
@@ -92,8 +109,7 @@ impl Knowledge {
     /// `Date` − `Last-Modified` of one reply; by this client's, the time since this version was
     /// first seen.
     pub fn free_in(&self, seen: &Seen, patience: &Patience, now: Instant) -> Duration {
-        let lease = seen.record.lease();
-        let expiry = lease + patience.margin + lease / RATE_SHARE;
+        let expiry = patience.expiry(seen.record.lease());
         let own = match &self.sighting {
             Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
             _ => Duration::ZERO,
@@ -121,12 +137,13 @@ fn age_by_store(seen: &Seen, patience: &Patience, now: Instant) -> Duration {
     }
 }
 
-/// Whether the store's clock, as `Date` shows it, advanced more than this client's did.
+/// Whether the store's clock, as `Date` shows it, advanced more than this client's did between the
+/// sending of the first request and the arrival of the last reply: both dates are from in between.
 fn date_ran_ahead(first: &Sighting, seen: &Seen) -> bool {
     let (Some(from), Some(to)) = (first.date, seen.date) else {
         return false;
     };
-    let own = seen.arrived.at_most_since(first.arrived);
+    let own = seen.arrived.at_most_since(first.sent);
     let advanced = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
     Duration::from_secs(advanced) > own + DATE_TOLERANCE
 }

@@ -29,6 +29,7 @@ fn turn(millis: u64, nonce: u128) -> Turn {
         now: at(millis),
         nonce: Nonce(nonce),
         wall: stamp(),
+        trusts_date: true,
     }
 }
 
@@ -55,6 +56,7 @@ fn seen(name: &str, record: &Record, millis: u64) -> Seen {
         record: record.clone(),
         date: None,
         modified: None,
+        sent: at(millis),
         arrived: at(millis),
     }
 }
@@ -143,6 +145,15 @@ mod expiry {
     }
 
     #[test]
+    fn a_look_that_shows_nothing_does_not_begin_anew() {
+        let mut known = Knowledge::default();
+        let first = seen("e", &record("other", 1, 1), 0);
+        let _ = known.observe(&Sight::Present(first.clone()));
+        let _ = known.observe(&Sight::Hidden { date: None });
+        assert!(known.free_in(&first, &PATIENCE, at(103_000)).is_zero());
+    }
+
+    #[test]
     fn another_version_begins_anew() {
         let mut known = Knowledge::default();
         let _ = known.observe(&Sight::Present(seen("e", &record("other", 1, 1), 0)));
@@ -157,7 +168,8 @@ mod expiry {
         for (advance, caught) in [(60, false), (61, false), (62, true), (3600, true)] {
             let mut known = Knowledge::default();
             let then = Seen {
-                arrived: at(0),
+                sent: at(0),
+                arrived: at(3_000), // a slow reply proves nothing
                 ..dated(1000, 1000)
             };
             let now = Seen {
@@ -209,7 +221,12 @@ mod one_write {
         cas.on(Event::Wrote(answer))
     }
 
-    const REFUSALS: [Refusal; 3] = [Refusal::Condition, Refusal::Conflict, Refusal::Denied];
+    const REFUSALS: [Refusal; 4] = [
+        Refusal::Condition,
+        Refusal::Conflict,
+        Refusal::Busy,
+        Refusal::Denied,
+    ];
 
     #[test]
     fn an_unknown_answer_is_read_back() {
@@ -301,6 +318,8 @@ mod one_write {
     fn other_refusals_of_the_only_attempt_are_believed() {
         let conflict = answered(&mut cas(), Answer::Refused(Refusal::Conflict));
         assert!(matches!(conflict, Progress::NotApplied(Why::Contended)));
+        let busy = answered(&mut cas(), Answer::Refused(Refusal::Busy));
+        assert!(matches!(busy, Progress::NotApplied(Why::Trouble)));
         let denied = answered(&mut cas(), Answer::Refused(Refusal::Denied));
         assert!(matches!(denied, Progress::Refused));
     }
@@ -325,10 +344,12 @@ mod one_write {
 
     #[test]
     fn a_record_that_may_not_be_read_cannot_resolve_anything() {
-        let mut cas = cas();
-        answered(&mut cas, Answer::Unknown);
-        let hidden = read(Sight::Hidden { date: None });
-        assert!(matches!(cas.on(hidden), Progress::Unresolved));
+        for answer in [Answer::Unknown, Answer::Refused(Refusal::Condition)] {
+            let mut cas = cas();
+            answered(&mut cas, answer);
+            let hidden = read(Sight::Hidden { date: None });
+            assert!(matches!(cas.on(hidden), Progress::Unresolved));
+        }
     }
 }
 
@@ -361,6 +382,23 @@ mod acquiring {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_very_reply_that_shows_the_date_wrong_takes_no_lock() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let ancient = Sight::Present(Seen {
+            date: Some(9_000),
+            modified: Some(0),
+            ..seen("e", &record("alive", 1, 1), 0)
+        });
+        let distrusting = Turn {
+            trusts_date: false,
+            ..turn(0, 2)
+        };
+        let step = acquire.on(read(ancient), &distrusting, &mut known);
+        assert!(matches!(step, Step::Wait { .. }), "{step:?}");
     }
 
     #[test]
@@ -500,6 +538,27 @@ mod holding {
     }
 
     #[test]
+    fn a_renewal_cut_off_by_the_deadline_is_still_known_to_the_release() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        let write = write_of(renew.on(Event::Resume, &turn(99_000, 2), &mut holding));
+        renew.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(99_001, 0),
+            &mut holding,
+        );
+        let standing = present("e0", &record("me", 5, 1));
+        renew.on(read(standing), &turn(99_002, 0), &mut holding);
+        let end = renew.on(Event::Resume, &turn(100_000, 3), &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Lost));
+        // It has landed after all, and the release follows it.
+        let refused = Answer::Refused(Refusal::Condition);
+        let landed = present("e1", &write.record);
+        let again = refused_release(&mut holding, 100_001, refused, landed);
+        assert_eq!(write_of(again).condition, Condition::Matches(etag("e1")));
+    }
+
+    #[test]
     fn a_renewal_refused_because_an_earlier_one_landed_is_made_anew() {
         let mut holding = held();
         let first = unresolved_renewal(&mut holding, 10_000, 2);
@@ -527,7 +586,7 @@ mod holding {
         let cases = [
             (
                 present("x", &taken),
-                Loss::TakenOver(Box::new(taken.clone())),
+                Loss::TakenOver(Box::new(seen("x", &taken, 0))),
             ),
             (present("x", &freed), Loss::Vanished),
             (present("x", &broken), Loss::Broken),

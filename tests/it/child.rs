@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use s3_lock::{Client, S3Lock};
+use s3_lock::{Client, LockError, S3Lock};
 
 use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
 
@@ -16,7 +16,7 @@ const PART: &str = "S3_LOCK_TEST_PART";
 const COUNTER: &str = "S3_LOCK_TEST_COUNTER";
 const THREADS: &str = "S3_LOCK_TEST_THREADS";
 const INCREMENTS: &str = "S3_LOCK_TEST_INCREMENTS";
-/// The lease of the child's lock, in milliseconds, half of it for the main operation.
+/// The lease of the child's lock, in milliseconds.
 const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
 /// A command that runs this binary again in `part`, with credentials for `endpoint` and otherwise
@@ -145,6 +145,7 @@ fn plays_its_part() {
         Ok("hold") => hold(),
         Ok("count") => count_here(),
         Ok("complain") => complain(),
+        Ok("fork") => fork(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {}
     }
@@ -157,11 +158,11 @@ fn number(variable: &str, default: u64) -> u64 {
 
 fn lock() -> S3Lock {
     let bucket = env::var(BUCKET_VARIABLE).unwrap_or(BUCKET.to_owned());
-    let half = Duration::from_millis(number(LEASE, 60_000) / 2);
+    let lease = Duration::from_millis(number(LEASE, 60_000));
     S3Lock::builder(bucket, crate::NAME)
         .folder("locks")
-        .max_operation(half)
-        .acquire_allowance(half)
+        .max_operation(lease / 10)
+        .acquire_allowance(lease * 9 / 10)
         .poll_interval(Duration::from_millis(5), Duration::from_millis(50))
         .wait_limit(Duration::from_secs(300))
         .client(Client::new().expect("the parent set what is needed"))
@@ -199,6 +200,35 @@ fn increment(counter: &str) {
     let before: u64 = fs::read_to_string(counter).unwrap().parse().unwrap();
     thread::yield_now();
     fs::write(counter, (before + 1).to_string()).unwrap();
+}
+
+/// Forks while holding the lock; the child tries whatever it should not be able to do.
+fn fork() {
+    let client = Client::new().unwrap();
+    let lock = crate::builder(&client).build().unwrap();
+    let guard = lock.acquire("parent").unwrap();
+    // SAFETY: the child only asks for its process id, compares and allocates before it ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let inert = !guard.is_held()
+            && guard.renew().is_err()
+            && guard.verify().is_err()
+            && guard.release().is_err()
+            && matches!(lock.try_acquire("child"), Err(LockError::Config(_)))
+            && matches!(lock.acquire("child"), Err(LockError::Config(_)))
+            && crate::builder(&client).build().is_err();
+        drop((lock, client));
+        // SAFETY: ends the child without running what the parent's exit will run.
+        unsafe { libc::_exit(i32::from(!inert)) };
+    }
+    let mut status = 0;
+    // SAFETY: the child is this process's own and was not waited for.
+    unsafe { libc::waitpid(child, &mut status, 0) };
+    let outcome = guard
+        .verify()
+        .and_then(|()| guard.renew())
+        .and_then(|()| guard.release());
+    println!("complaint: child {status}, parent {outcome:?}");
 }
 
 fn complain() {

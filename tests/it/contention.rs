@@ -244,6 +244,64 @@ fn moving_the_clock_wakes_those_who_wait() {
 }
 
 #[test]
+fn who_slept_past_its_limit_still_gets_a_lock_that_has_expired_meanwhile() {
+    let store = InMemoryStore::new();
+    std::mem::forget(lock_of(&store.client()).acquire("crashed").unwrap());
+    let client = store.client();
+    let waiter = lock_of(&client);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("waiter", Duration::from_secs(600)));
+        thread::sleep(Duration::from_millis(50)); // it has most likely looked by now
+        store.advance(Duration::from_secs(4000));
+        waiting.join().unwrap().unwrap().release().unwrap();
+    });
+}
+
+#[test]
+fn every_waiter_of_a_client_outlasts_a_dead_holder() {
+    let server = Server::start();
+    let holder = builder(&client(&server))
+        .max_operation(Duration::from_millis(500))
+        .acquire_allowance(Duration::from_millis(2500));
+    std::mem::forget(holder.build().unwrap().acquire("crashed").unwrap());
+    let waiter = builder(&client(&server))
+        .max_operation(Duration::from_millis(100))
+        .acquire_allowance(Duration::from_millis(900))
+        .build()
+        .unwrap();
+    // Twice their own lease is 2 s, and the dead one's lock falls only after 5 s.
+    let wait = || waiter.acquire("waiter").and_then(|guard| guard.release());
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..3).map(|_| scope.spawn(wait)).collect();
+        for waiting in waiters {
+            waiting.join().unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn who_gives_up_in_the_queue_is_told_who_holds_the_lock() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = lock(&server);
+    let limit = Duration::from_millis(500);
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| waiter.acquire_within("second", limit)))
+            .collect();
+        for waiting in waiters {
+            match waiting.join().unwrap() {
+                Err(LockError::TimedOut {
+                    holder: Some(holder),
+                    ..
+                }) => assert_eq!(holder.owner(), "first"),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
 fn a_lock_is_free_held_and_expired_in_turn() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
@@ -289,6 +347,25 @@ fn a_lock_acquired_too_slowly_is_given_back() {
         other => panic!("{other:?}"),
     }
     assert_eq!(lock.status().unwrap(), LockStatus::Free);
+}
+
+#[test]
+fn a_lock_acquired_too_slowly_that_cannot_be_given_back_says_so() {
+    let server = Server::start();
+    let lock = builder(&client(&server))
+        .acquire_allowance(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
+    server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
+    match lock.acquire("slow") {
+        Err(LockError::Storage(error)) => {
+            assert!(error.is_outcome_unknown());
+            assert!(error.to_string().contains("held in your name"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(lock.status().unwrap(), LockStatus::Held(_)));
 }
 
 #[test]

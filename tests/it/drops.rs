@@ -140,10 +140,14 @@ fn by_the_end_of_the_thread_whose_local_it_is() {
         static KEPT: RefCell<Option<LockGuard>> = const { RefCell::new(None) };
     }
     let server = Server::start();
-    let guard = held(&server);
-    std::thread::spawn(move || KEPT.set(Some(guard)))
-        .join()
-        .unwrap();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // Before any runtime's own: so it is dropped when those are gone.
+            KEPT.set(None);
+            KEPT.set(Some(held(&server)));
+        });
+        thread.join().unwrap();
+    });
     assert_released(&server);
 }
 

@@ -178,6 +178,36 @@ fn full_backlog() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
 }
 
 #[test]
+fn a_host_that_does_not_accept_is_told_apart_even_if_requests_are_given_less_time() {
+    let (_listener, _fillers, address) = full_backlog();
+    let client = Client::builder()
+        .endpoint(format!("http://{address}"))
+        .credentials("key", "secret", None)
+        .request_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    let start = Instant::now();
+    let error = storage(lock_of(&client).acquire("me").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unreachable);
+    assert!(start.elapsed() < Duration::from_millis(1500));
+}
+
+#[test]
+fn a_status_that_nobody_answers_names_the_request() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let client = Client::builder()
+        .endpoint(&endpoint)
+        .credentials("key", "secret", None)
+        .request_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let error = storage(lock_of(&client).status().unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::NoAnswer);
+    assert!(error.to_string().contains(&endpoint), "{error}");
+}
+
+#[test]
 fn a_peer_that_accepts_and_never_answers_is_given_up_within_the_documented_bound() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let timeout = Duration::from_millis(200);

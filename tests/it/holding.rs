@@ -5,7 +5,7 @@ use std::time::Duration;
 use s3_lock::{InMemoryStore, LockError, LockGuard, LockStatus, LostCause, S3Lock};
 
 use crate::support::{Fault, Match, Server};
-use crate::{KEY, lock, lock_of, requests_of, storage};
+use crate::{KEY, child, lock, lock_of, requests_of, storage};
 
 fn lost(result: Result<(), LockError>) -> LostCause {
     match result {
@@ -74,6 +74,7 @@ fn a_takeover_is_told_with_the_successor_and_its_token() {
         LostCause::TakenOver(info) => {
             assert_eq!(info.owner(), "you");
             assert_eq!(info.fencing_token(), successor.fencing_token());
+            assert!(info.remaining() > Duration::from_secs(60), "{info}");
         }
         other => panic!("{other:?}"),
     }
@@ -106,6 +107,45 @@ fn a_verification_learns_that_the_object_was_deleted() {
     let guard = lock(&server).acquire("me").unwrap();
     server.delete_object(KEY);
     assert!(matches!(lost(guard.verify()), LostCause::Vanished));
+}
+
+#[test]
+fn a_verification_learns_that_the_object_was_overwritten() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    server.put_object(KEY, "hello");
+    assert!(matches!(lost(guard.verify()), LostCause::Vanished));
+    drop(guard);
+    assert_eq!(server.object(KEY).unwrap().body, b"hello");
+}
+
+#[test]
+fn a_release_by_name_ends_a_guard_of_the_same_client_at_once() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let guard = lock.acquire("me").unwrap();
+    assert!(lock.release("me").unwrap());
+    assert!(matches!(lost(guard.check()), LostCause::Vanished));
+    let next = lock.try_acquire("you").unwrap();
+    drop(guard);
+    next.verify().unwrap();
+}
+
+#[test]
+fn a_loss_that_was_learned_of_lets_the_next_of_the_same_client_in() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let guard = lock.acquire("me").unwrap();
+    assert!(lock_of(&store.client()).release("me").unwrap());
+    lost(guard.verify());
+    lock.try_acquire("you").unwrap().release().unwrap();
+}
+
+#[test]
+fn a_forked_child_cannot_touch_what_its_parent_holds() {
+    let server = Server::start();
+    let complaint = child::complaint(child::command("fork", &server.endpoint()));
+    assert_eq!(complaint, "child 0, parent Ok(())");
 }
 
 #[test]

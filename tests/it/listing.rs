@@ -105,3 +105,18 @@ fn a_list_that_is_no_list_is_an_error() {
     let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
     assert_eq!(error.kind(), StorageErrorKind::Unexpected);
 }
+
+#[test]
+fn a_list_whose_next_page_is_itself_comes_to_an_end() {
+    let server = Server::start();
+    let body = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                <NextContinuationToken>same</NextContinuationToken></ListBucketResult>";
+    let fault = Fault::RawAnswer {
+        status: 200,
+        headers: Vec::new(),
+        body: body.into(),
+    };
+    server.fault(Match::list().always(), fault);
+    let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unexpected);
+}

@@ -266,17 +266,77 @@ fn a_drop_survives_an_overloaded_store() {
 fn a_release_whose_lock_was_taken_since_has_succeeded() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
-    server.fault(Match::put(), Fault::StallAfter(Duration::from_secs(1)));
-    let other = lock(&server);
+    server.fault(Match::put(), Fault::DropAfter);
+    server.fault(Match::get(), Fault::Stall(Duration::from_millis(500)));
+    server.clear_requests();
     thread::scope(|scope| {
-        let releasing = scope.spawn(|| {
-            // The reply is cut off below; by then somebody else has the lock.
-            guard.release()
-        });
-        let _next = other.acquire("you").unwrap();
-        server.drop_idle_connections();
+        let releasing = scope.spawn(|| guard.release());
+        while server.count("GET") == 0 {
+            thread::yield_now(); // its reading back is under way, and stalls
+        }
+        let next = lock(&server).acquire("you").unwrap();
         releasing.join().unwrap().unwrap();
+        next.verify().unwrap();
     });
+}
+
+#[test]
+fn a_store_that_refuses_a_condition_which_holds_is_told_at_once() {
+    let server = Server::start();
+    server.fault(
+        Match::put().always(),
+        Fault::answer(412, "PreconditionFailed"),
+    );
+    for refused in [lock(&server).acquire("me"), lock(&server).try_acquire("me")] {
+        let error = storage(refused.unwrap_err());
+        assert_eq!(error.kind(), StorageErrorKind::Unexpected);
+        assert!(
+            error.to_string().contains("although its condition held"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn writes_that_keep_failing_are_sent_more_and_more_rarely() {
+    let server = Server::start();
+    server.fault(Match::put().always(), Fault::answer(503, "SlowDown"));
+    let limit = Duration::from_secs(2);
+    let error = storage(lock(&server).acquire_within("me", limit).unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    let writes = server.count("PUT");
+    assert!((2..=25).contains(&writes), "{writes} writes in {limit:?}");
+}
+
+#[test]
+fn what_stands_in_the_way_of_reading_back_is_told_with_what_may_remain() {
+    let server = Server::start();
+    server.fault(Match::put(), Fault::DropAfter);
+    server.fault(
+        Match::get().skip(1).always(),
+        Fault::answer(403, "AccessDenied"),
+    );
+    let error = storage(lock(&server).acquire("me").unwrap_err());
+    assert!(error.is_outcome_unknown());
+    for part in ["grant s3:GetObject", "release it by owner name"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_renewal_that_fails_until_the_deadline_is_a_loss_with_that_cause() {
+    let server = Server::start();
+    let guard = crate::short_lock(&server).acquire("me").unwrap();
+    server.fault(Match::any().always(), Fault::answer(503, "SlowDown"));
+    match guard.renew() {
+        Err(s3_lock::LockError::Lost(s3_lock::LostCause::Expired {
+            last_error: Some(error),
+        })) => {
+            assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!guard.is_held());
 }
 
 #[test]

@@ -61,8 +61,8 @@ fn lock(server: &Server) -> S3Lock {
 /// A lock with a client of its own and a lease of 1 s, so that tests need not wait long.
 fn short_lock(server: &Server) -> S3Lock {
     builder(&client(server))
-        .max_operation(Duration::from_millis(500))
-        .acquire_allowance(Duration::from_millis(500))
+        .max_operation(Duration::from_millis(100))
+        .acquire_allowance(Duration::from_millis(900))
         .build()
         .expect("the settings are valid")
 }

@@ -73,15 +73,18 @@ impl Reply {
     pub fn into_put(self, asked: &Asked) -> Put {
         let error = || LockError::from(self.error(asked));
         match (self.status, self.code().as_deref()) {
-            (200, None) => match self.etag {
+            (200, _) if !self.is_error() => match self.etag {
                 Some(etag) => Put::Applied(ETag(etag)),
                 None => Put::Unknown(self.unexpected(asked, "without an ETag").into()),
             },
             (200..300 | 500.., _) => Put::Unknown(error()),
             (412, _) | (404, Some("NoSuchKey")) => Put::Refused(Refusal::Condition, error()),
-            (409, Some("ConditionalRequestConflict" | "OperationAborted"))
-            | (429, _)
-            | (_, Some("RequestTimeout" | "SlowDown")) => Put::Refused(Refusal::Conflict, error()),
+            (409, Some("ConditionalRequestConflict" | "OperationAborted")) => {
+                Put::Refused(Refusal::Conflict, error())
+            }
+            (429, _) | (300..500, Some("RequestTimeout" | "SlowDown")) => {
+                Put::Refused(Refusal::Busy, error())
+            }
             (300..500, _) => Put::Refused(Refusal::Denied, error()),
             // Below 200 there is no final answer at all.
             _ => Put::Unknown(error()),
@@ -111,6 +114,11 @@ impl Reply {
     /// Whether the credentials, and not the permissions, are what is wrong.
     pub fn rejects_credentials(&self) -> bool {
         self.code().is_some_and(|code| is_about_credentials(&code))
+    }
+
+    /// Whether the body is an error, readable or not.
+    fn is_error(&self) -> bool {
+        String::from_utf8_lossy(&self.body).contains("<Error")
     }
 
     /// The error code in an XML body.
@@ -306,6 +314,7 @@ mod tests {
     fn a_200_without_an_etag_or_with_an_error_inside_is_unknown() {
         assert_eq!(put(200, &[], ""), "unknown");
         assert_eq!(put(200, &[ETAG], &xml("InternalError")), "unknown");
+        assert_eq!(put(200, &[ETAG], "<Error/>"), "unknown");
         assert_eq!(put(204, &[ETAG], ""), "unknown");
     }
 
@@ -326,8 +335,8 @@ mod tests {
             "Conflict"
         );
         assert_eq!(put(409, &[], &xml("InvalidBucketState")), "Denied");
-        assert_eq!(put(429, &[], ""), "Conflict");
-        assert_eq!(put(400, &[], &xml("RequestTimeout")), "Conflict");
+        assert_eq!(put(429, &[], ""), "Busy");
+        assert_eq!(put(400, &[], &xml("RequestTimeout")), "Busy");
         assert_eq!(put(403, &[], &xml("AccessDenied")), "Denied");
         assert_eq!(put(301, &[], ""), "Denied");
     }
