@@ -31,9 +31,15 @@ pub(crate) struct Limits {
 impl Limits {
     /// Takes in, `so_far` into the operation, that the lock may be held for `free_in` more: a dead
     /// holder alone must not make an acquire fail.
-    pub(crate) fn see_holder(&mut self, so_far: Duration, free_in: Duration) {
-        if let Some(beyond) = self.beyond_expiry.take() {
+    ///
+    /// Only the first holder seen since the operation began counts, or one that renews for ever
+    /// would be waited for as long. What was seen before (not `fresh`) counts until then.
+    pub(crate) fn see_holder(&mut self, so_far: Duration, free_in: Duration, fresh: bool) {
+        if let Some(beyond) = self.beyond_expiry {
             self.total = self.total.max(so_far + free_in + beyond);
+        }
+        if fresh {
+            self.beyond_expiry = None;
         }
     }
 }
@@ -268,7 +274,7 @@ impl<'a> Drive<'a> {
     /// Waits for another look at a lock that somebody holds.
     async fn wait(&mut self, free_in: Duration) -> Event {
         let so_far = self.so_far();
-        self.limits.see_holder(so_far, free_in);
+        self.limits.see_holder(so_far, free_in, true);
         self.pauses.reset();
         let nap = self.limits.poll.next().min(free_in);
         let event = self.sleep(nap).await;

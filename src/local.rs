@@ -29,6 +29,20 @@ struct Line {
     waiting: VecDeque<Arc<Notify>>,
 }
 
+/// What a client knows of who holds a lock.
+pub(crate) struct KnownHolder {
+    pub(crate) record: Record,
+    pub(crate) free_in: Duration,
+    seen_at: Instant,
+}
+
+impl KnownHolder {
+    /// Whether it was seen since `start`.
+    fn is_fresh(&self, start: Instant) -> bool {
+        start.at_least_since(self.seen_at).is_zero()
+    }
+}
+
 /// A place in the queue; given up when dropped.
 pub(crate) struct Place<'a> {
     local: &'a Local,
@@ -85,18 +99,25 @@ impl Local {
         }
     }
 
-    /// How long the lock is known to be held at the most, and by whom: by a guard of this client,
-    /// else by what its last look showed.
-    fn held_for(&self, now: Instant, patience: &Patience) -> Option<(Record, Duration)> {
+    /// Who is known to hold the lock, and for how long at the most: a guard of this client, else
+    /// whom its last look showed.
+    fn known_holder(&self, now: Instant, patience: &Patience) -> Option<KnownHolder> {
         if let Some((record, remaining)) = self.holder(now) {
             // A guard may be forgotten: then its record falls to this client like any other's.
             let after = patience.expiry(record.lease()) - record.lease();
-            return Some((record, remaining + after));
+            return Some(KnownHolder {
+                record,
+                free_in: remaining + after,
+                seen_at: now,
+            });
         }
         let known = self.knowledge();
         let seen = known.held.as_ref()?;
-        let free_in = known.free_in(seen, patience, now);
-        Some((seen.record.clone(), free_in))
+        Some(KnownHolder {
+            record: seen.record.clone(),
+            free_in: known.free_in(seen, patience, now),
+            seen_at: seen.arrived,
+        })
     }
 
     /// Joins the end of the queue.
@@ -132,7 +153,7 @@ impl Place<'_> {
         clock: &Clock,
         patience: &Patience,
         limits: &mut Limits,
-    ) -> Result<(), Option<(Record, Duration)>> {
+    ) -> Result<(), Option<KnownHolder>> {
         let start = clock.now();
         loop {
             let now = clock.now();
@@ -141,13 +162,13 @@ impl Place<'_> {
                 return Ok(());
             }
             let so_far = now.at_most_since(start);
-            let held = self.local.held_for(now, patience);
-            if let Some((_, free_in)) = &held {
-                limits.see_holder(so_far, *free_in);
+            let known = self.local.known_holder(now, patience);
+            if let Some(known) = &known {
+                limits.see_holder(so_far, known.free_in, known.is_fresh(start));
             }
             let left = limits.total.saturating_sub(so_far);
             if left.is_zero() {
-                return Err(held);
+                return Err(known.filter(|known| known.is_fresh(start)));
             }
             let nap = match holder {
                 Some((_, remaining)) if self.is_first() => remaining.min(left),

@@ -253,7 +253,7 @@ impl S3Lock {
             match place.turn(clock, &core.patience(), &mut limits).await {
                 Ok(()) => core.take(owner, limits, start).await,
                 Err(held) => {
-                    let holder = held.map(|(record, free_in)| core.info(record, free_in));
+                    let holder = held.map(|known| core.info(known.record, known.free_in));
                     Err(core.timed_out(start, holder))
                 }
             }
@@ -375,9 +375,9 @@ impl Core {
             Acquired::Held(seen) => Err(LockError::Held(Box::new(self.describe(&seen)))),
             Acquired::Failed if waits && gave_up => Err(match errors.real() {
                 // No trouble: others were faster until the time was up.
-                None => self.timed_out(start, self.last_seen()),
+                None => self.timed_out(start, self.seen_since(start)),
                 Some(LockError::Storage(e)) if e.kind() == StorageErrorKind::Contended => {
-                    self.timed_out(start, self.last_seen())
+                    self.timed_out(start, self.seen_since(start))
                 }
                 Some(error) => error,
             }),
@@ -468,10 +468,11 @@ impl Core {
         Some(self.info(record, remaining))
     }
 
-    /// Another's holding, if that is what this client's last look showed.
-    fn last_seen(&self) -> Option<LockInfo> {
+    /// Another's holding, if a look of this client's since `start` showed one.
+    fn seen_since(&self, start: Instant) -> Option<LockInfo> {
         let held = self.local.knowledge().held.clone();
-        held.map(|seen| self.describe(&seen))
+        let fresh = held.filter(|seen| start.at_least_since(seen.arrived).is_zero());
+        fresh.map(|seen| self.describe(&seen))
     }
 
     fn timed_out(&self, start: Instant, holder: Option<LockInfo>) -> LockError {
