@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::builder::{self, ClientBuilder};
+use crate::checks;
+use crate::client_builder::ClientBuilder;
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
@@ -157,7 +158,7 @@ impl Client {
         folder: impl AsRef<str>,
     ) -> Result<Vec<ListedLock>, LockError> {
         let (bucket, folder) = (bucket.as_ref(), folder.as_ref());
-        let prefix = builder::prefix(bucket, folder)?;
+        let prefix = checks::prefix(bucket, folder)?;
         let mut locks = Vec::new();
         let mut after = None;
         loop {

@@ -111,7 +111,9 @@
 
 mod backoff;
 mod builder;
+mod checks;
 mod client;
+mod client_builder;
 mod clock;
 mod drive;
 mod error;
@@ -129,8 +131,9 @@ mod runtime;
 mod store;
 mod sync;
 
-pub use builder::{ClientBuilder, S3LockBuilder};
+pub use builder::S3LockBuilder;
 pub use client::Client;
+pub use client_builder::ClientBuilder;
 pub use error::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use guard::LockGuard;
 pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::builder::{S3LockBuilder, check_owner};
+use crate::builder::S3LockBuilder;
+use crate::checks::check_owner;
 use crate::client::Client;
 use crate::clock::Instant;
 use crate::drive::{Drive, Errors, Limits, Outcome};

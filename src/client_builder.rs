@@ -1,0 +1,273 @@
+//! Building clients: every setting, with its default and where else it is looked for.
+
+use std::time::Duration;
+
+use crate::checks::within;
+use crate::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
+use crate::clock::Clock;
+use crate::error::{ConfigError, LockError};
+use crate::store::s3::{Config, S3Store, Source, is_region, variable};
+
+/// A client's settings on their way to a [`Client`]; from [`Client::builder`].
+///
+/// What is not set is looked for in the environment variables that AWS's own tools use:
+///
+/// | setting | looked for in, in this order |
+/// |---|---|
+/// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` where an endpoint is set |
+/// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
+/// | credentials | a [`profile`](ClientBuilder::profile) set here; `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; the keys of a profile |
+/// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let client = s3_lock::Client::builder()
+///     .endpoint("https://minio.example.com")
+///     .region("us-east-1")
+///     .profile("backup")
+///     .request_timeout(Duration::from_secs(2))
+///     .connect_timeout(Duration::from_secs(1))
+///     .build()?;
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ClientBuilder {
+    region: Option<String>,
+    endpoint: Option<String>,
+    source: Source,
+    request_timeout: Duration,
+    connect_timeout: Option<Duration>,
+    expected_bucket_owner: Option<String>,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new() -> ClientBuilder {
+        ClientBuilder {
+            region: None,
+            endpoint: None,
+            source: Source::Environment,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            connect_timeout: None,
+            expected_bucket_owner: None,
+        }
+    }
+
+    /// The region that the bucket is in. If S3 names another one, that is used from then on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .region("eu-central-1")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The store to ask, if it is not AWS: `http://` or `https://`, a host, and a port if need be.
+    /// Buckets are addressed in the path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.example.com:9000")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// The access key, its secret, and the session token if they are temporary.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .credentials("key", "secret", Some("session-token"))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn credentials(
+        mut self,
+        key: impl AsRef<str>,
+        secret: impl AsRef<str>,
+        token: Option<&str>,
+    ) -> ClientBuilder {
+        self.source = Source::fixed(key.as_ref(), secret.as_ref(), token);
+        self
+    }
+
+    /// The profile in AWS's shared files whose keys to use, before those of the environment; and
+    /// whose region, if neither code nor environment name one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .profile("backup")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
+        self.source = Source::Profile(name.into());
+        self
+    }
+
+    /// How long one request may take, from its sending to the end of its reply, a new connection
+    /// included. Default: 5 s; from 10 ms to 5 minutes.
+    ///
+    /// It is also what the bounds of all calls are counted in: see "How long a call can block" in
+    /// the [crate's documentation](crate#how-long-a-call-can-block).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let client = s3_lock::Client::builder()
+    ///     .request_timeout(Duration::from_secs(2))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn request_timeout(mut self, span: Duration) -> ClientBuilder {
+        self.request_timeout = span;
+        self
+    }
+
+    /// How long a connection may take to be made, name lookup and TLS included. Default: 3 s, or
+    /// 3/5 of `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let client = s3_lock::Client::builder()
+    ///     .connect_timeout(Duration::from_secs(1))
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn connect_timeout(mut self, span: Duration) -> ClientBuilder {
+        self.connect_timeout = Some(span);
+        self
+    }
+
+    /// The AWS account, 12 digits, that the bucket must belong to: requests to a bucket of another
+    /// owner are refused. It guards against a bucket that was deleted and registered by somebody
+    /// else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .expected_bucket_owner("123456789012")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn expected_bucket_owner(mut self, account: impl Into<String>) -> ClientBuilder {
+        self.expected_bucket_owner = Some(account.into());
+        self
+    }
+
+    /// Says that a store at a custom endpoint honours conditional writes as S3 does.
+    ///
+    /// This version takes that for granted of every store and does not check it. A store that
+    /// ignores the conditions gives no mutual exclusion, silently.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .assume_conditional_writes()
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn assume_conditional_writes(self) -> ClientBuilder {
+        self
+    }
+
+    /// The client. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Config`] names the setting or environment variable that cannot work, and why:
+    /// correct it.
+    pub fn build(self) -> Result<Client, LockError> {
+        let least = Duration::from_millis(10);
+        let most = Duration::from_secs(300);
+        within("request_timeout", self.request_timeout, least, most)?;
+        // Shorter than a request, or a host that does not answer would not be told from a store
+        // that does not.
+        let connect_timeout = self.connect_timeout;
+        let connect_timeout =
+            connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5));
+        let most = self.request_timeout * 9 / 10;
+        within("connect_timeout", connect_timeout, least.min(most), most)?;
+        let endpoint = first(self.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
+        let region = first(self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        if let Some(region) = region.as_ref().filter(|r| !is_region(r)) {
+            let reason = "a region looks like eu-central-1";
+            return Err(ConfigError::invalid("region", region, reason).into());
+        }
+        if let Some(account) = &self.expected_bucket_owner {
+            if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
+                let reason = "an AWS account has 12 digits";
+                return Err(ConfigError::invalid("expected_bucket_owner", account, reason).into());
+            }
+        }
+        self.source.check()?;
+        let config = Config {
+            endpoint: endpoint.map(|e| check_endpoint(&e)).transpose()?,
+            region,
+            source: self.source,
+            connect_timeout,
+            expected_bucket_owner: self.expected_bucket_owner,
+        };
+        let clock = Clock::default();
+        let store = S3Store::new(config, clock.clone());
+        Ok(Client::with_timeout(
+            Box::new(store),
+            clock,
+            self.request_timeout,
+        ))
+    }
+}
+
+/// What was set in code, else the first of these variables that is set.
+fn first(set: Option<String>, variables: [&str; 2]) -> Option<String> {
+    set.or_else(|| variables.into_iter().find_map(variable))
+}
+
+fn check_endpoint(url: &str) -> Result<String, ConfigError> {
+    let refuse = |reason| Err(ConfigError::invalid("endpoint", url, reason));
+    if url.contains('@') {
+        // Not quoted: it holds a secret.
+        let message = "invalid endpoint: it holds credentials; set them separately";
+        return Err(ConfigError::new("endpoint", message));
+    }
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|s| url.starts_with(s));
+    let Some(scheme) = scheme else {
+        return refuse("it needs a scheme: http:// or https://");
+    };
+    let host = &url[scheme.len()..];
+    let host = host.strip_suffix('/').unwrap_or(host);
+    if host.contains(['/', '?', '#']) {
+        return refuse("nothing may follow the host and port");
+    }
+    match S3Store::is_host(host) {
+        true => Ok(format!("{scheme}{host}")),
+        false => refuse("it has no host, or a port that is none"),
+    }
+}
