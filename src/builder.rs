@@ -135,7 +135,8 @@ impl S3LockBuilder {
 
     /// How long [`S3Lock::acquire`] waits for the lock. Default: until the holder that it first
     /// saw would have expired, and twice the client's `request_timeout`; but at least twice this
-    /// lock's own lease. So a dead holder alone never makes an acquire fail.
+    /// lock's own lease. So a dead holder alone never makes an acquire fail; one that is alive and renews does.
+    /// Any span may be set, `Duration::MAX` too.
     ///
     /// # Examples
     ///

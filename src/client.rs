@@ -111,7 +111,8 @@ impl Client {
     }
 
     /// A client of a new store in memory, for unit tests: short for
-    /// `InMemoryStore::new().client()`.
+    /// `InMemoryStore::new().client()`. Each call makes a store of its own: for two clients of one
+    /// store, see [`InMemoryStore`].
     ///
     /// # Examples
     ///

@@ -179,10 +179,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Says that a store at a custom endpoint honours conditional writes as S3 does.
-    ///
-    /// This version takes that for granted of every store and does not check it. A store that
-    /// ignores the conditions gives no mutual exclusion, silently.
+    /// Has no effect yet: this version takes for granted that every store honours conditional
+    /// writes as S3 does, and does not check it. A store that ignores the conditions gives no mutual
+    /// exclusion, silently.
     ///
     /// # Examples
     ///

@@ -258,7 +258,7 @@ impl<'a> Drive<'a> {
         }
         // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting
         // would only keep the news from whoever can correct it.
-        let retry = error.is_retryable() && (!unreachable || self.client.was_heard());
+        let retry = error.may_pass() && (!unreachable || self.client.was_heard());
         // What the caller's own limit cut short is no fault of the store's.
         let cut_short = kind == Some(StorageErrorKind::NoAnswer) && limit < self.limits.attempt;
         match cut_short {
@@ -275,7 +275,9 @@ impl<'a> Drive<'a> {
     async fn wait(&mut self, free_in: Duration) -> Event {
         let so_far = self.so_far();
         self.limits.see_holder(so_far, free_in, true);
+        // The store answers: whatever was the trouble has passed.
         self.pauses.reset();
+        self.errors = Errors::default();
         let nap = self.limits.poll.next().min(free_in);
         let event = self.sleep(nap).await;
         // Asleep for longer than it meant to be (a machine suspended, a clock moved on by hand),

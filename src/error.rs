@@ -30,7 +30,7 @@ type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// # drop(guard);
 /// # Ok::<(), LockError>(())
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody has the lock. Try later, or wait for it with
@@ -38,8 +38,8 @@ pub enum LockError {
     #[error("{0}; try again later")]
     Held(Box<LockInfo>),
 
-    /// The lock did not become free while the call was willing to wait. Wait longer, or look at
-    /// what the holder is doing.
+    /// The lock did not become free while the call was willing to wait, or the limit was too short
+    /// for a request. Wait longer, or look at what the holder is doing.
     #[error(
         "gave up waiting for the lock after {}{}",
         seconds(waited),
@@ -82,7 +82,7 @@ pub enum LockError {
     /// another lock name, or move that object away while nobody uses the lock.
     #[error(
         "the object {key} is not a lock of ours ({reason}), and is left alone; choose another \
-         lock name or move the object away"
+         lock name or move the object away, and check that the endpoint is an S3 store"
     )]
     #[non_exhaustive]
     Foreign {
@@ -98,9 +98,31 @@ pub enum LockError {
     Config(#[from] ConfigError),
 }
 
+/// What `fn main() -> Result<(), LockError>` prints: the variant, the message and the causes.
+impl fmt::Debug for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            LockError::Held(_) => "Held",
+            LockError::TimedOut { .. } => "TimedOut",
+            LockError::TooSlow { .. } => "TooSlow",
+            LockError::Lost(_) => "Lost",
+            LockError::Storage(_) => "Storage",
+            LockError::Foreign { .. } => "Foreign",
+            LockError::Config(_) => "Config",
+        };
+        write!(f, "{variant}: {self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "; because: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl LockError {
     /// Whether sending the same request again may help.
-    pub(crate) fn is_retryable(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, LockError::Storage(error) if error.is_retryable())
     }
 }

@@ -79,7 +79,7 @@ impl fmt::Display for FencingToken {
 pub enum LockStatus {
     /// Nobody holds the lock.
     Free,
-    /// Somebody holds it.
+    /// Somebody holds it, and may renew it for as long as they like.
     Held(LockInfo),
     /// Somebody held it and did not give it back in time: the next who asks will get it.
     Expired(LockInfo),
@@ -181,11 +181,11 @@ impl LockInfo {
         FencingToken::new(self.record.fencing_token)
     }
 
-    /// How much longer the lock is held at the most, as of the answer that carried this.
+    /// How much longer the lock is held if it is not renewed, as of the answer that carried this.
     ///
     /// From a guard: until its own deadline. From anywhere else: until the observer may take the
     /// lock over if its holder does nothing, which is a little later (`clock_margin` and
-    /// lease / 500).
+    /// lease / 500) and so may be more than the lease.
     pub fn remaining(&self) -> Duration {
         self.remaining
     }
@@ -221,17 +221,19 @@ impl fmt::Display for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "lock {} is held by {:?} (host {:?}, pid {}, fencing token {}) for at most {} more",
+            "lock {} is held by {:?} (host {:?}, pid {}, fencing token {}",
             self.key,
             self.owner(),
             self.host(),
             self.pid(),
             self.fencing_token(),
-            seconds(&self.remaining)
         )?;
-        match self.purpose() {
-            Some(purpose) => write!(f, ", for {purpose:?}"),
-            None => Ok(()),
+        if let Some(purpose) = self.purpose() {
+            write!(f, ", for {purpose:?}")?;
+        }
+        match self.remaining {
+            Duration::ZERO => f.write_str("), whose lease has run out"),
+            left => write!(f, ") for {} more, unless it is renewed", seconds(&left)),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! An exclusive lock kept in one small S3 object, for programs that have S3 and no database.
 //!
 //! Ask for the lock under an owner name, do your main operation, and the guard gives it back. No
-//! server of its own, no async in your code, one request to acquire and one to release.
+//! server of its own, no async in your code; one request to acquire (two for the first time) and one
+//! to release.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -144,10 +144,17 @@ impl S3Lock {
     /// if an attempt has then to be undone. Uncontended it sends one request if this client
     /// released the lock last, else two.
     ///
+    /// Trouble with the store is waited out within the limit, with one exception: if no store has
+    /// ever answered this client and no connection can be made, it fails at once, as a wrong
+    /// endpoint is likelier than an outage.
+    ///
+    /// A thread that has the lock and acquires it again waits like anybody else: for its own first
+    /// lease to run out.
+    ///
     /// # Errors
     ///
-    /// * [`LockError::TimedOut`]: somebody has it still. Try later, or ask the holder that it
-    ///   names.
+    /// * [`LockError::TimedOut`]: somebody has it still, or the limit was too short for a request.
+    ///   Wait longer, or ask the holder that it names.
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: as its message advises. If its outcome is unknown, the lock may
     ///   be held in this owner's name until the lease has run out.
@@ -372,7 +379,11 @@ impl Core {
         } = outcome;
         match end {
             Acquired::Won(holding) => self.hand_out(holding).await,
-            Acquired::Held(seen) if waits => Err(self.timed_out(start, Some(self.describe(&seen)))),
+            Acquired::Held(seen) if waits => Err(match errors.real() {
+                None => self.timed_out(start, Some(self.describe(&seen))),
+                // The store has not answered since it was seen.
+                Some(error) => error,
+            }),
             Acquired::Held(seen) => Err(LockError::Held(Box::new(self.describe(&seen)))),
             Acquired::Failed if waits && gave_up => Err(match errors.real() {
                 // No trouble: others were faster until the time was up.

@@ -298,6 +298,19 @@ fn a_store_that_refuses_a_condition_which_holds_is_told_at_once() {
 }
 
 #[test]
+fn an_outage_that_outlasts_a_wait_is_told_and_not_the_holder_before_it() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("alive").unwrap();
+    server.fault(
+        Match::get().skip(1).always(),
+        Fault::answer(503, "SlowDown"),
+    );
+    let limit = Duration::from_secs(1);
+    let error = storage(lock(&server).acquire_within("me", limit).unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+}
+
+#[test]
 fn writes_that_keep_failing_are_sent_more_and_more_rarely() {
     let server = Server::start();
     server.fault(Match::put().always(), Fault::answer(503, "SlowDown"));

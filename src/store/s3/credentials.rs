@@ -123,7 +123,8 @@ fn from_profile(profile: &Profile, before: &str) -> Result<AwsCredentials, Confi
             "credentials",
             format!(
                 "no credentials found: looked at {before}and for keys of profile {:?} in {}; set \
-                 those variables, write those keys, or call ClientBuilder::credentials",
+                 those variables, write those keys, or call ClientBuilder::credentials (roles, \
+                 SSO and web identity are not read)",
                 profile.name, profile.looked_in
             ),
         )),

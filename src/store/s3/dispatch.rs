@@ -35,7 +35,6 @@ impl From<LockError> for SendError {
 /// The connection pool.
 pub(crate) struct Dispatcher {
     client: Client<Connector, Body>,
-    connect_timeout: Duration,
 }
 
 impl Dispatcher {
@@ -51,7 +50,6 @@ impl Dispatcher {
         };
         Dispatcher {
             client: Client::builder().build(connector),
-            connect_timeout,
         }
     }
 
@@ -67,7 +65,7 @@ impl Dispatcher {
         tokio::task::yield_now().await;
         let exchange = async {
             let response = self.client.request(request).await;
-            let response = response.map_err(|e| self.not_answered(e, &what))?;
+            let response = response.map_err(|e| Self::not_answered(e, &what))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|e| {
                 let what = format!("{what} was answered in part");
@@ -84,13 +82,13 @@ impl Dispatcher {
         }
     }
 
-    fn not_answered(&self, error: hyper::Error, what: &str) -> SendError {
+    fn not_answered(error: hyper::Error, what: &str) -> SendError {
         if error.is_connect() {
-            let limit = seconds(&self.connect_timeout);
             let cause = root_cause(&error);
-            let what = format!("{what} was not sent: no connection within {limit} ({cause})");
-            let error = StorageError::new(StorageErrorKind::Unreachable, what)
-                .with_hint("check the endpoint, the network and that the server is up");
+            let what = format!("{what} was not sent: no connection ({cause})");
+            let error = StorageError::new(StorageErrorKind::Unreachable, what).with_hint(
+                "check the endpoint (http or https?), the network and that the server is up",
+            );
             return SendError::NotSent(LockError::Storage(error));
         }
         if error.is_canceled() {
@@ -209,8 +207,10 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(
-            async move { tokio::time::timeout(connector.limit, connector.connect(uri)).await? },
-        )
+        Box::pin(async move {
+            let limit = connector.limit;
+            let connected = tokio::time::timeout(limit, connector.connect(uri)).await;
+            connected.map_err(|_| format!("nobody answered within {}", seconds(&limit)))?
+        })
     }
 }

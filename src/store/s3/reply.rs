@@ -169,6 +169,9 @@ impl Reply {
                  from a forbidden one, s3:ListBucket on the bucket)"
             ),
             Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
+            Kind::Credentials if self.code().as_deref() == Some("ExpiredToken") => {
+                "the session token has expired: get new keys".into()
+            }
             Kind::Credentials => "check the access key, its secret and its session token".into(),
             Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
             Kind::WrongRegion => format!(
