@@ -207,11 +207,16 @@ impl ClientBuilder {
         within("request_timeout", self.request_timeout, least, most)?;
         // Shorter than a request, or a host that does not answer would not be told from a store
         // that does not.
-        let connect_timeout = self.connect_timeout;
-        let connect_timeout =
-            connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5));
-        let most = self.request_timeout * 9 / 10;
-        within("connect_timeout", connect_timeout, least.min(most), most)?;
+        if let Some(connect_timeout) = self.connect_timeout {
+            within(
+                "connect_timeout",
+                connect_timeout,
+                least,
+                self.request_timeout * 9 / 10,
+            )?;
+        }
+        let default = DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5);
+        let connect_timeout = self.connect_timeout.unwrap_or(default);
         let endpoint = first(self.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
         let region = first(self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
         if let Some(region) = region.as_ref().filter(|r| !is_region(r)) {

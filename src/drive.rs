@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::backoff::{self, Backoff};
 use crate::client::{Client, machine_error};
 use crate::clock::Instant;
-use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::error::{LockError, StorageErrorKind};
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
@@ -25,10 +25,20 @@ pub(crate) struct Limits {
     pub beyond_expiry: Option<Duration>,
     /// How long one request may take.
     pub attempt: Duration,
+    /// The time was up, but the lock may have become free while it could not be looked at: this is
+    /// the one try that is owed for that.
+    pub late: bool,
     pub poll: Backoff,
 }
 
 impl Limits {
+    /// Grants one try more, `so_far` into the operation, for who woke up too late: when a machine was
+    /// suspended, or a clock moved on by hand.
+    pub(crate) fn try_late(&mut self, so_far: Duration) {
+        self.late = true;
+        self.total = so_far + self.attempt;
+    }
+
     /// Takes in, `so_far` into the operation, that the lock may be held for `free_in` more: a dead
     /// holder alone must not make an acquire fail.
     ///
@@ -56,8 +66,6 @@ pub(crate) struct Drive<'a> {
     start: Instant,
     pauses: Backoff,
     gave_up: bool,
-    /// A lock that had expired when its waiter woke up too late was tried for once.
-    woke_late: bool,
     errors: Errors,
 }
 
@@ -106,7 +114,6 @@ impl<'a> Drive<'a> {
             start,
             pauses: Backoff::new(PAUSE.0, PAUSE.1),
             gave_up: false,
-            woke_late: false,
             errors: Errors::default(),
         }
     }
@@ -122,7 +129,13 @@ impl<'a> Drive<'a> {
             let turn = self.turn(nonce);
             let step = operation.on(event, &turn, &mut lock(memory));
             event = match step {
-                Step::Done(end) => return Ok(self.outcome(end)),
+                Step::Done(end) => {
+                    return Ok(Outcome {
+                        end,
+                        errors: self.errors,
+                        gave_up: self.gave_up,
+                    });
+                }
                 Step::Read => self.read().await,
                 Step::Write(write) => {
                     // The system gave bits a moment ago. Should it fail now, a write under way
@@ -144,27 +157,6 @@ impl<'a> Drive<'a> {
             wall: self.client.clock().wall().into(),
             trusts_date: self.client.trusts_date(),
         }
-    }
-
-    fn outcome<End>(mut self, end: End) -> Outcome<End> {
-        let contended = StorageErrorKind::Contended;
-        if !self.gave_up && kind(self.errors.real.as_ref()) == Some(contended) {
-            // Nobody was faster: an operation goes on for as long as that is so.
-            self.errors.real = Some(self.defied().into());
-        }
-        Outcome {
-            end,
-            errors: self.errors,
-            gave_up: self.gave_up,
-        }
-    }
-
-    fn defied(&self) -> StorageError {
-        let key = &self.location.key;
-        let what = format!("the store refused a write of {key} although its condition held");
-        let hint =
-            "it does not honour If-Match and If-None-Match as S3 does: no lock can be kept there";
-        StorageError::new(StorageErrorKind::Unexpected, what).with_hint(hint)
     }
 
     fn so_far(&self) -> Duration {
@@ -233,7 +225,10 @@ impl<'a> Drive<'a> {
             Put::Applied(etag) => {
                 self.client.heard();
                 self.pauses.reset();
-                self.errors = Errors::default();
+                if !self.gave_up {
+                    // Else it is an undo, and the error is why it was needed.
+                    self.errors = Errors::default();
+                }
                 Answer::Applied(etag)
             }
             Put::Refused(refusal, error) => {
@@ -273,37 +268,40 @@ impl<'a> Drive<'a> {
 
     /// Waits for another look at a lock that somebody holds.
     async fn wait(&mut self, free_in: Duration) -> Event {
+        if self.limits.late {
+            return self.give_up();
+        }
         let so_far = self.so_far();
         self.limits.see_holder(so_far, free_in, true);
         // The store answers: whatever was the trouble has passed.
         self.pauses.reset();
         self.errors = Errors::default();
         let nap = self.limits.poll.next().min(free_in);
-        let event = self.sleep(nap).await;
-        // Asleep for longer than it meant to be (a machine suspended, a clock moved on by hand),
-        // past the limit and past the holder's expiry: one try is owed before it is given up.
-        let expired = self.so_far().saturating_sub(so_far) > free_in;
-        if event == Event::GiveUp && self.limits.waits && expired && !self.woke_late {
-            self.woke_late = true;
-            self.gave_up = false;
-            self.limits.total = self.so_far() + self.limits.attempt;
-            return Event::Resume;
+        let left = self.left();
+        if self.limits.waits && !left.is_zero() {
+            self.client.clock().sleep(nap.min(left)).await;
+            if !self.left().is_zero() {
+                return Event::Resume;
+            }
+            let slept = self.so_far().saturating_sub(so_far);
+            if slept > free_in {
+                self.limits.try_late(self.so_far());
+                return Event::Resume;
+            }
         }
-        event
+        self.give_up()
     }
 
     /// Keeps away for a while, and for longer the next time.
     async fn pause(&mut self) -> Event {
-        let nap = self.pauses.next();
-        self.sleep(nap).await
-    }
-
-    async fn sleep(&mut self, nap: Duration) -> Event {
         let left = self.left();
         if self.gave_up || !self.limits.waits || left.is_zero() {
             return self.give_up();
         }
-        self.client.clock().sleep(nap.min(left)).await;
+        self.client
+            .clock()
+            .sleep(self.pauses.next().min(left))
+            .await;
         match self.left().is_zero() {
             true => self.give_up(),
             false => Event::Resume,
@@ -314,7 +312,9 @@ impl<'a> Drive<'a> {
     fn give_up(&mut self) -> Event {
         if !self.gave_up {
             self.gave_up = true;
-            self.limits.total = self.so_far() + 2 * self.client.request_timeout();
+            // A late try has used half of it.
+            let requests = if self.limits.late { 1 } else { 2 };
+            self.limits.total = self.so_far() + requests * self.client.request_timeout();
         }
         Event::GiveUp
     }

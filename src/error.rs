@@ -130,7 +130,9 @@ impl LockError {
 fn still_held(holder: &Option<Box<LockInfo>>) -> String {
     match holder {
         Some(info) => format!(": {info}"),
-        None => String::new(),
+        None => {
+            "; nobody was seen to hold it: the limit may be too short, or the store slow".to_owned()
+        }
     }
 }
 

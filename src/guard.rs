@@ -295,6 +295,7 @@ impl LockGuard {
                 return self.settled();
             }
             Renewed::Failed => core.failed(errors),
+            Renewed::Defied => core.defied(),
             Renewed::Unknown => core.unknown(errors).into(),
         };
         self.remember(Some(&error));
@@ -381,11 +382,14 @@ impl LockGuard {
         let Outcome { end, errors, .. } = drive.run(Release::default(), &self.holding).await?;
         match end {
             Released::Yes(stored) => {
-                core.local.knowledge().released = stored;
+                if let Some(stored) = stored {
+                    core.local.knowledge().note_released(stored);
+                }
                 Ok(())
             }
             Released::Lost => self.check(),
             Released::Failed => Err(core.failed(errors)),
+            Released::Defied => Err(core.defied()),
             Released::Unknown => Err(core
                 .unknown(errors)
                 .with_hint("its lease ends it at the latest")

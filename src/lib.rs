@@ -81,8 +81,9 @@
 //! | [`LockGuard::release`], drop | 1 | 2 T |
 //! | everything else | 0 | not at all |
 //!
-//! The 2 T after a limit are used only where an attempt to acquire has to be undone. A renewal or
-//! verification also waits for another one of the same guard to end. At AWS's
+//! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
+//! be given back, or a sleeper that woke past its limit to look once more. A renewal or verification
+//! also waits for another one of the same guard to end. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
 //! million cold ones $10.40.
 //!

@@ -155,13 +155,17 @@ impl Place<'_> {
         limits: &mut Limits,
     ) -> Result<(), Option<KnownHolder>> {
         let start = clock.now();
+        let mut waited = false;
         loop {
             let now = clock.now();
             let holder = self.local.holder(now);
+            let so_far = now.at_most_since(start);
             if self.is_first() && holder.is_none() {
+                if waited && so_far >= limits.total {
+                    limits.try_late(so_far);
+                }
                 return Ok(());
             }
-            let so_far = now.at_most_since(start);
             let known = self.local.known_holder(now, patience);
             if let Some(known) = &known {
                 limits.see_holder(so_far, known.free_in, known.is_fresh(start));
@@ -174,6 +178,7 @@ impl Place<'_> {
                 Some((_, remaining)) if self.is_first() => remaining.min(left),
                 _ => left,
             };
+            waited = true;
             tokio::select! {
                 () = self.turn.notified() => {}
                 () = clock.sleep(nap) => {}
@@ -213,6 +218,7 @@ mod tests {
             total,
             beyond_expiry: None,
             attempt: total,
+            late: false,
             poll: Backoff::new(total, total),
         }
     }

@@ -348,12 +348,14 @@ impl S3Lock {
             let Outcome { end, errors, .. } = drive.run(free, &core.local.knowledge).await?;
             match end {
                 Freed::Yes(released) => {
-                    core.local.vanish(released.record.fencing_token);
-                    core.local.knowledge().released = Some(released);
+                    let token = released.record.fencing_token;
+                    core.local.knowledge().note_released(released);
+                    core.local.vanish(token);
                     Ok(true)
                 }
                 Freed::No => Ok(false),
                 Freed::Failed => Err(core.failed(errors)),
+                Freed::Defied => Err(core.defied()),
                 Freed::Unknown => Err(core.unknown(errors).with_hint(RELEASE_AGAIN).into()),
             }
         })
@@ -379,20 +381,16 @@ impl Core {
         } = outcome;
         match end {
             Acquired::Won(holding) => self.hand_out(holding).await,
-            Acquired::Held(seen) if waits => Err(match errors.real() {
-                None => self.timed_out(start, Some(self.describe(&seen))),
-                // The store has not answered since it was seen.
-                Some(error) => error,
-            }),
+            Acquired::Held(seen) if waits => {
+                let holder = Some(self.describe(&seen));
+                Err(self.in_vain(start, errors, holder))
+            }
             Acquired::Held(seen) => Err(LockError::Held(Box::new(self.describe(&seen)))),
-            Acquired::Failed if waits && gave_up => Err(match errors.real() {
-                // No trouble: others were faster until the time was up.
-                None => self.timed_out(start, self.seen_since(start)),
-                Some(LockError::Storage(e)) if e.kind() == StorageErrorKind::Contended => {
-                    self.timed_out(start, self.seen_since(start))
-                }
-                Some(error) => error,
-            }),
+            Acquired::Failed if waits && gave_up => {
+                let holder = self.seen_since(start);
+                Err(self.in_vain(start, errors, holder))
+            }
+            Acquired::Defied => Err(self.defied()),
             Acquired::Failed => Err(self.failed(errors)),
             Acquired::MayRemain => Err(self.unknown(errors).with_hint(MAY_REMAIN).into()),
         }
@@ -456,6 +454,7 @@ impl Core {
             total,
             beyond_expiry: None,
             attempt: self.client.request_timeout(),
+            late: false,
             poll: Backoff::new(min, max),
         }
     }
@@ -477,7 +476,10 @@ impl Core {
     /// The guard of this same client that holds the lock, if there is one.
     fn local_holder(&self) -> Option<LockInfo> {
         let (record, remaining) = self.local.holder(self.client.clock().now())?;
-        Some(self.info(record, remaining))
+        // To whoever waits for it, it is held until its record has expired.
+        let lease = record.lease();
+        let after = self.patience().expiry(lease).saturating_sub(lease);
+        Some(self.info(record, remaining + after))
     }
 
     /// Another's holding, if a look of this client's since `start` showed one.
@@ -485,6 +487,19 @@ impl Core {
         let held = self.local.knowledge().held.clone();
         let fresh = held.filter(|seen| start.at_least_since(seen.arrived).is_zero());
         fresh.map(|seen| self.describe(&seen))
+    }
+
+    /// The error of an acquire whose time was up.
+    fn in_vain(&self, start: Instant, errors: Errors, holder: Option<LockInfo>) -> LockError {
+        match errors.real() {
+            // Others were faster, or had it all the time.
+            None => self.timed_out(start, holder),
+            Some(LockError::Storage(e)) if e.kind() == StorageErrorKind::Contended => {
+                self.timed_out(start, holder)
+            }
+            // The store has not answered since, or not at all.
+            Some(error) => error,
+        }
     }
 
     fn timed_out(&self, start: Instant, holder: Option<LockInfo>) -> LockError {
@@ -507,6 +522,16 @@ impl Core {
             None => self.no_time(),
         };
         error.with_outcome_unknown(true)
+    }
+
+    /// The error of a write that the store refused although its condition held.
+    pub(crate) fn defied(&self) -> LockError {
+        let key = &self.location.key;
+        let what = format!("the store refused a write of {key} although its condition held");
+        let hint =
+            "it does not honour If-Match and If-None-Match as S3 does: no lock can be kept there";
+        let error = StorageError::new(StorageErrorKind::Unexpected, what);
+        error.with_hint(hint).into()
     }
 
     fn no_time(&self) -> StorageError {

@@ -56,6 +56,8 @@ pub enum Acquired {
     Held(Seen),
     /// Not taken. Nothing of the attempt remains.
     Failed,
+    /// Not taken: the store refuses a write although its condition holds.
+    Defied,
     /// Given up while a write was unresolved that could not be undone: the lock may become held
     /// in the caller's name, until that lease has run out.
     MayRemain,
@@ -218,6 +220,7 @@ impl Acquire {
             Progress::NotApplied(Why::Contended) if self.takes < MAX_TAKES => return Step::Read,
             Progress::NotApplied(why) => return self.rest(why),
             Progress::Refused => return Step::Done(Acquired::Failed),
+            Progress::Defied => return Step::Done(Acquired::Defied),
             Progress::Unresolved => {
                 self.phase = Phase::Undoing(cas);
                 return Step::Read;
@@ -273,17 +276,17 @@ impl Acquire {
         let step = match freeing.on(event) {
             Progress::Applied(etag) => {
                 let record = freeing.write().record.clone();
-                known.saw_token(record.fencing_token);
-                known.released = Some(Known { etag, record });
+                known.note_released(Known { etag, record });
                 return Step::Done(Acquired::Failed);
             }
             Progress::Overtaken(sight) => return self.undo(Event::Read(Ok(sight)), taking, turn),
             Progress::Read => Step::Read,
             Progress::Send(write) => Step::Write(write),
             Progress::Pause(why) => Step::Pause(why),
-            Progress::NotApplied(_) | Progress::Refused | Progress::Unresolved => {
-                return Step::Done(Acquired::MayRemain);
-            }
+            Progress::NotApplied(_)
+            | Progress::Refused
+            | Progress::Defied
+            | Progress::Unresolved => return Step::Done(Acquired::MayRemain),
         };
         self.phase = Phase::Freeing { taking, freeing };
         step

@@ -44,9 +44,10 @@ pub enum Progress {
     Overtaken(Sight),
     /// Not applied, for a reason that may pass. Another write may succeed.
     NotApplied(Why),
-    /// Not applied, and trying again does not help. Where the last answer was a refused condition,
-    /// the store refuses a condition that holds.
+    /// Not applied, and trying again does not help.
     Refused,
+    /// Not applied: the store refuses a condition that holds.
+    Defied,
     /// Given up without knowing. It may have happened or may yet happen.
     Unresolved,
 }
@@ -134,8 +135,8 @@ impl Cas {
         match (stands, self.certainty) {
             (false, _) => Progress::Overtaken(sight),
             (true, Certainty::Unresolved) => Progress::Pause(Why::Trouble),
-            // ETags never come back, so this store refuses a condition that holds.
-            (true, _) => Progress::Refused,
+            // ETags never come back, so it held when it was refused.
+            (true, _) => Progress::Defied,
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Freed {
     No,
     /// Not released.
     Failed,
+    /// Not released: the store refuses a write although its condition holds.
+    Defied,
     /// It may have been released, or may yet be.
     Unknown,
 }
@@ -58,6 +60,7 @@ impl Operation for Free {
             }
             Progress::NotApplied(why) => return Step::Pause(why),
             Progress::Refused => return Step::Done(Freed::Failed),
+            Progress::Defied => return Step::Done(Freed::Defied),
             Progress::Unresolved => return Step::Done(Freed::Unknown),
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,

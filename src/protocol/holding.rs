@@ -182,6 +182,8 @@ pub enum Renewed {
     Lost,
     /// Not renewed; the holding is what it was.
     Failed,
+    /// Not renewed: the store refuses a write although its condition holds.
+    Defied,
     /// It may have been renewed, or may yet be; the deadline is what it was.
     Unknown,
 }
@@ -219,6 +221,7 @@ impl Operation for Renew {
             }
             Progress::NotApplied(why) => return Step::Pause(why),
             Progress::Refused => return Step::Done(Renewed::Failed),
+            Progress::Defied => return Step::Done(Renewed::Defied),
             Progress::Unresolved => {
                 holding.remember(&cas);
                 return Step::Done(Renewed::Unknown);
@@ -259,6 +262,8 @@ pub enum Released {
     Lost,
     /// Not given back: others wait for the lease to run out.
     Failed,
+    /// Not given back: the store refuses a write although its condition holds.
+    Defied,
     /// It may have been given back, or may yet be.
     Unknown,
 }
@@ -309,6 +314,7 @@ impl Release {
             Progress::Overtaken(sight) => return self.overtaken(sight, &cas, turn, holding),
             Progress::NotApplied(why) => return Step::Pause(why),
             Progress::Refused => return Step::Done(Released::Failed),
+            Progress::Defied => return Step::Done(Released::Defied),
             Progress::Unresolved => return Step::Done(Released::Unknown),
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,

@@ -85,6 +85,14 @@ impl Knowledge {
         }
     }
 
+    /// Takes in a record that this client has just released.
+    pub fn note_released(&mut self, released: Known) {
+        self.saw_token(released.record.fencing_token);
+        self.released = Some(released);
+        // What the last look showed was this client's own, or is gone with it.
+        self.held = None;
+    }
+
     pub fn saw_token(&mut self, token: u64) {
         self.highest_token = self.highest_token.max(token);
     }

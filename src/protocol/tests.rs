@@ -311,7 +311,7 @@ mod one_write {
         let mut cas = cas();
         answered(&mut cas, Answer::Refused(Refusal::Condition));
         let standing = present("old", &record("other", 1, 1));
-        assert!(matches!(cas.on(read(standing)), Progress::Refused));
+        assert!(matches!(cas.on(read(standing)), Progress::Defied));
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn suite(bucket: &str, client: &dyn Fn() -> Client) {
         Err(LockError::Held(holder)) => assert_eq!(holder.owner(), "me"),
         other => panic!("{other:?}"),
     }
-    match yours.acquire_within("you", Duration::from_millis(300)) {
+    match yours.acquire_within("you", Duration::from_secs(1)) {
         Err(LockError::TimedOut {
             holder: Some(holder),
             ..

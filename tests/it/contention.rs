@@ -163,7 +163,7 @@ fn a_waiter_gets_the_lock_when_its_holder_lets_go() {
 fn giving_up_names_the_holder_and_how_long_the_wait_was() {
     let server = Server::start();
     let _guard = lock(&server).acquire("first").unwrap();
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_secs(2);
     let start = Instant::now();
     match lock(&server).acquire_within("second", limit) {
         Err(LockError::TimedOut {
@@ -208,16 +208,16 @@ fn only_one_thread_of_a_client_polls() {
     let start = Instant::now();
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| waiter.acquire_within("second", Duration::from_millis(500)));
+            scope.spawn(|| {
+                let refused = waiter.acquire_within("second", Duration::from_secs(1));
+                assert!(matches!(refused, Err(LockError::TimedOut { .. })));
+            });
         }
     });
     // One look at the start, one an interval, and one for each who is first in line at the end.
     let most = 1 + 8 + start.elapsed().div_duration_f64(interval).ceil() as usize;
-    assert!(
-        server.count("GET") <= most,
-        "{} of {most}",
-        server.count("GET")
-    );
+    let looks = server.count("GET");
+    assert!((3..=most).contains(&looks), "{looks} of {most}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_forgotten_guard_blocks_its_own_client_no_longer_than_others() {
 }
 
 #[test]
-fn moving_the_clock_wakes_those_who_wait() {
+fn moving_the_clock_ends_a_wait() {
     let store = InMemoryStore::new();
     std::mem::forget(lock_of(&store.client()).acquire("crashed").unwrap());
     let waiter = lock_of(&store.client());
@@ -251,7 +251,20 @@ fn who_slept_past_its_limit_still_gets_a_lock_that_has_expired_meanwhile() {
     let waiter = lock_of(&client);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("waiter", Duration::from_secs(600)));
-        thread::sleep(Duration::from_millis(50)); // it has most likely looked by now
+        thread::sleep(Duration::from_millis(500)); // it has most likely looked by now
+        store.advance(Duration::from_secs(4000));
+        waiting.join().unwrap().unwrap().release().unwrap();
+    });
+}
+
+#[test]
+fn who_slept_past_its_limit_behind_a_forgotten_guard_still_gets_the_lock() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    std::mem::forget(lock.acquire("forgetful").unwrap());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock.acquire_within("waiter", Duration::from_secs(600)));
+        thread::sleep(Duration::from_millis(500)); // it most likely waits by now
         store.advance(Duration::from_secs(4000));
         waiting.join().unwrap().unwrap().release().unwrap();
     });
@@ -284,7 +297,7 @@ fn who_gives_up_in_the_queue_is_told_who_holds_the_lock() {
     let server = Server::start();
     let _guard = lock(&server).acquire("first").unwrap();
     let waiter = lock(&server);
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(2);
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| waiter.acquire_within("second", limit)))

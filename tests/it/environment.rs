@@ -252,7 +252,7 @@ fn an_object_that_is_no_lock_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_object_of_ten_megabytes_is_not_read_to_its_end() {
+fn an_object_of_ten_megabytes_is_refused() {
     let server = Server::start();
     server.put_object(KEY, vec![b' '; 10 << 20]);
     let refused = lock(&server).status().unwrap_err();

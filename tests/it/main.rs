@@ -58,11 +58,11 @@ fn lock(server: &Server) -> S3Lock {
     lock_of(&client(server))
 }
 
-/// A lock with a client of its own and a lease of 1 s, so that tests need not wait long.
+/// A lock with a client of its own and a lease of 2 s, so that tests need not wait long.
 fn short_lock(server: &Server) -> S3Lock {
     builder(&client(server))
         .max_operation(Duration::from_millis(100))
-        .acquire_allowance(Duration::from_millis(900))
+        .acquire_allowance(Duration::from_millis(1900))
         .build()
         .expect("the settings are valid")
 }

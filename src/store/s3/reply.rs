@@ -236,7 +236,9 @@ fn kind(status: u16, code: Option<&str>) -> Kind {
         }
         (_, Some("NotImplemented")) | (501, _) => Kind::Unexpected,
         (_, Some("RequestTimeout" | "SlowDown")) | (429, _) => Kind::Unavailable,
-        (409 | 412, _) | (404, Some("NoSuchKey")) => Kind::Contended,
+        (409, Some("ConditionalRequestConflict" | "OperationAborted"))
+        | (412, _)
+        | (404, Some("NoSuchKey")) => Kind::Contended,
         (401, _) => Kind::Credentials,
         (403, _) => Kind::AccessDenied,
         (500.., _) => Kind::Unavailable,
