@@ -135,8 +135,8 @@ impl S3LockBuilder {
 
     /// How long [`S3Lock::acquire`] waits for the lock. Default: until the holder that it first
     /// saw would have expired, and twice the client's `request_timeout`; but at least twice this
-    /// lock's own lease. So a dead holder alone never makes an acquire fail; one that is alive and renews does.
-    /// Any span may be set, `Duration::MAX` too.
+    /// lock's own lease. So a dead holder alone never makes an acquire fail; one that is alive and
+    /// renews does. Any span may be set, `Duration::MAX` too.
     ///
     /// # Examples
     ///
@@ -240,6 +240,17 @@ impl S3LockBuilder {
     }
 
     /// The client to use; by default a new one, from the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let one = S3Lock::builder("my-bucket", "one").client(client.clone()).build()?;
+    /// let two = S3Lock::builder("my-bucket", "two").client(client).build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn client(mut self, client: Client) -> S3LockBuilder {
         self.client = Some(client);
         self
@@ -250,6 +261,16 @@ impl S3LockBuilder {
     /// # Errors
     ///
     /// [`LockError::Config`] names the setting that cannot work, and why: correct it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::S3Lock;
+    ///
+    /// let refused = S3Lock::builder("my-bucket", "nightly").max_operation(Duration::ZERO).build();
+    /// assert!(refused.unwrap_err().to_string().starts_with("invalid max_operation 0ns"));
+    /// ```
     pub fn build(self) -> Result<S3Lock, LockError> {
         let location = location(&self.bucket, &self.folder, &self.name)?;
         let least = match self.store_clock {

@@ -201,6 +201,13 @@ impl ClientBuilder {
     ///
     /// [`LockError::Config`] names the setting or environment variable that cannot work, and why:
     /// correct it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let refused = s3_lock::Client::builder().endpoint("localhost:9000").build();
+    /// assert!(refused.unwrap_err().to_string().contains("it needs a scheme"));
+    /// ```
     pub fn build(self) -> Result<Client, LockError> {
         let least = Duration::from_millis(10);
         let most = Duration::from_secs(300);

@@ -84,12 +84,41 @@ impl InMemoryStore {
 
     /// A client of this store. Each call gives an independent one, as if in a process of its own;
     /// clones of one client are the same client.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{InMemoryStore, S3Lock};
+    ///
+    /// let store = InMemoryStore::new();
+    /// let mine = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
+    /// let yours = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
+    /// let _guard = mine.acquire("me")?;
+    /// assert!(yours.try_acquire("you").is_err());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn client(&self) -> Client {
         Client::with_store(Box::new(self.clone()), self.shared.clock.clone())
     }
 
     /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
     /// wait for a lease to run out. Returns at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{InMemoryStore, S3Lock};
+    ///
+    /// let store = InMemoryStore::new();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
+    /// let guard = lock.acquire("me")?;
+    /// store.advance(Duration::from_secs(60));
+    /// guard.renew()?;
+    /// store.advance(Duration::from_secs(60));
+    /// guard.check()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn advance(&self, span: Duration) {
         self.shared.clock.advance(span);
     }
