@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::checks::{location, no_longer_than, within};
 use crate::client::Client;
 use crate::error::LockError;
-use crate::lock::{S3Lock, Settings};
+use crate::lock::S3Lock;
+use crate::lock_core::Settings;
 use crate::protocol::knowledge::Patience;
 use crate::record::MAX_LEASE;
 

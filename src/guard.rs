@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError};
 use crate::info::{FencingToken, LockInfo};
-use crate::lock::Core;
+use crate::lock_core::Core;
 use crate::protocol::holding::Learned;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
 use crate::record::Record;

@@ -127,9 +127,11 @@ mod info;
 pub mod internals;
 mod local;
 mod lock;
+mod lock_core;
 mod protocol;
 mod record;
 mod runtime;
+mod storage_error;
 mod store;
 mod sync;
 

@@ -104,10 +104,9 @@ impl Local {
     fn known_holder(&self, now: Instant, patience: &Patience) -> Option<KnownHolder> {
         if let Some((record, remaining)) = self.holder(now) {
             // A guard may be forgotten: then its record falls to this client like any other's.
-            let after = patience.expiry(record.lease()) - record.lease();
             return Some(KnownHolder {
+                free_in: remaining + patience.beyond(record.lease()),
                 record,
-                free_in: remaining + after,
                 seen_at: now,
             });
         }

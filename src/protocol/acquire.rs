@@ -124,15 +124,8 @@ impl Acquire {
     }
 
     fn free_in(&self, seen: &Seen, turn: &Turn, known: &Knowledge) -> Duration {
-        let Patience {
-            margin,
-            store_clock,
-        } = self.claim.patience;
-        let patience = Patience {
-            margin,
-            // Asked for each time: the very reply that is looked at may have shown it wrong.
-            store_clock: store_clock && turn.trusts_date,
-        };
+        // Asked for each time: the very reply that is looked at may have shown the date wrong.
+        let patience = self.claim.patience.trusting(turn.trusts_date);
         known.free_in(seen, &patience, turn.now)
     }
 

@@ -43,9 +43,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// How old a record with this lease must be before it may be taken over.
-    pub fn expiry(&self, lease: Duration) -> Duration {
-        lease + self.margin + lease / RATE_SHARE
+    /// How much older than its lease a record must be before it may be taken over.
+    pub fn beyond(&self, lease: Duration) -> Duration {
+        self.margin + lease / RATE_SHARE
+    }
+
+    /// The same, but for the store's clock if its `Date` is not to be trusted.
+    pub fn trusting(self, date: bool) -> Patience {
+        Patience {
+            store_clock: self.store_clock && date,
+            ..self
+        }
     }
 }
 
@@ -117,7 +125,8 @@ impl Knowledge {
     /// `Date` − `Last-Modified` of one reply; by this client's, the time since this version was
     /// first seen.
     pub fn free_in(&self, seen: &Seen, patience: &Patience, now: Instant) -> Duration {
-        let expiry = patience.expiry(seen.record.lease());
+        let lease = seen.record.lease();
+        let expiry = lease + patience.beyond(lease);
         let own = match &self.sighting {
             Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
             _ => Duration::ZERO,

@@ -344,14 +344,17 @@ fn a_lock_is_free_held_and_expired_in_turn() {
     assert_eq!(lock.status().unwrap(), LockStatus::Free);
 }
 
+/// A lock whose next acquire takes longer than it is allowed.
+fn too_slow(server: &Server) -> S3Lock {
+    server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
+    let lock = builder(&client(server)).acquire_allowance(Duration::from_millis(200));
+    lock.build().unwrap()
+}
+
 #[test]
 fn a_lock_acquired_too_slowly_is_given_back() {
     let server = Server::start();
-    let lock = builder(&client(&server))
-        .acquire_allowance(Duration::from_millis(200))
-        .build()
-        .unwrap();
-    server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
+    let lock = too_slow(&server);
     match lock.acquire("slow") {
         Err(LockError::TooSlow { remaining, needed }) => {
             assert!(remaining < needed);
@@ -365,11 +368,7 @@ fn a_lock_acquired_too_slowly_is_given_back() {
 #[test]
 fn a_lock_acquired_too_slowly_that_cannot_be_given_back_says_so() {
     let server = Server::start();
-    let lock = builder(&client(&server))
-        .acquire_allowance(Duration::from_millis(200))
-        .build()
-        .unwrap();
-    server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
+    let lock = too_slow(&server);
     server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
     match lock.acquire("slow") {
         Err(LockError::Storage(error)) => {

@@ -187,9 +187,9 @@ fn a_conflict_is_no_refusal() {
     assert_eq!(status(&server), LockStatus::Free);
 }
 
-#[test]
-fn a_renewal_that_was_applied_unseen_is_found_by_reading_back() {
-    for fault in applied_unseen() {
+/// Renews, although the first write meets each of the faults.
+fn renew_despite(faults: impl IntoIterator<Item = Fault>) {
+    for fault in faults {
         let server = Server::start();
         let guard = lock(&server).acquire("me").unwrap();
         server.fault(Match::put(), fault);
@@ -200,14 +200,13 @@ fn a_renewal_that_was_applied_unseen_is_found_by_reading_back() {
 }
 
 #[test]
+fn a_renewal_that_was_applied_unseen_is_found_by_reading_back() {
+    renew_despite(applied_unseen());
+}
+
+#[test]
 fn a_renewal_that_was_not_applied_is_sent_again() {
-    for fault in not_applied_unseen() {
-        let server = Server::start();
-        let guard = lock(&server).acquire("me").unwrap();
-        server.fault(Match::put(), fault);
-        guard.renew().unwrap();
-        guard.verify().unwrap();
-    }
+    renew_despite(not_applied_unseen());
 }
 
 #[test]
@@ -394,9 +393,9 @@ fn a_release_that_nothing_answers_says_that_its_outcome_is_unknown() {
     assert!(error.is_outcome_unknown());
 }
 
-#[test]
-fn a_release_by_name_that_was_applied_unseen_is_found_by_reading_back() {
-    for fault in applied_unseen() {
+/// Releases by name, although the first write meets each of the faults.
+fn release_by_name_despite(faults: impl IntoIterator<Item = Fault>) {
+    for fault in faults {
         let server = Server::start();
         let lock = lock(&server);
         let _ = lock.acquire("me").unwrap().detach();
@@ -407,15 +406,13 @@ fn a_release_by_name_that_was_applied_unseen_is_found_by_reading_back() {
 }
 
 #[test]
+fn a_release_by_name_that_was_applied_unseen_is_found_by_reading_back() {
+    release_by_name_despite(applied_unseen());
+}
+
+#[test]
 fn a_release_by_name_that_was_not_applied_is_sent_again() {
-    for fault in not_applied_unseen() {
-        let server = Server::start();
-        let lock = lock(&server);
-        let _ = lock.acquire("me").unwrap().detach();
-        server.fault(Match::put(), fault);
-        assert!(lock.release("me").unwrap());
-        assert_eq!(status(&server), LockStatus::Free);
-    }
+    release_by_name_despite(not_applied_unseen());
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! What a lock and its guards share: the calls of the protocol on one object, and the errors that
+//! their ends become.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::client::Client;
+use crate::clock::Instant;
+use crate::drive::{Drive, Errors, Limits, Outcome};
+use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::guard::LockGuard;
+use crate::host::host_name;
+use crate::info::LockInfo;
+use crate::local::Local;
+use crate::protocol::knowledge::Patience;
+use crate::protocol::{Acquire, Acquired, Claim, Holding, Look, Seen, Sight};
+use crate::record::Record;
+use crate::store::Location;
+
+/// What a lock and its guards share.
+pub(crate) struct Core {
+    pub(crate) client: Client,
+    pub(crate) location: Location,
+    pub(crate) local: Arc<Local>,
+    pub(crate) settings: Settings,
+}
+
+/// The settings of a lock, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub max_operation: Duration,
+    pub lease: Duration,
+    pub wait_limit: Option<Duration>,
+    pub poll: (Duration, Duration),
+    pub purpose: Option<String>,
+    pub patience: Patience,
+}
+
+const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
+                          you release it by owner name";
+
+impl Core {
+    /// One bounded attempt, or series of attempts, to take the lock.
+    pub(crate) async fn take(
+        self: &Arc<Core>,
+        owner: &str,
+        limits: Limits,
+        start: Instant,
+    ) -> Result<LockGuard, LockError> {
+        let waits = limits.waits;
+        let acquire = Acquire::new(self.claim(owner));
+        let drive = self.drive(limits, start);
+        let outcome = drive.run(acquire, &self.local.knowledge).await?;
+        let Outcome {
+            end,
+            errors,
+            gave_up,
+        } = outcome;
+        match end {
+            Acquired::Won(holding) => self.hand_out(holding).await,
+            Acquired::Held(seen) if waits => {
+                let holder = Some(self.describe(&seen));
+                Err(self.in_vain(start, errors, holder))
+            }
+            Acquired::Held(seen) => Err(LockError::Held(Box::new(self.describe(&seen)))),
+            Acquired::Failed if waits && gave_up => {
+                let holder = self.seen_since(start);
+                Err(self.in_vain(start, errors, holder))
+            }
+            Acquired::Failed => Err(self.failed(errors)),
+            Acquired::Defied => Err(self.defied()),
+            Acquired::MayRemain => Err(self.unknown(errors).with_hint(MAY_REMAIN).into()),
+        }
+    }
+
+    /// Hands out a guard, unless acquiring took so long that too little of the lease is left.
+    async fn hand_out(self: &Arc<Core>, holding: Holding) -> Result<LockGuard, LockError> {
+        let remaining = holding.remaining(self.client.clock().now());
+        let needed = self.settings.max_operation;
+        let guard = LockGuard::new(self.clone(), holding);
+        if remaining >= needed {
+            return Ok(guard);
+        }
+        match guard.give_back().await {
+            Ok(()) | Err(LockError::Lost(_)) => Err(LockError::TooSlow { remaining, needed }),
+            Err(LockError::Storage(error)) => Err(error
+                .with_outcome_unknown(true)
+                .with_hint(MAY_REMAIN)
+                .into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn claim(&self, owner: &str) -> Claim {
+        Claim {
+            owner: owner.to_owned(),
+            lease: self.settings.lease,
+            host: host_name(),
+            pid: std::process::id(),
+            purpose: self.settings.purpose.clone(),
+            patience: self.settings.patience,
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.settings.patience.trusting(self.client.trusts_date())
+    }
+
+    /// One look at the record.
+    pub(crate) async fn look(&self) -> Result<Outcome<Option<Sight>>, LockError> {
+        let limits = self.limits(self.client.request_timeout());
+        let drive = self.drive(limits, self.client.clock().now());
+        drive.run(Look, &self.local.knowledge).await
+    }
+
+    pub(crate) fn drive(&self, limits: Limits, start: Instant) -> Drive<'_> {
+        Drive::new(&self.client, &self.location, &self.local, limits, start)
+    }
+
+    pub(crate) fn limits(&self, total: Duration) -> Limits {
+        let (min, max) = self.settings.poll;
+        Limits {
+            waits: true,
+            total,
+            beyond_expiry: None,
+            attempt: self.client.request_timeout(),
+            late: false,
+            poll: Backoff::new(min, max),
+        }
+    }
+
+    /// What another holder's record says, and how long it still keeps this lock from it.
+    pub(crate) fn describe(&self, seen: &Seen) -> LockInfo {
+        let now = self.client.clock().now();
+        let free_in = match seen.record.is_held() {
+            true => self.local.knowledge().free_in(seen, &self.patience(), now),
+            false => Duration::ZERO,
+        };
+        self.info(seen.record.clone(), free_in)
+    }
+
+    pub(crate) fn info(&self, record: Record, remaining: Duration) -> LockInfo {
+        LockInfo::new(&self.location.key, record, remaining)
+    }
+
+    /// The guard of this same client that holds the lock, if there is one.
+    pub(crate) fn local_holder(&self) -> Option<LockInfo> {
+        let (record, remaining) = self.local.holder(self.client.clock().now())?;
+        // To whoever waits for it, it is held until its record has expired.
+        let free_in = remaining + self.patience().beyond(record.lease());
+        Some(self.info(record, free_in))
+    }
+
+    /// Another's holding, if a look of this client's since `start` showed one.
+    fn seen_since(&self, start: Instant) -> Option<LockInfo> {
+        let held = self.local.knowledge().held.clone();
+        let fresh = held.filter(|seen| start.at_least_since(seen.arrived).is_zero());
+        fresh.map(|seen| self.describe(&seen))
+    }
+
+    /// The error of an acquire whose time was up.
+    fn in_vain(&self, start: Instant, errors: Errors, holder: Option<LockInfo>) -> LockError {
+        match errors.real() {
+            // Others were faster, or had it all the time.
+            None => self.timed_out(start, holder),
+            Some(LockError::Storage(e)) if e.kind() == StorageErrorKind::Contended => {
+                self.timed_out(start, holder)
+            }
+            // The store has not answered since, or not at all.
+            Some(error) => error,
+        }
+    }
+
+    pub(crate) fn timed_out(&self, start: Instant, holder: Option<LockInfo>) -> LockError {
+        LockError::TimedOut {
+            waited: self.client.clock().now().at_least_since(start),
+            holder: holder.map(Box::new),
+        }
+    }
+
+    /// The error of a call that changed nothing.
+    pub(crate) fn failed(&self, errors: Errors) -> LockError {
+        errors.any().unwrap_or_else(|| self.no_time().into())
+    }
+
+    /// The error of a call that may have changed the lock.
+    pub(crate) fn unknown(&self, errors: Errors) -> StorageError {
+        let error = match errors.any() {
+            Some(LockError::Storage(error)) => error,
+            Some(other) => self.no_time().with_source(other),
+            None => self.no_time(),
+        };
+        error.with_outcome_unknown(true)
+    }
+
+    /// The error of a write that the store refused although its condition held.
+    pub(crate) fn defied(&self) -> LockError {
+        let key = &self.location.key;
+        let what = format!("the store refused a write of {key} although its condition held");
+        let hint =
+            "it does not honour If-Match and If-None-Match as S3 does: no lock can be kept there";
+        let error = StorageError::new(StorageErrorKind::Unexpected, what);
+        error.with_hint(hint).into()
+    }
+
+    fn no_time(&self) -> StorageError {
+        let key = &self.location.key;
+        let what = format!("no answer about {key} within the time given");
+        StorageError::new(StorageErrorKind::NoAnswer, what)
+    }
+}
