@@ -124,13 +124,19 @@ impl Holding {
         self.unresolved.clear();
     }
 
-    /// Keeps a write that ends without its fate being known.
-    fn remember(&mut self, cas: &Cas) {
-        if cas.may_stand() {
-            self.unresolved.push(Sent {
-                record: cas.write().record.clone(),
-                first_send: cas.first_send(),
-            });
+    /// Keeps a write before it is sent: whoever sends it may be stopped at any moment, and what
+    /// comes after must know it when a read shows it.
+    fn begin(&mut self, write: &Write, now: Instant) {
+        self.unresolved.push(Sent {
+            record: write.record.clone(),
+            first_send: now,
+        });
+    }
+
+    /// Forgets a write that has ended, unless it may be what a later read finds.
+    fn end(&mut self, cas: &Cas) {
+        if !cas.may_stand() {
+            self.unresolved.retain(|s| s.record != cas.write().record);
         }
     }
 
@@ -200,8 +206,7 @@ impl Operation for Renew {
             };
         };
         if event == Event::Resume && holding.check(turn.now).is_some() {
-            // The release that follows may find that it has landed.
-            holding.remember(&cas);
+            holding.end(&cas);
             return Step::Done(Renewed::Lost);
         }
         let step = match cas.on(event) {
@@ -219,13 +224,17 @@ impl Operation for Renew {
                     Learned::Unchanged => Step::Pause(Why::Contended),
                 };
             }
-            Progress::NotApplied(why) => return Step::Pause(why),
-            Progress::Refused => return Step::Done(Renewed::Failed),
-            Progress::Defied => return Step::Done(Renewed::Defied),
-            Progress::Unresolved => {
-                holding.remember(&cas);
-                return Step::Done(Renewed::Unknown);
+            Progress::NotApplied(why) => {
+                holding.end(&cas);
+                return Step::Pause(why);
             }
+            Progress::Refused => {
+                holding.end(&cas);
+                return Step::Done(Renewed::Failed);
+            }
+            Progress::Defied => return Step::Done(Renewed::Defied),
+            // What comes after may find that it has landed.
+            Progress::Unresolved => return Step::Done(Renewed::Unknown),
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
             Progress::Pause(why) => Step::Pause(why),
@@ -241,6 +250,7 @@ impl Renew {
             return Step::Done(Renewed::Lost);
         }
         let write = holding.write(holding.record().renewed(turn.nonce));
+        holding.begin(&write, turn.now);
         self.cas = Some(Cas::new(write.clone(), turn.now));
         Step::Write(write)
     }

@@ -559,6 +559,32 @@ mod holding {
     }
 
     #[test]
+    fn a_renewal_stopped_half_way_is_still_known_to_the_release() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        let sent = write_of(renew.on(Event::Resume, &turn(10_000, 2), &mut holding)).record;
+        drop(renew);
+        let landed = present("later", &sent);
+        assert_eq!(holding.learn(&landed, at(11_000)), Learned::Resolved);
+        assert_eq!(
+            holding.remaining(at(11_000)),
+            LEASE - Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_renewal_that_certainly_never_landed_is_forgotten() {
+        let mut holding = held();
+        let before = holding.clone();
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(10_000, 2), &mut holding);
+        let denied = Event::Wrote(Answer::Refused(Refusal::Denied));
+        let step = renew.on(denied, &turn(10_000, 3), &mut holding);
+        assert_eq!(step, Step::Done(Renewed::Failed));
+        assert_eq!(holding, before);
+    }
+
+    #[test]
     fn a_renewal_refused_because_an_earlier_one_landed_is_made_anew() {
         let mut holding = held();
         let first = unresolved_renewal(&mut holding, 10_000, 2);
