@@ -45,6 +45,11 @@ impl Backoff {
     }
 }
 
+/// `span`, give or take a tenth: those that began together drift apart.
+pub(crate) fn spread(span: Duration) -> Duration {
+    rand::rng().random_range(span * 9 / 10..=span * 11 / 10)
+}
+
 /// Fresh bits from the operating system. A generator in this process would repeat itself in a
 /// forked child or a cloned machine, and its twin's write would pass for its own.
 pub(crate) fn nonce() -> std::io::Result<Nonce> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::checks::{location, no_longer_than, within};
 use crate::client::Client;
-use crate::error::LockError;
+use crate::error::{ConfigError, LockError};
 use crate::lock::S3Lock;
 use crate::lock_core::Settings;
 use crate::protocol::knowledge::Patience;
@@ -38,6 +38,8 @@ pub struct S3LockBuilder {
     wait_limit: Option<Duration>,
     clock_margin: Duration,
     poll: (Duration, Duration),
+    keep_alive: bool,
+    max_hold: Option<Duration>,
     purpose: Option<String>,
     store_clock: bool,
     client: Option<Client>,
@@ -66,6 +68,8 @@ impl S3LockBuilder {
             wait_limit: None,
             clock_margin: DEFAULT_CLOCK_MARGIN,
             poll: DEFAULT_POLL,
+            keep_alive: false,
+            max_hold: None,
             purpose: None,
             store_clock: true,
             client: None,
@@ -200,6 +204,55 @@ impl S3LockBuilder {
         self
     }
 
+    /// Renews every guard of this lock in the background for as long as it lives, as
+    /// [`LockGuard::keep_alive`](crate::LockGuard::keep_alive) does; off by default.
+    ///
+    /// `max_operation` then is no longer what the main operation may take, but what it may take to
+    /// notice that this process is gone: shorter is better, down to where three renewals in a row
+    /// may fail (some 15 s over a network).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .max_operation(Duration::from_secs(20))
+    ///     .keep_alive()
+    ///     .max_hold(Duration::from_secs(4 * 3600))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn keep_alive(mut self) -> S3LockBuilder {
+        self.keep_alive = true;
+        self
+    }
+
+    /// How long after its acquisition a guard is renewed in the background, at the longest, so that a
+    /// main operation that hangs does not keep the lock for ever: it is lost one lease later at the
+    /// latest. Default: no limit. At least the lease; [`LockGuard::renew`](crate::LockGuard::renew)
+    /// is not limited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .keep_alive()
+    ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn max_hold(mut self, span: Duration) -> S3LockBuilder {
+        self.max_hold = Some(span);
+        self
+    }
+
     /// What the lock is wanted for, shown to whoever finds it held: any text of up to 2,048 bytes.
     ///
     /// # Examples
@@ -301,6 +354,14 @@ impl S3LockBuilder {
             millisecond,
             MAX_LEASE,
         )?;
+        if let Some(max_hold) = self.max_hold {
+            if max_hold < lease {
+                let message = format!(
+                    "invalid max_hold {max_hold:?}: it must be at least the lease, {lease:?}"
+                );
+                return Err(ConfigError::new("max_hold", message).into());
+            }
+        }
         Ok(S3Lock::from_parts(
             client,
             location,
@@ -309,6 +370,8 @@ impl S3LockBuilder {
                 lease,
                 wait_limit: self.wait_limit,
                 poll: self.poll,
+                keep_alive: self.keep_alive,
+                max_hold: self.max_hold,
                 purpose: self.purpose,
                 patience: Patience {
                     margin: self.clock_margin,

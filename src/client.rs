@@ -6,12 +6,15 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use std::{io, thread};
 
 use crate::checks;
 use crate::client_builder::ClientBuilder;
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::held::Held;
 use crate::info::ListedLock;
+use crate::keep_alive::Background;
 use crate::local::Local;
 use crate::lock::S3Lock;
 use crate::runtime::Runtime;
@@ -62,6 +65,7 @@ struct Inner {
     date_distrusted: AtomicBool,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
+    background: Background,
     // Last, so that connections are gone before what drives them.
     runtime: Runtime,
 }
@@ -225,6 +229,7 @@ impl Client {
                 heard: AtomicBool::new(false),
                 date_distrusted: AtomicBool::new(false),
                 locals: Mutex::default(),
+                background: Background::default(),
                 runtime: Runtime::default(),
             }),
         }
@@ -291,6 +296,26 @@ impl Client {
         self.inner.runtime.block_on(call).map_err(machine_error)?
     }
 
+    /// Has this client's background thread look after a holding.
+    pub(crate) fn look_after(&self, held: Arc<Held>) -> io::Result<()> {
+        self.inner.background.look_after(held, |arrivals| {
+            // The thread owns a reference, so that the runtime outlives every task on it.
+            let inner = self.clone();
+            let thread = thread::Builder::new().name("s3-lock-watch".to_owned());
+            let thread = thread.spawn(move || {
+                let Inner {
+                    background,
+                    runtime,
+                    ..
+                } = &*inner.inner;
+                if let Err(error) = runtime.block_on(background.run(arrivals)) {
+                    log::error!("locks are no longer looked after in the background: {error}");
+                }
+            });
+            thread.map(drop)
+        })
+    }
+
     /// Whether this is a forked child's copy of its parent's client.
     fn is_inherited(&self) -> bool {
         std::process::id() != self.inner.process
@@ -320,7 +345,7 @@ impl Drop for Client {
 }
 
 /// This machine, not the store, would not do what a call needs.
-pub(crate) fn machine_error(error: std::io::Error) -> LockError {
+pub(crate) fn machine_error(error: io::Error) -> LockError {
     let what = "this machine could not start what a request needs (a thread, a file descriptor)";
     let error = StorageError::new(StorageErrorKind::Local, what).with_source(error);
     LockError::Storage(error)

@@ -29,6 +29,8 @@ pub(crate) struct Limits {
     /// the one try that is owed for that.
     pub late: bool,
     pub poll: Backoff,
+    /// How long to keep away after trouble.
+    pub pauses: Backoff,
 }
 
 impl Limits {
@@ -55,7 +57,7 @@ impl Limits {
 }
 
 /// Pauses after trouble: short at first, because a lease may be running.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// One run of an operation.
 pub(crate) struct Drive<'a> {
@@ -64,7 +66,6 @@ pub(crate) struct Drive<'a> {
     local: &'a Local,
     limits: Limits,
     start: Instant,
-    pauses: Backoff,
     gave_up: bool,
     errors: Errors,
 }
@@ -112,7 +113,6 @@ impl<'a> Drive<'a> {
             local,
             limits,
             start,
-            pauses: Backoff::new(PAUSE.0, PAUSE.1),
             gave_up: false,
             errors: Errors::default(),
         }
@@ -224,7 +224,7 @@ impl<'a> Drive<'a> {
         Event::Wrote(match put.await {
             Put::Applied(etag) => {
                 self.client.heard();
-                self.pauses.reset();
+                self.limits.pauses.reset();
                 if !self.gave_up {
                     // Else it is an undo, and the error is why it was needed.
                     self.errors = Errors::default();
@@ -274,7 +274,7 @@ impl<'a> Drive<'a> {
         let so_far = self.so_far();
         self.limits.see_holder(so_far, free_in, true);
         // The store answers: whatever was the trouble has passed.
-        self.pauses.reset();
+        self.limits.pauses.reset();
         self.errors = Errors::default();
         let nap = self.limits.poll.next().min(free_in);
         let left = self.left();
@@ -300,7 +300,7 @@ impl<'a> Drive<'a> {
         }
         self.client
             .clock()
-            .sleep(self.pauses.next().min(left))
+            .sleep(self.limits.pauses.next().min(left))
             .await;
         match self.left().is_zero() {
             true => self.give_up(),

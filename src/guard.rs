@@ -1,17 +1,14 @@
 //! The guard: proof that the lock is held, until dropped, lost or out of time.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drive::Outcome;
-use crate::error::{LockError, LostCause, StorageError};
+use crate::error::{LockError, LostCause};
+use crate::held::Held;
 use crate::info::{FencingToken, LockInfo};
 use crate::lock_core::Core;
-use crate::protocol::holding::Learned;
-use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
-use crate::record::Record;
-use crate::sync::lock;
+use crate::protocol::Holding;
 
 /// A lock that is held. Dropping it gives the lock back.
 ///
@@ -44,32 +41,15 @@ use crate::sync::lock;
 #[must_use = "if unused, the lock is given back at once"]
 #[clippy::has_significant_drop]
 pub struct LockGuard {
-    core: Arc<Core>,
-    /// The record as it was acquired. What renewals change in it, nobody is shown.
-    record: Record,
-    holding: Arc<Mutex<Holding>>,
-    /// Why the last renewal failed.
-    last_error: Mutex<Option<Arc<StorageError>>>,
-    /// Held while a renewal is under way: two at once could not tell whose write a read shows.
-    renewing: tokio::sync::Mutex<()>,
-    /// The process that acquired it.
-    process: u32,
+    held: Arc<Held>,
     /// Nothing is left to do when it is dropped.
     done: bool,
 }
 
 impl LockGuard {
     pub(crate) fn new(core: Arc<Core>, holding: Holding) -> LockGuard {
-        let record = holding.record().clone();
-        let holding = Arc::new(Mutex::new(holding));
-        core.local.enter(&holding);
         LockGuard {
-            core,
-            record,
-            holding,
-            last_error: Mutex::default(),
-            renewing: tokio::sync::Mutex::default(),
-            process: std::process::id(),
+            held: Arc::new(Held::new(core, holding)),
             done: false,
         }
     }
@@ -85,7 +65,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn owner(&self) -> &str {
-        &self.record.owner
+        &self.held.record.owner
     }
 
     /// The token of this holding: larger than that of every holding before it, smaller than that
@@ -107,7 +87,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn fencing_token(&self) -> FencingToken {
-        FencingToken::new(self.record.fencing_token)
+        FencingToken::new(self.held.record.fencing_token)
     }
 
     /// What others see of this holding, with what is left of its lease. No I/O.
@@ -122,7 +102,8 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn info(&self) -> LockInfo {
-        self.core.info(self.record.clone(), self.remaining())
+        let held = &self.held;
+        held.core.info(held.record.clone(), held.remaining())
     }
 
     /// How much of the lease is left, by this machine's own clock, which goes on while the machine
@@ -142,11 +123,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn remaining(&self) -> Duration {
-        if self.is_inherited() {
-            return Duration::ZERO;
-        }
-        let now = self.core.client.clock().now();
-        lock(&self.holding).remaining(now)
+        self.held.remaining()
     }
 
     /// Whether the lock is still held, as far as is known here: not lost, and the lease not run
@@ -190,15 +167,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn check(&self) -> Result<(), LockError> {
-        if self.is_inherited() {
-            return Err(LockError::Lost(LostCause::Vanished));
-        }
-        let now = self.core.client.clock().now();
-        let loss = lock(&self.holding).check(now).cloned();
-        match loss {
-            None => Ok(()),
-            Some(loss) => Err(LockError::Lost(self.cause(loss))),
-        }
+        self.held.check()
     }
 
     /// Asks the store whether the lock is still held: one request, up to `request_timeout`.
@@ -225,19 +194,7 @@ impl LockGuard {
     /// ```
     pub fn verify(&self) -> Result<(), LockError> {
         self.check()?;
-        self.core.client.run(async {
-            let _serial = self.renewing.lock().await;
-            let Outcome { end, errors, .. } = self.core.look().await?;
-            let sight = match end {
-                Some(Sight::Hidden { .. }) | None => return Err(self.core.failed(errors)),
-                Some(sight) => sight,
-            };
-            let now = self.core.client.clock().now();
-            // What there is to learn from it, `check` tells.
-            let _: Learned = lock(&self.holding).learn(&sight, now);
-            Ok(())
-        })?;
-        self.settled()
+        self.held.core.client.run(self.held.verify())
     }
 
     /// Makes the lease last its full term again from now: one request.
@@ -274,51 +231,86 @@ impl LockGuard {
     /// ```
     pub fn renew(&self) -> Result<(), LockError> {
         self.check()?;
-        let core = &self.core;
-        let renewed = core.client.run(async {
-            let _serial = self.renewing.lock().await;
-            let lease = lock(&self.holding).record().lease();
-            let total = 2 * core.client.request_timeout();
-            let mut limits = core.limits(total.min(self.remaining()));
-            limits.attempt = limits.attempt.min(lease / 3);
-            let drive = core.drive(limits, core.client.clock().now());
-            drive.run(Renew::default(), &self.holding).await
-        });
-        let Outcome { end, errors, .. } = renewed?;
-        let error = match end {
-            Renewed::Yes => {
-                *lock(&self.last_error) = None;
-                return Ok(());
-            }
-            Renewed::Lost => {
-                self.remember(errors.any().as_ref());
-                return self.settled();
-            }
-            Renewed::Failed => core.failed(errors),
-            Renewed::Defied => core.defied(),
-            Renewed::Unknown => core.unknown(errors).into(),
-        };
-        self.remember(Some(&error));
-        // It may have taken until the deadline.
-        self.settled()?;
-        Err(error)
+        let client = &self.held.core.client;
+        client.run(self.held.renew(2 * client.request_timeout()))
     }
 
-    /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
-    fn remember(&self, error: Option<&LockError>) {
-        if let Some(LockError::Storage(error)) = error {
-            *lock(&self.last_error) = Some(Arc::new(error.clone()));
-        }
+    /// Renews the lock in the background from now on, until the guard is dropped, released or
+    /// detached, or the lock is lost. No I/O here: the first renewal comes when a third of the lease
+    /// has passed.
+    ///
+    /// One thread of the client renews all its guards, each on its own: when a third of the lease
+    /// has passed, give or take a tenth of that; a renewal that fails is repeated until the
+    /// deadline. A failed renewal is logged as a warning and is no loss; the deadline is. So still
+    /// [`check`](LockGuard::check) before each effect, or ask to be told
+    /// ([`on_lost`](LockGuard::on_lost)). No renewal lands after the release.
+    ///
+    /// A main operation that hangs keeps the lock for as long as it hangs, and a guard that is
+    /// forgotten (`std::mem::forget`) for as long as the process lives:
+    /// [`max_hold`](crate::S3LockBuilder::max_hold) sets an end to that.
+    /// [`S3LockBuilder::keep_alive`](crate::S3LockBuilder::keep_alive) asks the same for every guard
+    /// of a lock. To ask twice makes no difference.
+    ///
+    /// # Errors
+    ///
+    /// * [`LockError::Lost`]: too late; stop the main operation.
+    /// * [`LockError::Storage`]: this machine could not start a thread. The lock is held for as long
+    ///   as [`remaining`](LockGuard::remaining) says: free resources and ask again, or
+    ///   [`renew`](LockGuard::renew) from your own thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .max_operation(Duration::from_millis(200)) // so long after a crash it is free again
+    ///     .acquire_allowance(Duration::from_millis(100))
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// guard.keep_alive()?;
+    /// std::thread::sleep(Duration::from_millis(700)); // the main operation may take far longer
+    /// guard.check()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn keep_alive(&self) -> Result<(), LockError> {
+        self.held.keep_alive()
     }
 
-    /// [`check`](LockGuard::check), after something was learned: if it was the loss of the lock,
-    /// whoever of this client waits for it has its turn.
-    fn settled(&self) -> Result<(), LockError> {
-        let checked = self.check();
-        if lock(&self.holding).is_gone() {
-            self.core.local.leave(&self.holding);
-        }
-        checked
+    /// Has `callback` called once when the lock is lost, with the cause: within 100 ms of the
+    /// deadline, or as soon as anything of this client learns of it. No I/O.
+    ///
+    /// It runs on a thread of its own, and may block and call the client. Several may be set; each
+    /// is called. If the lock is lost already, it is called at once. If the guard is dropped,
+    /// released or detached while the lock is held, it never is. Should no thread be had for it, that
+    /// is logged, and tried again until one is.
+    ///
+    /// Others can take the lock only `clock_margin` after the deadline (2 s by default): so much time
+    /// there is to stop the main operation, if this machine is not suspended meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use s3_lock::{InMemoryStore, S3Lock};
+    ///
+    /// let store = InMemoryStore::new();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// let (stop, stopped) = mpsc::channel();
+    /// guard.on_lost(move |cause| {
+    ///     eprintln!("{cause}"); // the lock is lost: its lease ran out; stop the main operation ...
+    ///     let _ = stop.send(());
+    /// });
+    /// store.advance(Duration::from_secs(3600)); // the main operation takes too long
+    /// stopped.recv().unwrap();
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn on_lost(&self, callback: impl FnOnce(&LostCause) + Send + 'static) {
+        self.held.on_lost(Box::new(callback));
     }
 
     /// Gives the lock back and says how that went, which Drop can only log.
@@ -341,12 +333,12 @@ impl LockGuard {
     /// guard.release()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
-    pub fn release(self) -> Result<(), LockError> {
-        if self.is_inherited() {
+    pub fn release(mut self) -> Result<(), LockError> {
+        self.done = true;
+        if self.held.is_inherited() {
             return self.check();
         }
-        let core = self.core.clone();
-        core.client.run(self.give_back())
+        self.held.core.client.run(self.held.give_back())
     }
 
     /// Keeps the lock without a guard, and does not release it: the lease ends it, or
@@ -371,74 +363,32 @@ impl LockGuard {
     /// [`release`](LockGuard::release), for whoever is on the client's runtime already.
     pub(crate) async fn give_back(mut self) -> Result<(), LockError> {
         self.done = true;
-        self.settle().await
-    }
-
-    /// The one way that a lock is given back.
-    async fn settle(&self) -> Result<(), LockError> {
-        let core = &self.core;
-        let limits = core.limits(2 * core.client.request_timeout());
-        let drive = core.drive(limits, core.client.clock().now());
-        let Outcome { end, errors, .. } = drive.run(Release::default(), &self.holding).await?;
-        match end {
-            Released::Yes(stored) => {
-                if let Some(stored) = stored {
-                    core.local.knowledge().note_released(stored);
-                }
-                Ok(())
-            }
-            Released::Lost => self.check(),
-            Released::Failed => Err(core.failed(errors)),
-            Released::Defied => Err(core.defied()),
-            Released::Unknown => Err(core
-                .unknown(errors)
-                .with_hint("its lease ends it at the latest")
-                .into()),
-        }
-    }
-
-    /// Whether this is a forked child's copy of its parent's guard, which is none of its business.
-    /// Asked before any mutex is touched: it may be locked there for ever.
-    fn is_inherited(&self) -> bool {
-        std::process::id() != self.process
-    }
-
-    fn cause(&self, loss: Loss) -> LostCause {
-        match loss {
-            Loss::Expired => LostCause::Expired {
-                last_error: lock(&self.last_error).clone(),
-            },
-            Loss::TakenOver(seen) => {
-                let info = self.core.describe(&seen);
-                LostCause::TakenOver(Box::new(info))
-            }
-            Loss::Vanished => LostCause::Vanished,
-            Loss::Broken => LostCause::Broken,
-        }
+        self.held.give_back().await
     }
 }
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        if self.is_inherited() {
+        let held = &self.held;
+        if held.is_inherited() {
             return;
         }
         if !self.done {
-            if let Err(error) = self.core.client.run(self.settle()) {
-                log::warn!(
-                    "{} is not known to be given back: {error}",
-                    self.core.location.key
-                );
+            if let Err(error) = held.core.client.run(held.give_back()) {
+                let key = &held.core.location.key;
+                log::warn!("{key} is not known to be given back: {error}");
             }
         }
-        self.core.local.leave(&self.holding);
+        held.let_go();
+        held.listeners.dismiss();
+        held.leave();
     }
 }
 
 impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard")
-            .field("key", &self.core.location.key)
+            .field("key", &self.held.core.location.key)
             .field("owner", &self.owner())
             .field("fencing_token", &self.fencing_token())
             .field("remaining", &self.remaining())

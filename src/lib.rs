@@ -120,11 +120,14 @@ mod clock;
 mod drive;
 mod error;
 mod guard;
+mod held;
 mod host;
 mod info;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod keep_alive;
+mod listeners;
 mod local;
 mod lock;
 mod lock_core;

@@ -219,6 +219,7 @@ mod tests {
             attempt: total,
             late: false,
             poll: Backoff::new(total, total),
+            pauses: Backoff::new(total, total),
         }
     }
 

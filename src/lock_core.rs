@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::clock::Instant;
-use crate::drive::{Drive, Errors, Limits, Outcome};
+use crate::drive::{Drive, Errors, Limits, Outcome, PAUSE};
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::guard::LockGuard;
 use crate::host::host_name;
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub lease: Duration,
     pub wait_limit: Option<Duration>,
     pub poll: (Duration, Duration),
+    pub keep_alive: bool,
+    pub max_hold: Option<Duration>,
     pub purpose: Option<String>,
     pub patience: Patience,
 }
@@ -79,11 +81,16 @@ impl Core {
         let remaining = holding.remaining(self.client.clock().now());
         let needed = self.settings.max_operation;
         let guard = LockGuard::new(self.clone(), holding);
-        if remaining >= needed {
-            return Ok(guard);
-        }
+        let refused = match remaining >= needed {
+            false => LockError::TooSlow { remaining, needed },
+            true if !self.settings.keep_alive => return Ok(guard),
+            true => match guard.keep_alive() {
+                Ok(()) => return Ok(guard),
+                Err(error) => error,
+            },
+        };
         match guard.give_back().await {
-            Ok(()) | Err(LockError::Lost(_)) => Err(LockError::TooSlow { remaining, needed }),
+            Ok(()) | Err(LockError::Lost(_)) => Err(refused),
             Err(LockError::Storage(error)) => Err(error
                 .with_outcome_unknown(true)
                 .with_hint(MAY_REMAIN)
@@ -127,6 +134,7 @@ impl Core {
             attempt: self.client.request_timeout(),
             late: false,
             poll: Backoff::new(min, max),
+            pauses: Backoff::new(PAUSE.0, PAUSE.1),
         }
     }
 

@@ -63,6 +63,11 @@ impl Holding {
         &self.current.record
     }
 
+    /// When the write that made the current record was first sent.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
     /// How long the lease still runs, by this client's own clock; nothing once lost.
     pub fn remaining(&self, now: Instant) -> Duration {
         if self.lost.is_some() {

@@ -1,0 +1,295 @@
+//! A holding, as its guard and the client's background thread share it: looking at it, renewing it,
+//! giving it back, and noticing its loss.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::client::machine_error;
+use crate::clock::Instant;
+use crate::drive::Outcome;
+use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
+use crate::keep_alive::retry_pauses;
+use crate::listeners::{Callback, Listeners};
+use crate::lock_core::Core;
+use crate::protocol::holding::Learned;
+use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
+use crate::record::Record;
+use crate::sync::lock;
+
+/// What a guard and the background thread share.
+pub(crate) struct Held {
+    pub(crate) core: Arc<Core>,
+    /// The record as it was acquired. What renewals change in it, nobody is shown.
+    pub(crate) record: Record,
+    /// When it was acquired.
+    pub(crate) since: Instant,
+    pub(crate) listeners: Listeners,
+    holding: Arc<Mutex<Holding>>,
+    /// Why the last renewal failed.
+    last_error: Mutex<Option<Arc<StorageError>>>,
+    /// Held while a renewal is under way: two at once could not tell whose write a read shows.
+    renewing: tokio::sync::Mutex<()>,
+    wishes: watch::Sender<Wishes>,
+    /// Whether the background thread was asked to look after it.
+    watched: AtomicBool,
+    /// Whether its loss has been logged.
+    mourned: AtomicBool,
+    /// The process that acquired it.
+    process: u32,
+}
+
+/// What the guard wants of the background thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    /// To renew it in time, again and again.
+    pub keep_alive: bool,
+    /// To let go of it: it is being given back.
+    pub let_go: bool,
+}
+
+impl Held {
+    pub(crate) fn new(core: Arc<Core>, holding: Holding) -> Held {
+        let record = holding.record().clone();
+        let since = holding.since();
+        let holding = Arc::new(Mutex::new(holding));
+        core.local.enter(&holding);
+        Held {
+            core,
+            record,
+            since,
+            listeners: Listeners::default(),
+            holding,
+            last_error: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+            wishes: watch::Sender::default(),
+            watched: AtomicBool::new(false),
+            mourned: AtomicBool::new(false),
+            process: std::process::id(),
+        }
+    }
+
+    /// Whether this is a forked child's copy of its parent's holding, which is none of its business.
+    /// Asked before any mutex is touched: it may be locked there for ever.
+    pub(crate) fn is_inherited(&self) -> bool {
+        std::process::id() != self.process
+    }
+
+    pub(crate) fn remaining(&self) -> Duration {
+        if self.is_inherited() {
+            return Duration::ZERO;
+        }
+        let now = self.core.client.clock().now();
+        lock(&self.holding).remaining(now)
+    }
+
+    /// Whether it is lost, and how. Once lost, it stays lost.
+    pub(crate) fn loss(&self) -> Option<LostCause> {
+        if self.is_inherited() {
+            return Some(LostCause::Vanished);
+        }
+        let now = self.core.client.clock().now();
+        let loss = lock(&self.holding).check(now).cloned();
+        let cause = self.cause(loss?);
+        if !self.mourned.swap(true, Ordering::Relaxed) {
+            log::error!("{}: {cause}", self.core.location.key);
+        }
+        Some(cause)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), LockError> {
+        match self.loss() {
+            None => Ok(()),
+            Some(cause) => Err(LockError::Lost(cause)),
+        }
+    }
+
+    fn cause(&self, loss: Loss) -> LostCause {
+        match loss {
+            Loss::Expired => LostCause::Expired {
+                last_error: lock(&self.last_error).clone(),
+            },
+            Loss::TakenOver(seen) => {
+                let info = self.core.describe(&seen);
+                LostCause::TakenOver(Box::new(info))
+            }
+            Loss::Vanished => LostCause::Vanished,
+            Loss::Broken => LostCause::Broken,
+        }
+    }
+
+    /// [`check`](Held::check), after something was learned: if it was the loss of the lock, whoever
+    /// waits to be told is told, and whoever of this client waits for it has its turn.
+    fn settled(&self) -> Result<(), LockError> {
+        let checked = self.check();
+        if checked.is_err() {
+            self.wishes.send_modify(|_| ());
+        }
+        if lock(&self.holding).is_gone() {
+            self.leave();
+        }
+        checked
+    }
+
+    /// Lets the next of this client's queue have its turn.
+    pub(crate) fn leave(&self) {
+        self.core.local.leave(&self.holding);
+    }
+
+    /// Asks the store whether it still stands.
+    pub(crate) async fn verify(&self) -> Result<(), LockError> {
+        let _serial = self.renewing.lock().await;
+        let Outcome { end, errors, .. } = self.core.look().await?;
+        let sight = match end {
+            Some(Sight::Hidden { .. }) | None => return Err(self.core.failed(errors)),
+            Some(sight) => sight,
+        };
+        let now = self.core.client.clock().now();
+        // What there is to learn from it, `check` tells.
+        let _: Learned = lock(&self.holding).learn(&sight, now);
+        self.settled()
+    }
+
+    /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
+    ///
+    /// May be dropped at any point: a write under way is known to whatever comes after.
+    pub(crate) async fn renew(&self, limit: Duration) -> Result<(), LockError> {
+        let _serial = self.renewing.lock().await;
+        let core = &self.core;
+        let lease = self.record.lease();
+        let mut limits = core.limits(limit.min(self.remaining()));
+        limits.attempt = limits.attempt.min(lease / 3);
+        limits.pauses = retry_pauses(lease);
+        let drive = core.drive(limits, core.client.clock().now());
+        let renewed = drive.run(Renew::default(), &self.holding).await;
+        let Outcome { end, errors, .. } = renewed?;
+        let error = match end {
+            Renewed::Yes => {
+                *lock(&self.last_error) = None;
+                log::debug!("renewed {}", self.core.location.key);
+                return Ok(());
+            }
+            Renewed::Lost => {
+                self.remember(errors.any().as_ref());
+                return self.settled();
+            }
+            Renewed::Failed => core.failed(errors),
+            Renewed::Defied => core.defied(),
+            Renewed::Unknown => core.unknown(errors).into(),
+        };
+        self.remember(Some(&error));
+        // It may have taken until the deadline.
+        self.settled()?;
+        Err(error)
+    }
+
+    /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
+    fn remember(&self, error: Option<&LockError>) {
+        let error = match error {
+            Some(LockError::Storage(error)) => error.clone(),
+            Some(LockError::Config(error)) => {
+                StorageError::new(StorageErrorKind::Credentials, error.to_string())
+            }
+            _ => return,
+        };
+        *lock(&self.last_error) = Some(Arc::new(error));
+    }
+
+    /// The one way that a lock is given back.
+    pub(crate) async fn give_back(&self) -> Result<(), LockError> {
+        let core = &self.core;
+        let start = core.client.clock().now();
+        // Stops a renewal under way, which holds what is awaited here.
+        self.let_go();
+        let _serial = self.renewing.lock().await;
+        let limits = core.limits(2 * core.client.request_timeout());
+        let drive = core.drive(limits, start);
+        let Outcome { end, errors, .. } = drive.run(Release::default(), &self.holding).await?;
+        match end {
+            Released::Yes(stored) => {
+                if let Some(stored) = stored {
+                    core.local.knowledge().note_released(stored);
+                }
+                log::info!("released {} as {:?}", core.location.key, self.record.owner);
+                Ok(())
+            }
+            Released::Lost => {
+                if let Some(cause) = self.loss() {
+                    self.tell(&cause);
+                }
+                self.check()
+            }
+            Released::Failed => Err(core.failed(errors)),
+            Released::Defied => Err(core.defied()),
+            Released::Unknown => Err(core
+                .unknown(errors)
+                .with_hint("its lease ends it at the latest")
+                .into()),
+        }
+    }
+
+    /// Has the background thread look after it, if it does not already.
+    pub(crate) fn watch(self: &Arc<Held>) -> Result<(), LockError> {
+        if self.watched.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.core.client.look_after(self.clone()).map_err(|error| {
+            self.watched.store(false, Ordering::Relaxed);
+            machine_error(error)
+        })
+    }
+
+    /// Wishes that it be renewed in time, again and again.
+    pub(crate) fn keep_alive(self: &Arc<Held>) -> Result<(), LockError> {
+        self.check()?;
+        self.wishes.send_modify(|w| w.keep_alive = true);
+        self.watch()
+    }
+
+    /// Wishes that `callback` be called when it is lost.
+    pub(crate) fn on_lost(self: &Arc<Held>, callback: Callback) {
+        self.listeners.add(callback);
+        match self.loss() {
+            Some(cause) => {
+                self.tell(&cause);
+            }
+            None => {
+                if let Err(error) = self.watch() {
+                    let key = &self.core.location.key;
+                    log::error!("{key}: its loss may go unnoticed: {error}");
+                }
+            }
+        }
+    }
+
+    /// Wishes that nobody look after it any longer.
+    pub(crate) fn let_go(&self) {
+        self.wishes.send_modify(|w| w.let_go = true);
+    }
+
+    /// Whether it was held for as long as the settings let it be kept alive.
+    pub(crate) fn is_kept_long_enough(&self) -> bool {
+        let held_for = self.core.client.clock().now().at_most_since(self.since);
+        self.core
+            .settings
+            .max_hold
+            .is_some_and(|max| held_for >= max)
+    }
+
+    pub(crate) fn wishes(&self) -> watch::Receiver<Wishes> {
+        self.wishes.subscribe()
+    }
+
+    /// Calls those who want to know of a loss. Says whether all of them have been called.
+    pub(crate) fn tell(&self, cause: &LostCause) -> bool {
+        let told: io::Result<()> = self.listeners.tell(cause);
+        if let Err(error) = &told {
+            let key = &self.core.location.key;
+            log::error!("{key}: no thread to tell of its loss on: {error}");
+        }
+        told.is_ok()
+    }
+}

@@ -1,0 +1,187 @@
+//! The background thread of a client: it renews the holdings that are to be kept alive, and notices
+//! when one is lost.
+//!
+//! There is none until a guard asks for it, at most one for each client, and it goes when the last
+//! guard that it looks after has gone. Each holding has a task of its own on the client's runtime,
+//! which this thread drives: so each has its own timer and its own request under way, and one that
+//! hangs delays no other. Nobody's callback runs here (see [`listeners`](crate::listeners)): it
+//! would stall them all.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{future, io};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::backoff::{Backoff, spread};
+use crate::drive::PAUSE;
+use crate::error::{LockError, LostCause, seconds};
+use crate::held::Held;
+use crate::sync::lock;
+
+/// The way to a client's background thread.
+#[derive(Default)]
+pub(crate) struct Background {
+    /// There while the thread is.
+    line: Mutex<Option<UnboundedSender<Arc<Held>>>>,
+}
+
+/// A holding is renewed when this part of its lease has passed, give or take a tenth of that: time
+/// for two more attempts, as each may take as long.
+const PACE: u32 = 3;
+/// How long a task sleeps without asking the clock what is left of the lease: where the machine may
+/// be suspended unnoticed, a long sleep would miss the deadline.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+/// How long to keep away after no thread could be started.
+const NO_THREAD: Duration = Duration::from_millis(100);
+
+impl Background {
+    /// Has the thread look after a holding; `start` is asked to run it if there is none.
+    pub(crate) fn look_after(
+        &self,
+        held: Arc<Held>,
+        start: impl FnOnce(UnboundedReceiver<Arc<Held>>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut line = lock(&self.line);
+        // Where the thread is, it receives: it announces its end under the same mutex.
+        if line
+            .as_ref()
+            .is_some_and(|line| line.send(held.clone()).is_ok())
+        {
+            return Ok(());
+        }
+        let (sender, arrivals) = unbounded_channel();
+        start(arrivals)?;
+        let sent = sender.send(held).map_err(io::Error::other);
+        *line = Some(sender);
+        sent
+    }
+
+    /// What the thread does: looks after all that arrive, until none is left.
+    pub(crate) async fn run(&self, mut arrivals: UnboundedReceiver<Arc<Held>>) {
+        let mut holdings = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(held) = arrivals.recv() => {
+                    holdings.spawn(look_after(held));
+                }
+                Some(ended) = holdings.join_next() => {
+                    report(ended);
+                    if holdings.is_empty() && self.end(&arrivals) {
+                        return;
+                    }
+                }
+                else => return,
+            }
+        }
+    }
+
+    /// Announces the end of the thread, unless there is more for it to do.
+    fn end(&self, arrivals: &UnboundedReceiver<Arc<Held>>) -> bool {
+        let mut line = lock(&self.line);
+        if arrivals.is_empty() {
+            *line = None;
+        }
+        line.is_none()
+    }
+}
+
+/// A task that fails must not go unnoticed: its holding is not renewed any more.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        log::error!("a lock is no longer looked after in the background: {error}");
+    }
+}
+
+/// Looks after one holding until it is given back or lost. A renewal under way is dropped with the
+/// rest; whoever gives the lock back knows of it.
+async fn look_after(held: Arc<Held>) {
+    tokio::select! {
+        biased;
+        () = given_back(&held) => {}
+        cause = lost(&held) => tell(&held, &cause).await,
+        never = keep_renewing(&held) => match never {},
+    }
+}
+
+async fn given_back(held: &Held) {
+    // An error would mean that there is nobody left to wish for anything.
+    let _ = held.wishes().wait_for(|wishes| wishes.let_go).await;
+}
+
+/// Ends when the holding is lost: at its deadline, whatever a renewal under way is waiting for, or
+/// as soon as it is known to be.
+async fn lost(held: &Held) -> LostCause {
+    let clock = held.core.client.clock();
+    let mut news = held.wishes();
+    loop {
+        if let Some(cause) = held.loss() {
+            return cause;
+        }
+        tokio::select! {
+            () = clock.sleep(held.remaining().min(LONGEST_NAP)) => {}
+            _ = news.changed() => {}
+        }
+    }
+}
+
+async fn tell(held: &Held, cause: &LostCause) {
+    while !held.tell(cause) {
+        held.core.client.clock().sleep(NO_THREAD).await;
+    }
+}
+
+/// Renews a holding in time, once its guard wishes so, for as long as its settings allow.
+async fn keep_renewing(held: &Held) -> Infallible {
+    let _ = held.wishes().wait_for(|wishes| wishes.keep_alive).await;
+    let lease = held.record.lease();
+    let mut pauses = retry_pauses(lease);
+    let mut pace = spread(lease / PACE);
+    loop {
+        until_due(held, pace).await;
+        if held.is_kept_long_enough() {
+            let key = &held.core.location.key;
+            log::warn!("{key} was held for max_hold, and is not renewed any more");
+            return future::pending().await;
+        }
+        match held.renew(held.core.client.request_timeout()).await {
+            Ok(()) => {
+                pauses.reset();
+                pace = spread(lease / PACE);
+            }
+            Err(error) => {
+                warn(held, &error);
+                held.core.client.clock().sleep(pauses.next()).await;
+            }
+        }
+    }
+}
+
+/// Waits until `pace` of the lease has passed, whoever renewed it last.
+async fn until_due(held: &Held, pace: Duration) {
+    loop {
+        let passed = held.record.lease().saturating_sub(held.remaining());
+        let left = pace.saturating_sub(passed);
+        if left.is_zero() {
+            return;
+        }
+        held.core.client.clock().sleep(left.min(LONGEST_NAP)).await;
+    }
+}
+
+fn warn(held: &Held, error: &LockError) {
+    // A loss is told elsewhere.
+    if !matches!(error, LockError::Lost(_)) {
+        let (key, left) = (&held.core.location.key, seconds(&held.remaining()));
+        log::warn!("{key} could not be renewed, and is held for {left} more: {error}");
+    }
+}
+
+/// How long to keep away after a renewal that failed: a running lease is too short for the usual
+/// pauses.
+pub(crate) fn retry_pauses(lease: Duration) -> Backoff {
+    let (min, max) = PAUSE;
+    Backoff::new(min.min(lease / 50), max.min(lease / 10))
+}
