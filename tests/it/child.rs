@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
 use s3_lock::{Client, LockError, S3Lock};
@@ -160,6 +160,7 @@ fn plays_its_part() {
         Ok("complain") => complain(),
         Ok("fork") => fork(),
         Ok("threads") => threads(),
+        Ok("thousand") => thousand(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {}
     }
@@ -278,6 +279,50 @@ fn threads() {
     third.release().unwrap();
     crate::eventually("no thread is left", || background_threads() == 0);
     println!("complaint: {counts:?}");
+}
+
+/// Keeps a thousand guards alive for more than two leases, and says what that cost.
+fn thousand() {
+    const LEASE: Duration = Duration::from_secs(10);
+    let client = Client::new().unwrap();
+    let acquire = |number| {
+        let lock = S3Lock::builder(BUCKET, format!("lock-{number}")).client(client.clone());
+        let lock = lock
+            .max_operation(LEASE / 10)
+            .acquire_allowance(LEASE * 9 / 10);
+        lock.build().unwrap().acquire("child").unwrap()
+    };
+    let first = acquire(0);
+    let before = resident_kilobytes();
+    let mut guards: Vec<_> = (1..1_000).map(acquire).collect();
+    guards.push(first);
+    let held = resident_kilobytes();
+    for guard in &guards {
+        guard.keep_alive().unwrap();
+    }
+    let start = Instant::now();
+    let mut threads = 0;
+    while start.elapsed() < LEASE * 2 + LEASE / 2 {
+        thread::sleep(Duration::from_millis(100));
+        threads = threads.max(background_threads());
+    }
+    let kept = resident_kilobytes();
+    let lost = guards.iter().filter(|g| g.check().is_err()).count();
+    println!(
+        "complaint: {lost} lost, {threads} thread, {} kB to hold and {} kB more to keep alive",
+        held - before,
+        kept - held
+    );
+}
+
+/// How much memory this process has in use.
+fn resident_kilobytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|l| l.trim().strip_suffix(" kB"));
+    kilobytes
+        .and_then(|k| k.parse().ok())
+        .expect("it is a number of kB")
 }
 
 fn background_threads() -> usize {
