@@ -8,6 +8,7 @@ use crate::backoff::{self, Backoff};
 use crate::client::{Client, machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
+use crate::info::LockInfo;
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
@@ -67,6 +68,8 @@ pub(crate) struct Drive<'a> {
     limits: Limits,
     start: Instant,
     gave_up: bool,
+    /// The token of the holding that was last said to be waited for.
+    announced: Option<u64>,
     errors: Errors,
 }
 
@@ -114,6 +117,7 @@ impl<'a> Drive<'a> {
             limits,
             start,
             gave_up: false,
+            announced: None,
             errors: Errors::default(),
         }
     }
@@ -279,6 +283,7 @@ impl<'a> Drive<'a> {
         let nap = self.limits.poll.next().min(free_in);
         let left = self.left();
         if self.limits.waits && !left.is_zero() {
+            self.announce(free_in);
             self.client.clock().sleep(nap.min(left)).await;
             if !self.left().is_zero() {
                 return Event::Resume;
@@ -290,6 +295,17 @@ impl<'a> Drive<'a> {
             }
         }
         self.give_up()
+    }
+
+    /// Says who is waited for, once for each holding.
+    fn announce(&mut self, free_in: Duration) {
+        let Some(seen) = self.local.knowledge().held.clone() else {
+            return;
+        };
+        if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
+            let holder = LockInfo::new(&self.location.key, seen.record, free_in);
+            log::info!("waiting: {holder}");
+        }
     }
 
     /// Keeps away for a while, and for longer the next time.

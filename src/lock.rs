@@ -233,6 +233,9 @@ impl S3Lock {
             let start = core.client.clock().now();
             let clock = core.client.clock();
             let place = core.local.queue();
+            if let Some(holder) = core.local_holder() {
+                log::info!("waiting: {holder}");
+            }
             match place.turn(clock, &core.patience(), &mut limits).await {
                 Ok(()) => core.take(owner, limits, start).await,
                 Err(held) => {
@@ -326,6 +329,7 @@ impl S3Lock {
                     let token = released.record.fencing_token;
                     core.local.knowledge().note_released(released);
                     core.local.vanish(token);
+                    log::info!("released {} by its owner's name", core.location.key);
                     Ok(true)
                 }
                 Freed::No => Ok(false),

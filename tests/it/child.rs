@@ -161,6 +161,7 @@ fn plays_its_part() {
         Ok("fork") => fork(),
         Ok("threads") => threads(),
         Ok("thousand") => thousand(),
+        Ok("log") => crate::logs::in_child(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {}
     }

@@ -13,6 +13,7 @@ mod environment;
 mod holding;
 mod keep_alive;
 mod listing;
+mod logs;
 mod lost_replies;
 mod names;
 mod on_lost;
