@@ -12,6 +12,7 @@ use crate::client_builder::ClientBuilder;
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
+use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
 use crate::runtime::Runtime;
@@ -60,6 +61,8 @@ struct Inner {
     heard: AtomicBool,
     /// Whether the store's `Date` was caught running ahead of this client's clock.
     date_distrusted: AtomicBool,
+    /// Which holdings are alive in this process.
+    registry: Registry,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
     // Last, so that connections are gone before what drives them.
@@ -207,14 +210,24 @@ impl Client {
         }
     }
 
+    /// A client of a store in this process, which stands for a process of its own.
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT)
+        Client::from_parts(store, clock, DEFAULT_REQUEST_TIMEOUT, Registry::own())
     }
 
     pub(crate) fn with_timeout(
         store: Box<dyn Store>,
         clock: Clock,
         request_timeout: Duration,
+    ) -> Client {
+        Client::from_parts(store, clock, request_timeout, Registry::shared())
+    }
+
+    fn from_parts(
+        store: Box<dyn Store>,
+        clock: Clock,
+        request_timeout: Duration,
+        registry: Registry,
     ) -> Client {
         Client {
             inner: Arc::new(Inner {
@@ -224,6 +237,7 @@ impl Client {
                 request_timeout,
                 heard: AtomicBool::new(false),
                 date_distrusted: AtomicBool::new(false),
+                registry,
                 locals: Mutex::default(),
                 runtime: Runtime::default(),
             }),
@@ -240,6 +254,10 @@ impl Client {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.inner.request_timeout
+    }
+
+    pub(crate) fn registry(&self) -> Registry {
+        self.inner.registry
     }
 
     /// Notes that the store has answered.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError};
 use crate::info::{FencingToken, LockInfo};
+use crate::living::Living;
 use crate::lock_core::Core;
 use crate::protocol::holding::Learned;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
@@ -54,6 +55,8 @@ pub struct LockGuard {
     renewing: tokio::sync::Mutex<()>,
     /// The process that acquired it.
     process: u32,
+    /// Keeps this process from reclaiming the lock from this guard.
+    _living: Living,
     /// Nothing is left to do when it is dropped.
     done: bool,
 }
@@ -63,6 +66,10 @@ impl LockGuard {
         let record = holding.record().clone();
         let holding = Arc::new(Mutex::new(holding));
         core.local.enter(&holding);
+        let living = core
+            .client
+            .registry()
+            .enter(&core.location, record.fencing_token);
         LockGuard {
             core,
             record,
@@ -70,6 +77,7 @@ impl LockGuard {
             last_error: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
             process: std::process::id(),
+            _living: living,
             done: false,
         }
     }

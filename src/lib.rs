@@ -125,6 +125,7 @@ mod info;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod living;
 mod local;
 mod lock;
 mod lock_core;

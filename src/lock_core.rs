@@ -14,7 +14,7 @@ use crate::host::host_name;
 use crate::info::LockInfo;
 use crate::local::Local;
 use crate::protocol::knowledge::Patience;
-use crate::protocol::{Acquire, Acquired, Claim, Holding, Look, Seen, Sight};
+use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
 use crate::record::Record;
 use crate::store::Location;
 
@@ -35,10 +35,12 @@ pub(crate) struct Settings {
     pub poll: (Duration, Duration),
     pub purpose: Option<String>,
     pub patience: Patience,
+    pub reclaims: bool,
 }
 
 const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
                           you release it by owner name";
+const RELEASE_AGAIN: &str = "look at its status, or release it again";
 
 impl Core {
     /// One bounded attempt, or series of attempts, to take the lock.
@@ -56,6 +58,8 @@ impl Core {
             end,
             errors,
             gave_up,
+            // Until the guard has an entry of its own.
+            living: _living,
         } = outcome;
         match end {
             Acquired::Won(holding) => self.hand_out(holding).await,
@@ -92,6 +96,25 @@ impl Core {
         }
     }
 
+    /// Ends a holding without its guard. If this client has that, `loss` is what happened to it.
+    pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
+        let limits = self.limits(2 * self.client.request_timeout());
+        let drive = self.drive(limits, self.client.clock().now());
+        let Outcome { end, errors, .. } = drive.run(free, &self.local.knowledge).await?;
+        match end {
+            Freed::Yes(released) => {
+                let token = released.record.fencing_token;
+                self.local.knowledge().note_released(released);
+                self.local.lose(token, loss);
+                Ok(true)
+            }
+            Freed::No => Ok(false),
+            Freed::Failed => Err(self.failed(errors)),
+            Freed::Defied => Err(self.defied()),
+            Freed::Unknown => Err(self.unknown(errors).with_hint(RELEASE_AGAIN).into()),
+        }
+    }
+
     fn claim(&self, owner: &str) -> Claim {
         Claim {
             owner: owner.to_owned(),
@@ -100,6 +123,7 @@ impl Core {
             pid: std::process::id(),
             purpose: self.settings.purpose.clone(),
             patience: self.settings.patience,
+            reclaims: self.settings.reclaims,
         }
     }
 
@@ -141,7 +165,7 @@ impl Core {
     }
 
     pub(crate) fn info(&self, record: Record, remaining: Duration) -> LockInfo {
-        LockInfo::new(&self.location.key, record, remaining)
+        LockInfo::new(&self.location, record, remaining)
     }
 
     /// The guard of this same client that holds the lock, if there is one.

@@ -19,6 +19,8 @@ pub struct Claim {
     pub pid: u32,
     pub purpose: Option<String>,
     pub patience: Patience,
+    /// Whether to take over at once what another of the same owner name holds.
+    pub reclaims: bool,
 }
 
 /// An attempt to take the lock.
@@ -141,17 +143,28 @@ impl Acquire {
             // others create it first, the next look shows them.
             Sight::Absent { date } | Sight::Hidden { date } => self.create(date, turn, known),
             Sight::Present(seen) => {
-                if !seen.record.is_held() || self.is_expired(&seen, turn, known) {
-                    return match self.takes < MAX_TAKES {
-                        true => self.replace(version(seen), turn, known),
-                        false => self.rest(Why::Contended),
-                    };
+                let is_free = !seen.record.is_held() || self.is_expired(&seen, turn, known);
+                if !is_free && !self.reclaims(&seen) {
+                    let free_in = self.free_in(&seen, turn, known);
+                    self.held = Some(seen);
+                    return Step::Wait { free_in };
                 }
-                let free_in = self.free_in(&seen, turn, known);
-                self.held = Some(seen);
-                Step::Wait { free_in }
+                if self.takes == MAX_TAKES {
+                    return self.rest(Why::Contended);
+                }
+                let mut base = version(seen);
+                if !is_free {
+                    base.record.reclaimed = Some(base.record.fencing_token);
+                }
+                self.replace(base, turn, known)
             }
         }
+    }
+
+    /// Whether to take a holding over before it has expired: its owner has this claim's own name,
+    /// and is not at work in this process, so it has crashed.
+    fn reclaims(&self, seen: &Seen) -> bool {
+        self.claim.reclaims && seen.record.owner == self.claim.owner && !seen.live_here
     }
 
     fn rest(&mut self, why: Why) -> Step<Acquired> {
@@ -178,12 +191,13 @@ impl Acquire {
     }
 
     fn replace(&mut self, base: Known, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
-        let record = Record::held(
+        let mut record = Record::held(
             self.claim.holder(turn),
             known.next_token(base.record.fencing_token),
             base.record.broken,
             turn.nonce,
         );
+        record.reclaimed = base.record.reclaimed;
         self.start(record, Condition::Matches(base.etag), turn)
     }
 

@@ -58,6 +58,7 @@ fn seen(name: &str, record: &Record, millis: u64) -> Seen {
         modified: None,
         sent: at(millis),
         arrived: at(millis),
+        live_here: false,
     }
 }
 
@@ -364,6 +365,7 @@ mod acquiring {
             pid: 1,
             purpose: None,
             patience: PATIENCE,
+            reclaims: false,
         })
     }
 
@@ -699,7 +701,7 @@ mod releasing_by_name {
 
     /// A release by name that has seen holding 5 of `me` and sent its write.
     fn sent() -> (Free, Write) {
-        let mut free = Free::new("me".to_owned());
+        let mut free = Free::by_name("me".to_owned());
         let mut known = Knowledge::default();
         assert_eq!(free.on(Event::Resume, &turn(0, 1), &mut known), Step::Read);
         let held = read(present("e", &record("me", 5, 2)));
