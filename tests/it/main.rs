@@ -10,10 +10,12 @@ mod conformance;
 mod contention;
 mod drops;
 mod environment;
+mod force_release;
 mod holding;
 mod listing;
 mod lost_replies;
 mod names;
+mod reclaim;
 mod requests;
 mod takeover;
 
