@@ -290,3 +290,32 @@ fn what_may_remain_of_an_acquire_given_up_is_reclaimed_even_here() {
     server.clear_faults();
     lock.try_acquire("me").unwrap().release().unwrap();
 }
+
+#[test]
+fn a_late_write_of_a_crashed_namesake_is_reclaimed_though_it_has_the_very_token_tried_for() {
+    let server = Server::start();
+    let key = "reclaim/landed-late.lock";
+    let lock = || named(&client(&server), "landed-late").build().unwrap();
+    lock().acquire("me").unwrap().release().unwrap();
+    let mut landing: serde_json::Value =
+        serde_json::from_slice(&server.object(key).unwrap().body).unwrap();
+    let token = landing["fencing_token"].as_u64().unwrap() + 1;
+    landing["fencing_token"] = token.into();
+    landing["state"] = "held".into();
+    // The lock is seen free, and by the time it is written to it is so no longer.
+    server.fault(Match::get(), Fault::StallAfter(Duration::from_secs(1)));
+    server.clear_requests();
+    thread::scope(|scope| {
+        let trying = scope.spawn(|| lock().try_acquire("me").unwrap());
+        while server.count("GET") == 0 {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_millis(300)); // it has been processed, and is held back
+        server.put_object(key, landing.to_string());
+        let guard = trying.join().unwrap();
+        assert_eq!(guard.fencing_token().get(), token + 1);
+        let sent: Vec<_> = server.requests().into_iter().map(|r| r.method).collect();
+        assert_eq!(sent, ["GET", "PUT", "GET", "PUT"]);
+        guard.release().unwrap();
+    });
+}
