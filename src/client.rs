@@ -15,6 +15,7 @@ use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::held::Held;
 use crate::info::ListedLock;
 use crate::keep_alive::Background;
+use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
 use crate::runtime::Runtime;
@@ -63,6 +64,8 @@ struct Inner {
     heard: AtomicBool,
     /// Whether the store's `Date` was caught running ahead of this client's clock.
     date_distrusted: AtomicBool,
+    /// Which holdings are alive in this process.
+    registry: Registry,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
     background: Background,
@@ -211,14 +214,24 @@ impl Client {
         }
     }
 
+    /// A client of a store in this process, which stands for a process of its own.
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT)
+        Client::from_parts(store, clock, DEFAULT_REQUEST_TIMEOUT, Registry::own())
     }
 
     pub(crate) fn with_timeout(
         store: Box<dyn Store>,
         clock: Clock,
         request_timeout: Duration,
+    ) -> Client {
+        Client::from_parts(store, clock, request_timeout, Registry::shared())
+    }
+
+    fn from_parts(
+        store: Box<dyn Store>,
+        clock: Clock,
+        request_timeout: Duration,
+        registry: Registry,
     ) -> Client {
         Client {
             inner: Arc::new(Inner {
@@ -228,6 +241,7 @@ impl Client {
                 request_timeout,
                 heard: AtomicBool::new(false),
                 date_distrusted: AtomicBool::new(false),
+                registry,
                 locals: Mutex::default(),
                 background: Background::default(),
                 runtime: Runtime::default(),
@@ -245,6 +259,10 @@ impl Client {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.inner.request_timeout
+    }
+
+    pub(crate) fn registry(&self) -> Registry {
+        self.inner.registry
     }
 
     /// Notes that the store has answered.

@@ -9,6 +9,7 @@ use crate::client::{Client, machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
 use crate::info::LockInfo;
+use crate::living::Living;
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
@@ -71,6 +72,8 @@ pub(crate) struct Drive<'a> {
     /// The token of the holding that was last said to be waited for.
     announced: Option<u64>,
     errors: Errors,
+    /// The holding that was last tried to be made.
+    living: Option<Living>,
 }
 
 /// What went wrong last.
@@ -88,6 +91,8 @@ pub(crate) struct Outcome<End> {
     pub errors: Errors,
     /// Whether it ended because its time was up.
     pub gave_up: bool,
+    /// Keeps others of this process from reclaiming what was made, until a guard does.
+    pub living: Option<Living>,
 }
 
 impl Errors {
@@ -119,6 +124,7 @@ impl<'a> Drive<'a> {
             gave_up: false,
             announced: None,
             errors: Errors::default(),
+            living: None,
         }
     }
 
@@ -138,6 +144,7 @@ impl<'a> Drive<'a> {
                         end,
                         errors: self.errors,
                         gave_up: self.gave_up,
+                        living: self.living,
                     });
                 }
                 Step::Read => self.read().await,
@@ -204,6 +211,7 @@ impl<'a> Drive<'a> {
         match Record::parse(&object.body) {
             Ok(record) => Sight::Present(Seen {
                 etag: object.etag,
+                live_here: self.is_live_here(&record),
                 record,
                 date: object.date,
                 modified: object.modified,
@@ -218,10 +226,21 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// Whether another call or guard of this process has the holding of this record.
+    fn is_live_here(&self, record: &Record) -> bool {
+        let registry = self.client.registry();
+        registry.has(self.location, record.fencing_token, self.living.as_ref())
+    }
+
     async fn write(&mut self, write: Write) -> Event {
         let Some(limit) = self.attempt() else {
             return self.give_up();
         };
+        if write.record.is_held() {
+            // Before it is sent: whoever sees this record must find it alive already.
+            let registry = self.client.registry();
+            self.living = Some(registry.enter(self.location, write.record.fencing_token));
+        }
         let body = write.record.to_body();
         let store = self.client.store();
         let put = store.write(self.location, body, &write.condition, limit);
@@ -303,7 +322,7 @@ impl<'a> Drive<'a> {
             return;
         };
         if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
-            let holder = LockInfo::new(&self.location.key, seen.record, free_in);
+            let holder = LockInfo::new(self.location, seen.record, free_in);
             log::info!("waiting: {holder}");
         }
     }

@@ -29,7 +29,9 @@
 //! * It promises no order between clients: who looks first after a release gets the lock. Within
 //!   one client, calls queue in order of arrival and hand the lock on at once, so a client whose
 //!   queue never runs empty can keep the others waiting for as long.
-//! * It does not let one owner take a lock twice.
+//! * It does not let one owner take a lock twice. With
+//!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
+//!   lock back at once, if nobody else has its owner name.
 //! * It does not yet check that a store at a custom endpoint honours conditional writes. AWS S3
 //!   does. A store that ignores them gives no mutual exclusion, silently.
 //!
@@ -54,8 +56,9 @@
 //! proxy stamps a `Date` of its own (nginx does: use
 //! [`without_store_clock`](S3LockBuilder::without_store_clock) behind one); the store's
 //! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
-//! replicates into the lock's object; and where a lock is released by owner name, one live
-//! participant has that name.
+//! replicates into the lock's object; and where a lock is released by owner name or reclaimed, one
+//! live participant has that name. [`S3Lock::force_release`] ends the exclusion until the old holder
+//! asks the store or its deadline passes.
 //!
 //! # Dropping a guard
 //!
@@ -74,7 +77,7 @@
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T |
 //! | [`S3Lock::status`] | 1 | T |
-//! | [`S3Lock::release`] | 2 | 2 T |
+//! | [`S3Lock::release`], [`S3Lock::force_release`] | 2 | 2 T |
 //! | [`LockGuard::renew`] | 1 | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | 1 | T |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
@@ -128,6 +131,7 @@ mod info;
 pub mod internals;
 mod keep_alive;
 mod listeners;
+mod living;
 mod local;
 mod lock;
 mod lock_core;

@@ -14,7 +14,7 @@ use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where an object is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     pub bucket: String,
     pub key: String,

@@ -229,7 +229,8 @@ fn fork() {
     let client = Client::new().unwrap();
     let lock = crate::builder(&client).build().unwrap();
     let guard = lock.acquire("parent").unwrap();
-    // SAFETY: the child only asks for its process id, compares and allocates before it ends.
+    // SAFETY: the child only asks for its process id, compares, allocates and makes an event queue
+    // of its own before it ends.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let inert = !guard.is_held()
@@ -238,7 +239,10 @@ fn fork() {
             && guard.release().is_err()
             && matches!(lock.try_acquire("child"), Err(LockError::Config(_)))
             && matches!(lock.acquire("child"), Err(LockError::Config(_)))
-            && crate::builder(&client).build().is_err();
+            && crate::builder(&client).build().is_err()
+            && crate::lock_of(&Client::in_memory())
+                .try_acquire("child")
+                .is_ok();
         drop((lock, client));
         // SAFETY: ends the child without running what the parent's exit will run.
         unsafe { libc::_exit(i32::from(!inert)) };

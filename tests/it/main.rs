@@ -10,6 +10,7 @@ mod conformance;
 mod contention;
 mod drops;
 mod environment;
+mod force_release;
 mod holding;
 mod keep_alive;
 mod listing;
@@ -17,6 +18,7 @@ mod logs;
 mod lost_replies;
 mod names;
 mod on_lost;
+mod reclaim;
 mod requests;
 mod takeover;
 
