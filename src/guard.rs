@@ -376,6 +376,9 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         let held = &self.held;
         if held.is_inherited() {
+            // A reference that is never given back: to take apart what the parent's threads were
+            // using when it forked, one would have to wait for them, and they are not here.
+            std::mem::forget(held.clone());
             return;
         }
         if !self.done {

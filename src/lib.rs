@@ -44,6 +44,9 @@
 //! * **call [`LockGuard::check`] before each effect that must not happen twice**; it costs nothing;
 //! * hand [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller ones.
 //!
+//! [`LockGuard::keep_alive`] renews a lock in the background for as long as its guard lives, and
+//! [`LockGuard::on_lost`] tells when it is lost all the same.
+//!
 //! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
 //! lease / 500, counted from its last write. No two computers' clocks are ever compared for that:
 //! the age of the record is told by the store's clock alone or by the observer's clock alone. A wall
@@ -86,9 +89,20 @@
 //!
 //! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
 //! be given back, or a sleeper that woke past its limit to look once more. A renewal or verification
-//! also waits for another one of the same guard to end. At AWS's
+//! also waits for another one of the same guard to end, be it in the background. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
 //! million cold ones $10.40.
+//!
+//! # The background thread
+//!
+//! A client has none, until a guard of its is to be [kept alive](LockGuard::keep_alive) or its
+//! loss [to be told](LockGuard::on_lost). Then it has one for all of them, until the last has gone.
+//! Each guard has its own timer and its own request under way, so one that hangs delays no other. A
+//! guard kept alive is renewed when a third of its lease has passed, give or take a tenth of that, and
+//! a renewal that fails is repeated, with pauses that grow, until the deadline. Whoever releases the
+//! lock stops a renewal under way, and knows it should it land all the same.
+//!
+//! THOUSAND
 //!
 //! # In async programs
 //!

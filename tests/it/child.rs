@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
@@ -229,11 +230,17 @@ fn fork() {
     let client = Client::new().unwrap();
     let lock = crate::builder(&client).build().unwrap();
     let guard = lock.acquire("parent").unwrap();
+    guard.keep_alive().unwrap();
+    guard.on_lost(|cause| panic!("{cause}"));
     // SAFETY: the child only asks for its process id, compares, allocates and makes an event queue
     // of its own before it ends.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        let (tell, told) = mpsc::channel();
+        guard.on_lost(move |_| tell.send(()).unwrap());
         let inert = !guard.is_held()
+            && told.recv().is_ok()
+            && guard.keep_alive().is_err()
             && guard.renew().is_err()
             && guard.verify().is_err()
             && guard.release().is_err()

@@ -83,6 +83,17 @@ fn a_record_that_is_gone_is_told() {
 }
 
 #[test]
+fn a_lock_broken_by_force_is_told() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    let operator = lock_of(&client(&server));
+    assert!(operator.force_release(&guard.info()).unwrap());
+    let cause = told.recv_timeout(LONG).unwrap();
+    assert!(matches!(cause, LostCause::Broken), "{cause:?}");
+}
+
+#[test]
 fn what_a_verification_learns_is_told() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
