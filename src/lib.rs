@@ -102,7 +102,10 @@
 //! a renewal that fails is repeated, with pauses that grow, until the deadline. Whoever releases the
 //! lock stops a renewal under way, and knows it should it land all the same.
 //!
-//! THOUSAND
+//! A thousand guards cost 3 MB, and kept alive 5 MB more, one thread, and as many connections as are
+//! renewed at the same moment (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
+//! `cargo test --release --test it -- --ignored a_thousand_guards --nocapture`). Each is one PUT for
+//! every third of its lease.
 //!
 //! # In async programs
 //!
