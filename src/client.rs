@@ -14,6 +14,7 @@ use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
 use crate::local::Local;
 use crate::lock::S3Lock;
+use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Location, Store};
@@ -205,6 +206,26 @@ impl Client {
             Err(LockError::Foreign { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many requests this client and its clones have sent since it was made, and how they went: to
+    /// watch what locks cost. Sends nothing and does not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, RequestPrices, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+    /// lock.acquire("host-17")?.release()?;
+    /// let counts = client.request_counts();
+    /// assert_eq!(counts.to_string(), "1 GET (1 refused), 2 PUT, 0 LIST");
+    /// println!("${:.6}", counts.estimated_cost(RequestPrices::S3_STANDARD_US_EAST_1));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn request_counts(&self) -> RequestCounts {
+        self.store().request_counts()
     }
 
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {

@@ -14,6 +14,7 @@ mod holding;
 mod listing;
 mod lost_replies;
 mod names;
+mod request_counts;
 mod requests;
 mod takeover;
 
