@@ -18,6 +18,7 @@ use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
+use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Location, Store};
@@ -214,6 +215,26 @@ impl Client {
             Err(LockError::Foreign { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many requests this client and its clones have sent since it was made, and how they went: to
+    /// watch what locks cost. Sends nothing and does not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, RequestPrices, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+    /// lock.acquire("host-17")?.release()?;
+    /// let counts = client.request_counts();
+    /// assert_eq!(counts.to_string(), "1 GET (1 refused), 2 PUT, 0 LIST");
+    /// println!("${:.6}", counts.estimated_cost(RequestPrices::S3_STANDARD_US_EAST_1));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn request_counts(&self) -> RequestCounts {
+        self.store().request_counts()
     }
 
     /// A client of a store in this process, which stands for a process of its own.

@@ -91,7 +91,8 @@
 //! be given back, or a sleeper that woke past its limit to look once more. A renewal or verification
 //! also waits for another one of the same guard to end, be it in the background. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
-//! million cold ones $10.40.
+//! million cold ones $10.40; [`RequestPrices`] works out what waiting and renewing cost, and
+//! [`Client::request_counts`] tells what was sent.
 //!
 //! # The background thread
 //!
@@ -154,6 +155,8 @@ mod lock;
 mod lock_core;
 mod protocol;
 mod record;
+mod request_counts;
+mod request_prices;
 mod runtime;
 mod storage_error;
 mod store;
@@ -166,6 +169,8 @@ pub use error::{ConfigError, LockError, LostCause, StorageError, StorageErrorKin
 pub use guard::LockGuard;
 pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use lock::S3Lock;
+pub use request_counts::{OutcomeCounts, RequestCounts};
+pub use request_prices::RequestPrices;
 pub use store::memory::InMemoryStore;
 
 #[cfg(doctest)]

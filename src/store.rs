@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
+use crate::request_counts::RequestCounts;
 
 /// A future that a store hands out; boxed, because stores are chosen at run time.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -91,4 +92,7 @@ pub(crate) trait Store: Send + Sync {
         after: Option<String>,
         limit: Duration,
     ) -> Pending<'a, Result<Page, LockError>>;
+
+    /// How many requests were sent so far.
+    fn request_counts(&self) -> RequestCounts;
 }

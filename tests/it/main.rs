@@ -19,6 +19,7 @@ mod lost_replies;
 mod names;
 mod on_lost;
 mod reclaim;
+mod request_counts;
 mod requests;
 mod takeover;
 
