@@ -41,6 +41,7 @@ struct Inner {
     what: String,
     code: Option<String>,
     outcome_unknown: bool,
+    before_sending: bool,
     hint: Option<String>,
     source: Option<Source>,
 }
@@ -78,7 +79,7 @@ pub enum StorageErrorKind {
     Unreachable,
     /// The request was sent, and no whole answer came in time.
     NoAnswer,
-    /// S3 is overloaded or failing, and says so.
+    /// S3 is overloaded or failing, and says so; or what gives out the credentials is.
     Unavailable,
     /// Others changed the lock at the same moment, again and again.
     Contended,
@@ -89,14 +90,6 @@ pub enum StorageErrorKind {
     Local,
 }
 
-impl StorageErrorKind {
-    /// Whether it is something that the store said, and not that nothing was heard of it.
-    pub(crate) fn is_answer(self) -> bool {
-        use StorageErrorKind::{Local, NoAnswer, Unreachable};
-        !matches!(self, Unreachable | NoAnswer | Local)
-    }
-}
-
 impl StorageError {
     pub(crate) fn new(kind: StorageErrorKind, what: impl Into<String>) -> StorageError {
         StorageError(Box::new(Inner {
@@ -104,6 +97,7 @@ impl StorageError {
             what: what.into(),
             code: None,
             outcome_unknown: false,
+            before_sending: false,
             hint: None,
             source: None,
         }))
@@ -135,6 +129,18 @@ impl StorageError {
     pub(crate) fn with_outcome_unknown(mut self, unknown: bool) -> StorageError {
         self.0.outcome_unknown = unknown;
         self
+    }
+
+    /// Marks trouble with something that is needed before the store can be asked at all.
+    pub(crate) fn before_sending(mut self) -> StorageError {
+        self.0.before_sending = true;
+        self
+    }
+
+    /// Whether it is something that the store said, and not that nothing was heard of it.
+    pub(crate) fn is_answer(&self) -> bool {
+        use StorageErrorKind::{Local, NoAnswer, Unreachable};
+        !self.0.before_sending && !matches!(self.0.kind, Unreachable | NoAnswer | Local)
     }
 
     /// What kind of trouble it is.
