@@ -22,8 +22,8 @@ use crate::sync::lock;
 /// A connection to one store, shared by any number of locks.
 ///
 /// A client owns the connections, the credentials and the private runtime that blocking calls run
-/// on. It has no threads, but for one that resolves a host name while a connection is made, and
-/// one for the time of each call that is made inside an async runtime.
+/// on. It has no threads, but for those that resolve a host name while a connection is made or run
+/// the `credential_process` of a profile, and one for the time of each call that is made inside an async runtime.
 /// Clones are the same client.
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the

@@ -67,7 +67,8 @@ struct Inner {
 pub enum StorageErrorKind {
     /// A permission is missing; the message names it.
     AccessDenied,
-    /// S3 does not accept the credentials: unknown, expired, or a wrong secret.
+    /// S3 does not accept the credentials: unknown, expired, or a wrong secret. They are looked up
+    /// anew for the next request.
     Credentials,
     /// The bucket does not exist.
     NoSuchBucket,
@@ -75,9 +76,10 @@ pub enum StorageErrorKind {
     WrongRegion,
     /// This machine's clock is too far from S3's for a signature to be accepted.
     ClockSkewed,
-    /// No connection could be made.
+    /// No connection could be made, to S3 or to where the credentials come from.
     Unreachable,
-    /// The request was sent, and no whole answer came in time.
+    /// The request was sent, and no whole answer came in time; or what gives out the credentials
+    /// took too long, and nothing was sent to S3.
     NoAnswer,
     /// S3 is overloaded or failing, and says so; or what gives out the credentials is.
     Unavailable,

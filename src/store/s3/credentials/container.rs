@@ -58,7 +58,9 @@ fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>,
         return match path.starts_with('/') {
             true => Ok(Some(format!("{ECS}{path}"))),
             // The path is a secret among the tasks of one machine: it is not quoted.
-            false => Err(Failure::config(format!("{RELATIVE_URI} must begin with a slash"))),
+            false => Err(Failure::config(format!(
+                "{RELATIVE_URI} must begin with a slash"
+            ))),
         };
     }
     let Some(full) = full else {

@@ -51,9 +51,10 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
     };
     let reply = service.get(&format!("{ROLES}{role}"), &token).await?;
     match reply.status() {
-        200 if !is_failure(reply.body()) => {
-            Ok(Looked::Found(document::read(reply.body(), &service.name())?))
-        }
+        200 if !is_failure(reply.body()) => Ok(Looked::Found(document::read(
+            reply.body(),
+            &service.name(),
+        )?)),
         _ => Err(service.refused(&reply)),
     }
 }

@@ -99,7 +99,11 @@ mod tests {
 
     /// Credentials good for `span`, as they stand after `later`.
     fn after(span: Duration, later: Duration) -> &'static str {
-        let kept = Kept::new(expiring(span), instant(Duration::ZERO), wall(Duration::ZERO));
+        let kept = Kept::new(
+            expiring(span),
+            instant(Duration::ZERO),
+            wall(Duration::ZERO),
+        );
         standing(&kept, later)
     }
 

@@ -17,6 +17,8 @@ use crate::store::s3::credentials::tools::{Failure, Found};
 const MAX_OUTPUT: u64 = 64 << 10;
 /// As much of what it says on its standard error is looked at.
 const MAX_COMPLAINT: u64 = 4 << 10;
+/// And as much of either is read at all, so that a chatty command can go on.
+const MAX_READ: u64 = 16 << 20;
 /// How long to wait for the last of that from a command that has failed.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often to look whether a command that has closed its output has ended, too.
@@ -30,7 +32,9 @@ pub(super) async fn run(
     limit: Duration,
 ) -> Result<Found, Failure> {
     let words = words(command).ok_or_else(|| {
-        Failure::config(format!("{origin} is empty, or a quotation mark in it is not closed"))
+        Failure::config(format!(
+            "{origin} is empty, or a quotation mark in it is not closed"
+        ))
     })?;
     let mut running = start(words, origin).await?;
     let (stdout, mut stderr) = running.read();
@@ -87,7 +91,9 @@ async fn start(words: Vec<String>, origin: &str) -> Result<Running, Failure> {
 }
 
 fn not_run(origin: &str, error: &io::Error) -> Failure {
-    Failure::config(format!("{origin} cannot be run: {error}; check its program"))
+    Failure::config(format!(
+        "{origin} cannot be run: {error}; check its program"
+    ))
 }
 
 /// A command that was started. Dropped, it is stopped if it runs still, and leaves no zombie.
@@ -142,7 +148,7 @@ fn beginning(pipe: Option<impl Read>, most: u64) -> Vec<u8> {
     if let Some(mut pipe) = pipe {
         // What was read before an error counts; the exit status tells the rest.
         let _ = pipe.by_ref().take(most + 1).read_to_end(&mut start);
-        let _ = io::copy(&mut pipe, &mut io::sink());
+        let _ = io::copy(&mut pipe.take(MAX_READ), &mut io::sink());
     }
     start
 }

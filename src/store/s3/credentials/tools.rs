@@ -33,7 +33,10 @@ pub(super) enum Looked {
     Nothing(String),
     /// Nobody answers where on other machines somebody would; the same, and the error that it is
     /// where somebody did answer before.
-    Silent { note: String, failure: Failure },
+    Silent {
+        note: String,
+        failure: Failure,
+    },
 }
 
 /// Why a place that should have credentials gave none.
@@ -123,7 +126,9 @@ impl Tools {
         }
         let request = request.body(Body::empty()).map_err(|_| {
             let place = ask.place;
-            Failure::config(format!("{place} cannot be asked: its URL or token is malformed"))
+            Failure::config(format!(
+                "{place} cannot be asked: its URL or token is malformed"
+            ))
         })?;
         let what = format!("a request for credentials to {}", ask.place);
         Ok(self.dispatcher.send_as(&what, request, limit).await?)

@@ -82,10 +82,14 @@ impl WebIdentity {
     fn token(&self) -> Result<String, Failure> {
         let file = &self.token_file;
         let token = fs::read_to_string(file).map_err(|error| {
-            Failure::config(format!("the web identity token {file} cannot be read: {error}"))
+            Failure::config(format!(
+                "the web identity token {file} cannot be read: {error}"
+            ))
         })?;
         match token.trim() {
-            "" => Err(Failure::config(format!("the web identity token {file} is empty"))),
+            "" => Err(Failure::config(format!(
+                "the web identity token {file} is empty"
+            ))),
             token => Ok(token.to_owned()),
         }
     }
