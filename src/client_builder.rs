@@ -16,8 +16,41 @@ use crate::store::s3::{Config, S3Store, Source, is_region, variable};
 /// |---|---|
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` where an endpoint is set |
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
-/// | credentials | a [`profile`](ClientBuilder::profile) set here; `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; the keys of a profile |
+/// | credentials | as below |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
+///
+/// # Credentials
+///
+/// [Keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) set here are all that is
+/// looked at. Else it is the first of these that is set up, as for AWS's own tools:
+///
+/// | place | what it takes |
+/// |---|---|
+/// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
+/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; `AWS_ROLE_SESSION_NAME` if you like. Asks STS of the region, or of `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` |
+/// | profile | its `aws_access_key_id` and `aws_secret_access_key`, else its `credential_process`, else its `web_identity_token_file` and `role_arn` |
+/// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
+/// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
+///
+/// A place that is set up and gives none is an error, and what comes after it is not looked at: those
+/// would be somebody else's credentials. A profile that only names a region is not set up. A profile
+/// that assumes a role by way of another one, or for which a person signs in (SSO), is left to the AWS
+/// CLI. Have a profile of your own, with this line, and choose that:
+///
+/// ```ini
+/// credential_process = aws configure export-credentials --profile sso-profile --format process
+/// ```
+///
+/// Such a command is run without a shell: its words may be quoted, and nothing in them is expanded.
+///
+/// Credentials are looked up at the first request, and again when S3 rejects them. Those that expire
+/// are renewed from 5 minutes before on (or half of their life, if that is less), and the old ones are
+/// used until then. Failures are not remembered. The look-up is part of a request, and gets 9/10 of its
+/// time at the most: so [`request_timeout`](ClientBuilder::request_timeout) is also how long a command
+/// or STS may take, less a tenth. A container's endpoint has 2.5 s, and each of the three answers of an
+/// instance's metadata 1 s. Where none are to be found, that is told within 3 s, as a
+/// [`LockError::Config`] that lists the places. What may pass (no answer, an overloaded endpoint) is a
+/// [`LockError::Storage`] that is retryable; an acquire that waits asks again.
 ///
 /// # Examples
 ///
@@ -107,8 +140,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The profile in AWS's shared files whose keys to use, before those of the environment; and
-    /// whose region, if neither code nor environment name one.
+    /// The profile in AWS's shared files whose keys, command or web identity to use, whatever the
+    /// environment has; and whose region, if neither code nor environment name one.
     ///
     /// # Examples
     ///
@@ -123,8 +156,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one request may take, from its sending to the end of its reply, a new connection
-    /// included. Default: 5 s; from 10 ms to 5 minutes.
+    /// How long one request may take, from its sending to the end of its reply, a new connection and
+    /// a look-up of the credentials included. Default: 5 s; from 10 ms to 5 minutes.
     ///
     /// It is also what the bounds of all calls are counted in: see "How long a call can block" in
     /// the [crate's documentation](crate#how-long-a-call-can-block).

@@ -271,7 +271,7 @@ impl<'a> Drive<'a> {
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
         let kind = kind(Some(&error));
         let unreachable = kind == Some(StorageErrorKind::Unreachable);
-        if kind.is_some_and(StorageErrorKind::is_answer) {
+        if matches!(&error, LockError::Storage(e) if e.is_answer()) {
             self.client.heard();
         }
         // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting

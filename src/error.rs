@@ -234,7 +234,7 @@ impl std::error::Error for LostCause {
 /// assert_eq!(error.field(), "name");
 /// assert_eq!(error.to_string(), "invalid name \"a/b\": it holds a '/'; put folders into `folder`");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ConfigError {
     field: &'static str,
     message: String,

@@ -41,6 +41,7 @@ struct Inner {
     what: String,
     code: Option<String>,
     outcome_unknown: bool,
+    before_sending: bool,
     hint: Option<String>,
     source: Option<Source>,
 }
@@ -66,7 +67,8 @@ struct Inner {
 pub enum StorageErrorKind {
     /// A permission is missing; the message names it.
     AccessDenied,
-    /// S3 does not accept the credentials: unknown, expired, or a wrong secret.
+    /// S3 does not accept the credentials: unknown, expired, or a wrong secret. They are looked up
+    /// anew for the next request.
     Credentials,
     /// The bucket does not exist.
     NoSuchBucket,
@@ -74,11 +76,12 @@ pub enum StorageErrorKind {
     WrongRegion,
     /// This machine's clock is too far from S3's for a signature to be accepted.
     ClockSkewed,
-    /// No connection could be made.
+    /// No connection could be made, to S3 or to where the credentials come from.
     Unreachable,
-    /// The request was sent, and no whole answer came in time.
+    /// The request was sent, and no whole answer came in time; or what gives out the credentials
+    /// took too long, and nothing was sent to S3.
     NoAnswer,
-    /// S3 is overloaded or failing, and says so.
+    /// S3 is overloaded or failing, and says so; or what gives out the credentials is.
     Unavailable,
     /// Others changed the lock at the same moment, again and again.
     Contended,
@@ -89,14 +92,6 @@ pub enum StorageErrorKind {
     Local,
 }
 
-impl StorageErrorKind {
-    /// Whether it is something that the store said, and not that nothing was heard of it.
-    pub(crate) fn is_answer(self) -> bool {
-        use StorageErrorKind::{Local, NoAnswer, Unreachable};
-        !matches!(self, Unreachable | NoAnswer | Local)
-    }
-}
-
 impl StorageError {
     pub(crate) fn new(kind: StorageErrorKind, what: impl Into<String>) -> StorageError {
         StorageError(Box::new(Inner {
@@ -104,6 +99,7 @@ impl StorageError {
             what: what.into(),
             code: None,
             outcome_unknown: false,
+            before_sending: false,
             hint: None,
             source: None,
         }))
@@ -135,6 +131,18 @@ impl StorageError {
     pub(crate) fn with_outcome_unknown(mut self, unknown: bool) -> StorageError {
         self.0.outcome_unknown = unknown;
         self
+    }
+
+    /// Marks trouble with something that is needed before the store can be asked at all.
+    pub(crate) fn before_sending(mut self) -> StorageError {
+        self.0.before_sending = true;
+        self
+    }
+
+    /// Whether it is something that the store said, and not that nothing was heard of it.
+    pub(crate) fn is_answer(&self) -> bool {
+        use StorageErrorKind::{Local, NoAnswer, Unreachable};
+        !self.0.before_sending && !matches!(self.0.kind, Unreachable | NoAnswer | Local)
     }
 
     /// What kind of trouble it is.

@@ -1,7 +1,7 @@
 //! Processes of their own: this test binary, run again with a part to play.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
@@ -53,7 +53,8 @@ pub fn shifted_command(part: &str, endpoint: &str, offset: &str) -> Command {
     command
 }
 
-/// The same with nothing of AWS in its environment at all.
+/// The same with nothing of AWS in its environment, but that no instance's metadata be asked for: on
+/// a machine in the cloud somebody would answer.
 pub fn bare_command(part: &str) -> Command {
     let this = env::current_exe().expect("a running test has an executable");
     let mut command = Command::new(this);
@@ -70,6 +71,7 @@ pub fn bare_command(part: &str) -> Command {
             "--test-threads=1",
         ])
         .env(PART, part)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
         .stdout(Stdio::piped());
     command
 }
@@ -151,6 +153,31 @@ pub fn with_bucket(mut command: Command, bucket: &str) -> Command {
     command
 }
 
+/// A home directory for a child, removed when dropped.
+pub struct Home(PathBuf);
+
+impl Home {
+    pub fn new(name: &str) -> Home {
+        let path = env::temp_dir().join(format!("s3-lock-home-{name}-{}", std::process::id()));
+        fs::create_dir_all(path.join(".aws")).unwrap();
+        Home(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.0.join(".aws").join(file), text).unwrap();
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Not a test by itself: what a child does. In an ordinary run there is no part, and this is over
 /// at once.
 #[test]
@@ -163,6 +190,7 @@ fn plays_its_part() {
         Ok("threads") => threads(),
         Ok("thousand") => thousand(),
         Ok("log") => crate::logs::in_child(),
+        Ok(crate::credentials::PART) => crate::credentials::play(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {}
     }

@@ -1,11 +1,11 @@
 //! What the store or the environment has wrong, told so that the reader knows what to do.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use s3_lock::{Client, LockError, S3Lock, StorageErrorKind};
 
+use crate::child::Home;
 use crate::support::{ACCESS_KEY, BUCKET, Fault, Match, RegionReply, SECRET_KEY, Server};
 use crate::{KEY, builder, child, client_builder, lock, lock_of, requests_of, storage};
 
@@ -362,31 +362,6 @@ fn the_keys_and_the_region_of_a_profile_are_used() {
     assert_eq!(child::complaint(command), "none");
     // Signed for that region from the start.
     assert!(server.requests().iter().all(|r| r.status != Some(301)));
-}
-
-/// A home of its own, removed when dropped.
-struct Home(std::path::PathBuf);
-
-impl Home {
-    fn new(name: &str) -> Home {
-        let path = std::env::temp_dir().join(format!("s3-lock-home-{name}-{}", std::process::id()));
-        fs::create_dir_all(path.join(".aws")).unwrap();
-        Home(path)
-    }
-
-    fn path(&self) -> &std::path::Path {
-        &self.0
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        fs::write(self.0.join(".aws").join(file), text).unwrap();
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod child;
 mod conformance;
 mod contention;
+mod credentials;
 mod drops;
 mod environment;
 mod force_release;

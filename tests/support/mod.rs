@@ -29,6 +29,7 @@ mod refusal;
 mod reply;
 mod server;
 mod settings;
+mod stand_in;
 mod store;
 
 pub use cable::Cable;
@@ -36,6 +37,7 @@ pub use faults::{Fault, Match};
 pub use journal::Request;
 pub use server::Server;
 pub use settings::{DateHeader, RegionReply};
+pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
 
 /// The bucket that every server has from the start.

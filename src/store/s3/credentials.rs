@@ -1,157 +1,158 @@
-//! Where keys come from: the caller, the environment, or a profile.
+//! Where keys come from, and for how long: looked up when first needed, kept, and renewed before
+//! they expire.
 
-use std::fmt;
+mod chain;
+mod container;
+mod document;
+mod instance;
+mod kept;
+mod process;
+mod profile_keys;
+mod source;
+mod tools;
+mod web_identity;
+
 use std::sync::Mutex;
+use std::time::Duration;
 
-use rusoto_core::credential::{AwsCredentials, EnvironmentProvider, ProvideAwsCredentials};
+use rusoto_core::credential::AwsCredentials;
 
-use crate::error::{ConfigError, LockError};
-use crate::store::s3::profile::{Profile, variable};
+use crate::error::{LockError, StorageErrorKind, seconds};
 use crate::sync::lock;
 
-/// Where to look for credentials.
-#[derive(Clone)]
-pub(crate) enum Source {
-    /// Handed over in code.
-    Fixed(AwsCredentials),
-    /// One profile, asked for in code: before the environment, as a choice made on purpose.
-    Profile(String),
-    /// The environment, else the profile that it names.
-    Environment,
-}
+use chain::Place;
+use kept::{Kept, Standing};
+pub(crate) use source::Source;
+pub(crate) use tools::Tools;
+use tools::{Failure, Found};
 
-impl Source {
-    pub(crate) fn fixed(key: &str, secret: &str, token: Option<&str>) -> Source {
-        let token = token.map(str::to_owned);
-        Source::Fixed(AwsCredentials::new(key, secret, token, None))
-    }
-
-    /// Checks keys that were handed over in code.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        match self {
-            Source::Fixed(credentials) => checked(credentials.clone(), "this client").map(drop),
-            _ => Ok(()),
-        }
-    }
-
-    /// The profile asked for in code.
-    pub(crate) fn profile(&self) -> Option<&str> {
-        match self {
-            Source::Profile(name) => Some(name),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never the keys.
-        match self {
-            Source::Fixed(_) => f.write_str("Fixed"),
-            Source::Profile(name) => f.debug_tuple("Profile").field(name).finish(),
-            Source::Environment => f.write_str("Environment"),
-        }
-    }
-}
-
-/// Credentials, looked up when first needed and kept. A failure is not kept.
+/// Credentials, looked up when first needed and kept for as long as they are good. A failure is
+/// not kept.
 pub(crate) struct Credentials {
-    source: Source,
-    found: Mutex<Option<AwsCredentials>>,
+    tools: Tools,
+    state: Mutex<State>,
+    /// Held by the one that looks them up; the others wait for it, or do with the old ones.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    kept: Option<Kept>,
+    /// Where the last ones were found.
+    place: Option<Place>,
+    /// How many look-ups have ended, and how the last one failed, if it did: for those that were
+    /// waiting for it.
+    lookups: u64,
+    failure: Option<Failure>,
 }
 
 impl Credentials {
-    pub(crate) fn new(source: Source) -> Credentials {
+    pub(crate) fn new(tools: Tools) -> Credentials {
         Credentials {
-            source,
-            found: Mutex::default(),
+            tools,
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(crate) async fn get(&self) -> Result<AwsCredentials, LockError> {
-        let known = lock(&self.found).clone();
-        if let Some(known) = known {
-            return Ok(known);
+    /// Credentials to sign with, within `limit`.
+    pub(crate) async fn get(&self, limit: Duration) -> Result<AwsCredentials, LockError> {
+        if let Source::Fixed(credentials) = &self.tools.source {
+            return Ok(credentials.clone());
         }
-        let found = look_up(&self.source).await?;
-        *lock(&self.found) = Some(found.clone());
-        Ok(found)
+        match self.standing() {
+            Standing::Good(credentials) => Ok(credentials),
+            Standing::Ageing(credentials) => Ok(self.renewed(credentials, limit).await),
+            Standing::Missing => Ok(self.waited_for(limit).await?),
+        }
     }
 
-    /// Looks them up anew next time.
-    pub(crate) fn forget(&self) {
-        *lock(&self.found) = None;
+    /// Looks them up anew next time, unless `used` have been replaced already.
+    pub(crate) fn forget(&self, used: &AwsCredentials) {
+        let mut state = lock(&self.state);
+        if state.kept.as_ref().is_some_and(|kept| kept.are(used)) {
+            state.kept = None;
+        }
     }
-}
 
-async fn look_up(source: &Source) -> Result<AwsCredentials, ConfigError> {
-    match source {
-        Source::Fixed(credentials) => Ok(credentials.clone()),
-        Source::Profile(name) => from_profile(&Profile::read(Some(name)), ""),
-        Source::Environment => {
-            let id = variable("AWS_ACCESS_KEY_ID");
-            let secret = variable("AWS_SECRET_ACCESS_KEY");
-            match (id, secret) {
-                (Some(_), Some(_)) => from_environment().await,
-                (None, None) => {
-                    let unset = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set), ";
-                    from_profile(&Profile::read(None), unset)
-                }
-                (Some(_), None) => Err(half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
-                (None, Some(_)) => Err(half("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")),
+    fn standing(&self) -> Standing {
+        let (now, wall) = (self.tools.clock.now(), self.tools.clock.wall());
+        match &lock(&self.state).kept {
+            Some(kept) => kept.standing(now, wall),
+            None => Standing::Missing,
+        }
+    }
+
+    /// Newer credentials than `old`, or `old` if somebody else is at it or none are to be had.
+    async fn renewed(&self, old: AwsCredentials, limit: Duration) -> AwsCredentials {
+        let Ok(_turn) = self.turn.try_lock() else {
+            return old;
+        };
+        if let Standing::Good(newer) = self.standing() {
+            return newer;
+        }
+        // The old ones still do, so the request must not suffer for this.
+        match self.look_up(limit / 2).await {
+            Ok(newer) => newer,
+            Err(failure) => {
+                log::warn!("credentials that soon expire could not be renewed yet: {failure}");
+                old
             }
         }
     }
-}
 
-async fn from_environment() -> Result<AwsCredentials, ConfigError> {
-    let found = EnvironmentProvider::default().credentials().await;
-    let found = found.map_err(|e| ConfigError::new("credentials", e.to_string()))?;
-    checked(found, "the environment")
-}
-
-fn from_profile(profile: &Profile, before: &str) -> Result<AwsCredentials, ConfigError> {
-    let id = profile.get("aws_access_key_id");
-    let secret = profile.get("aws_secret_access_key");
-    match (id, secret) {
-        (Some(id), Some(secret)) => {
-            let token = profile.get("aws_session_token").map(str::to_owned);
-            let found = AwsCredentials::new(id, secret, token, None);
-            checked(found, &format!("profile {:?}", profile.name))
+    /// Credentials where there are none: by a look-up of its own, or by that which is under way.
+    async fn waited_for(&self, limit: Duration) -> Result<AwsCredentials, Failure> {
+        let start = self.tools.clock.now();
+        let before = lock(&self.state).lookups;
+        let turn = tokio::time::timeout(limit, self.turn.lock()).await;
+        let Ok(_turn) = turn else {
+            let what = format!(
+                "another thread's look-up of the credentials did not end within {}",
+                seconds(&limit)
+            );
+            return Err(Failure::storage(StorageErrorKind::NoAnswer, what));
+        };
+        match self.standing() {
+            Standing::Good(found) | Standing::Ageing(found) => return Ok(found),
+            Standing::Missing => {}
         }
-        _ => Err(ConfigError::new(
-            "credentials",
-            format!(
-                "no credentials found: looked at {before}and for keys of profile {:?} in {}; set \
-                 those variables, write those keys, or call ClientBuilder::credentials (roles, \
-                 SSO and web identity are not read)",
-                profile.name, profile.looked_in
-            ),
-        )),
+        if let Some(failure) = self.failed_since(before) {
+            return Err(failure);
+        }
+        let left = limit.saturating_sub(self.tools.clock.now().at_most_since(start));
+        self.look_up(left).await
     }
-}
 
-fn half(set: &str, missing: &str) -> ConfigError {
-    let message = format!("{set} is set and {missing} is not; set both or neither");
-    ConfigError::new("credentials", message)
-}
-
-/// Keys that could not even be put into a header are told here, not by a failing request.
-fn checked(found: AwsCredentials, origin: &str) -> Result<AwsCredentials, ConfigError> {
-    let texts = [
-        Some(found.aws_access_key_id()),
-        Some(found.aws_secret_access_key()),
-        found.token().as_deref(),
-    ];
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
-    if texts.into_iter().flatten().all(plain) {
-        return Ok(found);
+    /// How the latest look-up failed, if it ended after the first `before` of them: or else each
+    /// of many threads would wait in turn for the same failure.
+    fn failed_since(&self, before: u64) -> Option<Failure> {
+        let state = lock(&self.state);
+        let failure = state.failure.as_ref().filter(|_| state.lookups > before)?;
+        // Another's time was too short, which says nothing of this one's.
+        (failure.kind() != Some(StorageErrorKind::NoAnswer)).then(|| failure.clone())
     }
-    Err(ConfigError::new(
-        "credentials",
-        format!(
-            "the credentials of {origin} are empty or hold a space, line break or other character \
-             that no key has; copy them again"
-        ),
-    ))
+
+    async fn look_up(&self, limit: Duration) -> Result<AwsCredentials, Failure> {
+        let last = lock(&self.state).place;
+        let result = chain::look_up(&self.tools, last, limit).await;
+        let (now, wall) = (self.tools.clock.now(), self.tools.clock.wall());
+        let mut state = lock(&self.state);
+        state.lookups += 1;
+        match result {
+            Ok((Found(found), place)) => {
+                state.kept = Some(Kept::new(found.clone(), now, wall));
+                state.place = Some(place);
+                state.failure = None;
+                Ok(found)
+            }
+            Err(failure) => {
+                if let Some(kept) = &mut state.kept {
+                    kept.leave_alone(now, wall);
+                }
+                state.failure = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
 }

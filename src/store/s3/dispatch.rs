@@ -60,12 +60,22 @@ impl Dispatcher {
         limit: Duration,
     ) -> Result<Reply, SendError> {
         let what = format!("{} {}", request.method(), request.uri());
+        self.send_as(&what, request, limit).await
+    }
+
+    /// The same; `what` names the request in errors, where its address is nobody's business.
+    pub(crate) async fn send_as(
+        &self,
+        what: &str,
+        request: Request<Body>,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
         // Between calls nobody polls the pool. This lets it notice a connection that the server
         // has closed since; sending on it would look like a lost reply.
         tokio::task::yield_now().await;
         let exchange = async {
             let response = self.client.request(request).await;
-            let response = response.map_err(|e| Self::not_answered(e, &what))?;
+            let response = response.map_err(|e| Self::not_answered(e, what))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|e| {
                 let what = format!("{what} was answered in part");

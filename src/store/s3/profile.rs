@@ -11,6 +11,10 @@ use crate::store::s3::reply::is_region;
 /// The settings of one profile, and where they were looked for.
 pub(crate) struct Profile {
     pub name: String,
+    /// Whether it was named on purpose, and not taken for want of a name.
+    pub chosen: bool,
+    /// Whether any file has it.
+    pub exists: bool,
     pub settings: HashMap<String, String>,
     /// For people: each file, and what became of reading it.
     pub looked_in: String,
@@ -20,7 +24,9 @@ impl Profile {
     /// Reads the profile `name`, else the one that `AWS_PROFILE` names, else `default`.
     pub(crate) fn read(name: Option<&str>) -> Profile {
         let name = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
+        let chosen = name.is_some();
         let name = name.unwrap_or_else(|| "default".to_owned());
+        let mut exists = false;
         let mut settings = HashMap::new();
         let mut looked_in = Vec::new();
         let files = [
@@ -38,6 +44,7 @@ impl Profile {
                 Ok(text) => match section(&text, &name, prefix) {
                     None => format!("no profile {name:?}"),
                     Some(found) => {
+                        exists = true;
                         settings.extend(found);
                         "read".to_owned()
                     }
@@ -47,6 +54,8 @@ impl Profile {
         }
         Profile {
             name,
+            chosen,
+            exists,
             settings,
             looked_in: looked_in.join(", "),
         }

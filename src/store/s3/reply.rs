@@ -120,6 +120,16 @@ impl Reply {
         self.code().is_some_and(|code| is_about_credentials(&code))
     }
 
+    /// The body as it came.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The code and the message of an XML error; AWS's other services write them as S3 does.
+    pub(crate) fn said(&self) -> (Option<String>, Option<String>) {
+        (self.code(), self.element("Message"))
+    }
+
     /// Whether the body is an error, readable or not.
     fn is_error(&self) -> bool {
         String::from_utf8_lossy(&self.body).contains("<Error")

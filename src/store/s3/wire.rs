@@ -1,7 +1,7 @@
 //! One request to S3, whichever it is: addressed, signed, sent, and sent on if the bucket is elsewhere.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusoto_core::Region;
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::error::LockError;
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::Location;
-use crate::store::s3::credentials::{Credentials, Source};
+use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
 use crate::store::s3::profile;
 use crate::store::s3::reply::{Asked, Reply};
@@ -34,7 +34,7 @@ pub(crate) struct Wire {
     config: Config,
     clock: Clock,
     credentials: Credentials,
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
     counters: Counters,
     /// The region of each bucket, as S3 named it or as a profile says.
     regions: Mutex<HashMap<String, String>>,
@@ -42,9 +42,16 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(config: Config, clock: Clock) -> Wire {
+        let dispatcher = Arc::new(Dispatcher::new(config.connect_timeout));
+        let tools = Tools {
+            source: config.source.clone(),
+            region: config.region.clone(),
+            dispatcher: dispatcher.clone(),
+            clock: clock.clone(),
+        };
         Wire {
-            credentials: Credentials::new(config.source.clone()),
-            dispatcher: Dispatcher::new(config.connect_timeout),
+            credentials: Credentials::new(tools),
+            dispatcher,
             counters: Counters::default(),
             regions: Mutex::default(),
             config,
@@ -96,10 +103,12 @@ impl Wire {
         at: &Location,
         limit: Duration,
     ) -> Result<(Reply, Asked), SendError> {
-        let credentials = self.credentials.get().await?;
+        let start = self.clock.now();
+        // Not all of it, or a request that has its credentials at last would be cut short itself.
+        let credentials = self.credentials.get(limit * 9 / 10).await?;
         let endpoint = match &self.config.endpoint {
             Some(endpoint) => endpoint.clone(),
-            None => aws_endpoint(&region),
+            None => aws_endpoint("s3", &region),
         };
         // A custom region in any case: rusoto's own list of regions ends in 2022.
         request.region = Region::Custom {
@@ -116,10 +125,11 @@ impl Wire {
             wall: self.clock.wall(),
         };
         let sent = dispatch::to_hyper(request, &endpoint)?;
-        let reply = self.send_counted(kind(&asked), sent, limit).await?;
+        let left = limit.saturating_sub(self.clock.now().at_most_since(start));
+        let reply = self.send_counted(kind(&asked), sent, left).await?;
         if reply.rejects_credentials() {
             // They may be renewed on disk meanwhile: the next request looks again.
-            self.credentials.forget();
+            self.credentials.forget(&credentials);
         }
         Ok((reply, asked))
     }
@@ -175,10 +185,11 @@ fn kind(asked: &Asked) -> Kind {
     }
 }
 
-fn aws_endpoint(region: &str) -> String {
+/// Where AWS has a service in a region.
+pub(crate) fn aws_endpoint(service: &str, region: &str) -> String {
     let suffix = match region.starts_with("cn-") {
         true => "amazonaws.com.cn",
         false => "amazonaws.com",
     };
-    format!("https://s3.{region}.{suffix}")
+    format!("https://{service}.{region}.{suffix}")
 }

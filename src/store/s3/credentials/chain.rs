@@ -1,0 +1,110 @@
+//! The order in which places are looked at, which is that of AWS's own tools.
+
+use std::time::Duration;
+
+use rusoto_core::credential::{EnvironmentProvider, ProvideAwsCredentials};
+
+use crate::error::ConfigError;
+use crate::store::s3::credentials::source::{Source, checked};
+use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
+use crate::store::s3::credentials::web_identity::WebIdentity;
+use crate::store::s3::credentials::{container, instance, profile_keys};
+use crate::store::s3::profile::{Profile, variable};
+
+/// A place where credentials may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Environment,
+    WebIdentity,
+    Profile,
+    Container,
+    Instance,
+}
+
+/// Credentials from the first place that has any. `last` is where they were found before.
+///
+/// A place that is set up and gives none ends the search: what comes after it would be somebody
+/// else's credentials.
+pub(super) async fn look_up(
+    tools: &Tools,
+    last: Option<Place>,
+    limit: Duration,
+) -> Result<(Found, Place), Failure> {
+    let mut looked_at = Vec::new();
+    for place in places(&tools.source) {
+        match look_in(*place, tools, limit).await? {
+            Looked::Found(found) => {
+                log::debug!("credentials found: {place:?}");
+                return Ok((found, *place));
+            }
+            Looked::Silent { failure, .. } if last == Some(*place) => return Err(failure),
+            Looked::Nothing(note) | Looked::Silent { note, .. } => looked_at.push(note),
+        }
+    }
+    Err(none_found(&looked_at))
+}
+
+fn places(source: &Source) -> &'static [Place] {
+    match source {
+        Source::Fixed(_) => &[],
+        Source::Profile(_) => &[Place::Profile],
+        Source::Environment => &[
+            Place::Environment,
+            Place::WebIdentity,
+            Place::Profile,
+            Place::Container,
+            Place::Instance,
+        ],
+    }
+}
+
+async fn look_in(place: Place, tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+    match place {
+        Place::Environment => Ok(environment().await?),
+        Place::WebIdentity => match WebIdentity::from_environment()? {
+            Some(identity) => Ok(Looked::Found(identity.assume(tools, limit).await?)),
+            None => Ok(nothing("AWS_WEB_IDENTITY_TOKEN_FILE (not set)")),
+        },
+        Place::Profile => {
+            let profile = Profile::read(tools.source.profile());
+            profile_keys::look(&profile, tools, limit).await
+        }
+        Place::Container => container::look(tools, limit).await,
+        Place::Instance => instance::look(tools, limit).await,
+    }
+}
+
+fn nothing(note: &str) -> Looked {
+    Looked::Nothing(note.to_owned())
+}
+
+async fn environment() -> Result<Looked, ConfigError> {
+    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    match (variable(id), variable(secret)) {
+        (None, None) => Ok(nothing(
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set)",
+        )),
+        (Some(_), None) => Err(half(id, secret)),
+        (None, Some(_)) => Err(half(secret, id)),
+        (Some(_), Some(_)) => {
+            let found = EnvironmentProvider::default().credentials().await;
+            let found = found.map_err(|e| ConfigError::new("credentials", e.to_string()))?;
+            Ok(Looked::Found(Found(checked(found, "the environment")?)))
+        }
+    }
+}
+
+/// One of two settings that belong together is missing.
+pub(super) fn half(set: &str, missing: &str) -> ConfigError {
+    let message = format!("{set} is set and {missing} is not; set both or neither");
+    ConfigError::new("credentials", message)
+}
+
+fn none_found(looked_at: &[String]) -> Failure {
+    Failure::config(format!(
+        "no credentials found: looked at {}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name \
+         a profile that has keys in AWS_PROFILE, give the machine or container a role, or call \
+         ClientBuilder::credentials",
+        looked_at.join(", ")
+    ))
+}

@@ -1,0 +1,179 @@
+//! Credentials of a task or pod, from the endpoint that ECS and EKS tell it of.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hyper::Uri;
+
+use crate::error::StorageErrorKind;
+use crate::store::s3::credentials::document::{self, complaint, without};
+use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
+use crate::store::s3::profile::variable;
+
+const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
+/// Where ECS answers.
+const ECS: &str = "http://169.254.170.2";
+/// How long the endpoint, which is on this machine, may take.
+const LIMIT: Duration = Duration::from_millis(2500);
+
+pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+    let Some(url) = url(variable(RELATIVE_URI), variable(FULL_URI))? else {
+        let note = format!("{RELATIVE_URI} and {FULL_URI} (not set)");
+        return Ok(Looked::Nothing(note));
+    };
+    let token = authorization()?;
+    let place = format!("the container's endpoint {}", origin(&url));
+    let ask = Ask {
+        method: "GET",
+        url: &url,
+        place: &place,
+        header: token.as_deref().map(|t| ("authorization", t)),
+    };
+    let reply = tools.ask(&ask, limit.min(LIMIT)).await?;
+    let status = reply.status();
+    if status == 200 {
+        return Ok(Looked::Found(document::read(reply.body(), &place)?));
+    }
+    let said = complaint(reply.body());
+    let said = said.and_then(|said| without(token.as_deref().unwrap_or_default(), said));
+    let said = said.map_or(String::new(), |said| format!(" ({said})"));
+    let what = format!("{place} answered {status}{said} instead of giving credentials");
+    match status {
+        429 | 500.. => Err(Failure::storage(StorageErrorKind::Unavailable, what)),
+        _ => Err(Failure::config(format!(
+            "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of \
+             the task or pod"
+        ))),
+    }
+}
+
+/// The endpoint's URL, if this is a container that has one.
+fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, Failure> {
+    if let Some(path) = relative {
+        return match path.starts_with('/') {
+            true => Ok(Some(format!("{ECS}{path}"))),
+            // The path is a secret among the tasks of one machine: it is not quoted.
+            false => Err(Failure::config(format!(
+                "{RELATIVE_URI} must begin with a slash"
+            ))),
+        };
+    }
+    let Some(full) = full else {
+        return Ok(None);
+    };
+    match full.parse::<Uri>() {
+        Ok(uri) if may_be_asked(&uri) => Ok(Some(full)),
+        _ => Err(Failure::config(format!(
+            "{FULL_URI} is neither an https URL nor an http URL of this machine (localhost, a \
+             loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: \
+             the answer would cross the network in the clear"
+        ))),
+    }
+}
+
+fn may_be_asked(uri: &Uri) -> bool {
+    let plain = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
+    match uri.scheme_str() {
+        Some("https") => plain,
+        Some("http") => plain && uri.host().is_some_and(is_here),
+        _ => false,
+    }
+}
+
+/// Whether a host is this machine, or the address at which ECS or EKS answer on it.
+fn is_here(host: &str) -> bool {
+    const ECS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
+    const EKS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23));
+    const EKS_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23));
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || [ECS, EKS, EKS_6].contains(&address),
+        Err(_) => bare.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Scheme, host and port: what comes after them may be a secret.
+fn origin(url: &str) -> String {
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let authority = uri.authority().map_or("", |a| a.as_str());
+    format!("{}://{authority}", uri.scheme_str().unwrap_or_default())
+}
+
+/// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
+fn authorization() -> Result<Option<String>, Failure> {
+    let Some(file) = variable(TOKEN_FILE) else {
+        return Ok(variable(TOKEN));
+    };
+    match fs::read_to_string(&file) {
+        Ok(token) => Ok(Some(token.trim().to_owned())),
+        Err(error) => Err(Failure::config(format!(
+            "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(uri: &str) -> Option<String> {
+        url(None, Some(uri.to_owned())).ok().flatten()
+    }
+
+    #[test]
+    fn a_relative_uri_is_on_the_address_of_ecs_and_goes_first() {
+        let relative = Some("/v2/credentials/id".to_owned());
+        let full = Some("http://localhost/other".to_owned());
+        let url = url(relative, full).ok().flatten();
+        assert_eq!(
+            url.as_deref(),
+            Some("http://169.254.170.2/v2/credentials/id")
+        );
+    }
+
+    #[test]
+    fn a_relative_uri_that_would_make_another_host_is_refused() {
+        assert!(url(Some(".evil.example/".to_owned()), None).is_err());
+    }
+
+    #[test]
+    fn http_is_for_this_machine_alone() {
+        for here in [
+            "http://localhost:1234/get",
+            "http://127.0.0.7/get",
+            "http://[::1]:80/get",
+            "http://169.254.170.2/v2",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::23]/v1/credentials",
+        ] {
+            assert_eq!(full(here).as_deref(), Some(here));
+        }
+        for elsewhere in [
+            "http://example.com/get",
+            "http://10.0.0.1/get",
+            "http://169.254.169.254/latest",
+            "http://localhost.example.com/",
+            "http://user@localhost/",
+            "ftp://localhost/",
+            "/get",
+            "",
+        ] {
+            assert_eq!(full(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn https_may_go_anywhere() {
+        assert!(full("https://example.com/get").is_some());
+    }
+
+    #[test]
+    fn the_path_is_not_shown() {
+        assert_eq!(origin("http://[::1]:80/secret?x"), "http://[::1]:80");
+    }
+}

@@ -1,0 +1,140 @@
+//! The JSON in which commands, containers and instances hand out credentials. Pure.
+
+use chrono::{DateTime, Utc};
+use rusoto_core::credential::AwsCredentials;
+use serde::Deserialize;
+
+use crate::store::s3::credentials::source::checked;
+use crate::store::s3::credentials::tools::{Failure, Found};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    access_key_id: String,
+    secret_access_key: String,
+    /// `SessionToken` to a command, `Token` to an endpoint.
+    #[serde(alias = "Token")]
+    session_token: Option<String>,
+    expiration: Option<String>,
+}
+
+/// Reads the credentials that `origin` has handed out.
+pub(super) fn read(json: &[u8], origin: &str) -> Result<Found, Failure> {
+    let document: Document = serde_json::from_slice(json).map_err(|error| {
+        // Where, and not what: the parser quotes what it stumbles over, and that may be the secret.
+        Failure::config(format!(
+            "{origin} gave no credentials in JSON (AccessKeyId, SecretAccessKey): it does not \
+             parse at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let expires_at = match filled(document.expiration) {
+        Some(text) => Some(expiry(&text).ok_or_else(|| {
+            Failure::config(format!("{origin} gave an Expiration that is no time"))
+        })?),
+        None => None,
+    };
+    let found = AwsCredentials::new(
+        document.access_key_id,
+        document.secret_access_key,
+        filled(document.session_token),
+        expires_at,
+    );
+    Ok(Found(checked(found, origin)?))
+}
+
+/// The form in which AWS writes expiries: `2026-11-23T02:00:00Z`.
+pub(super) fn expiry(text: &str) -> Option<DateTime<Utc>> {
+    let expiry = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(expiry.with_timezone(&Utc))
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.is_empty())
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    #[serde(alias = "Code")]
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+/// What a source says that is wrong, if it says so in JSON: `Code: message`.
+pub(super) fn complaint(json: &[u8]) -> Option<String> {
+    let Complaint { code, message } = serde_json::from_slice(json).ok()?;
+    let parts: Vec<_> = [code, message].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| shown(&parts.join(": ")))
+}
+
+/// More than that of another program's words is not quoted.
+const LONGEST_QUOTE: usize = 300;
+
+/// Another program's words as part of one line.
+pub(super) fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().take(LONGEST_QUOTE).map(plain).collect()
+}
+
+/// `text`, unless it repeats a secret, or the beginning of one.
+pub(super) fn without(secret: &str, text: String) -> Option<String> {
+    let start: String = secret.chars().take(12).collect();
+    (start.is_empty() || !text.contains(&start)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(json: &str) -> String {
+        match read(json.as_bytes(), "it") {
+            Ok(_) => "none".to_owned(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_token_may_have_either_name_or_be_left_out() {
+        for (token, expected) in [
+            (r#","SessionToken":"t""#, Some("t")),
+            (r#","Token":"t""#, Some("t")),
+            (r#","Token":"""#, None),
+            ("", None),
+        ] {
+            let json = format!(r#"{{"AccessKeyId":"k","SecretAccessKey":"s"{token}}}"#);
+            let Ok(Found(found)) = read(json.as_bytes(), "it") else {
+                panic!("{json}");
+            };
+            assert_eq!(found.token().as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn an_expiry_that_is_no_time_is_told() {
+        let json = r#"{"AccessKeyId":"k","SecretAccessKey":"s","Expiration":"soon"}"#;
+        assert!(failure(json).contains("Expiration"), "{}", failure(json));
+    }
+
+    #[test]
+    fn what_does_not_parse_is_not_quoted() {
+        for json in [
+            r#"{"AccessKeyId":"k","SecretAccessKey":["hunter2"]}"#,
+            r#"{"AccessKeyId":"k","SecretAccessKey":"hunter2"#,
+            r#""hunter2""#,
+        ] {
+            let told = failure(json);
+            assert!(told.contains("does not parse at line 1"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_complaint_that_repeats_a_secret_is_not_passed_on() {
+        let said = || "no such token: abcdefghijkl...".to_owned();
+        assert_eq!(without("abcdefghijklmnop", said()), None);
+        assert_eq!(without("other", said()), Some(said()));
+        assert_eq!(without("", said()), Some(said()));
+    }
+}

@@ -1,0 +1,184 @@
+//! Credentials of an EC2 instance's role, from its metadata service, version 2 alone: version 1
+//! hands them to whoever can make a program on the machine fetch a URL.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::error::{StorageErrorKind, seconds};
+use crate::store::s3::credentials::document::{self, complaint};
+use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
+use crate::store::s3::profile::variable;
+use crate::store::s3::reply::Reply;
+
+const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+const ENDPOINT_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+
+const IPV4: &str = "http://169.254.169.254";
+const IPV6: &str = "http://[fd00:ec2::254]";
+
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// How long each of three answers may take, and the connection with it. The service is next door;
+/// where it is not, most likely nobody answers at all, and a person waits to be told.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Whoever was given less than that to answer may well be there.
+const TOO_SHORT: Duration = Duration::from_millis(100);
+
+pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+    if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        let note = format!("the metadata of an EC2 instance ({DISABLED} is true)");
+        return Ok(Looked::Nothing(note));
+    }
+    let service = Service {
+        tools,
+        base: base(),
+        start: tools.clock.now(),
+        limit,
+    };
+    let token = match service.token().await? {
+        Ok(token) => token,
+        Err(looked) => return Ok(looked),
+    };
+    let reply = service.get(ROLES, &token).await?;
+    let role = match reply.status() {
+        200 => role(reply.body()),
+        404 => None,
+        _ => return Err(service.refused(&reply)),
+    };
+    let Some(role) = role else {
+        return Ok(service.nothing("no role is attached to this instance"));
+    };
+    let reply = service.get(&format!("{ROLES}{role}"), &token).await?;
+    match reply.status() {
+        200 if !is_failure(reply.body()) => Ok(Looked::Found(document::read(
+            reply.body(),
+            &service.name(),
+        )?)),
+        _ => Err(service.refused(&reply)),
+    }
+}
+
+fn base() -> String {
+    let ipv6 = || variable(ENDPOINT_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+    match variable(ENDPOINT) {
+        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+        None if ipv6() => IPV6.to_owned(),
+        None => IPV4.to_owned(),
+    }
+}
+
+/// The first role of a list, of which there is but one.
+fn role(list: &[u8]) -> Option<String> {
+    let list = std::str::from_utf8(list).ok()?;
+    let role = list.lines().next()?.trim();
+    (!role.is_empty()).then(|| role.to_owned())
+}
+
+/// Whether it says, with status 200, that the role cannot be assumed.
+fn is_failure(body: &[u8]) -> bool {
+    complaint(body).is_some_and(|said| said != "Success" && !said.starts_with("Success:"))
+}
+
+/// The metadata service in the course of one look-up.
+struct Service<'a> {
+    tools: &'a Tools,
+    base: String,
+    start: Instant,
+    limit: Duration,
+}
+
+impl Service<'_> {
+    fn name(&self) -> String {
+        format!("the metadata of an EC2 instance at {}", self.base)
+    }
+
+    fn nothing(&self, why: &str) -> Looked {
+        Looked::Nothing(format!("{} ({why})", self.name()))
+    }
+
+    /// A session's token, which tells version 2 from version 1, and from anybody else's service.
+    async fn token(&self) -> Result<Result<String, Looked>, Failure> {
+        let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
+        let reply = match self.ask("PUT", "/latest/api/token", ttl).await {
+            Ok(reply) => reply,
+            Err(failure) => return self.silent(failure).map(Err),
+        };
+        match reply.status() {
+            200 => {
+                let token = String::from_utf8_lossy(reply.body()).trim().to_owned();
+                Ok(Ok(token))
+            }
+            403 => Ok(Err(self.nothing("it is switched off: 403"))),
+            status @ 300..500 => Ok(Err(self.nothing(&format!(
+                "it answered {status} to a PUT of /latest/api/token: it has no version 2, and \
+                 version 1 is not used"
+            )))),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+
+    /// Nobody answers: this is no EC2 instance, or the answer does not come so far.
+    fn silent(&self, failure: Failure) -> Result<Looked, Failure> {
+        let why = match failure.kind() {
+            Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
+            Some(StorageErrorKind::NoAnswer) if self.limit >= TOO_SHORT => format!(
+                "no answer within {}; if this is a container on EC2, raise the instance's metadata \
+                 hop limit to 2",
+                seconds(&self.limit.min(LIMIT))
+            ),
+            _ => return Err(failure),
+        };
+        Ok(Looked::Silent {
+            note: format!("{} ({why})", self.name()),
+            failure,
+        })
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Result<Reply, Failure> {
+        self.ask("GET", path, ("x-aws-ec2-metadata-token", token))
+            .await
+    }
+
+    async fn ask(&self, method: &str, path: &str, header: (&str, &str)) -> Result<Reply, Failure> {
+        let url = format!("{}{path}", self.base);
+        let name = self.name();
+        let ask = Ask {
+            method,
+            url: &url,
+            place: &name,
+            header: Some(header),
+        };
+        let so_far = self.tools.clock.now().at_most_since(self.start);
+        let left = self.limit.saturating_sub(so_far);
+        self.tools.ask(&ask, left.min(LIMIT)).await
+    }
+
+    fn refused(&self, reply: &Reply) -> Failure {
+        let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
+        let what = format!("{} answered {}{said}", self.name(), reply.status());
+        match reply.status() {
+            429 | 500.. => Failure::storage(StorageErrorKind::Unavailable, what),
+            _ => Failure::config(format!("{what}; check the role of the instance")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_role_counts() {
+        assert_eq!(role(b"one\ntwo\n").as_deref(), Some("one"));
+        assert_eq!(role(b"\n"), None);
+        assert_eq!(role(b""), None);
+    }
+
+    #[test]
+    fn a_failure_is_told_from_credentials() {
+        assert!(is_failure(br#"{"Code":"AssumeRoleUnauthorizedAccess"}"#));
+        assert!(!is_failure(br#"{"Code":"Success","AccessKeyId":"k"}"#));
+        assert!(!is_failure(br#"{"AccessKeyId":"k"}"#));
+    }
+}

@@ -1,0 +1,178 @@
+//! How long found credentials are used, and from when on newer ones are looked for. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use rusoto_core::credential::AwsCredentials;
+
+use crate::clock::Instant;
+
+/// Credentials that were found, and when to look again.
+pub(super) struct Kept {
+    credentials: AwsCredentials,
+    /// When they expire, if they do. Another computer said so, but being off by minutes does no
+    /// harm: S3 has the last word, and what it rejects is forgotten.
+    expiry: Option<SystemTime>,
+    /// How long before that newer ones are looked for.
+    early: Duration,
+    /// When they were last looked for, and for how long after that they are left alone.
+    looked: Instant,
+    rest: Duration,
+}
+
+/// What to do about credentials.
+pub(super) enum Standing {
+    /// Use these.
+    Good(AwsCredentials),
+    /// Look for newer ones, and use these if there are none.
+    Ageing(AwsCredentials),
+    /// Look for some.
+    Missing,
+}
+
+/// How long before they expire newer ones are looked for. AWS has them ready by then.
+const EARLY: Duration = Duration::from_secs(5 * 60);
+/// The longest pause between two attempts to renew credentials that still do.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+impl Kept {
+    /// Takes credentials in, as found just now.
+    pub(super) fn new(credentials: AwsCredentials, now: Instant, wall: SystemTime) -> Kept {
+        let expiry = credentials.expires_at().map(SystemTime::from);
+        let left = expiry.map_or(Duration::MAX, |e| left(e, wall));
+        // A source may hand out what has expired, while it cannot do better or by a clock of its
+        // own. They are tried, and the source is not asked again with every request.
+        let rest = match left.is_zero() {
+            true => LONGEST_REST,
+            false => Duration::ZERO,
+        };
+        Kept {
+            credentials,
+            expiry,
+            early: EARLY.min(left / 2),
+            looked: now,
+            rest,
+        }
+    }
+
+    pub(super) fn standing(&self, now: Instant, wall: SystemTime) -> Standing {
+        let credentials = self.credentials.clone();
+        let Some(expiry) = self.expiry else {
+            return Standing::Good(credentials);
+        };
+        let left = left(expiry, wall);
+        if left > self.early || now.at_least_since(self.looked) < self.rest {
+            return Standing::Good(credentials);
+        }
+        match left.is_zero() {
+            true => Standing::Missing,
+            false => Standing::Ageing(credentials),
+        }
+    }
+
+    /// Notes that newer ones could not be had just now: the pause is short against what is left.
+    pub(super) fn leave_alone(&mut self, now: Instant, wall: SystemTime) {
+        let left = self.expiry.map_or(Duration::ZERO, |e| left(e, wall));
+        self.looked = now;
+        self.rest = LONGEST_REST.min(left / 4);
+    }
+
+    /// Whether these are the same credentials.
+    pub(super) fn are(&self, other: &AwsCredentials) -> bool {
+        let one = &self.credentials;
+        one.aws_access_key_id() == other.aws_access_key_id()
+            && one.aws_secret_access_key() == other.aws_secret_access_key()
+            && one.token() == other.token()
+    }
+}
+
+/// What is left until `expiry`.
+fn left(expiry: SystemTime, wall: SystemTime) -> Duration {
+    expiry.duration_since(wall).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// Credentials good for `span`, as they stand after `later`.
+    fn after(span: Duration, later: Duration) -> &'static str {
+        let kept = Kept::new(
+            expiring(span),
+            instant(Duration::ZERO),
+            wall(Duration::ZERO),
+        );
+        standing(&kept, later)
+    }
+
+    fn standing(kept: &Kept, later: Duration) -> &'static str {
+        match kept.standing(instant(later), wall(later)) {
+            Standing::Good(_) => "good",
+            Standing::Ageing(_) => "ageing",
+            Standing::Missing => "missing",
+        }
+    }
+
+    fn expiring(span: Duration) -> AwsCredentials {
+        AwsCredentials::new("key", "secret", None, Some(wall(span).into()))
+    }
+
+    fn instant(since: Duration) -> Instant {
+        Instant::from_origin(since)
+    }
+
+    fn wall(since: Duration) -> SystemTime {
+        SystemTime::UNIX_EPOCH + HOUR * 24 + since
+    }
+
+    #[test]
+    fn what_has_no_expiry_is_good_for_ever() {
+        let fixed = AwsCredentials::new("key", "secret", None, None);
+        let kept = Kept::new(fixed, instant(Duration::ZERO), wall(Duration::ZERO));
+        assert_eq!(standing(&kept, HOUR * 24 * 365), "good");
+    }
+
+    #[test]
+    fn newer_ones_are_looked_for_five_minutes_before_the_expiry() {
+        assert_eq!(after(HOUR, HOUR - EARLY - SECOND), "good");
+        assert_eq!(after(HOUR, HOUR - EARLY), "ageing");
+        assert_eq!(after(HOUR, HOUR - SECOND), "ageing");
+        assert_eq!(after(HOUR, HOUR), "missing");
+    }
+
+    #[test]
+    fn short_lived_ones_are_used_for_half_of_their_life() {
+        assert_eq!(after(SECOND * 4, SECOND), "good");
+        assert_eq!(after(SECOND * 4, SECOND * 2), "ageing");
+    }
+
+    #[test]
+    fn what_had_expired_when_it_was_found_is_tried_for_a_minute() {
+        assert_eq!(after(Duration::ZERO, Duration::ZERO), "good");
+        assert_eq!(after(Duration::ZERO, SECOND * 59), "good");
+        assert_eq!(after(Duration::ZERO, SECOND * 60), "missing");
+    }
+
+    #[test]
+    fn a_source_that_has_nothing_newer_is_left_alone_for_a_while() {
+        let start = Duration::ZERO;
+        let mut kept = Kept::new(expiring(HOUR), instant(start), wall(start));
+        let failed = HOUR - SECOND * 200;
+        kept.leave_alone(instant(failed), wall(failed));
+        assert_eq!(standing(&kept, failed + SECOND * 49), "good");
+        assert_eq!(standing(&kept, failed + SECOND * 50), "ageing");
+        assert_eq!(standing(&kept, HOUR), "missing");
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_ages_them() {
+        let start = Duration::ZERO;
+        let kept = Kept::new(expiring(HOUR), instant(start), wall(start));
+        assert!(matches!(
+            kept.standing(instant(SECOND), wall(HOUR * 2)),
+            Standing::Missing
+        ));
+    }
+}

@@ -1,0 +1,147 @@
+//! What every source of credentials works with: a way to ask, and a way to fail.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Body, Request};
+use rusoto_core::credential::AwsCredentials;
+
+use crate::clock::Clock;
+use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::store::s3::credentials::Source;
+use crate::store::s3::dispatch::{Dispatcher, SendError};
+use crate::store::s3::profile;
+use crate::store::s3::reply::Reply;
+
+/// What a look-up needs.
+pub(crate) struct Tools {
+    pub source: Source,
+    /// The region, if the caller or the environment named one.
+    pub region: Option<String>,
+    pub dispatcher: Arc<Dispatcher>,
+    pub clock: Clock,
+}
+
+/// Credentials, without a way to print them by accident.
+pub(super) struct Found(pub AwsCredentials);
+
+/// What looking in one place came to.
+pub(super) enum Looked {
+    Found(Found),
+    /// There are none; for people, what was looked at and what became of it.
+    Nothing(String),
+    /// Nobody answers where on other machines somebody would; the same, and the error that it is
+    /// where somebody did answer before.
+    Silent {
+        note: String,
+        failure: Failure,
+    },
+}
+
+/// Why a place that should have credentials gave none.
+#[derive(Clone)]
+pub(super) enum Failure {
+    /// Somebody has to correct something.
+    Config(ConfigError),
+    /// The source was asked and did not deliver; its kind tells whether it may do so later.
+    Storage(StorageError),
+}
+
+impl Failure {
+    pub(super) fn config(message: impl Into<String>) -> Failure {
+        Failure::Config(ConfigError::new("credentials", message))
+    }
+
+    pub(super) fn storage(kind: StorageErrorKind, what: impl Into<String>) -> Failure {
+        Failure::Storage(StorageError::new(kind, what).before_sending())
+    }
+
+    pub(super) fn kind(&self) -> Option<StorageErrorKind> {
+        match self {
+            Failure::Config(_) => None,
+            Failure::Storage(error) => Some(error.kind()),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure::Config(error)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Failure {
+        match error {
+            SendError::NotSent(LockError::Storage(error))
+            | SendError::NoAnswer(LockError::Storage(error)) => {
+                Failure::Storage(error.before_sending())
+            }
+            SendError::NotSent(other) | SendError::NoAnswer(other) => {
+                Failure::config(other.to_string())
+            }
+        }
+    }
+}
+
+impl From<Failure> for LockError {
+    fn from(failure: Failure) -> LockError {
+        match failure {
+            Failure::Config(error) => LockError::Config(error),
+            Failure::Storage(error) => LockError::Storage(error),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Config(error) => error.fmt(f),
+            Failure::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A request to a source of credentials.
+pub(super) struct Ask<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    /// The source, for people: the URL may hold what is nobody's business.
+    pub place: &'a str,
+    pub header: Option<(&'a str, &'a str)>,
+}
+
+impl Tools {
+    /// Asks a source, which has until `limit` to answer in full.
+    pub(super) async fn ask(&self, ask: &Ask<'_>, limit: Duration) -> Result<Reply, Failure> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(ask.url)
+            .header("user-agent", USER_AGENT)
+            // It is asked once an hour or so: no connection is kept for that.
+            .header("connection", "close");
+        if let Some((name, value)) = ask.header {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::empty()).map_err(|_| {
+            let place = ask.place;
+            Failure::config(format!(
+                "{place} cannot be asked: its URL or token is malformed"
+            ))
+        })?;
+        let what = format!("a request for credentials to {}", ask.place);
+        Ok(self.dispatcher.send_as(&what, request, limit).await?)
+    }
+
+    /// The region of services other than S3.
+    pub(super) fn region(&self) -> Result<String, ConfigError> {
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            // As for a store of one's own: whoever names no region hardly has several.
+            None => profile::region(&self.source, true),
+        }
+    }
+}
+
+const USER_AGENT: &str = concat!("s3-lock/", env!("CARGO_PKG_VERSION"));

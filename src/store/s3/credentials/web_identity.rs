@@ -1,0 +1,223 @@
+//! A token of another identity provider, exchanged for credentials by STS: EKS service accounts,
+//! CI jobs. rusoto_sts writes the request and reads the answer, this crate sends it.
+
+use std::fs;
+use std::process;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::{HeaderMap, StatusCode};
+use rusoto_core::credential::AwsCredentials;
+use rusoto_core::request::{
+    DispatchSignedRequest, DispatchSignedRequestFuture, HttpDispatchError, HttpResponse,
+};
+use rusoto_core::signature::SignedRequest;
+use rusoto_core::{ByteStream, Client, Region};
+use rusoto_sts::{AssumeRoleWithWebIdentityRequest, Credentials, Sts, StsClient};
+
+use crate::error::{ConfigError, StorageErrorKind};
+use crate::store::s3::credentials::chain::half;
+use crate::store::s3::credentials::document::{expiry, without};
+use crate::store::s3::credentials::source::checked;
+use crate::store::s3::credentials::tools::{Failure, Found, Tools};
+use crate::store::s3::dispatch::{self, Dispatcher};
+use crate::store::s3::profile::variable;
+use crate::store::s3::reply::Reply;
+use crate::store::s3::wire::aws_endpoint;
+use crate::sync::lock;
+
+/// Who to be, and the token that permits it.
+pub(super) struct WebIdentity {
+    pub token_file: String,
+    pub role_arn: String,
+    pub session_name: Option<String>,
+}
+
+impl WebIdentity {
+    pub(super) fn from_environment() -> Result<Option<WebIdentity>, ConfigError> {
+        let (file, role) = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
+        let Some(token_file) = variable(file) else {
+            return Ok(None);
+        };
+        Ok(Some(WebIdentity {
+            token_file,
+            role_arn: variable(role).ok_or_else(|| half(file, role))?,
+            session_name: variable("AWS_ROLE_SESSION_NAME"),
+        }))
+    }
+
+    /// Exchanges the token. It is read each time, because it is replaced before it expires.
+    pub(super) async fn assume(&self, tools: &Tools, limit: Duration) -> Result<Found, Failure> {
+        let token = self.token()?;
+        let endpoint = endpoint(&tools.region()?)?;
+        let carrier = Carrier {
+            dispatcher: tools.dispatcher.clone(),
+            endpoint,
+            role_arn: self.role_arn.clone(),
+            token: token.clone(),
+            limit,
+            failure: Arc::default(),
+        };
+        let failure = carrier.failure.clone();
+        // The carrier knows where it is sent.
+        let nowhere = Region::Custom {
+            name: String::new(),
+            endpoint: String::new(),
+        };
+        let sts = StsClient::new_with_client(Client::new_not_signing(carrier), nowhere);
+        let request = AssumeRoleWithWebIdentityRequest {
+            role_arn: self.role_arn.clone(),
+            role_session_name: self.session_name(),
+            web_identity_token: token,
+            ..AssumeRoleWithWebIdentityRequest::default()
+        };
+        let answer = sts.assume_role_with_web_identity(request).await;
+        match answer.map(|a| a.credentials) {
+            Ok(Some(credentials)) => self.found(credentials),
+            // What rusoto says of an answer that it cannot read may quote from it.
+            _ => Err(lock(&failure).take().unwrap_or_else(|| self.unreadable())),
+        }
+    }
+
+    fn token(&self) -> Result<String, Failure> {
+        let file = &self.token_file;
+        let token = fs::read_to_string(file).map_err(|error| {
+            Failure::config(format!(
+                "the web identity token {file} cannot be read: {error}"
+            ))
+        })?;
+        match token.trim() {
+            "" => Err(Failure::config(format!(
+                "the web identity token {file} is empty"
+            ))),
+            token => Ok(token.to_owned()),
+        }
+    }
+
+    fn session_name(&self) -> String {
+        let own = || format!("s3-lock-{}", process::id());
+        self.session_name.clone().unwrap_or_else(own)
+    }
+
+    fn found(&self, credentials: Credentials) -> Result<Found, Failure> {
+        let expires_at = expiry(&credentials.expiration).ok_or_else(|| self.unreadable())?;
+        let found = AwsCredentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
+            Some(expires_at),
+        );
+        Ok(Found(checked(found, &format!("role {}", self.role_arn))?))
+    }
+
+    fn unreadable(&self) -> Failure {
+        Failure::config(format!(
+            "STS gave no credentials for role {}, in an answer that cannot be read; check that \
+             AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL, if set, is an STS",
+            self.role_arn
+        ))
+    }
+}
+
+/// Where STS is, without a trailing slash.
+fn endpoint(region: &str) -> Result<String, Failure> {
+    let name = "AWS_ENDPOINT_URL_STS";
+    let Some(url) = variable(name).or_else(|| variable("AWS_ENDPOINT_URL")) else {
+        return Ok(aws_endpoint("sts", region));
+    };
+    let has_scheme = url.starts_with("http://") || url.starts_with("https://");
+    match has_scheme && !url.contains('@') {
+        true => Ok(url.trim_end_matches('/').to_owned()),
+        // Not quoted: it may hold a secret.
+        false => Err(Failure::config(format!(
+            "{name} or AWS_ENDPOINT_URL needs a scheme, http:// or https://, and no credentials"
+        ))),
+    }
+}
+
+/// Carries rusoto's request over this crate's own connections. Its errors are texts, so the real
+/// one is kept beside.
+struct Carrier {
+    dispatcher: Arc<Dispatcher>,
+    endpoint: String,
+    role_arn: String,
+    token: String,
+    limit: Duration,
+    failure: Arc<Mutex<Option<Failure>>>,
+}
+
+impl DispatchSignedRequest for Carrier {
+    fn dispatch(
+        &self,
+        mut request: SignedRequest,
+        _: Option<Duration>,
+    ) -> DispatchSignedRequestFuture {
+        let (dispatcher, limit) = (self.dispatcher.clone(), self.limit);
+        let what = format!("a request for credentials to {}", self.endpoint);
+        let host = self.endpoint.split_once("://").map_or("", |(_, host)| host);
+        request.set_hostname(Some(host.to_owned()));
+        request.complement();
+        let request = dispatch::to_hyper(&request, &self.endpoint);
+        let (role_arn, token) = (self.role_arn.clone(), self.token.clone());
+        let failure = self.failure.clone();
+        Box::pin(async move {
+            let exchange = async {
+                let request = request.map_err(dispatch::SendError::NotSent)?;
+                let reply = dispatcher.send_as(&what, request, limit).await?;
+                granted(reply, &role_arn, &token)
+            };
+            exchange.await.map_err(|failed| {
+                *lock(&failure) = Some(failed);
+                HttpDispatchError::new("told beside".to_owned())
+            })
+        })
+    }
+}
+
+/// The reply, if it is one that holds credentials.
+fn granted(reply: Reply, role_arn: &str, token: &str) -> Result<HttpResponse, Failure> {
+    if reply.status() == 200 {
+        return Ok(HttpResponse {
+            status: StatusCode::OK,
+            body: ByteStream::from(reply.body().to_vec()),
+            headers: HeaderMap::with_capacity(0),
+        });
+    }
+    let (code, message) = reply.said();
+    let parts = [code.clone(), message.and_then(|m| without(token, m))];
+    let said: Vec<_> = parts.into_iter().flatten().collect();
+    let said = match said.is_empty() {
+        true => "no reason".to_owned(),
+        false => said.join(": "),
+    };
+    let status = reply.status();
+    let what = format!("STS did not let role {role_arn} be assumed: {status} ({said})");
+    match passes(status, code.as_deref()) {
+        true => Err(Failure::storage(StorageErrorKind::Unavailable, what)),
+        false => Err(Failure::config(format!(
+            "{what}; check AWS_ROLE_ARN, its trust policy, and that the token is current"
+        ))),
+    }
+}
+
+/// Whether the same request may be granted later.
+fn passes(status: u16, code: Option<&str>) -> bool {
+    let busy = |code: &str| code.contains("Throttl") || code == "RequestLimitExceeded";
+    let code_passes = |code: &str| code == "IDPCommunicationError" || busy(code);
+    status >= 500 || status == 429 || code.is_some_and(code_passes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trouble_that_may_pass_is_waited_out() {
+        assert!(passes(503, None));
+        assert!(passes(400, Some("IDPCommunicationError")));
+        assert!(passes(400, Some("Throttling")));
+        assert!(!passes(400, Some("InvalidIdentityToken")));
+        assert!(!passes(403, Some("AccessDenied")));
+        assert!(!passes(302, None));
+    }
+}

@@ -1,0 +1,875 @@
+//! Credentials from wherever a program runs. Each source is a stand-in on the loopback, or a script;
+//! the lock is taken with what it gave, in a process with an environment of its own.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use std::{env, fs, thread};
+
+use chrono::{DateTime, Utc};
+use s3_lock::{Client, LockError, LockGuard, S3Lock};
+
+use crate::child::{self, Home};
+use crate::support::{ACCESS_KEY, Answer, Asked, REGION, SECRET_KEY, Server, StandIn};
+
+/// The part of a child that makes calls with whatever credentials it finds.
+pub const PART: &str = "credentials";
+/// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks.
+const CALLS: &str = "S3_LOCK_TEST_CALLS";
+/// For how long it goes on renewing, and how long a request may take, in milliseconds.
+const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
+const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
+
+const HUNTER: &str = "hunter2-hunter2-hunter2";
+
+/// Makes the calls that its parent wants, and says how each went, and how many milliseconds it took.
+pub fn play() {
+    log::set_logger(&Listener).expect("nobody else logs in this process");
+    log::set_max_level(log::LevelFilter::Trace);
+    let calls = env::var(CALLS).expect("the parent named the calls");
+    let lock = lock();
+    let mut guard = None;
+    let told: Vec<_> = calls
+        .split_whitespace()
+        .map(|call| {
+            let start = Instant::now();
+            let outcome = match call {
+                "try" => lock.try_acquire("child").map(|g| guard = Some(g)),
+                "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
+                "renew" => renew(guard.as_ref().expect("it was acquired before")),
+                "crowd" => crowd(&lock),
+                other => panic!("no such call: {other}"),
+            };
+            let told = match outcome {
+                Ok(()) => "none".to_owned(),
+                Err(error) => format!("{error:?} | {error}").replace('\n', " "),
+            };
+            format!("{told} [{}]", start.elapsed().as_millis())
+        })
+        .collect();
+    println!("complaint: {} children {}", told.join(" && "), children());
+}
+
+/// Panics at the first secret that is logged, at whatever level.
+struct Listener;
+
+impl log::Log for Listener {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let text = record.args().to_string();
+        assert!(!shows_a_secret(&text), "logged: {text}");
+    }
+
+    fn flush(&self) {}
+}
+
+fn shows_a_secret(text: &str) -> bool {
+    text.contains(SECRET_KEY) || text.contains(HUNTER)
+}
+
+fn lock() -> S3Lock {
+    let milliseconds = env::var(TIMEOUT).map_or(5000, |t| t.parse().unwrap());
+    let client = Client::builder().request_timeout(Duration::from_millis(milliseconds));
+    let client = client.build().expect("the parent set what is needed");
+    // Short enough for a test that waits in vain.
+    let builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
+    builder.build().expect("the settings are valid")
+}
+
+fn renew(guard: &LockGuard) -> Result<(), LockError> {
+    let span = env::var(RENEW_FOR).expect("the parent said for how long");
+    let span = Duration::from_millis(span.parse().unwrap());
+    let start = Instant::now();
+    while start.elapsed() < span {
+        guard.renew()?;
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Eight threads that look at the same moment; the first error.
+fn crowd(lock: &S3Lock) -> Result<(), LockError> {
+    thread::scope(|scope| {
+        let looks: Vec<_> = (0..8).map(|_| scope.spawn(|| lock.status())).collect();
+        let ends = looks.into_iter().map(|look| look.join().unwrap().map(drop));
+        ends.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// How many processes this one has started and not waited for, once there has been time to do so.
+fn children() -> usize {
+    let mut left = usize::MAX;
+    for _ in 0..100 {
+        let Ok(threads) = fs::read_dir("/proc/self/task") else {
+            // Only Linux tells.
+            return 0;
+        };
+        let threads = threads.flatten();
+        let of_thread = |t: fs::DirEntry| fs::read_to_string(t.path().join("children"));
+        let all: String = threads.filter_map(|t| of_thread(t).ok()).collect();
+        left = all.split_whitespace().count();
+        if left == 0 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    left
+}
+
+/// A child that makes `calls` to `server`, and has a home without credentials.
+fn command(server: &Server, home: &Home, calls: &str) -> Command {
+    let mut command = child::bare_command(PART);
+    command
+        .env(CALLS, calls)
+        .env("HOME", home.path())
+        .env("AWS_REGION", REGION)
+        .env("AWS_ENDPOINT_URL_S3", server.endpoint());
+    command
+}
+
+/// How a child's calls went.
+struct Told(Vec<String>);
+
+impl Told {
+    fn of(command: Command) -> Told {
+        let told = child::complaint(command);
+        let (told, children) = told.split_once(" children ").expect("it counts them");
+        assert_eq!(children.trim(), "0", "left behind, after {told}");
+        Told(told.split(" && ").map(str::to_owned).collect())
+    }
+
+    fn error(&self, call: usize) -> &str {
+        let told = &self.0[call];
+        assert!(!told.starts_with("none"), "no error");
+        assert!(!shows_a_secret(told), "{told}");
+        told
+    }
+
+    #[track_caller]
+    fn has(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(self.error(0).contains(part), "{part}: {}", self.0[0]);
+        }
+    }
+
+    fn took(&self, call: usize) -> Duration {
+        let told = self.0[call].trim_end_matches(']');
+        let milliseconds = told.rsplit('[').next().unwrap().parse().unwrap();
+        Duration::from_millis(milliseconds)
+    }
+
+    #[track_caller]
+    fn all_went_well(&self) {
+        assert!(self.0.iter().all(|t| t.starts_with("none")), "{:?}", self.0);
+    }
+}
+
+fn in_(span: Duration) -> String {
+    let at: DateTime<Utc> = (SystemTime::now() + span).into();
+    at.to_rfc3339()
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What endpoints answer: the server's keys, and a session token by which they can be told apart.
+fn keys(token: &str, good_for: Duration) -> Answer {
+    keys_of(ACCESS_KEY, token, good_for)
+}
+
+fn keys_of(id: &str, token: &str, good_for: Duration) -> Answer {
+    let expiration = in_(good_for);
+    Answer::Say(
+        200,
+        format!(
+            r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"{SECRET_KEY}","Token":"{token}","Expiration":"{expiration}"}}"#
+        ),
+    )
+}
+
+fn say(status: u16, body: &str) -> Answer {
+    Answer::Say(status, body.to_owned())
+}
+
+/// The session tokens that reached S3, without repetition.
+fn tokens(server: &Server) -> Vec<String> {
+    let requests = server.requests();
+    let sent = requests.iter().map(|r| r.header("x-amz-security-token"));
+    let mut sent: Vec<_> = sent.map(|t| t.unwrap_or("none").to_owned()).collect();
+    sent.dedup();
+    sent
+}
+
+// Containers.
+
+fn container(server: &Server, home: &Home, stand_in: &StandIn, calls: &str) -> Command {
+    let mut command = command(server, home, calls);
+    let url = format!("{}/get/{HUNTER}", stand_in.endpoint());
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+    command
+}
+
+#[test]
+fn a_container_has_the_keys_that_its_endpoint_gives() {
+    let (server, home) = (Server::start(), Home::new("container"));
+    let endpoint = StandIn::start(|_| keys("t", HOUR));
+    let mut command = container(&server, &home, &endpoint, "try");
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer of news");
+    Told::of(command).all_went_well();
+    let asked = endpoint.requests();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].path, format!("/get/{HUNTER}"));
+    assert_eq!(asked[0].header("authorization"), Some("Bearer of news"));
+    assert_eq!(tokens(&server), ["t"]);
+}
+
+#[test]
+fn expiring_credentials_are_renewed_while_the_lock_is_held() {
+    let (server, home) = (Server::start(), Home::new("expiring"));
+    let endpoint =
+        StandIn::start(|so_far| keys(&format!("t{}", so_far.len()), Duration::from_secs(2)));
+    let mut command = container(&server, &home, &endpoint, "acquire renew");
+    command.env(RENEW_FOR, "3000");
+    Told::of(command).all_went_well();
+    // Each was used for half of its life, and no longer.
+    let fetched = endpoint.requests().len();
+    assert!((3..=4).contains(&fetched), "{fetched}");
+    assert_eq!(tokens(&server)[..3], ["t1", "t2", "t3"]);
+}
+
+#[test]
+fn the_file_of_a_containers_token_is_read_each_time() {
+    let (server, home) = (Server::start(), Home::new("token-file"));
+    let file = home.path().join("token");
+    fs::write(&file, "first\n").unwrap();
+    let rotated = file.clone();
+    let endpoint = StandIn::start(move |_| {
+        fs::write(&rotated, "second\n").unwrap();
+        keys("t", Duration::from_secs(1))
+    });
+    let mut command = container(&server, &home, &endpoint, "acquire renew");
+    command
+        .env(RENEW_FOR, "1500")
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file);
+    Told::of(command).all_went_well();
+    let asked = endpoint.requests();
+    assert_eq!(asked[0].header("authorization"), Some("first"));
+    assert_eq!(asked[1].header("authorization"), Some("second"));
+}
+
+#[test]
+fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_source_left_in_peace() {
+    let (server, home) = (Server::start(), Home::new("ageing"));
+    let endpoint = StandIn::start(|so_far| match so_far.len() {
+        1 => keys("t", Duration::from_secs(6)),
+        _ => say(500, ""),
+    });
+    let mut command = container(&server, &home, &endpoint, "acquire renew");
+    command.env(RENEW_FOR, "4500");
+    Told::of(command).all_went_well();
+    let fetched = endpoint.requests().len();
+    let sent = server.requests().len();
+    assert!(
+        (2..=6).contains(&fetched) && sent > 30,
+        "{fetched} for {sent}"
+    );
+}
+
+#[test]
+fn what_s3_rejects_is_fetched_anew() {
+    let (server, home) = (Server::start(), Home::new("rejected"));
+    let endpoint = StandIn::start(|so_far| match so_far.len() {
+        1 => keys_of("UNKNOWN", "t", HOUR),
+        _ => keys("t", HOUR),
+    });
+    let told = Told::of(container(&server, &home, &endpoint, "try try"));
+    told.has(&["InvalidAccessKeyId"]);
+    assert!(told.0[1].starts_with("none"), "{}", told.0[1]);
+}
+
+#[test]
+fn a_failure_is_not_remembered() {
+    let (server, home) = (Server::start(), Home::new("forgotten"));
+    let endpoint = StandIn::start(|so_far| match so_far.len() {
+        1 => say(404, ""),
+        _ => keys("t", HOUR),
+    });
+    let told = Told::of(container(&server, &home, &endpoint, "try try"));
+    told.has(&["Config: ", "answered 404"]);
+    assert!(told.0[1].starts_with("none"), "{}", told.0[1]);
+}
+
+#[test]
+fn an_endpoint_that_fails_for_a_moment_is_waited_for() {
+    let (server, home) = (Server::start(), Home::new("waited"));
+    let endpoint = StandIn::start(|so_far| match so_far.len() {
+        1..4 => say(500, ""),
+        _ => keys("t", HOUR),
+    });
+    Told::of(container(&server, &home, &endpoint, "acquire")).all_went_well();
+}
+
+#[test]
+fn a_try_tells_of_an_endpoint_that_fails_and_nothing_is_sent() {
+    let (server, home) = (Server::start(), Home::new("failing"));
+    let endpoint = StandIn::start(|_| say(503, r#"{"code":"Busy","message":"later"}"#));
+    let told = Told::of(container(&server, &home, &endpoint, "try"));
+    told.has(&["Storage: ", &endpoint.endpoint(), "503 (Busy: later)"]);
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn an_endpoint_that_hangs_takes_no_longer_than_a_request() {
+    let (server, home) = (Server::start(), Home::new("limit"));
+    let endpoint = StandIn::start(|_| Answer::Hang);
+    let mut command = container(&server, &home, &endpoint, "try");
+    command.env(TIMEOUT, "500");
+    let told = Told::of(command);
+    told.has(&["Storage: ", "no answer within 0.", &endpoint.endpoint()]);
+    assert!(told.took(0) < Duration::from_secs(2), "{:?}", told.took(0));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn an_endpoint_that_hangs_while_the_old_credentials_do_harms_no_renewal() {
+    let (server, home) = (Server::start(), Home::new("hang-ageing"));
+    let endpoint = StandIn::start(|so_far| match so_far.len() {
+        1 => keys("t", Duration::from_secs(5)),
+        _ => Answer::Hang,
+    });
+    let mut command = container(&server, &home, &endpoint, "acquire renew");
+    command.env(RENEW_FOR, "3800").env(TIMEOUT, "600");
+    Told::of(command).all_went_well();
+}
+
+#[test]
+fn an_endpoint_where_nobody_listens_is_told_at_once() {
+    let (server, home) = (Server::start(), Home::new("closed"));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}/get", closed.unwrap());
+    let mut command = command(&server, &home, "acquire");
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+    let told = Told::of(command);
+    told.has(&["Storage: ", "the container's endpoint", "no connection"]);
+    assert!(told.took(0) < Duration::from_secs(2), "{:?}", told.took(0));
+}
+
+#[test]
+fn an_endpoint_in_the_network_is_not_asked_in_the_clear() {
+    let (server, home) = (Server::start(), Home::new("elsewhere"));
+    let mut command = command(&server, &home, "try");
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/get");
+    let told = Told::of(command);
+    told.has(&[
+        "Config: ",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "not asked",
+    ]);
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (server, home) = (Server::start(), Home::new("redirect"));
+    let endpoint = StandIn::start(|_| say(302, ""));
+    Told::of(container(&server, &home, &endpoint, "try")).has(&["Config: ", "answered 302"]);
+    assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[test]
+fn an_answer_that_is_no_credentials_is_told_without_quoting_it() {
+    let (server, home) = (Server::start(), Home::new("garbage"));
+    let answer = format!(r#"{{"AccessKeyId":"k","SecretAccessKey":["{HUNTER}"]}}"#);
+    let endpoint = StandIn::start(move |_| say(200, &answer));
+    Told::of(container(&server, &home, &endpoint, "try")).has(&["Config: ", "does not parse"]);
+}
+
+#[test]
+fn a_token_that_the_endpoint_repeats_is_not_passed_on() {
+    let (server, home) = (Server::start(), Home::new("echo"));
+    let answer = format!(r#"{{"message":"no such token: {HUNTER}"}}"#);
+    let endpoint = StandIn::start(move |_| say(401, &answer));
+    let mut command = container(&server, &home, &endpoint, "try");
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", HUNTER);
+    Told::of(command).has(&["Config: ", "answered 401"]);
+}
+
+// Instances.
+
+fn instance(server: &Server, home: &Home, stand_in: &StandIn, calls: &str) -> Command {
+    let mut command = command(server, home, calls);
+    command
+        .env_remove("AWS_EC2_METADATA_DISABLED")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", stand_in.endpoint());
+    command
+}
+
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// The metadata service, version 2, with answers of one's own to some requests.
+fn metadata(differs: impl Fn(&Asked, usize) -> Option<Answer> + Send + Sync + 'static) -> StandIn {
+    StandIn::start(move |so_far| {
+        let asked = so_far.last().unwrap();
+        if let Some(answer) = differs(asked, so_far.len()) {
+            return answer;
+        }
+        let session = asked.header("x-aws-ec2-metadata-token") == Some("session");
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("PUT", "/latest/api/token") => say(200, "session"),
+            ("GET", ROLES) if session => say(200, "web"),
+            ("GET", path) if session && path == format!("{ROLES}web") => keys("t", HOUR),
+            _ => say(401, ""),
+        }
+    })
+}
+
+#[test]
+fn an_instance_has_the_keys_of_its_role() {
+    let (server, home) = (Server::start(), Home::new("instance"));
+    let service = metadata(|_, _| None);
+    Told::of(instance(&server, &home, &service, "try")).all_went_well();
+    let asked = service.requests();
+    let methods: Vec<_> = asked.iter().map(|a| a.method.as_str()).collect();
+    assert_eq!(methods, ["PUT", "GET", "GET"]);
+    let ttl = asked[0].header("x-aws-ec2-metadata-token-ttl-seconds");
+    assert!(ttl.is_some_and(|t| t.parse::<u32>().is_ok()));
+    assert_eq!(tokens(&server), ["t"]);
+}
+
+#[test]
+fn version_1_of_the_metadata_service_is_not_used() {
+    for status in [404, 405] {
+        let (server, home) = (Server::start(), Home::new("version-1"));
+        let service = StandIn::start(move |so_far| match so_far.last().unwrap().method.as_str() {
+            "PUT" => say(status, ""),
+            _ => keys("t", HOUR),
+        });
+        let told = Told::of(instance(&server, &home, &service, "try"));
+        told.has(&["no credentials found", "version 1 is not used"]);
+        assert_eq!(service.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_machine_without_credentials_is_told_so_within_3_s_and_where_they_were_looked_for() {
+    let (server, home) = (Server::start(), Home::new("nowhere"));
+    let service = StandIn::start(|_| Answer::Hang);
+    let told = Told::of(instance(&server, &home, &service, "acquire"));
+    told.has(&[
+        "Config: no credentials found",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set)",
+        "AWS_WEB_IDENTITY_TOKEN_FILE (not set)",
+        "profile \"default\"",
+        ".aws/config (",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)",
+        &format!("{} (no answer within 1.0 s", service.endpoint()),
+        "ClientBuilder::credentials",
+    ]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn many_threads_without_credentials_are_told_at_the_same_time() {
+    let (server, home) = (Server::start(), Home::new("crowd"));
+    let service = StandIn::start(|_| Answer::Hang);
+    let told = Told::of(instance(&server, &home, &service, "crowd"));
+    told.has(&["no credentials found"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+    assert_eq!(service.requests().len(), 1);
+}
+
+#[test]
+fn a_metadata_service_that_is_switched_off_is_not_asked() {
+    let (server, home) = (Server::start(), Home::new("disabled"));
+    let service = metadata(|_, _| None);
+    let mut command = instance(&server, &home, &service, "try");
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    Told::of(command).has(&["AWS_EC2_METADATA_DISABLED is true"]);
+    assert_eq!(service.requests().len(), 0);
+}
+
+#[test]
+fn an_instance_without_a_role_is_told() {
+    let (server, home) = (Server::start(), Home::new("no-role"));
+    let service = metadata(|asked, _| (asked.path == ROLES).then(|| say(404, "")));
+    let told = Told::of(instance(&server, &home, &service, "try"));
+    told.has(&["no credentials found", "no role is attached"]);
+}
+
+#[test]
+fn a_role_that_cannot_be_assumed_is_told_with_the_reason() {
+    let (server, home) = (Server::start(), Home::new("unauthorized"));
+    let refusal = r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume it"}"#;
+    let service =
+        metadata(move |asked, _| (asked.path.ends_with("/web")).then(|| say(200, refusal)));
+    let told = Told::of(instance(&server, &home, &service, "try"));
+    told.has(&[
+        "Config: ",
+        "AssumeRoleUnauthorizedAccess: EC2 cannot assume it",
+    ]);
+}
+
+#[test]
+fn a_metadata_service_that_fails_for_a_moment_is_waited_for() {
+    let (server, home) = (Server::start(), Home::new("instance-waited"));
+    let service = metadata(|_, n| (n < 4).then(|| say(503, "")));
+    Told::of(instance(&server, &home, &service, "acquire")).all_went_well();
+}
+
+#[test]
+fn a_metadata_service_that_has_answered_before_is_waited_for_when_it_does_not() {
+    let (server, home) = (Server::start(), Home::new("instance-silent"));
+    let service = metadata(|asked, n| match (asked.path.ends_with("/web"), n) {
+        (true, 1..4) => Some(keys("t", Duration::from_millis(300))),
+        (_, 4..6) => Some(Answer::Hang),
+        _ => None,
+    });
+    let mut command = instance(&server, &home, &service, "acquire renew");
+    command.env(RENEW_FOR, "1500").env(TIMEOUT, "1000");
+    Told::of(command).all_went_well();
+}
+
+// Commands.
+
+/// A child whose profile names a command; `script` is in a file of its own, with a space in its name.
+fn command_of(server: &Server, home: &Home, script: &str) -> Command {
+    let file = home.path().join("get keys.sh");
+    fs::write(&file, script).unwrap();
+    let line = format!("sh \"{}\" 'two words' $HOME", file.display());
+    home.write(
+        "config",
+        &format!("[default]\ncredential_process = {line}\n"),
+    );
+    command(server, home, "try")
+}
+
+fn printing(json: &str) -> String {
+    format!("cat <<'END'\n{json}\nEND\n")
+}
+
+fn printed_keys() -> String {
+    printing(&format!(
+        r#"{{"Version":1,"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"{SECRET_KEY}","SessionToken":"t"}}"#
+    ))
+}
+
+#[test]
+fn a_command_gives_the_keys_that_it_prints() {
+    let (server, home) = (Server::start(), Home::new("command"));
+    Told::of(command_of(&server, &home, &printed_keys())).all_went_well();
+    assert_eq!(tokens(&server), ["t"]);
+}
+
+#[test]
+fn the_arguments_of_a_command_are_split_as_quoted_and_not_expanded() {
+    let (server, home) = (Server::start(), Home::new("quoted"));
+    let check = "test \"$1\" = 'two words' && test \"$2\" = '$HOME' || exit 7\n";
+    let command = command_of(&server, &home, &format!("{check}{}", printed_keys()));
+    Told::of(command).all_went_well();
+}
+
+#[test]
+fn a_command_that_fails_is_told_with_what_it_said() {
+    let (server, home) = (Server::start(), Home::new("command-fails"));
+    let script = format!("echo {HUNTER}; echo 'the session has expired' >&2; exit 3");
+    let told = Told::of(command_of(&server, &home, &script));
+    told.has(&["Config: ", "credential_process of profile \"default\""]);
+    told.has(&["exit status: 3", "and said: the session has expired"]);
+}
+
+#[test]
+fn a_command_that_prints_something_else_is_told_without_quoting_it() {
+    for output in [
+        HUNTER.to_owned(),
+        format!(r#"{{"AccessKeyId":"k","SecretAccessKey":"{HUNTER}"}}"#),
+        format!(r#"{{"Version":2,"AccessKeyId":"k","SecretAccessKey":"{HUNTER}"}}"#),
+        format!(r#"{{"Version":1,"AccessKeyId":"{HUNTER}"}}"#),
+    ] {
+        let (server, home) = (Server::start(), Home::new("command-garbage"));
+        let told = Told::of(command_of(&server, &home, &printing(&output)));
+        told.has(&["Config: ", "credential_process", "JSON"]);
+    }
+}
+
+#[test]
+fn a_command_that_hangs_is_stopped_in_time_and_told_with_what_it_said() {
+    let (server, home) = (Server::start(), Home::new("command-hangs"));
+    let mut command = command_of(&server, &home, "echo 'code?' >&2; exec sleep 60");
+    command.env(TIMEOUT, "1000");
+    let told = Told::of(command);
+    told.has(&["Storage: ", "was stopped and said: code?"]);
+    assert!(told.took(0) < Duration::from_secs(5), "{:?}", told.took(0));
+}
+
+#[test]
+fn a_command_that_leaves_a_child_behind_is_given_up_in_time() {
+    let (server, home) = (Server::start(), Home::new("command-forks"));
+    // The child keeps the output open.
+    let mut command = command_of(&server, &home, "sleep 20 & wait");
+    command.env(TIMEOUT, "800");
+    let told = Told::of(command);
+    told.has(&["was stopped"]);
+    assert!(told.took(0) < Duration::from_secs(5), "{:?}", told.took(0));
+}
+
+#[test]
+fn a_command_that_never_stops_printing_is_refused() {
+    let (server, home) = (Server::start(), Home::new("command-endless"));
+    let mut command = command_of(&server, &home, "yes");
+    command.env(TIMEOUT, "2000");
+    Told::of(command).has(&["credential_process"]);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_told() {
+    let (server, home) = (Server::start(), Home::new("command-missing"));
+    home.write(
+        "config",
+        "[default]\ncredential_process = /no/such/program\n",
+    );
+    let told = Told::of(command(&server, &home, "try"));
+    told.has(&["Config: ", "cannot be run", "No such file"]);
+}
+
+#[test]
+fn a_command_runs_again_when_its_keys_are_about_to_expire() {
+    let (server, home) = (Server::start(), Home::new("command-again"));
+    let runs = home.path().join("runs");
+    let expiration = in_(Duration::from_secs(3));
+    let json = format!(
+        r#"{{"Version":1,"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"{SECRET_KEY}","Expiration":"{expiration}"}}"#
+    );
+    let script = format!("echo >>{}\n{}", runs.display(), printing(&json));
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "acquire renew").env(RENEW_FOR, "2000");
+    Told::of(command).all_went_well();
+    assert!(fs::read(&runs).unwrap().len() > 1);
+}
+
+// Web identity.
+
+fn sts_grants() -> Answer {
+    let expiration = in_(HOUR);
+    Answer::Say(
+        200,
+        format!(
+            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleWithWebIdentityResult><Audience>sts</Audience><Credentials>\
+             <SessionToken>t</SessionToken><SecretAccessKey>{SECRET_KEY}</SecretAccessKey>\
+             <Expiration>{expiration}</Expiration><AccessKeyId>{ACCESS_KEY}</AccessKeyId>\
+             </Credentials></AssumeRoleWithWebIdentityResult>\
+             <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>\
+             </AssumeRoleWithWebIdentityResponse>"
+        ),
+    )
+}
+
+fn sts_error(status: u16, code: &str, message: &str) -> Answer {
+    Answer::Say(
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+             <Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+             <RequestId>r</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/web";
+
+fn web_identity(server: &Server, home: &Home, sts: &StandIn, calls: &str) -> Command {
+    let file = home.path().join("token");
+    fs::write(&file, format!("{HUNTER}\n")).unwrap();
+    let mut command = command(server, home, calls);
+    command
+        .env("AWS_ENDPOINT_URL_STS", sts.endpoint())
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+        .env("AWS_ROLE_ARN", ROLE);
+    command
+}
+
+#[test]
+fn a_web_identity_is_exchanged_for_keys() {
+    let (server, home) = (Server::start(), Home::new("web"));
+    let sts = StandIn::start(|_| sts_grants());
+    let mut command = web_identity(&server, &home, &sts, "try");
+    command.env("AWS_ROLE_SESSION_NAME", "session-1");
+    Told::of(command).all_went_well();
+    assert_eq!(tokens(&server), ["t"]);
+    let asked = &sts.requests()[0];
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/"));
+    assert_eq!(asked.header("authorization"), None);
+    let form = asked.header("content-type").unwrap();
+    assert!(
+        form.starts_with("application/x-www-form-urlencoded"),
+        "{form}"
+    );
+    for part in [
+        "Action=AssumeRoleWithWebIdentity",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fweb",
+        "RoleSessionName=session-1",
+        &format!("WebIdentityToken={HUNTER}"),
+    ] {
+        assert!(asked.body.split('&').any(|p| p == part), "{}", asked.body);
+    }
+}
+
+#[test]
+fn a_web_identity_may_be_that_of_a_profile() {
+    let (server, home) = (Server::start(), Home::new("web-profile"));
+    let sts = StandIn::start(|_| sts_grants());
+    let file = home.path().join("token");
+    fs::write(&file, "token").unwrap();
+    let profile = format!(
+        "[profile web]\nrole_arn = {ROLE}\nweb_identity_token_file = {}\n",
+        file.display()
+    );
+    home.write("config", &profile);
+    let mut command = command(&server, &home, "try");
+    command
+        .env("AWS_PROFILE", "web")
+        .env("AWS_ENDPOINT_URL_STS", sts.endpoint());
+    Told::of(command).all_went_well();
+}
+
+#[test]
+fn a_refusal_of_sts_is_told_with_its_code_and_message() {
+    let (server, home) = (Server::start(), Home::new("web-refused"));
+    let sts =
+        StandIn::start(|_| sts_error(400, "InvalidIdentityToken", "No OpenIDConnect provider"));
+    let told = Told::of(web_identity(&server, &home, &sts, "acquire"));
+    told.has(&[
+        "Config: ",
+        ROLE,
+        "400 (InvalidIdentityToken: No OpenIDConnect provider)",
+    ]);
+}
+
+#[test]
+fn a_token_that_sts_repeats_is_not_passed_on() {
+    let (server, home) = (Server::start(), Home::new("web-echo"));
+    let sts = StandIn::start(|_| sts_error(400, "ValidationError", &format!("Value '{HUNTER}'")));
+    let told = Told::of(web_identity(&server, &home, &sts, "try"));
+    told.has(&["400 (ValidationError)"]);
+}
+
+#[test]
+fn an_sts_that_is_overloaded_is_waited_for() {
+    let (server, home) = (Server::start(), Home::new("web-busy"));
+    let sts = StandIn::start(|so_far| match so_far.len() {
+        1 => sts_error(503, "ServiceUnavailable", "later"),
+        2 => sts_error(400, "Throttling", "later"),
+        _ => sts_grants(),
+    });
+    Told::of(web_identity(&server, &home, &sts, "acquire")).all_went_well();
+}
+
+#[test]
+fn an_answer_of_sts_that_is_none_is_told() {
+    for body in ["", "<html>", "{}", "<AssumeRoleWithWebIdentityResponse/>"] {
+        let (server, home) = (Server::start(), Home::new("web-garbage"));
+        let sts = StandIn::start(move |_| say(200, body));
+        let told = Told::of(web_identity(&server, &home, &sts, "try"));
+        told.has(&["Config: ", "cannot be read", ROLE]);
+    }
+}
+
+#[test]
+fn a_web_identity_without_a_role_or_a_token_is_told() {
+    let (server, home) = (Server::start(), Home::new("web-half"));
+    let sts = StandIn::start(|_| sts_grants());
+    let mut without_role = web_identity(&server, &home, &sts, "try");
+    without_role.env_remove("AWS_ROLE_ARN");
+    Told::of(without_role).has(&["AWS_ROLE_ARN is not"]);
+    let mut without_token = web_identity(&server, &home, &sts, "try");
+    without_token.env("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
+    Told::of(without_token).has(&["/no/such/token cannot be read"]);
+    assert_eq!(sts.requests().len(), 0);
+}
+
+// Profiles, and the order of all.
+
+#[test]
+fn a_profile_that_signs_in_is_told_what_to_do() {
+    let (server, home) = (Server::start(), Home::new("sso"));
+    home.write(
+        "config",
+        "[profile corp]\nsso_session = s\nsso_role_name = r\n",
+    );
+    let mut command = command(&server, &home, "try");
+    command.env("AWS_PROFILE", "corp");
+    Told::of(command).has(&[
+        "Config: ",
+        "profile \"corp\" signs in (SSO)",
+        "credential_process = aws configure export-credentials --profile corp --format process",
+    ]);
+}
+
+#[test]
+fn a_profile_that_is_chosen_and_not_there_is_told() {
+    let (server, home) = (Server::start(), Home::new("not-there"));
+    home.write("config", "[default]\nregion = eu-west-1\n");
+    let mut command = command(&server, &home, "try");
+    command.env("AWS_PROFILE", "corp");
+    Told::of(command).has(&["Config: ", "there is no profile \"corp\"", "AWS_PROFILE"]);
+}
+
+#[test]
+fn a_profile_for_its_region_alone_leaves_the_keys_to_the_instance() {
+    let (server, home) = (Server::start(), Home::new("region-only"));
+    home.write("config", "[profile corp]\nregion = eu-west-1\n");
+    let service = metadata(|_, _| None);
+    let mut command = instance(&server, &home, &service, "try");
+    command.env("AWS_PROFILE", "corp");
+    Told::of(command).all_went_well();
+}
+
+#[test]
+fn the_environment_goes_first_then_web_identity_the_profile_the_container_and_the_instance() {
+    let (server, home) = (Server::start(), Home::new("order"));
+    let asked: [Arc<StandIn>; 3] = [
+        Arc::new(StandIn::start(|_| sts_grants())),
+        Arc::new(StandIn::start(|_| keys("c", HOUR))),
+        Arc::new(metadata(|_, _| None)),
+    ];
+    let counts = || -> Vec<_> { asked.iter().map(|s| s.requests().len()).collect() };
+    let [sts, endpoint, service] = &asked;
+    let everything = || {
+        let mut command = web_identity(&server, &home, sts, "try");
+        let full_uri = format!("{}/get", endpoint.endpoint());
+        command
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", full_uri)
+            .env_remove("AWS_EC2_METADATA_DISABLED")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.endpoint())
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        command
+    };
+    let keys = format!(
+        "[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    );
+    home.write("credentials", &keys);
+
+    let mut removed: Vec<&str> = Vec::new();
+    let mut next = |variables: &[&'static str]| {
+        removed.extend(variables);
+        let mut command = everything();
+        for variable in &removed {
+            command.env_remove(variable);
+        }
+        Told::of(command).all_went_well();
+        counts()
+    };
+    assert_eq!(next(&[]), [0, 0, 0]);
+    assert_eq!(
+        next(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+        [1, 0, 0]
+    );
+    assert_eq!(next(&["AWS_WEB_IDENTITY_TOKEN_FILE"]), [1, 0, 0]);
+    home.write("credentials", "");
+    assert_eq!(next(&[]), [1, 1, 0]);
+    assert_eq!(next(&["AWS_CONTAINER_CREDENTIALS_FULL_URI"]), [1, 1, 3]);
+}
