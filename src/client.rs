@@ -17,10 +17,12 @@ use crate::info::ListedLock;
 use crate::keep_alive::Background;
 use crate::local::Local;
 use crate::lock::S3Lock;
+use crate::protocol::Condition;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
-use crate::store::{Location, Store};
+use crate::store::{Location, Put, Store};
 use crate::sync::lock;
+use crate::vetting::Vetting;
 
 /// A connection to one store, shared by any number of locks.
 ///
@@ -61,7 +63,9 @@ struct Inner {
     request_timeout: Duration,
     /// Whether the store has ever answered.
     heard: AtomicBool,
-    /// Whether the store's `Date` was caught running ahead of this client's clock.
+    /// What was found out about the stores behind its buckets.
+    vetting: Vetting,
+    /// Whether the store's `Date` was seen not to be its own clock's.
     date_distrusted: AtomicBool,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
@@ -212,13 +216,14 @@ impl Client {
     }
 
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT)
+        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT, Vetting::default())
     }
 
     pub(crate) fn with_timeout(
         store: Box<dyn Store>,
         clock: Clock,
         request_timeout: Duration,
+        vetting: Vetting,
     ) -> Client {
         Client {
             inner: Arc::new(Inner {
@@ -227,6 +232,7 @@ impl Client {
                 clock,
                 request_timeout,
                 heard: AtomicBool::new(false),
+                vetting,
                 date_distrusted: AtomicBool::new(false),
                 locals: Mutex::default(),
                 background: Background::default(),
@@ -237,6 +243,27 @@ impl Client {
 
     pub(crate) fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// Writes under a condition, whose ETag is sent in the form that the bucket's store was found to
+    /// take, else as the store gave it.
+    pub(crate) async fn write(
+        &self,
+        at: &Location,
+        body: Vec<u8>,
+        condition: &Condition,
+        limit: Duration,
+    ) -> Put {
+        let form = self.vetting().etag_form(&at.bucket);
+        let spelled = match (condition, form) {
+            (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
+            _ => condition.clone(),
+        };
+        self.store().write(at, body, &spelled, limit).await
+    }
+
+    pub(crate) fn vetting(&self) -> &Vetting {
+        &self.inner.vetting
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -258,12 +285,11 @@ impl Client {
     }
 
     /// From now on, no record's age is told by the store's clock.
-    pub(crate) fn distrust_date(&self) {
+    pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
             log::warn!(
-                "the store's Date advances faster than this machine's clock (does a proxy stamp \
-                 its own?): abandoned locks are now found by this machine's clock alone, which \
-                 takes a whole lease"
+                "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
+                 machine's clock alone, which takes a whole lease"
             );
         }
     }

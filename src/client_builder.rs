@@ -7,6 +7,7 @@ use crate::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError};
 use crate::store::s3::{Config, S3Store, Source, is_region, variable};
+use crate::vetting::Vetting;
 
 /// A client's settings on their way to a [`Client`]; from [`Client::builder`].
 ///
@@ -42,6 +43,7 @@ pub struct ClientBuilder {
     request_timeout: Duration,
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
+    assume_conditional_writes: bool,
 }
 
 impl ClientBuilder {
@@ -53,6 +55,7 @@ impl ClientBuilder {
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             connect_timeout: None,
             expected_bucket_owner: None,
+            assume_conditional_writes: false,
         }
     }
 
@@ -191,7 +194,8 @@ impl ClientBuilder {
     ///     .build()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
-    pub fn assume_conditional_writes(self) -> ClientBuilder {
+    pub fn assume_conditional_writes(mut self) -> ClientBuilder {
+        self.assume_conditional_writes = true;
         self
     }
 
@@ -244,12 +248,18 @@ impl ClientBuilder {
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
+        let vetting = match config.endpoint.is_some() && !self.assume_conditional_writes {
+            true => Vetting::due(),
+            // AWS honours them.
+            false => Vetting::default(),
+        };
         let clock = Clock::default();
         let store = S3Store::new(config, clock.clone());
         Ok(Client::with_timeout(
             Box::new(store),
             clock,
             self.request_timeout,
+            vetting,
         ))
     }
 }

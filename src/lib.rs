@@ -136,7 +136,10 @@ mod record;
 mod runtime;
 mod storage_error;
 mod store;
+mod store_check;
+mod store_report;
 mod sync;
+mod vetting;
 
 pub use builder::S3LockBuilder;
 pub use client::Client;
@@ -146,6 +149,7 @@ pub use guard::LockGuard;
 pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use lock::S3Lock;
 pub use store::memory::InMemoryStore;
+pub use store_report::{EtagForm, StoreReport};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

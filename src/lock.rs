@@ -14,6 +14,7 @@ use crate::info::LockStatus;
 use crate::lock_core::{Core, Settings};
 use crate::protocol::{Free, Freed, Sight};
 use crate::store::Location;
+use crate::store_report::StoreReport;
 
 /// A named lock in a bucket.
 ///
@@ -241,6 +242,42 @@ impl S3Lock {
                 }
             }
         })
+    }
+
+    /// Finds out whether the store honours the conditions that the lock rests on, by writing to one
+    /// object beside the lock's, `{folder}/.s3-lock-check`, which is not deleted. About ten requests.
+    ///
+    /// A client with an endpoint of its own does so by itself, before it first locks anything in a
+    /// bucket, and refuses a store that would break the lock; unless it was told to
+    /// [`assume_conditional_writes`](crate::ClientBuilder::assume_conditional_writes). AWS is not
+    /// checked unless you call this. What was found is remembered for the bucket, with the form of ETag
+    /// that the store takes; each call asks anew.
+    ///
+    /// It shows that the store looks at the conditions. That it decides them atomically, no check
+    /// can show: ask its maker.
+    ///
+    /// Any number of clients may check at the same moment. Blocks for up to 6 × `request_timeout`:
+    /// what goes wrong on the way is tried again.
+    ///
+    /// # Errors
+    ///
+    /// * [`LockError::UnsafeStore`]: keep locks elsewhere.
+    /// * [`LockError::Storage`], as its message advises; nothing was found out.
+    /// * [`LockError::Foreign`]: something else is at that key. Move it away.
+    /// * [`LockError::Config`]: correct the settings or the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let report = lock.check_store()?;
+    /// println!("{report}");
+    /// assert!(report.uses_store_clock());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn check_store(&self) -> Result<StoreReport, LockError> {
+        self.core.client.run(self.core.check_store())
     }
 
     /// Looks at the lock: one request.

@@ -12,7 +12,7 @@ use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
 
 use crate::contention::Counter;
 use crate::support::{BUCKET, Server};
-use crate::{child, client};
+use crate::{checking_client, child};
 
 /// What every store must do. `client` makes an independent client each time.
 fn suite(bucket: &str, client: &dyn Fn() -> Client) {
@@ -62,7 +62,7 @@ fn the_store_in_memory_conforms() {
 #[test]
 fn the_server_of_these_tests_conforms() {
     let server = Server::start();
-    suite(BUCKET, &|| client(&server));
+    suite(BUCKET, &|| checking_client(&server));
 }
 
 /// The other server, and a bucket on it that is made anew for each test.

@@ -24,6 +24,7 @@ mod connections;
 mod faults;
 mod front;
 mod journal;
+mod quirks;
 mod refusal;
 mod reply;
 mod server;
@@ -32,6 +33,7 @@ mod store;
 
 pub use faults::{Fault, Match};
 pub use journal::Request;
+pub use quirks::Quirk;
 pub use server::Server;
 pub use settings::{DateHeader, RegionReply};
 pub use store::StoredObject;
