@@ -23,7 +23,7 @@ use crate::client::{Client, machine_error};
 use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
 use crate::error::{LockError, StorageError, StorageErrorKind};
-use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble};
+use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
 use crate::record::{MAX_BODY, Nonce};
 use crate::store::{Found, Location, Put};
 use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
@@ -33,6 +33,12 @@ const NAME: &str = ".s3-lock-check";
 /// How often the store's dates are compared before they are given up: a slow store may write just
 /// before a second ends and reply just after.
 const DATE_TRIES: u32 = 5;
+
+/// How many writes may be answered as no store does (200 without an ETag, 501) before it is taken for
+/// lasting.
+const MAX_NONSENSE: u32 = 2;
+/// How long to keep away when another checker was faster: a few of its writes and reads.
+const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 const FOR_THE_CHECK: &str = "it is written and read (s3:PutObject, s3:GetObject) to see whether this \
                              store honours conditional writes; if you know that it does, build the \
@@ -54,8 +60,13 @@ pub(crate) struct StoreCheck<'a> {
     at: Location,
     start: Instant,
     limit: Duration,
+    /// After trouble with the store.
     pauses: Backoff,
+    /// While others check as well.
+    detours: Backoff,
     errors: Errors,
+    /// How many answers meant nothing at all.
+    nonsense: u32,
 }
 
 /// A check that found out nothing.
@@ -107,8 +118,8 @@ enum Told {
     Denied,
     /// Nothing that a verdict could rest on. Asking again may help.
     Nothing,
-    /// The same, but asking again does not help; the error is noted.
-    Nonsense,
+    /// The same, so often that asking again does not help.
+    Nonsense(LockError),
 }
 
 /// A write, and what stood after it.
@@ -133,10 +144,6 @@ impl Tried {
     /// Whether it was done, whatever was said.
     fn was_done(&self) -> bool {
         matches!(self.told, Told::Applied { .. }) || self.is_in_place()
-    }
-
-    fn was_refused(&self) -> bool {
-        matches!(self.told, Told::Refused) && !self.is_in_place()
     }
 
     fn has_two_names(&self) -> bool {
@@ -168,7 +175,9 @@ impl<'a> StoreCheck<'a> {
             start: client.clock().now(),
             limit,
             pauses: Backoff::new(PAUSE.0, PAUSE.1),
+            detours: Backoff::new(DETOUR.0, DETOUR.1),
             errors: Errors::default(),
+            nonsense: 0,
         }
     }
 
@@ -212,21 +221,22 @@ impl<'a> StoreCheck<'a> {
     async fn make_sure_it_exists(&mut self) -> Result<(), Stop> {
         let mut told = Told::Nothing;
         loop {
-            match (self.look().await?, &told) {
+            match (self.look().await?, told) {
                 (Sight::There(_), _) => return Ok(()),
-                (_, Told::Denied | Told::Nonsense) => return Err(Stop::Failed),
+                (_, Told::Denied) => return Err(Stop::Failed),
+                (_, Told::Nonsense(error)) => return Err(self.fail(error)),
                 // Created, by this client or another, and still it cannot be read.
                 (Sight::Hidden(error), Told::Applied { .. } | Told::Refused) => {
                     return Err(self.fail(error));
                 }
+                (Sight::Absent, Told::Applied { .. } | Told::Refused) => {
+                    self.pause(Why::Trouble).await?;
+                }
                 (Sight::Absent | Sight::Hidden(_), _) => {}
-            }
-            if matches!(told, Told::Applied { .. } | Told::Refused) {
-                self.pause().await?;
             }
             (_, told) = self.put(&Condition::Absent).await?;
             if matches!(told, Told::Nothing) {
-                self.pause().await?;
+                self.pause(Why::Trouble).await?;
             }
         }
     }
@@ -245,7 +255,7 @@ impl<'a> StoreCheck<'a> {
             match tried.told {
                 Told::Refused => return Ok(tried.after),
                 Told::Denied => return Err(Stop::Failed),
-                _ => self.pause().await?,
+                _ => self.pause(Why::Trouble).await?,
             }
         }
     }
@@ -266,13 +276,17 @@ impl<'a> StoreCheck<'a> {
                     });
                 }
                 let stands = tried.after.etag == version.etag;
-                let refused = tried.was_refused();
                 version = tried.after;
-                denied |= matches!(tried.told, Told::Denied);
-                if matches!(tried.told, Told::Denied) || (refused && stands) {
-                    break;
-                }
-                self.pause().await?;
+                let why = match tried.told {
+                    Told::Refused if stands => break,
+                    Told::Refused => Why::Contended,
+                    Told::Denied => {
+                        denied = true;
+                        break;
+                    }
+                    _ => Why::Trouble,
+                };
+                self.pause(why).await?;
             }
         }
         match denied {
@@ -290,7 +304,7 @@ impl<'a> StoreCheck<'a> {
                 Some(true) => return Ok(true),
                 Some(false) => tries += 1,
                 // Another checker wrote between the write and the read: that was no try.
-                None => self.pause().await?,
+                None => self.pause(Why::Contended).await?,
             }
             if tries == DATE_TRIES {
                 return Ok(false);
@@ -307,11 +321,12 @@ impl<'a> StoreCheck<'a> {
             if tried.was_done() {
                 return Ok(tried);
             }
-            if matches!(tried.told, Told::Denied) {
-                return Err(Stop::Failed);
-            }
             version = tried.after;
-            self.pause().await?;
+            match tried.told {
+                Told::Denied => return Err(Stop::Failed),
+                Told::Refused => self.pause(Why::Contended).await?,
+                _ => self.pause(Why::Trouble).await?,
+            }
         }
     }
 
@@ -326,10 +341,13 @@ impl<'a> StoreCheck<'a> {
         if tried.was_done() {
             self.errors = Errors::default();
             self.pauses.reset();
-        } else if matches!(tried.told, Told::Nonsense) {
-            return Err(Stop::Failed);
+            self.detours.reset();
+            return Ok(tried);
         }
-        Ok(tried)
+        match tried.told {
+            Told::Nonsense(error) => Err(self.fail(error)),
+            _ => Ok(tried),
+        }
     }
 
     /// Writes once, a body that was never written before.
@@ -357,10 +375,18 @@ impl<'a> StoreCheck<'a> {
                 Trouble::Passing => Told::Nothing,
                 Trouble::Lasting => return Err(Stop::Failed),
             },
-            Put::Unknown(error) => match self.trouble(error, limit) {
-                Trouble::Passing => Told::Nothing,
-                Trouble::Lasting => Told::Nonsense,
-            },
+            Put::Unknown(error) if !error.may_pass() => {
+                self.client.heard();
+                self.nonsense += 1;
+                match self.nonsense <= MAX_NONSENSE {
+                    true => Told::Nothing,
+                    false => Told::Nonsense(error),
+                }
+            }
+            Put::Unknown(error) => {
+                self.trouble(error, limit);
+                Told::Nothing
+            }
         };
         Ok((body, told))
     }
@@ -403,7 +429,7 @@ impl<'a> StoreCheck<'a> {
                     return self.sight(found);
                 }
                 Err(error) => match self.trouble(error, limit) {
-                    Trouble::Passing => self.pause().await?,
+                    Trouble::Passing => self.pause(Why::Trouble).await?,
                     Trouble::Lasting => return Err(Stop::Failed),
                 },
             }
@@ -468,8 +494,12 @@ impl<'a> StoreCheck<'a> {
     }
 
     /// Keeps away for a while, and for longer the next time.
-    async fn pause(&mut self) -> Result<(), Stop> {
-        let nap = self.pauses.next().min(self.left());
+    async fn pause(&mut self, why: Why) -> Result<(), Stop> {
+        let pauses = match why {
+            Why::Contended => &mut self.detours,
+            Why::Trouble => &mut self.pauses,
+        };
+        let nap = pauses.next().min(self.left());
         self.client.clock().sleep(nap).await;
         match self.left().is_zero() {
             true => Err(Stop::TimeUp),
