@@ -129,6 +129,15 @@ struct Tried {
     after: Version,
 }
 
+enum Dates {
+    Fit,
+    /// `Date` is later.
+    Differ,
+    Missing,
+    /// Another checker wrote between the write and the read, or the reply was lost.
+    Untold,
+}
+
 /// The first replacement that was accepted.
 struct Accepted {
     form: EtagForm,
@@ -153,15 +162,17 @@ impl Tried {
         }
     }
 
-    /// Whether the reply's `Date` can be from the clock that stamped the object, if this write can
-    /// tell. Not a second's tolerance: a takeover's margin has to bear what passes here.
-    fn date_fits(&self) -> Option<bool> {
-        match (&self.told, self.is_in_place()) {
-            (Told::Applied { date, .. }, true) => Some(match (date, self.after.modified) {
-                (Some(date), Some(modified)) => *date <= modified,
-                _ => false,
-            }),
-            _ => None,
+    /// What the reply's `Date` and the object's `Last-Modified` tell of the clocks behind them.
+    fn dates(&self) -> Dates {
+        let date = match &self.told {
+            Told::Applied { date, .. } if self.is_in_place() => *date,
+            _ => return Dates::Untold,
+        };
+        match (date, self.after.modified) {
+            // No second's tolerance: the margin of a takeover has to bear what passes here.
+            (Some(date), Some(modified)) if date <= modified => Dates::Fit,
+            (Some(_), Some(_)) => Dates::Differ,
+            _ => Dates::Missing,
         }
     }
 }
@@ -300,11 +311,12 @@ impl<'a> StoreCheck<'a> {
     async fn dates_fit(&mut self, form: EtagForm, mut tried: Tried) -> Result<bool, Stop> {
         let mut tries = 0;
         loop {
-            match tried.date_fits() {
-                Some(true) => return Ok(true),
-                Some(false) => tries += 1,
-                // Another checker wrote between the write and the read: that was no try.
-                None => self.pause(Why::Contended).await?,
+            match tried.dates() {
+                Dates::Fit => return Ok(true),
+                Dates::Missing => return Ok(false),
+                Dates::Differ => tries += 1,
+                // That was no try.
+                Dates::Untold => self.pause(Why::Contended).await?,
             }
             if tries == DATE_TRIES {
                 return Ok(false);

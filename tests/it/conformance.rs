@@ -132,6 +132,21 @@ fn on_the_other_server_eight_processes_of_eight_threads_lose_no_increment() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
+    let other = Other::new("check");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
+                let report = lock.build().unwrap().check_store().unwrap();
+                assert!(report.is_safe() && report.uses_store_clock(), "{report}");
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
 fn on_the_other_server_a_missing_bucket_is_told() {
     let other = Other::new("missing");
     let lock = S3Lock::builder("s3-lock-no-such-bucket", "n").client(other.client());
