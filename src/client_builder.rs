@@ -77,6 +77,10 @@ impl ClientBuilder {
     /// The store to ask, if it is not AWS: `http://` or `https://`, a host, and a port if need be.
     /// Buckets are addressed in the path.
     ///
+    /// Whether such a store honours conditional writes is found out before anything is locked in it,
+    /// once for each bucket, and takes some ten requests: see
+    /// [`S3Lock::check_store`](crate::S3Lock::check_store).
+    ///
     /// # Examples
     ///
     /// ```
@@ -182,9 +186,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Has no effect yet: this version takes for granted that every store honours conditional
-    /// writes as S3 does, and does not check it. A store that ignores the conditions gives no mutual
-    /// exclusion, silently.
+    /// Takes for granted that the store at the endpoint honours conditional writes as S3 does, and
+    /// does not check it before the first acquire. For stores that are known to, where the requests are
+    /// to be saved or `{folder}/.s3-lock-check` must not be written.
+    ///
+    /// **A store that ignores the conditions then gives no mutual exclusion, silently.** Nor is it
+    /// noticed that a proxy stamps a `Date` of its own (use
+    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock) behind one), or that the store
+    /// takes ETags without their quotes only, as Ceph's gateway 16 does: there no lock can be replaced
+    /// until [`S3Lock::check_store`](crate::S3Lock::check_store) was called.
     ///
     /// # Examples
     ///

@@ -118,7 +118,9 @@ impl S3Lock {
     ///
     /// Blocks up to the [`wait_limit`](S3LockBuilder::wait_limit), and 2 × `request_timeout` more
     /// if an attempt has then to be undone. Uncontended it sends one request if this client
-    /// released the lock last, else two.
+    /// released the lock last, else two. A client with an endpoint of its own checks the store before
+    /// its first acquire in a bucket ([`check_store`](S3Lock::check_store)), which counts within the
+    /// limit.
     ///
     /// Trouble with the store is waited out within the limit, with one exception: if no store has
     /// ever answered this client and no connection can be made, it fails at once, as a wrong
@@ -134,6 +136,7 @@ impl S3Lock {
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: as its message advises. If its outcome is unknown, the lock may
     ///   be held in this owner's name until the lease has run out.
+    /// * [`LockError::UnsafeStore`]: the store would break the lock. Keep locks elsewhere.
     /// * [`LockError::Foreign`]: choose another name.
     /// * [`LockError::Config`]: correct the owner, the settings or the environment.
     ///
@@ -189,6 +192,10 @@ impl S3Lock {
     /// Blocks for a request or two; while the store does not answer, for up to 4 ×
     /// `request_timeout`, and 2 × more if an attempt has then to be undone. If a guard of the same
     /// client holds the lock, no request is sent.
+    ///
+    /// The first time at an endpoint of its own, the client [checks the store](S3Lock::check_store)
+    /// before that, or waits for another thread that does: that may sleep, and takes up to 6 ×
+    /// `request_timeout` more.
     ///
     /// # Errors
     ///
@@ -257,7 +264,7 @@ impl S3Lock {
     /// can show: ask its maker.
     ///
     /// Any number of clients may check at the same moment. Blocks for up to 6 × `request_timeout`:
-    /// what goes wrong on the way is tried again.
+    /// what goes wrong on the way is tried again. Needs `s3:PutObject` and `s3:GetObject` on that key.
     ///
     /// # Errors
     ///

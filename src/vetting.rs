@@ -34,7 +34,7 @@ struct Bucket {
 }
 
 const UNFIT_DATE: &str =
-    "the store's replies are dated later than what they report as just written";
+    "the store's Date was not seen to come from the clock that dates its objects";
 
 impl Vetting {
     /// Has every store checked before anything is locked in it.
