@@ -84,6 +84,16 @@ mod tests {
     }
 
     #[test]
+    fn a_waiter_looks_every_0_84_seconds_on_average() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let looks = 200_000;
+        let waited: Duration = (0..looks).map(|_| backoff.next()).sum();
+        let mean = waited.as_secs_f64() / f64::from(looks);
+        // The mean of many such means has a spread of 0.0016 s.
+        assert!((mean - 0.8377).abs() < 0.015, "{mean}");
+    }
+
+    #[test]
     fn no_two_nonces_are_alike() {
         assert_ne!(nonce().unwrap(), nonce().unwrap());
     }

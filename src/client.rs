@@ -15,9 +15,11 @@ use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::held::Held;
 use crate::info::ListedLock;
 use crate::keep_alive::Background;
+use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
 use crate::protocol::Condition;
+use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Location, Put, Store};
@@ -27,8 +29,10 @@ use crate::vetting::Vetting;
 /// A connection to one store, shared by any number of locks.
 ///
 /// A client owns the connections, the credentials and the private runtime that blocking calls run
-/// on. It has no threads, but for one that resolves a host name while a connection is made, and
-/// one for the time of each call that is made inside an async runtime.
+/// on. It has no threads, but for one that resolves a host name while a connection is made, one for
+/// the time of each call that is made inside an async runtime, and one for as long as there are
+/// guards that are [kept alive](crate::LockGuard::keep_alive) or whose loss
+/// [is to be told](crate::LockGuard::on_lost).
 /// Clones are the same client.
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the
@@ -67,6 +71,8 @@ struct Inner {
     vetting: Vetting,
     /// Whether the store's `Date` was seen not to be its own clock's.
     date_distrusted: AtomicBool,
+    /// Which holdings are alive in this process.
+    registry: Registry,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
     background: Background,
@@ -215,8 +221,36 @@ impl Client {
         }
     }
 
+    /// How many requests this client and its clones have sent since it was made, and how they went: to
+    /// watch what locks cost. Sends nothing and does not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, RequestPrices, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+    /// lock.acquire("host-17")?.release()?;
+    /// let counts = client.request_counts();
+    /// assert_eq!(counts.to_string(), "1 GET (1 refused), 2 PUT, 0 LIST");
+    /// println!("${:.6}", counts.estimated_cost(RequestPrices::S3_STANDARD_US_EAST_1));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn request_counts(&self) -> RequestCounts {
+        self.store().request_counts()
+    }
+
+    /// A client of a store in this process, which stands for a process of its own.
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        Client::with_timeout(store, clock, DEFAULT_REQUEST_TIMEOUT, Vetting::default())
+        let registry = Registry::own();
+        Client::from_parts(
+            store,
+            clock,
+            DEFAULT_REQUEST_TIMEOUT,
+            Vetting::default(),
+            registry,
+        )
     }
 
     pub(crate) fn with_timeout(
@@ -224,6 +258,16 @@ impl Client {
         clock: Clock,
         request_timeout: Duration,
         vetting: Vetting,
+    ) -> Client {
+        Client::from_parts(store, clock, request_timeout, vetting, Registry::shared())
+    }
+
+    fn from_parts(
+        store: Box<dyn Store>,
+        clock: Clock,
+        request_timeout: Duration,
+        vetting: Vetting,
+        registry: Registry,
     ) -> Client {
         Client {
             inner: Arc::new(Inner {
@@ -234,6 +278,7 @@ impl Client {
                 heard: AtomicBool::new(false),
                 vetting,
                 date_distrusted: AtomicBool::new(false),
+                registry,
                 locals: Mutex::default(),
                 background: Background::default(),
                 runtime: Runtime::default(),
@@ -272,6 +317,10 @@ impl Client {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.inner.request_timeout
+    }
+
+    pub(crate) fn registry(&self) -> Registry {
+        self.inner.registry
     }
 
     /// Notes that the store has answered.

@@ -8,6 +8,8 @@ use crate::backoff::{self, Backoff};
 use crate::client::{Client, machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
+use crate::info::LockInfo;
+use crate::living::Living;
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
@@ -69,7 +71,11 @@ pub(crate) struct Drive<'a> {
     limits: Limits,
     start: Instant,
     gave_up: bool,
+    /// The token of the holding that was last said to be waited for.
+    announced: Option<u64>,
     errors: Errors,
+    /// The holding that was last tried to be made.
+    living: Option<Living>,
 }
 
 /// What went wrong last.
@@ -87,6 +93,8 @@ pub(crate) struct Outcome<End> {
     pub errors: Errors,
     /// Whether it ended because its time was up.
     pub gave_up: bool,
+    /// Keeps others of this process from reclaiming what was made, until a guard does.
+    pub living: Option<Living>,
 }
 
 impl Errors {
@@ -143,7 +151,9 @@ impl<'a> Drive<'a> {
             limits,
             start,
             gave_up: false,
+            announced: None,
             errors: Errors::default(),
+            living: None,
         }
     }
 
@@ -163,6 +173,7 @@ impl<'a> Drive<'a> {
                         end,
                         errors: self.errors,
                         gave_up: self.gave_up,
+                        living: self.living,
                     });
                 }
                 Step::Read => self.read().await,
@@ -229,6 +240,7 @@ impl<'a> Drive<'a> {
         match Record::parse(&object.body) {
             Ok(record) => Sight::Present(Seen {
                 etag: object.etag,
+                live_here: self.is_live_here(&record),
                 record,
                 date: object.date,
                 modified: object.modified,
@@ -243,10 +255,21 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// Whether another call or guard of this process has the holding of this record.
+    fn is_live_here(&self, record: &Record) -> bool {
+        let registry = self.client.registry();
+        registry.has(self.location, record.fencing_token, self.living.as_ref())
+    }
+
     async fn write(&mut self, write: Write) -> Event {
         let Some(limit) = self.attempt() else {
             return self.give_up();
         };
+        if write.record.is_held() {
+            // Before it is sent: whoever sees this record must find it alive already.
+            let registry = self.client.registry();
+            self.living = Some(registry.enter(self.location, write.record.fencing_token));
+        }
         let body = write.record.to_body();
         let put = self
             .client
@@ -292,6 +315,7 @@ impl<'a> Drive<'a> {
         let nap = self.limits.poll.next().min(free_in);
         let left = self.left();
         if self.limits.waits && !left.is_zero() {
+            self.announce(free_in);
             self.client.clock().sleep(nap.min(left)).await;
             if !self.left().is_zero() {
                 return Event::Resume;
@@ -303,6 +327,17 @@ impl<'a> Drive<'a> {
             }
         }
         self.give_up()
+    }
+
+    /// Says who is waited for, once for each holding.
+    fn announce(&mut self, free_in: Duration) {
+        let Some(seen) = self.local.knowledge().held.clone() else {
+            return;
+        };
+        if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
+            let holder = LockInfo::new(self.location, seen.record, free_in);
+            log::info!("waiting: {holder}");
+        }
     }
 
     /// Keeps away for a while, and for longer the next time.

@@ -180,13 +180,18 @@ pub enum LostCause {
         /// Why the last attempt to renew it failed, if there was one.
         last_error: Option<Arc<StorageError>>,
     },
-    /// Somebody else acquired the lock after the lease had run out.
+    /// Somebody else acquired the lock after the lease had run out; or, with
+    /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), before that under the same
+    /// owner name.
     TakenOver(Box<LockInfo>),
     /// The record of the holding is gone: it was released by owner name elsewhere, or the object
     /// was deleted, overwritten or restored to an older version. Or this guard is a forked child's
     /// copy: its parent holds the lock.
     Vanished,
-    /// An operator broke the lock by force.
+    /// An operator broke the lock by force
+    /// ([`S3Lock::force_release`](crate::S3Lock::force_release)). If somebody else has acquired the
+    /// lock since, this is still told, unless that holding was broken as well: then it is
+    /// [`TakenOver`](LostCause::TakenOver).
     Broken,
 }
 
@@ -197,9 +202,9 @@ impl fmt::Display for LostCause {
             LostCause::Expired { .. } => f.write_str("its lease ran out"),
             LostCause::TakenOver(info) => write!(
                 f,
-                "its lease ran out and {:?} took over {} with fencing token {}",
+                "{:?} took over {} with fencing token {}",
                 info.owner(),
-                info.key(),
+                info.location().key,
                 info.fencing_token()
             ),
             LostCause::Vanished => f.write_str(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::error::{LockError, LostCause};
 use crate::held::Held;
 use crate::info::{FencingToken, LockInfo};
+use crate::living::Living;
 use crate::lock_core::Core;
 use crate::protocol::Holding;
 
@@ -42,13 +43,17 @@ use crate::protocol::Holding;
 #[clippy::has_significant_drop]
 pub struct LockGuard {
     held: Arc<Held>,
+    /// Keeps this process from reclaiming the lock from this guard.
+    _living: Living,
     /// Nothing is left to do when it is dropped.
     done: bool,
 }
 
 impl LockGuard {
     pub(crate) fn new(core: Arc<Core>, holding: Holding) -> LockGuard {
+        let token = holding.record().fencing_token;
         LockGuard {
+            _living: core.client.registry().enter(&core.location, token),
             held: Arc::new(Held::new(core, holding)),
             done: false,
         }
@@ -371,6 +376,9 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         let held = &self.held;
         if held.is_inherited() {
+            // A reference that is never given back: to take apart what the parent's threads were
+            // using when it forked, one would have to wait for them, and they are not here.
+            std::mem::forget(held.clone());
             return;
         }
         if !self.done {

@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
 use crate::keep_alive::retry_pauses;
-use crate::listeners::{Callback, Listeners};
+use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
 use crate::protocol::holding::Learned;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
@@ -251,6 +251,9 @@ impl Held {
 
     /// Wishes that `callback` be called when it is lost.
     pub(crate) fn on_lost(self: &Arc<Held>, callback: Callback) {
+        if self.is_inherited() {
+            return listeners::call_at_once(callback, &LostCause::Vanished);
+        }
         self.listeners.add(callback);
         match self.loss() {
             Some(cause) => {

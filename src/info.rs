@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::seconds;
 use crate::record::Record;
+use crate::store::Location;
 
 /// A number that grows with every acquisition of a lock.
 ///
@@ -127,7 +128,8 @@ impl ListedLock {
 
 /// Who holds, or held, a lock.
 ///
-/// `Display` writes it as one line for people.
+/// `Display` writes it as one line for people. It describes one holding, by owner and fencing token,
+/// and [`S3Lock::force_release`](crate::S3Lock::force_release) breaks exactly that one.
 ///
 /// # Examples
 ///
@@ -152,23 +154,23 @@ impl ListedLock {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct LockInfo {
-    key: String,
+    location: Location,
     record: Record,
     remaining: Duration,
 }
 
 impl LockInfo {
-    pub(crate) fn new(key: &str, record: Record, remaining: Duration) -> LockInfo {
+    pub(crate) fn new(location: &Location, record: Record, remaining: Duration) -> LockInfo {
         LockInfo {
-            key: key.to_owned(),
+            location: location.clone(),
             record,
             remaining,
         }
     }
 
     /// Where the lock is kept.
-    pub(crate) fn key(&self) -> &str {
-        &self.key
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// The name that the holder gave itself.
@@ -222,7 +224,7 @@ impl fmt::Display for LockInfo {
         write!(
             f,
             "lock {} is held by {:?} (host {:?}, pid {}, fencing token {}",
-            self.key,
+            self.location.key,
             self.owner(),
             self.host(),
             self.pid(),
@@ -241,7 +243,7 @@ impl fmt::Display for LockInfo {
 impl fmt::Debug for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockInfo")
-            .field("key", &self.key)
+            .field("key", &self.location.key)
             .field("owner", &self.owner())
             .field("fencing_token", &self.fencing_token().get())
             .field("remaining", &self.remaining)

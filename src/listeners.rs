@@ -27,10 +27,7 @@ impl Listeners {
             None => state.waiting.push(callback),
             Some(cause) => {
                 drop(state);
-                if let Err((callback, _)) = call(callback, &cause) {
-                    // Its caller's thread drives no runtime, and may be kept waiting.
-                    callback(&cause);
-                }
+                call_at_once(callback, &cause);
             }
         }
     }
@@ -55,6 +52,14 @@ impl Listeners {
     pub(crate) fn dismiss(&self) {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
         drop(waiting);
+    }
+}
+
+/// Calls a callback for whoever brings it: their thread drives no runtime, and may be kept waiting
+/// where no other is to be had.
+pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
+    if let Err((callback, _)) = call(callback, cause) {
+        callback(cause);
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, Instant};
 use crate::drive::Limits;
 use crate::protocol::knowledge::Patience;
-use crate::protocol::{Holding, Knowledge};
+use crate::protocol::{Holding, Knowledge, Loss};
 use crate::record::Record;
 use crate::sync::lock;
 
@@ -84,16 +84,16 @@ impl Local {
         }
     }
 
-    /// Notes that the holding with this token was released by its owner's name: a guard of this
-    /// client that had it has it no longer.
-    pub(crate) fn vanish(&self, token: u64) {
+    /// Notes that the holding with this token was ended by somebody else than its guard: if that is
+    /// one of this client, it has the lock no longer.
+    pub(crate) fn lose(&self, token: u64, loss: Loss) {
         let holder = self.line().holder.clone();
         let Some(holding) = holder else {
             return;
         };
         let mut held = lock(&holding);
         if held.record().fencing_token == token {
-            held.vanish();
+            held.lose(loss);
             drop(held);
             self.leave(&holding);
         }

@@ -8,11 +8,11 @@ use crate::builder::S3LockBuilder;
 use crate::checks::check_owner;
 use crate::client::Client;
 use crate::drive::Outcome;
-use crate::error::LockError;
+use crate::error::{ConfigError, LockError};
 use crate::guard::LockGuard;
-use crate::info::LockStatus;
+use crate::info::{LockInfo, LockStatus};
 use crate::lock_core::{Core, Settings};
-use crate::protocol::{Free, Freed, Sight};
+use crate::protocol::{Free, Loss, Sight};
 use crate::store::Location;
 use crate::store_report::StoreReport;
 
@@ -47,7 +47,6 @@ pub struct S3Lock {
     core: Arc<Core>,
 }
 
-const RELEASE_AGAIN: &str = "look at its status, or release it again";
 /// How many requests an attempt that does not wait is given time for.
 const TRY_REQUESTS: u32 = 4;
 
@@ -241,6 +240,9 @@ impl S3Lock {
             let start = core.client.clock().now();
             let clock = core.client.clock();
             let place = core.local.queue();
+            if let Some(holder) = core.local_holder() {
+                log::info!("waiting: {holder}");
+            }
             match place.turn(clock, &core.patience(), &mut limits).await {
                 Ok(()) => core.take(owner, limits, start).await,
                 Err(held) => {
@@ -359,25 +361,74 @@ impl S3Lock {
     /// ```
     pub fn release(&self, owner: impl AsRef<str>) -> Result<bool, LockError> {
         check_owner(owner.as_ref())?;
+        let free = Free::by_name(owner.as_ref().to_owned());
         let core = &self.core;
-        let limits = core.limits(2 * core.client.request_timeout());
-        let free = Free::new(owner.as_ref().to_owned());
-        core.client.run(async {
-            let drive = core.drive(limits, core.client.clock().now());
-            let Outcome { end, errors, .. } = drive.run(free, &core.local.knowledge).await?;
-            match end {
-                Freed::Yes(released) => {
-                    let token = released.record.fencing_token;
-                    core.local.knowledge().note_released(released);
-                    core.local.vanish(token);
-                    Ok(true)
-                }
-                Freed::No => Ok(false),
-                Freed::Failed => Err(core.failed(errors)),
-                Freed::Defied => Err(core.defied()),
-                Freed::Unknown => Err(core.unknown(errors).with_hint(RELEASE_AGAIN).into()),
-            }
-        })
+        core.client.run(core.free(free, Loss::Vanished))
+    }
+
+    /// Breaks a lock that somebody else holds, for an operator who knows better: the holder is dead
+    /// or stuck, and there is no time to wait for its lease to run out. Two requests.
+    ///
+    /// It ends exactly the holding that `seen` describes, by owner and fencing token, whether that
+    /// was renewed in between or has expired, and no other. `seen` comes from
+    /// [`status`](S3Lock::status), [`Client::list`], or an error that names the holder.
+    /// `Ok(true)`: this call ended it. `Ok(false)`: it was over already. The next holding's fencing
+    /// token is larger, as always.
+    ///
+    /// **This ends the exclusion: whoever acquires the lock next is not alone until the old holder
+    /// asks the store ([`LockGuard::verify`], [`LockGuard::renew`]) or its deadline passes.**
+    /// [`LockGuard::check`] and [`LockGuard::is_held`] send nothing, and know nothing of it before.
+    /// So make sure first that the old holder has stopped, or that what it writes to refuses smaller
+    /// fencing tokens. It then learns [`LostCause::Broken`](crate::LostCause::Broken); a guard of
+    /// this same client learns it at once.
+    ///
+    /// Blocks up to 2 × `request_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// * [`LockError::Config`] that names `seen`: it describes another lock; nothing was sent. Call
+    ///   this on the lock that it describes. All others as for [`acquire`](S3Lock::acquire).
+    /// * [`LockError::Storage`]: as its message advises. If the outcome is unknown, look with
+    ///   [`status`](S3Lock::status), or call again with the same `seen`.
+    /// * [`LockError::Foreign`]: there is no lock to break.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{InMemoryStore, LockError, LockStatus, LostCause, S3Lock};
+    ///
+    /// let store = InMemoryStore::new();
+    /// let lock_of = |client| S3Lock::builder("my-bucket", "nightly").client(client).build();
+    /// let stuck = lock_of(store.client())?.acquire("host-17")?;
+    ///
+    /// // The operator, elsewhere: looks, makes sure that it is stuck, and breaks what was seen.
+    /// let lock = lock_of(store.client())?;
+    /// if let LockStatus::Held(seen) = lock.status()? {
+    ///     println!("breaking: {seen}");
+    ///     assert!(lock.force_release(&seen)?);
+    /// }
+    /// let next = lock.try_acquire("host-18")?;
+    /// assert!(next.fencing_token() > stuck.fencing_token());
+    ///
+    /// assert!(stuck.is_held()); // it does not know yet ...
+    /// match stuck.verify() {
+    ///     Err(LockError::Lost(LostCause::Broken)) => {} // ... until it asks
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn force_release(&self, seen: &LockInfo) -> Result<bool, LockError> {
+        let core = &self.core;
+        if *seen.location() != core.location {
+            let (there, here) = (seen.location(), &core.location);
+            let reason = format!(
+                "it is of bucket {}, and this lock is {} of bucket {}",
+                there.bucket, here.key, here.bucket
+            );
+            return Err(ConfigError::invalid("seen", &there.key, &reason).into());
+        }
+        let free = Free::by_force(seen.owner().to_owned(), seen.fencing_token().get());
+        core.client.run(core.free(free, Loss::Broken))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::host::host_name;
 use crate::info::LockInfo;
 use crate::local::Local;
 use crate::protocol::knowledge::Patience;
-use crate::protocol::{Acquire, Acquired, Claim, Holding, Look, Seen, Sight};
+use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
 use crate::record::Record;
 use crate::store::Location;
 
@@ -37,10 +37,12 @@ pub(crate) struct Settings {
     pub max_hold: Option<Duration>,
     pub purpose: Option<String>,
     pub patience: Patience,
+    pub reclaims: bool,
 }
 
 const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
                           you release it by owner name";
+const RELEASE_AGAIN: &str = "look at its status, or release it again";
 
 impl Core {
     /// One bounded attempt, or series of attempts, to take the lock.
@@ -59,9 +61,14 @@ impl Core {
             end,
             errors,
             gave_up,
+            // Until the guard has an entry of its own.
+            living: _living,
         } = outcome;
         match end {
-            Acquired::Won(holding) => self.hand_out(holding).await,
+            Acquired::Won { holding, from } => {
+                self.log(holding.record(), from.as_deref());
+                self.hand_out(holding).await
+            }
             Acquired::Held(seen) if waits => {
                 let holder = Some(self.describe(&seen));
                 Err(self.in_vain(start, errors, holder))
@@ -75,6 +82,15 @@ impl Core {
             Acquired::Defied => Err(self.defied()),
             Acquired::MayRemain => Err(self.unknown(errors).with_hint(MAY_REMAIN).into()),
         }
+    }
+
+    fn log(&self, acquired: &Record, from: Option<&Record>) {
+        let (key, token) = (&self.location.key, acquired.fencing_token);
+        if let Some(Record { owner, .. }) = from {
+            log::warn!("took over {key}, which {owner:?} did not give back");
+        }
+        let owner = &acquired.owner;
+        log::info!("acquired {key} as {owner:?} with fencing token {token}");
     }
 
     /// Hands out a guard, unless acquiring took so long that too little of the lease is left.
@@ -100,6 +116,30 @@ impl Core {
         }
     }
 
+    /// Ends a holding without its guard. If this client has that, `loss` is what happened to it.
+    pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
+        let limits = self.limits(2 * self.client.request_timeout());
+        let drive = self.drive(limits, self.client.clock().now());
+        let Outcome { end, errors, .. } = drive.run(free, &self.local.knowledge).await?;
+        match end {
+            Freed::Yes(released) => {
+                let token = released.record.fencing_token;
+                self.local.knowledge().note_released(released);
+                let key = &self.location.key;
+                match loss {
+                    Loss::Broken => log::warn!("broke {key} by force"),
+                    _ => log::info!("released {key} by owner name"),
+                }
+                self.local.lose(token, loss);
+                Ok(true)
+            }
+            Freed::No => Ok(false),
+            Freed::Failed => Err(self.failed(errors)),
+            Freed::Defied => Err(self.defied()),
+            Freed::Unknown => Err(self.unknown(errors).with_hint(RELEASE_AGAIN).into()),
+        }
+    }
+
     fn claim(&self, owner: &str) -> Claim {
         Claim {
             owner: owner.to_owned(),
@@ -108,6 +148,7 @@ impl Core {
             pid: std::process::id(),
             purpose: self.settings.purpose.clone(),
             patience: self.settings.patience,
+            reclaims: self.settings.reclaims,
         }
     }
 
@@ -150,7 +191,7 @@ impl Core {
     }
 
     pub(crate) fn info(&self, record: Record, remaining: Duration) -> LockInfo {
-        LockInfo::new(&self.location.key, record, remaining)
+        LockInfo::new(&self.location, record, remaining)
     }
 
     /// The guard of this same client that holds the lock, if there is one.

@@ -10,7 +10,8 @@
 //!    clock ([`Holding`]). The store stamps that write later than it was sent.
 //! 3. Another client replaces a held record only once it is older than the lease and a margin, by
 //!    the store's clock alone or by that client's own clock alone ([`Knowledge`]). Two computers'
-//!    clocks are never compared.
+//!    clocks are never compared. Where its users ask for exceptions, they answer for them: an owner
+//!    name that is unique may be reclaimed, and an operator may break a holding.
 //! 4. So a takeover is sent only after the former holder's own deadline; and if the former holder
 //!    renewed or released in the meantime, the condition of the takeover fails.
 //! 5. A write whose answer was lost is neither "done" nor "not done". It stays unresolved until
@@ -24,7 +25,7 @@
 //! | [`knowledge`] | what a client knows of a lock: ETag, highest token, how old the record is |
 //! | [`acquire`] | taking the lock, and undoing an attempt given up |
 //! | [`holding`] | a holder's deadline, unresolved writes and loss; renewing and releasing |
-//! | [`free`] | releasing by owner name, for whoever has no guard |
+//! | [`free`] | releasing by owner name or by force, for whoever has no guard |
 //! | [`look`] | one look, for status and verify |
 
 pub mod acquire;
@@ -103,6 +104,9 @@ pub struct Seen {
     pub sent: Instant,
     /// When the reply had arrived.
     pub arrived: Instant,
+    /// Whether a guard of this very process has the holding, or an acquire is about to hand one
+    /// out.
+    pub live_here: bool,
 }
 
 /// Whether sending again may help.

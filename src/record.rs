@@ -33,6 +33,10 @@ pub struct Record {
     /// The fencing token of the last holding that an operator broke by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<u64>,
+    /// The fencing token of the last holding that another of the same owner name reclaimed before it
+    /// had expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaimed: Option<u64>,
 }
 
 /// Whether the lock is held or free.
@@ -127,6 +131,7 @@ impl Record {
             pid: holder.pid,
             purpose: holder.purpose,
             broken,
+            reclaimed: None,
         }
     }
 
@@ -144,6 +149,20 @@ impl Record {
             state: State::Released,
             ..self.renewed(nonce)
         }
+    }
+
+    /// The same holding, ended by force.
+    pub fn broken(&self, nonce: Nonce) -> Record {
+        Record {
+            broken: Some(self.fencing_token),
+            ..self.released(nonce)
+        }
+    }
+
+    /// Whether the holding with this token may have been ended while its lease ran, by anybody but
+    /// its holder. Only the last that was is on record.
+    pub fn may_have_cut_short(&self, token: u64) -> bool {
+        self.broken.max(self.reclaimed) >= Some(token)
     }
 
     pub fn lease(&self) -> Duration {
@@ -220,6 +239,7 @@ mod tests {
         let mut written = record().released(Nonce(u128::MAX));
         written.purpose = Some("a \"quoted\"\nпурпос 🔒".to_owned());
         written.broken = Some(7);
+        written.reclaimed = Some(6);
         assert_eq!(Record::parse(&written.to_body()), Ok(written));
     }
 

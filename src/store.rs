@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
+use crate::request_counts::RequestCounts;
 
 /// A future that a store hands out; boxed, because stores are chosen at run time.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where an object is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     pub bucket: String,
     pub key: String,
@@ -95,4 +96,7 @@ pub(crate) trait Store: Send + Sync {
         after: Option<String>,
         limit: Duration,
     ) -> Pending<'a, Result<Page, LockError>>;
+
+    /// How many requests were sent so far.
+    fn request_counts(&self) -> RequestCounts;
 }

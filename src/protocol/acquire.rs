@@ -19,6 +19,8 @@ pub struct Claim {
     pub pid: u32,
     pub purpose: Option<String>,
     pub patience: Patience,
+    /// Whether to take over at once what another of the same owner name holds.
+    pub reclaims: bool,
 }
 
 /// An attempt to take the lock.
@@ -28,6 +30,8 @@ pub struct Acquire {
     phase: Phase,
     /// The holding that stands in the way, as of the last look.
     held: Option<Seen>,
+    /// The holding that the last write was to take over.
+    from: Option<Box<Record>>,
     /// Writes since the last pause.
     takes: u32,
     undo_writes: u32,
@@ -51,7 +55,11 @@ enum Phase {
 /// How an attempt to take the lock ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Acquired {
-    Won(Holding),
+    Won {
+        holding: Holding,
+        /// The holding that it was taken over from, if that was never given back.
+        from: Option<Box<Record>>,
+    },
     /// Somebody else has it, as of the last look.
     Held(Seen),
     /// Not taken. Nothing of the attempt remains.
@@ -90,6 +98,7 @@ impl Acquire {
             claim,
             phase: Phase::Looking,
             held: None,
+            from: None,
             takes: 0,
             undo_writes: 0,
         }
@@ -141,17 +150,28 @@ impl Acquire {
             // others create it first, the next look shows them.
             Sight::Absent { date } | Sight::Hidden { date } => self.create(date, turn, known),
             Sight::Present(seen) => {
-                if !seen.record.is_held() || self.is_expired(&seen, turn, known) {
-                    return match self.takes < MAX_TAKES {
-                        true => self.replace(version(seen), turn, known),
-                        false => self.rest(Why::Contended),
-                    };
+                let is_free = !seen.record.is_held() || self.is_expired(&seen, turn, known);
+                if !is_free && !self.reclaims(&seen) {
+                    let free_in = self.free_in(&seen, turn, known);
+                    self.held = Some(seen);
+                    return Step::Wait { free_in };
                 }
-                let free_in = self.free_in(&seen, turn, known);
-                self.held = Some(seen);
-                Step::Wait { free_in }
+                if self.takes == MAX_TAKES {
+                    return self.rest(Why::Contended);
+                }
+                let mut base = version(seen);
+                if !is_free {
+                    base.record.reclaimed = Some(base.record.fencing_token);
+                }
+                self.replace(base, turn, known)
             }
         }
+    }
+
+    /// Whether to take a holding over before it has expired: its owner has this claim's own name,
+    /// and is not at work in this process, so it has crashed.
+    fn reclaims(&self, seen: &Seen) -> bool {
+        self.claim.reclaims && seen.record.owner == self.claim.owner && !seen.live_here
     }
 
     fn rest(&mut self, why: Why) -> Step<Acquired> {
@@ -174,16 +194,19 @@ impl Acquire {
             None,
             turn.nonce,
         );
+        self.from = None;
         self.start(record, Condition::Absent, turn)
     }
 
     fn replace(&mut self, base: Known, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
-        let record = Record::held(
+        let mut record = Record::held(
             self.claim.holder(turn),
             known.next_token(base.record.fencing_token),
             base.record.broken,
             turn.nonce,
         );
+        record.reclaimed = base.record.reclaimed;
+        self.from = base.record.is_held().then(|| Box::new(base.record));
         self.start(record, Condition::Matches(base.etag), turn)
     }
 
@@ -207,7 +230,8 @@ impl Acquire {
                 known.saw_token(record.fencing_token);
                 known.held = None;
                 let holding = Holding::new(Known { etag, record }, cas.first_send());
-                return Step::Done(Acquired::Won(holding));
+                let from = self.from.take();
+                return Step::Done(Acquired::Won { holding, from });
             }
             Progress::Overtaken(sight) => return self.decide(sight, turn, known),
             Progress::NotApplied(Why::Contended) if self.takes < MAX_TAKES => return Step::Read,

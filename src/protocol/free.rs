@@ -1,26 +1,36 @@
-//! Releasing by owner name, for code that has no guard.
+//! Ending a holding without its guard: releasing it by owner name, or breaking it by force.
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::{
     Condition, Event, Knowledge, Known, Operation, Sight, Step, Trouble, Turn, Why, Write,
 };
 
-/// A release by owner name.
+/// A release by owner name or by force.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Free {
     owner: String,
-    /// The holding that this call is about: the first one that it saw. A later holding of the
-    /// same owner is none of its business.
+    /// The token of the holding that this call is about: the one that it was given, else that of
+    /// the first one that it saw. A later holding of the same owner is none of its business.
     pinned: Option<u64>,
+    means: Means,
     cas: Option<Cas>,
 }
 
-/// How a release by owner name ended.
+/// On whose behalf a holding is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Means {
+    /// Its owner's: it has been given back.
+    Name,
+    /// An operator's: its owner will learn that it was broken.
+    Force,
+}
+
+/// How a release by owner name or by force ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Freed {
     /// This call's write landed; this is what it made.
     Yes(Known),
-    /// There was nothing of this owner's to release.
+    /// There was nothing of this owner's to release, or the holding was over already.
     No,
     /// Not released.
     Failed,
@@ -51,9 +61,7 @@ impl Operation for Free {
                 return Step::Done(Freed::Yes(Known { etag, record }));
             }
             Progress::Overtaken(sight) => {
-                // Another holding follows a release, but not necessarily this call's.
-                let undecidable = cas.is_unresolved() && !self.is_pinned(&sight);
-                return match undecidable {
+                return match cas.is_unresolved() && self.hides(&sight) {
                     true => Step::Done(Freed::Unknown),
                     false => self.decide(sight, turn),
                 };
@@ -72,18 +80,40 @@ impl Operation for Free {
 }
 
 impl Free {
-    pub fn new(owner: String) -> Free {
+    /// Releases what `owner` holds.
+    pub fn by_name(owner: String) -> Free {
         Free {
             owner,
             pinned: None,
+            means: Means::Name,
             cas: None,
         }
     }
 
-    fn is_pinned(&self, sight: &Sight) -> bool {
-        match sight {
-            Sight::Present(seen) => Some(seen.record.fencing_token) == self.pinned,
-            _ => false,
+    /// Breaks the holding of `owner` that has this token.
+    pub fn by_force(owner: String, token: u64) -> Free {
+        Free {
+            owner,
+            pinned: Some(token),
+            means: Means::Force,
+            cas: None,
+        }
+    }
+
+    /// Whether a write of this call may have landed before what `sight` shows was written.
+    fn hides(&self, sight: &Sight) -> bool {
+        let Sight::Present(seen) = sight else {
+            return true;
+        };
+        if Some(seen.record.fencing_token) == self.pinned {
+            // Nothing of the same holding is written over its end.
+            return false;
+        }
+        match self.means {
+            // Another holding follows a release, but not necessarily this call's.
+            Means::Name => true,
+            // A holding broken by this call or another operator leaves a mark, as does a later one.
+            Means::Force => seen.record.broken >= self.pinned,
         }
     }
 
@@ -99,8 +129,12 @@ impl Free {
         if *self.pinned.get_or_insert(token) != token {
             return Step::Done(Freed::No);
         }
+        let record = match self.means {
+            Means::Name => seen.record.released(turn.nonce),
+            Means::Force => seen.record.broken(turn.nonce),
+        };
         let write = Write {
-            record: seen.record.released(turn.nonce),
+            record,
             condition: Condition::Matches(seen.etag),
         };
         self.cas = Some(Cas::new(write.clone(), turn.now));

@@ -29,7 +29,7 @@ struct Sent {
 pub enum Loss {
     /// The deadline passed.
     Expired,
-    /// Somebody else acquired the lock.
+    /// Somebody else acquired the lock: after the deadline, or under the same owner name before.
     TakenOver(Box<Seen>),
     /// The record of the holding is gone.
     Vanished,
@@ -114,11 +114,6 @@ impl Holding {
         Learned::Lost
     }
 
-    /// The record was released under this holding, by its owner's name.
-    pub fn vanish(&mut self) {
-        self.lose(Loss::Vanished);
-    }
-
     /// A write of this client's is what stands, and its lease counts from its own first send.
     /// Others that were unresolved had the same condition, which is gone with it.
     fn adopt(&mut self, known: Known, first_send: Instant, now: Instant) {
@@ -146,7 +141,7 @@ impl Holding {
     }
 
     /// The first cause stands, but a deadline passed gives way to what happened afterwards.
-    fn lose(&mut self, loss: Loss) {
+    pub fn lose(&mut self, loss: Loss) {
         if !self.is_gone() {
             self.lost = Some(loss);
         }
@@ -160,6 +155,15 @@ impl Holding {
         !matches!(self.lost, None | Some(Loss::Expired))
     }
 
+    /// Whether another has acquired the lock, and nobody can have done so while the lease ran.
+    fn was_succeeded(&self) -> bool {
+        let token = self.current.record.fencing_token;
+        match &self.lost {
+            Some(Loss::TakenOver(seen)) => !seen.record.may_have_cut_short(token),
+            _ => false,
+        }
+    }
+
     fn write(&self, record: Record) -> Write {
         Write {
             record,
@@ -169,6 +173,9 @@ impl Holding {
 }
 
 /// What it means that `seen` stands where `mine` stood.
+///
+/// Of holdings broken by force only the last is on record: where a later one was broken as well,
+/// this one counts as taken over, which it was.
 fn loss(mine: &Record, seen: &Seen) -> Loss {
     if seen.record.broken == Some(mine.fencing_token) {
         Loss::Broken
@@ -351,11 +358,7 @@ impl Release {
             Learned::Unchanged => Step::Pause(Why::Contended),
             // Sent while the lease ran, and another has acquired the lock: nobody could have,
             // before the deadline, had the release not landed.
-            Learned::Lost
-                if cas.is_unresolved()
-                    && !self.late
-                    && matches!(holding.lost, Some(Loss::TakenOver(_))) =>
-            {
+            Learned::Lost if cas.is_unresolved() && !self.late && holding.was_succeeded() => {
                 Step::Done(Released::Yes(None))
             }
             Learned::Lost => Step::Done(Released::Lost),

@@ -58,6 +58,7 @@ fn seen(name: &str, record: &Record, millis: u64) -> Seen {
         modified: None,
         sent: at(millis),
         arrived: at(millis),
+        live_here: false,
     }
 }
 
@@ -353,18 +354,23 @@ mod one_write {
     }
 }
 
+fn claim() -> Claim {
+    Claim {
+        owner: "me".to_owned(),
+        lease: LEASE,
+        host: String::new(),
+        pid: 1,
+        purpose: None,
+        patience: PATIENCE,
+        reclaims: false,
+    }
+}
+
 mod acquiring {
     use super::*;
 
     fn acquire() -> Acquire {
-        Acquire::new(Claim {
-            owner: "me".to_owned(),
-            lease: LEASE,
-            host: String::new(),
-            pid: 1,
-            purpose: None,
-            patience: PATIENCE,
-        })
+        Acquire::new(claim())
     }
 
     #[test]
@@ -377,7 +383,7 @@ mod acquiring {
         acquire.on(Event::Wrote(Answer::Unknown), &turn(6_000, 3), &mut known);
         let own = read(present("new", &write.record));
         match acquire.on(own, &turn(9_000, 4), &mut known) {
-            Step::Done(Acquired::Won(holding)) => {
+            Step::Done(Acquired::Won { holding, .. }) => {
                 assert_eq!(holding.remaining(at(9_000)), LEASE - Duration::from_secs(8));
             }
             other => panic!("{other:?}"),
@@ -472,6 +478,119 @@ mod acquiring {
         let failed = Event::Read(Err(Trouble::Passing));
         let end = acquire.on(failed, &turn(0, 5), &mut known);
         assert_eq!(end, Step::Done(Acquired::MayRemain));
+    }
+}
+
+mod reclaiming {
+    use super::*;
+
+    fn reclaiming() -> Acquire {
+        Acquire::new(Claim {
+            reclaims: true,
+            ..claim()
+        })
+    }
+
+    /// What an acquire does about a record of that look that is held and fresh.
+    fn first_step(mut acquire: Acquire, seen: Seen) -> Step<Acquired> {
+        let mut known = Knowledge::default();
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let sight = Sight::Present(seen);
+        let _ = known.observe(&sight);
+        acquire.on(read(sight), &turn(0, 2), &mut known)
+    }
+
+    fn held_by(owner: &str) -> Seen {
+        seen("e", &record(owner, 5, 9), 0)
+    }
+
+    #[test]
+    fn a_namesakes_record_is_taken_over_at_once_with_a_larger_token() {
+        let write = write_of(first_step(reclaiming(), held_by("me")));
+        assert_eq!(write.condition, Condition::Matches(etag("e")));
+        assert!(write.record.is_held());
+        assert_eq!(write.record.fencing_token, 6);
+    }
+
+    #[test]
+    fn a_record_of_another_owner_is_waited_for() {
+        for owner in ["you", "ME", "me ", "m"] {
+            let step = first_step(reclaiming(), held_by(owner));
+            assert!(matches!(step, Step::Wait { .. }), "{owner}: {step:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_reclaimed_unless_asked_for() {
+        let step = first_step(Acquire::new(claim()), held_by("me"));
+        assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+    }
+
+    #[test]
+    fn nothing_is_reclaimed_from_a_living_namesake_in_this_process() {
+        let alive = Seen {
+            live_here: true,
+            ..held_by("me")
+        };
+        let step = first_step(reclaiming(), alive);
+        assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+    }
+
+    #[test]
+    fn a_living_namesake_that_has_expired_is_taken_over_like_any_holder() {
+        let expired = Seen {
+            live_here: true,
+            date: Some(1103),
+            modified: Some(1000),
+            ..held_by("me")
+        };
+        write_of(first_step(reclaiming(), expired));
+    }
+
+    #[test]
+    fn a_namesake_that_landed_in_between_is_reclaimed_too() {
+        let (mut acquire, mut known) = (reclaiming(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let free = record("me", 4, 8).released(Nonce(9));
+        write_of(acquire.on(read(present("e", &free)), &turn(0, 2), &mut known));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        acquire.on(refused, &turn(0, 3), &mut known);
+        let landed = read(present("f", &record("me", 5, 9)));
+        let write = write_of(acquire.on(landed, &turn(0, 4), &mut known));
+        assert_eq!(write.condition, Condition::Matches(etag("f")));
+    }
+
+    #[test]
+    fn namesakes_that_keep_reclaiming_from_each_other_pause() {
+        let (mut acquire, mut known) = (reclaiming(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        for round in 0..3u32 {
+            let held = record("me", u64::from(round) + 1, 50);
+            let name = format!("e{round}");
+            write_of(acquire.on(read(present(&name, &held)), &turn(0, 2), &mut known));
+            let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+            assert_eq!(acquire.on(refused, &turn(0, 3), &mut known), Step::Read);
+        }
+        let held = read(present("e9", &record("me", 9, 50)));
+        let step = acquire.on(held, &turn(0, 4), &mut known);
+        assert_eq!(step, Step::Pause(Why::Contended));
+    }
+
+    #[test]
+    fn a_reclaimed_holding_leaves_its_mark() {
+        let write = write_of(first_step(reclaiming(), held_by("me")));
+        assert_eq!(write.record.reclaimed, Some(5));
+    }
+
+    #[test]
+    fn a_takeover_in_time_leaves_no_mark_and_keeps_an_earlier_one() {
+        for mark in [None, Some(3)] {
+            let mut before = record("me", 5, 9);
+            before.reclaimed = mark;
+            let free = seen("e", &before.released(Nonce(10)), 0);
+            let write = write_of(first_step(reclaiming(), free));
+            assert_eq!(write.record.reclaimed, mark);
+        }
     }
 }
 
@@ -609,6 +728,8 @@ mod holding {
         broken.broken = Some(5);
         let mut broken_and_taken = record("you", 6, 9);
         broken_and_taken.broken = Some(5);
+        // Only the last holding that was broken is on record.
+        let broken_again = record("you", 6, 9).broken(Nonce(10));
         let cases = [
             (
                 present("x", &taken),
@@ -617,6 +738,10 @@ mod holding {
             (present("x", &freed), Loss::Vanished),
             (present("x", &broken), Loss::Broken),
             (present("x", &broken_and_taken), Loss::Broken),
+            (
+                present("x", &broken_again),
+                Loss::TakenOver(Box::new(seen("x", &broken_again, 0))),
+            ),
             (present("x", &record("me", 4, 1)), Loss::Vanished),
             (Sight::Absent { date: None }, Loss::Vanished),
             (Sight::Foreign, Loss::Vanished),
@@ -679,6 +804,60 @@ mod holding {
     }
 
     #[test]
+    fn a_release_of_unknown_outcome_after_which_a_namesake_reclaimed_is_a_loss() {
+        // The mark of a later holding may have covered that of this one.
+        for mark in [5, 6] {
+            let mut successor = record("me", mark + 1, 8);
+            successor.reclaimed = Some(mark);
+            let taken = present("x", &successor);
+            let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
+    }
+
+    #[test]
+    fn a_release_of_unknown_outcome_after_which_a_later_holding_was_broken_is_a_loss() {
+        let mut successor = record("you", 7, 8);
+        successor.broken = Some(6);
+        let taken = present("x", &successor);
+        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+        assert_eq!(end, Step::Done(Released::Lost));
+    }
+
+    #[test]
+    fn an_earlier_holding_cut_short_casts_no_doubt_on_a_release() {
+        let mut successor = record("you", 6, 8);
+        (successor.broken, successor.reclaimed) = (Some(4), Some(3));
+        let taken = present("x", &successor);
+        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+        assert_eq!(end, Step::Done(Released::Yes(None)));
+    }
+
+    #[test]
+    fn a_release_that_finds_its_lock_broken_is_a_loss_whatever_became_of_it() {
+        for answer in [Answer::Unknown, Answer::Refused(Refusal::Condition)] {
+            let mut holding = held();
+            let broken = present("x", &record("me", 5, 1).broken(Nonce(8)));
+            let end = refused_release(&mut holding, 1_000, answer, broken);
+            assert_eq!(end, Step::Done(Released::Lost));
+            assert_eq!(holding.check(at(1_001)), Some(&Loss::Broken));
+        }
+    }
+
+    #[test]
+    fn a_renewal_that_finds_its_lock_broken_is_a_loss() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(1_000, 2), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        renew.on(refused, &turn(1_000, 3), &mut holding);
+        let broken = read(present("x", &record("me", 5, 1).broken(Nonce(8))));
+        let end = renew.on(broken, &turn(1_000, 4), &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Lost));
+        assert_eq!(holding.check(at(1_001)), Some(&Loss::Broken));
+    }
+
+    #[test]
     fn a_release_refused_outright_because_another_holds_the_lock_is_a_loss() {
         let taken = present("x", &record("you", 6, 8));
         let refused = Answer::Refused(Refusal::Condition);
@@ -725,7 +904,7 @@ mod releasing_by_name {
 
     /// A release by name that has seen holding 5 of `me` and sent its write.
     fn sent() -> (Free, Write) {
-        let mut free = Free::new("me".to_owned());
+        let mut free = Free::by_name("me".to_owned());
         let mut known = Knowledge::default();
         assert_eq!(free.on(Event::Resume, &turn(0, 1), &mut known), Step::Read);
         let held = read(present("e", &record("me", 5, 2)));
@@ -768,5 +947,153 @@ mod releasing_by_name {
         on(&mut free, Event::Wrote(Answer::Unknown));
         let freed = read(present("f", &record("me", 5, 2).released(Nonce(77))));
         assert_eq!(on(&mut free, freed), Step::Done(Freed::No));
+    }
+}
+
+mod breaking_by_force {
+    use super::*;
+
+    fn force() -> Free {
+        let mut free = Free::by_force("me".to_owned(), 5);
+        assert_eq!(on(&mut free, Event::Resume), Step::Read);
+        free
+    }
+
+    fn on(free: &mut Free, event: Event) -> Step<Freed> {
+        free.on(event, &turn(0, 99), &mut Knowledge::default())
+    }
+
+    /// A call that has seen the holding and had this answer to its write.
+    fn answered(answer: Answer) -> (Free, Write) {
+        let mut free = force();
+        let write = write_of(on(&mut free, read(present("e", &record("me", 5, 2)))));
+        assert_eq!(on(&mut free, Event::Wrote(answer)), Step::Read);
+        (free, write)
+    }
+
+    fn unanswered() -> (Free, Write) {
+        answered(Answer::Unknown)
+    }
+
+    /// The holding after this one, with what it knows of one broken before.
+    fn next(broken: Option<u64>) -> Sight {
+        let mut next = record("you", 6, 4);
+        next.broken = broken;
+        present("f", &next)
+    }
+
+    #[test]
+    fn the_holding_is_released_under_its_version_with_a_mark() {
+        let mut free = force();
+        let write = write_of(on(&mut free, read(present("e", &record("me", 5, 2)))));
+        assert_eq!(write.condition, Condition::Matches(etag("e")));
+        assert!(!write.record.is_held());
+        assert_eq!(
+            (write.record.fencing_token, write.record.broken),
+            (5, Some(5))
+        );
+        let end = on(&mut free, Event::Wrote(Answer::Applied(etag("f"))));
+        let record = write.record;
+        let etag = etag("f");
+        assert_eq!(end, Step::Done(Freed::Yes(Known { etag, record })));
+    }
+
+    #[test]
+    fn any_other_holding_and_none_at_all_are_left_alone() {
+        let others = [
+            present("e", &record("me", 6, 2)),
+            present("e", &record("me", 4, 2)),
+            present("e", &record("you", 5, 2)),
+            present("e", &record("me", 5, 2).released(Nonce(3))),
+            Sight::Absent { date: None },
+        ];
+        for sight in others {
+            assert_eq!(on(&mut force(), read(sight)), Step::Done(Freed::No));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_no_lock_is_not_broken() {
+        for sight in [Sight::Hidden { date: None }, Sight::Foreign] {
+            assert_eq!(on(&mut force(), read(sight)), Step::Done(Freed::Failed));
+        }
+    }
+
+    #[test]
+    fn a_renewal_in_between_is_the_same_holding_and_broken_too() {
+        for answer in [Answer::Unknown, Answer::Refused(Refusal::Condition)] {
+            let (mut free, _) = answered(answer);
+            let write = write_of(on(&mut free, read(present("f", &record("me", 5, 4)))));
+            assert_eq!(write.condition, Condition::Matches(etag("f")));
+            assert_eq!(write.record.broken, Some(5));
+        }
+    }
+
+    #[test]
+    fn a_lost_reply_is_read_back_as_applied() {
+        let (mut free, write) = unanswered();
+        let end = on(&mut free, read(present("f", &write.record)));
+        assert!(matches!(end, Step::Done(Freed::Yes(known)) if known.etag == etag("f")));
+    }
+
+    #[test]
+    fn a_write_that_may_yet_land_is_sent_again() {
+        let (mut free, write) = unanswered();
+        let standing = read(present("e", &record("me", 5, 2)));
+        assert_eq!(on(&mut free, standing), Step::Pause(Why::Trouble));
+        assert_eq!(on(&mut free, Event::Resume), Step::Write(write));
+    }
+
+    #[test]
+    fn a_write_that_may_yet_land_when_the_time_is_up_is_unknown() {
+        let (mut free, _) = unanswered();
+        on(&mut free, read(present("e", &record("me", 5, 2))));
+        assert_eq!(on(&mut free, Event::GiveUp), Step::Done(Freed::Unknown));
+    }
+
+    #[test]
+    fn a_next_holding_without_a_mark_shows_that_nobody_broke_this_one() {
+        for earlier in [None, Some(4)] {
+            let (mut free, _) = unanswered();
+            assert_eq!(on(&mut free, read(next(earlier))), Step::Done(Freed::No));
+        }
+    }
+
+    #[test]
+    fn a_next_holding_with_a_mark_after_a_lost_reply_is_undecidable() {
+        // Another operator may have broken this one as well, or a later one.
+        for mark in [5, 6] {
+            let (mut free, _) = unanswered();
+            let end = on(&mut free, read(next(Some(mark))));
+            assert_eq!(end, Step::Done(Freed::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_write_refused_because_somebody_else_ended_the_holding_did_nothing() {
+        let endings = [
+            next(Some(5)),
+            present("f", &record("me", 5, 2).released(Nonce(7))),
+            present("f", &record("me", 5, 2).broken(Nonce(7))),
+            Sight::Absent { date: None },
+        ];
+        for sight in endings {
+            let (mut free, _) = answered(Answer::Refused(Refusal::Condition));
+            assert_eq!(on(&mut free, read(sight)), Step::Done(Freed::No));
+        }
+    }
+
+    #[test]
+    fn the_same_holding_ended_by_somebody_else_after_a_lost_reply_was_not_ended_by_this() {
+        let (mut free, _) = unanswered();
+        let ended = read(present("f", &record("me", 5, 2).broken(Nonce(7))));
+        assert_eq!(on(&mut free, ended), Step::Done(Freed::No));
+    }
+
+    #[test]
+    fn an_object_that_is_gone_after_a_lost_reply_is_undecidable() {
+        let (mut free, _) = unanswered();
+        let gone = read(Sight::Absent { date: None });
+        assert_eq!(on(&mut free, gone), Step::Done(Freed::Unknown));
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::error::StorageError;
 use crate::error::{LockError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
+use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::{Found, Location, Object, Page, Pending, Put, Store};
 use crate::sync::lock;
 
@@ -98,7 +99,11 @@ impl InMemoryStore {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn client(&self) -> Client {
-        Client::with_store(Box::new(self.clone()), self.shared.clock.clone())
+        let connection = Connection {
+            store: self.clone(),
+            counters: Counters::default(),
+        };
+        Client::with_store(Box::new(connection), self.shared.clock.clone())
     }
 
     /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
@@ -176,9 +181,23 @@ impl InMemoryStore {
     }
 }
 
-impl Store for InMemoryStore {
+/// What one client has of the store: the way to it, and counters of its own.
+struct Connection {
+    store: InMemoryStore,
+    counters: Counters,
+}
+
+impl Store for Connection {
     fn read<'a>(&'a self, at: &'a Location, _: Duration) -> Pending<'a, Result<Found, LockError>> {
-        Box::pin(async move { Ok(self.get(at)) })
+        Box::pin(async move {
+            let found = self.store.get(at);
+            let outcome = match &found {
+                Found::Object(_) => Outcome::Succeeded,
+                Found::Absent { .. } | Found::Hidden { .. } => Outcome::Refused,
+            };
+            self.counters.count(Kind::Read, outcome);
+            Ok(found)
+        })
     }
 
     fn write<'a>(
@@ -188,7 +207,15 @@ impl Store for InMemoryStore {
         condition: &'a Condition,
         _: Duration,
     ) -> Pending<'a, Put> {
-        Box::pin(async move { self.put(at, body, condition) })
+        Box::pin(async move {
+            let put = self.store.put(at, body, condition);
+            let outcome = match &put {
+                Put::Refused(..) => Outcome::Refused,
+                _ => Outcome::Succeeded,
+            };
+            self.counters.count(Kind::Write, outcome);
+            put
+        })
     }
 
     fn list<'a>(
@@ -199,7 +226,8 @@ impl Store for InMemoryStore {
         _: Duration,
     ) -> Pending<'a, Result<Page, LockError>> {
         Box::pin(async move {
-            let objects = self.objects();
+            self.counters.count(Kind::List, Outcome::Succeeded);
+            let objects = self.store.objects();
             let here = objects.by_location.keys().filter(|at| at.bucket == bucket);
             let direct = |key: &str| key.strip_prefix(prefix).is_some_and(|k| !k.contains('/'));
             let mut keys: Vec<_> = here
@@ -209,6 +237,10 @@ impl Store for InMemoryStore {
             keys.sort();
             Ok(Page { keys, next: None })
         })
+    }
+
+    fn request_counts(&self) -> RequestCounts {
+        self.counters.snapshot()
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::LockError;
 use crate::protocol::Condition;
+use crate::request_counts::RequestCounts;
 use crate::store::{Found, Location, Page, Pending, Put, Store};
 
 pub(crate) use credentials::Source;
@@ -99,5 +100,9 @@ impl Store for S3Store {
         limit: Duration,
     ) -> Pending<'a, Result<Page, LockError>> {
         Box::pin(list::page(&self.wire, bucket, prefix, after, limit))
+    }
+
+    fn request_counts(&self) -> RequestCounts {
+        self.wire.request_counts()
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
 use s3_lock::{Client, LockError, S3Lock};
@@ -80,16 +81,29 @@ pub fn holder(server: &Server, lease: Duration) -> Child {
 }
 
 /// The same, in a process of a given kind.
-pub fn hold_in(mut command: Command, lease: Duration) -> Child {
-    let mut child = command
+pub fn hold_in(command: Command, lease: Duration) -> Child {
+    let mut child = waiter_in(command, lease);
+    held_since(&mut child);
+    child
+}
+
+/// Starts such a child, and does not wait until it has the lock.
+pub fn waiter_in(mut command: Command, lease: Duration) -> Child {
+    command
         .env(LEASE, lease.as_millis().to_string())
         .spawn()
-        .expect("this binary runs");
+        .expect("this binary runs")
+}
+
+/// Waits until a child holds the lock, and says since when, by [`micros`].
+pub fn held_since(child: &mut Child) -> u128 {
     let stdout = child.stdout.take().expect("its output is piped");
-    let mut lines = BufReader::new(stdout).lines();
-    let held = lines.any(|line| line.is_ok_and(|l| l.contains("holding")));
-    assert!(held, "the child ended before it held the lock");
-    child
+    let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let since = lines
+        .filter_map(|line| Some(line.split_once("holding since ")?.1.to_owned()))
+        .next();
+    let since = since.expect("the child holds the lock before it ends");
+    since.parse().expect("it wrote a number")
 }
 
 /// Runs `processes` children that each count with `threads` threads, `increments` times each.
@@ -146,6 +160,9 @@ fn plays_its_part() {
         Ok("count") => count_here(),
         Ok("complain") => complain(),
         Ok("fork") => fork(),
+        Ok("threads") => threads(),
+        Ok("thousand") => thousand(),
+        Ok("log") => crate::logs::in_child(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {}
     }
@@ -172,9 +189,15 @@ fn lock() -> S3Lock {
 
 fn hold() {
     let _guard = lock().acquire("child").unwrap();
-    println!("holding");
+    println!("holding since {}", micros());
     // Until it is killed, or its parent has long gone.
     thread::sleep(Duration::from_secs(120));
+}
+
+/// The wall clock, to compare with that of another process on this machine.
+pub fn micros() -> u128 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("it is after 1970").as_micros()
 }
 
 fn count_here() {
@@ -207,16 +230,26 @@ fn fork() {
     let client = Client::new().unwrap();
     let lock = crate::builder(&client).build().unwrap();
     let guard = lock.acquire("parent").unwrap();
-    // SAFETY: the child only asks for its process id, compares and allocates before it ends.
+    guard.keep_alive().unwrap();
+    guard.on_lost(|cause| panic!("{cause}"));
+    // SAFETY: the child only asks for its process id, compares, allocates and makes an event queue
+    // of its own before it ends.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        let (tell, told) = mpsc::channel();
+        guard.on_lost(move |_| tell.send(()).unwrap());
         let inert = !guard.is_held()
+            && told.recv().is_ok()
+            && guard.keep_alive().is_err()
             && guard.renew().is_err()
             && guard.verify().is_err()
             && guard.release().is_err()
             && matches!(lock.try_acquire("child"), Err(LockError::Config(_)))
             && matches!(lock.acquire("child"), Err(LockError::Config(_)))
-            && crate::builder(&client).build().is_err();
+            && crate::builder(&client).build().is_err()
+            && crate::lock_of(&Client::in_memory())
+                .try_acquire("child")
+                .is_ok();
         drop((lock, client));
         // SAFETY: ends the child without running what the parent's exit will run.
         unsafe { libc::_exit(i32::from(!inert)) };
@@ -229,6 +262,87 @@ fn fork() {
         .and_then(|()| guard.renew())
         .and_then(|()| guard.release());
     println!("complaint: child {status}, parent {outcome:?}");
+}
+
+/// Counts this process's background threads while guards come and go.
+fn threads() {
+    let client = Client::new().unwrap();
+    let acquire = |name, client: Client| {
+        let lock = S3Lock::builder(BUCKET, name).client(client);
+        lock.build().unwrap().acquire("child").unwrap()
+    };
+    let mut counts = vec![background_threads()];
+    let first = acquire("first", client.clone());
+    let second = acquire("second", client.clone());
+    counts.push(background_threads());
+    first.keep_alive().unwrap();
+    first.keep_alive().unwrap();
+    second.on_lost(|_| ());
+    second.keep_alive().unwrap();
+    counts.push(background_threads());
+    drop(first);
+    counts.push(background_threads());
+    drop(second);
+    crate::eventually("no thread is left", || background_threads() == 0);
+    // From here on the guard is the last to know of the client.
+    let third = acquire("third", client);
+    third.keep_alive().unwrap();
+    counts.push(background_threads());
+    third.release().unwrap();
+    crate::eventually("no thread is left", || background_threads() == 0);
+    println!("complaint: {counts:?}");
+}
+
+/// Keeps a thousand guards alive for more than two leases, and says what that cost.
+fn thousand() {
+    const LEASE: Duration = Duration::from_secs(10);
+    let client = Client::new().unwrap();
+    let acquire = |number| {
+        let lock = S3Lock::builder(BUCKET, format!("lock-{number}")).client(client.clone());
+        let lock = lock
+            .max_operation(LEASE / 10)
+            .acquire_allowance(LEASE * 9 / 10);
+        lock.build().unwrap().acquire("child").unwrap()
+    };
+    let first = acquire(0);
+    let before = resident_kilobytes();
+    let mut guards: Vec<_> = (1..1_000).map(acquire).collect();
+    guards.push(first);
+    let held = resident_kilobytes();
+    for guard in &guards {
+        guard.keep_alive().unwrap();
+    }
+    let start = Instant::now();
+    let mut threads = 0;
+    while start.elapsed() < LEASE * 2 + LEASE / 2 {
+        thread::sleep(Duration::from_millis(100));
+        threads = threads.max(background_threads());
+    }
+    let kept = resident_kilobytes();
+    let lost = guards.iter().filter(|g| g.check().is_err()).count();
+    println!(
+        "complaint: {lost} lost, {threads} thread, {} kB to hold and {} kB more to keep alive",
+        held - before,
+        kept - held
+    );
+}
+
+/// How much memory this process has in use.
+fn resident_kilobytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|l| l.trim().strip_suffix(" kB"));
+    kilobytes
+        .and_then(|k| k.parse().ok())
+        .expect("it is a number of kB")
+}
+
+fn background_threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("this is Linux");
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names
+        .filter(|name| name.starts_with("s3-lock-watch"))
+        .count()
 }
 
 fn complain() {

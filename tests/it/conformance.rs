@@ -1,5 +1,5 @@
 //! One suite for every store: in memory, the server of these tests, and whatever server
-//! `S3_LOCK_TEST_ENDPOINT` names.
+//! `S3_LOCK_TEST_ENDPOINT` names, with the keys in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
 
 use std::env;
 use std::process::Command;
@@ -69,20 +69,22 @@ fn the_server_of_these_tests_conforms() {
 struct Other {
     endpoint: String,
     bucket: String,
+    key: String,
+    secret: String,
 }
-
-const KEYS: (&str, &str) = ("test", "test");
 
 impl Other {
     fn new(purpose: &str) -> Other {
         let endpoint = env::var("S3_LOCK_TEST_ENDPOINT")
             .expect("S3_LOCK_TEST_ENDPOINT names the server to test against");
+        let key = env::var("AWS_ACCESS_KEY_ID").expect("AWS_ACCESS_KEY_ID is one of its keys");
+        let secret = env::var("AWS_SECRET_ACCESS_KEY").expect("AWS_SECRET_ACCESS_KEY goes with it");
         let bucket = format!("s3-lock-{purpose}-{}", std::process::id());
         let region = Region::Custom {
             name: "us-east-1".to_owned(),
             endpoint: endpoint.clone(),
         };
-        let keys = StaticProvider::new_minimal(KEYS.0.to_owned(), KEYS.1.to_owned());
+        let keys = StaticProvider::new_minimal(key.clone(), secret.clone());
         let http = HttpClient::new().expect("TLS is there");
         let request = CreateBucketRequest {
             bucket: bucket.clone(),
@@ -95,21 +97,27 @@ impl Other {
         let created =
             runtime.block_on(S3Client::new_with(http, keys, region).create_bucket(request));
         created.expect("the server makes a bucket");
-        Other { endpoint, bucket }
+        Other {
+            endpoint,
+            bucket,
+            key,
+            secret,
+        }
     }
 
     fn client(&self) -> Client {
         let client = Client::builder()
             .endpoint(&self.endpoint)
             .region("us-east-1");
-        client.credentials(KEYS.0, KEYS.1, None).build().unwrap()
+        let keys = client.credentials(&self.key, &self.secret, None);
+        keys.build().unwrap()
     }
 
     fn command(&self) -> Command {
         let mut command = child::command("count", &self.endpoint);
         command
-            .env("AWS_ACCESS_KEY_ID", KEYS.0)
-            .env("AWS_SECRET_ACCESS_KEY", KEYS.1);
+            .env("AWS_ACCESS_KEY_ID", &self.key)
+            .env("AWS_SECRET_ACCESS_KEY", &self.secret);
         child::with_bucket(command, &self.bucket)
     }
 }

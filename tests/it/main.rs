@@ -11,10 +11,16 @@ mod conformance;
 mod contention;
 mod drops;
 mod environment;
+mod force_release;
 mod holding;
+mod keep_alive;
 mod listing;
+mod logs;
 mod lost_replies;
 mod names;
+mod on_lost;
+mod reclaim;
+mod request_counts;
 mod requests;
 mod takeover;
 
@@ -70,6 +76,22 @@ fn lock_of(client: &Client) -> S3Lock {
 /// A lock with a client of its own.
 fn lock(server: &Server) -> S3Lock {
     lock_of(&client(server))
+}
+
+/// A lock with a lease of this many milliseconds.
+fn leased(client: &Client, millis: u64) -> S3LockBuilder {
+    builder(client)
+        .max_operation(Duration::from_millis(millis / 10))
+        .acquire_allowance(Duration::from_millis(millis - millis / 10))
+}
+
+/// Waits until something is so, for as long as a test may take.
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A lock with a client of its own and a lease of 2 s, so that tests need not wait long.

@@ -19,6 +19,7 @@
 )]
 
 mod backend;
+mod cable;
 mod clock;
 mod connections;
 mod faults;
@@ -31,6 +32,7 @@ mod server;
 mod settings;
 mod store;
 
+pub use cable::Cable;
 pub use faults::{Fault, Match};
 pub use journal::Request;
 pub use quirks::Quirk;

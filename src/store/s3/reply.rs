@@ -46,6 +46,10 @@ impl Reply {
         }
     }
 
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
     /// The answer to a read.
     pub fn into_found(self, asked: &Asked) -> Result<Found, LockError> {
         let date = self.date;

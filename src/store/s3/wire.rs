@@ -9,6 +9,7 @@ use rusoto_core::signature::SignedRequest;
 
 use crate::clock::Clock;
 use crate::error::LockError;
+use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::Location;
 use crate::store::s3::credentials::{Credentials, Source};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
@@ -34,6 +35,7 @@ pub(crate) struct Wire {
     clock: Clock,
     credentials: Credentials,
     dispatcher: Dispatcher,
+    counters: Counters,
     /// The region of each bucket, as S3 named it or as a profile says.
     regions: Mutex<HashMap<String, String>>,
 }
@@ -43,6 +45,7 @@ impl Wire {
         Wire {
             credentials: Credentials::new(config.source.clone()),
             dispatcher: Dispatcher::new(config.connect_timeout),
+            counters: Counters::default(),
             regions: Mutex::default(),
             config,
             clock,
@@ -113,12 +116,32 @@ impl Wire {
             wall: self.clock.wall(),
         };
         let sent = dispatch::to_hyper(request, &endpoint)?;
-        let reply = self.dispatcher.send(sent, limit).await?;
+        let reply = self.send_counted(kind(&asked), sent, limit).await?;
         if reply.rejects_credentials() {
             // They may be renewed on disk meanwhile: the next request looks again.
             self.credentials.forget();
         }
         Ok((reply, asked))
+    }
+
+    async fn send_counted(
+        &self,
+        kind: Kind,
+        request: hyper::Request<hyper::Body>,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
+        let sending = self.counters.sending(kind);
+        let reply = self.dispatcher.send(request, limit).await;
+        sending.ended(match &reply {
+            Ok(reply) => Some(Outcome::of_status(reply.status())),
+            Err(SendError::NoAnswer(_)) => Some(Outcome::Unanswered),
+            Err(SendError::NotSent(_)) => None,
+        });
+        reply
+    }
+
+    pub(crate) fn request_counts(&self) -> RequestCounts {
+        self.counters.snapshot()
     }
 
     fn remember_region(&self, bucket: &str, region: &str) {
@@ -140,6 +163,15 @@ impl Wire {
         let region = profile::region(&self.config.source, custom)?;
         self.remember_region(bucket, &region);
         Ok(region)
+    }
+}
+
+/// As what S3 charges for a request.
+fn kind(asked: &Asked) -> Kind {
+    match asked.method.as_str() {
+        "PUT" | "POST" => Kind::Write,
+        "GET" if asked.at.key.is_empty() => Kind::List,
+        _ => Kind::Read,
     }
 }
 

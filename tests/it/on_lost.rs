@@ -1,0 +1,231 @@
+//! Whoever wants to know of a loss is told, once, and where it can do no harm.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use s3_lock::{InMemoryStore, LockGuard, LostCause};
+use serde_json::json;
+
+use crate::support::{Fault, Match, Server};
+use crate::{KEY, client, leased, lock_of};
+
+/// Long enough for anything that is to happen, and not waited for where it does.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Where the causes that a guard's callback is called with arrive.
+fn told(guard: &LockGuard) -> Receiver<LostCause> {
+    let (tell, told) = mpsc::channel();
+    guard.on_lost(move |cause| tell.send(cause.clone()).unwrap());
+    told
+}
+
+fn kept(server: &Server) -> LockGuard {
+    let lock = leased(&client(server), 1_000).keep_alive().build().unwrap();
+    lock.acquire("me").unwrap()
+}
+
+#[test]
+fn a_lease_that_runs_out_is_told_though_nothing_is_renewed() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let told = told(&guard);
+    store.advance(Duration::from_secs(3600));
+    let cause = told.recv_timeout(LONG).unwrap();
+    assert!(
+        matches!(cause, LostCause::Expired { last_error: None }),
+        "{cause:?}"
+    );
+}
+
+#[test]
+fn it_is_told_with_the_error_that_kept_it_from_being_renewed() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    server.fault(Match::put().always(), Fault::answer(403, "AccessDenied"));
+    match told.recv_timeout(LONG).unwrap() {
+        LostCause::Expired {
+            last_error: Some(error),
+        } => assert_eq!(error.code(), Some("AccessDenied")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_takeover_is_told_with_the_successor_and_its_token() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    let token = guard.fencing_token().get() + 1;
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&server.object(KEY).unwrap().body).unwrap();
+    record["owner"] = json!("you");
+    record["fencing_token"] = json!(token);
+    record["nonce"] = json!("1");
+    server.put_object(KEY, record.to_string());
+    match told.recv_timeout(LONG).unwrap() {
+        LostCause::TakenOver(info) => {
+            assert_eq!(info.owner(), "you");
+            assert_eq!(info.fencing_token().get(), token);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_record_that_is_gone_is_told() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    server.delete_object(KEY);
+    let cause = told.recv_timeout(LONG).unwrap();
+    assert!(matches!(cause, LostCause::Vanished), "{cause:?}");
+}
+
+#[test]
+fn a_lock_broken_by_force_is_told() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    let operator = lock_of(&client(&server));
+    assert!(operator.force_release(&guard.info()).unwrap());
+    let cause = told.recv_timeout(LONG).unwrap();
+    assert!(matches!(cause, LostCause::Broken), "{cause:?}");
+}
+
+#[test]
+fn what_a_verification_learns_is_told() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let told = told(&guard);
+    assert!(lock_of(&store.client()).release("me").unwrap());
+    guard.verify().unwrap_err();
+    let cause = told.recv_timeout(LONG).unwrap();
+    assert!(matches!(cause, LostCause::Vanished), "{cause:?}");
+}
+
+#[test]
+fn what_a_release_by_name_of_the_same_client_did_is_told() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let guard = lock.acquire("me").unwrap();
+    let told = told(&guard);
+    assert!(lock.release("me").unwrap());
+    told.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn what_the_release_itself_learns_is_told() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let told = told(&guard);
+    assert!(lock_of(&store.client()).release("me").unwrap());
+    guard.release().unwrap_err();
+    told.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn every_callback_is_called_though_one_blocks_and_one_panics() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let (unblock, blocked) = mpsc::channel::<()>();
+    guard.on_lost(move |_| {
+        let _ = blocked.recv();
+    });
+    guard.on_lost(|_| panic!("on purpose"));
+    let told = [told(&guard), told(&guard)];
+    store.advance(Duration::from_secs(3600));
+    for told in told {
+        told.recv_timeout(LONG).unwrap();
+    }
+    drop(unblock);
+}
+
+#[test]
+fn a_callback_may_call_the_client() {
+    let server = Server::start();
+    let client = client(&server);
+    let lock = leased(&client, 500).build().unwrap();
+    let guard = lock.acquire("me").unwrap();
+    let (tell, told) = mpsc::channel();
+    guard.on_lost(move |_| tell.send(lock.status().map(drop)).unwrap());
+    told.recv_timeout(LONG).unwrap().unwrap();
+}
+
+#[test]
+fn who_asks_after_the_loss_is_called_at_once() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    store.advance(Duration::from_secs(3600));
+    for _ in 0..2 {
+        told(&guard).recv_timeout(LONG).unwrap();
+    }
+}
+
+#[test]
+fn it_is_called_once() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let told = told(&guard);
+    store.advance(Duration::from_secs(3600));
+    told.recv_timeout(LONG).unwrap();
+    guard.check().unwrap_err();
+    drop(guard);
+    assert_eq!(
+        told.recv_timeout(LONG).unwrap_err(),
+        RecvTimeoutError::Disconnected
+    );
+}
+
+#[test]
+fn a_guard_given_back_in_time_never_calls() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let dropped = lock.acquire("me").unwrap();
+    let first = told(&dropped);
+    drop(dropped);
+    let released = lock.acquire("me").unwrap();
+    let second = told(&released);
+    released.release().unwrap();
+    let detached = lock.acquire("me").unwrap();
+    let third = told(&detached);
+    let _ = detached.detach();
+    store.advance(Duration::from_secs(3600));
+    for told in [first, second, third] {
+        assert_eq!(
+            told.recv_timeout(LONG).unwrap_err(),
+            RecvTimeoutError::Disconnected
+        );
+    }
+}
+
+#[test]
+fn a_callback_that_is_dropped_may_give_back_another_lock() {
+    let server = Server::start();
+    let client = client(&server);
+    let guard = leased(&client, 5_000).keep_alive().build().unwrap();
+    let guard = guard.acquire("me").unwrap();
+    let other = s3_lock::S3Lock::builder(crate::support::BUCKET, "other").client(client);
+    let other = other.build().unwrap();
+    let inner = other.acquire("me").unwrap();
+    guard.on_lost(move |_| drop(inner));
+    guard.release().unwrap();
+    other.try_acquire("you").unwrap().release().unwrap();
+}
+
+#[test]
+fn a_renewal_puts_the_loss_off() {
+    let store = InMemoryStore::new();
+    let guard = lock_of(&store.client()).acquire("me").unwrap();
+    let told = told(&guard);
+    for _ in 0..3 {
+        store.advance(Duration::from_secs(50));
+        guard.renew().unwrap();
+    }
+    assert_eq!(
+        told.recv_timeout(Duration::from_millis(300)).unwrap_err(),
+        RecvTimeoutError::Timeout
+    );
+    store.advance(Duration::from_secs(100));
+    told.recv_timeout(LONG).unwrap();
+}
