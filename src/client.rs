@@ -18,11 +18,13 @@ use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
+use crate::protocol::Condition;
 use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
-use crate::store::{Location, Store};
+use crate::store::{Location, Put, Store};
 use crate::sync::lock;
+use crate::vetting::Vetting;
 
 /// A connection to one store, shared by any number of locks.
 ///
@@ -66,7 +68,9 @@ struct Inner {
     request_timeout: Duration,
     /// Whether the store has ever answered.
     heard: AtomicBool,
-    /// Whether the store's `Date` was caught running ahead of this client's clock.
+    /// What was found out about the stores behind its buckets.
+    vetting: Vetting,
+    /// Whether the store's `Date` was seen not to be its own clock's.
     date_distrusted: AtomicBool,
     /// Which holdings are alive in this process.
     registry: Registry,
@@ -240,21 +244,30 @@ impl Client {
 
     /// A client of a store in this process, which stands for a process of its own.
     pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        Client::from_parts(store, clock, DEFAULT_REQUEST_TIMEOUT, Registry::own())
+        let registry = Registry::own();
+        Client::from_parts(
+            store,
+            clock,
+            DEFAULT_REQUEST_TIMEOUT,
+            Vetting::default(),
+            registry,
+        )
     }
 
     pub(crate) fn with_timeout(
         store: Box<dyn Store>,
         clock: Clock,
         request_timeout: Duration,
+        vetting: Vetting,
     ) -> Client {
-        Client::from_parts(store, clock, request_timeout, Registry::shared())
+        Client::from_parts(store, clock, request_timeout, vetting, Registry::shared())
     }
 
     fn from_parts(
         store: Box<dyn Store>,
         clock: Clock,
         request_timeout: Duration,
+        vetting: Vetting,
         registry: Registry,
     ) -> Client {
         Client {
@@ -264,6 +277,7 @@ impl Client {
                 clock,
                 request_timeout,
                 heard: AtomicBool::new(false),
+                vetting,
                 date_distrusted: AtomicBool::new(false),
                 registry,
                 locals: Mutex::default(),
@@ -275,6 +289,27 @@ impl Client {
 
     pub(crate) fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// Writes under a condition, whose ETag is sent in the form that the bucket's store was found to
+    /// take, else as the store gave it.
+    pub(crate) async fn write(
+        &self,
+        at: &Location,
+        body: Vec<u8>,
+        condition: &Condition,
+        limit: Duration,
+    ) -> Put {
+        let form = self.vetting().etag_form(&at.bucket);
+        let spelled = match (condition, form) {
+            (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
+            _ => condition.clone(),
+        };
+        self.store().write(at, body, &spelled, limit).await
+    }
+
+    pub(crate) fn vetting(&self) -> &Vetting {
+        &self.inner.vetting
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -300,12 +335,11 @@ impl Client {
     }
 
     /// From now on, no record's age is told by the store's clock.
-    pub(crate) fn distrust_date(&self) {
+    pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
             log::warn!(
-                "the store's Date advances faster than this machine's clock (does a proxy stamp \
-                 its own?): abandoned locks are now found by this machine's clock alone, which \
-                 takes a whole lease"
+                "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
+                 machine's clock alone, which takes a whole lease"
             );
         }
     }

@@ -7,6 +7,7 @@ use crate::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError};
 use crate::store::s3::{Config, S3Store, Source, is_region, variable};
+use crate::vetting::Vetting;
 
 /// A client's settings on their way to a [`Client`]; from [`Client::builder`].
 ///
@@ -75,6 +76,7 @@ pub struct ClientBuilder {
     request_timeout: Duration,
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
+    assume_conditional_writes: bool,
 }
 
 impl ClientBuilder {
@@ -86,6 +88,7 @@ impl ClientBuilder {
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             connect_timeout: None,
             expected_bucket_owner: None,
+            assume_conditional_writes: false,
         }
     }
 
@@ -106,6 +109,10 @@ impl ClientBuilder {
 
     /// The store to ask, if it is not AWS: `http://` or `https://`, a host, and a port if need be.
     /// Buckets are addressed in the path.
+    ///
+    /// Whether such a store honours conditional writes is found out before anything is locked in it,
+    /// once for each bucket, and takes some ten requests: see
+    /// [`S3Lock::check_store`](crate::S3Lock::check_store).
     ///
     /// # Examples
     ///
@@ -212,9 +219,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Has no effect yet: this version takes for granted that every store honours conditional
-    /// writes as S3 does, and does not check it. A store that ignores the conditions gives no mutual
-    /// exclusion, silently.
+    /// Takes for granted that the store at the endpoint honours conditional writes as S3 does, and
+    /// does not check it before the first acquire. For stores that are known to, where the requests are
+    /// to be saved or `{folder}/.s3-lock-check` must not be written.
+    ///
+    /// **A store that ignores the conditions then gives no mutual exclusion, silently.** Nor is it
+    /// noticed that a proxy stamps a `Date` of its own (use
+    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock) behind one), or that the store
+    /// takes ETags without their quotes only, as Ceph's gateway 16 does: there no lock can be replaced
+    /// until [`S3Lock::check_store`](crate::S3Lock::check_store) was called.
     ///
     /// # Examples
     ///
@@ -224,7 +237,8 @@ impl ClientBuilder {
     ///     .build()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
-    pub fn assume_conditional_writes(self) -> ClientBuilder {
+    pub fn assume_conditional_writes(mut self) -> ClientBuilder {
+        self.assume_conditional_writes = true;
         self
     }
 
@@ -277,12 +291,18 @@ impl ClientBuilder {
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
+        let vetting = match config.endpoint.is_some() && !self.assume_conditional_writes {
+            true => Vetting::due(),
+            // AWS honours them.
+            false => Vetting::default(),
+        };
         let clock = Clock::default();
         let store = S3Store::new(config, clock.clone());
         Ok(Client::with_timeout(
             Box::new(store),
             clock,
             self.request_timeout,
+            vetting,
         ))
     }
 }

@@ -61,6 +61,8 @@ impl Limits {
 /// Pauses after trouble: short at first, because a lease may be running.
 pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
+const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
+
 /// One run of an operation.
 pub(crate) struct Drive<'a> {
     client: &'a Client,
@@ -104,6 +106,33 @@ impl Errors {
     /// The error, whatever it came from.
     pub(crate) fn any(self) -> Option<LockError> {
         self.real.or(self.cut_short)
+    }
+
+    /// Notes an error that asking again would not mend.
+    pub(crate) fn fail(&mut self, error: LockError) {
+        self.real = Some(error);
+    }
+
+    /// Notes a request that came to nothing, and says whether to try again. `hurried` if it was
+    /// given less time than a request may take.
+    pub(crate) fn trouble(&mut self, client: &Client, error: LockError, hurried: bool) -> Trouble {
+        let kind = kind(Some(&error));
+        let unreachable = kind == Some(StorageErrorKind::Unreachable);
+        if matches!(&error, LockError::Storage(e) if e.is_answer()) {
+            client.heard();
+        }
+        // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting
+        // would only keep the news from whoever can correct it.
+        let retry = error.may_pass() && (!unreachable || client.was_heard());
+        // What the caller's own limit cut short is no fault of the store's.
+        match kind == Some(StorageErrorKind::NoAnswer) && hurried {
+            true => self.cut_short = Some(error),
+            false => self.real = Some(error),
+        }
+        match retry {
+            true => Trouble::Passing,
+            false => Trouble::Lasting,
+        }
     }
 }
 
@@ -202,7 +231,7 @@ impl<'a> Drive<'a> {
         };
         self.client.heard();
         if self.local.knowledge().observe(&sight) {
-            self.client.distrust_date();
+            self.client.distrust_date(RAN_AHEAD);
         }
         Event::Read(Ok(sight))
     }
@@ -242,10 +271,11 @@ impl<'a> Drive<'a> {
             self.living = Some(registry.enter(self.location, write.record.fencing_token));
         }
         let body = write.record.to_body();
-        let store = self.client.store();
-        let put = store.write(self.location, body, &write.condition, limit);
+        let put = self
+            .client
+            .write(self.location, body, &write.condition, limit);
         Event::Wrote(match put.await {
-            Put::Applied(etag) => {
+            Put::Applied { etag, .. } => {
                 self.client.heard();
                 self.limits.pauses.reset();
                 if !self.gave_up {
@@ -267,26 +297,9 @@ impl<'a> Drive<'a> {
         })
     }
 
-    /// Notes an error, and says whether to try again.
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
-        let kind = kind(Some(&error));
-        let unreachable = kind == Some(StorageErrorKind::Unreachable);
-        if matches!(&error, LockError::Storage(e) if e.is_answer()) {
-            self.client.heard();
-        }
-        // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting
-        // would only keep the news from whoever can correct it.
-        let retry = error.may_pass() && (!unreachable || self.client.was_heard());
-        // What the caller's own limit cut short is no fault of the store's.
-        let cut_short = kind == Some(StorageErrorKind::NoAnswer) && limit < self.limits.attempt;
-        match cut_short {
-            true => self.errors.cut_short = Some(error),
-            false => self.errors.real = Some(error),
-        }
-        match retry {
-            true => Trouble::Passing,
-            false => Trouble::Lasting,
-        }
+        let hurried = limit < self.limits.attempt;
+        self.errors.trouble(self.client, error, hurried)
     }
 
     /// Waits for another look at a lock that somebody holds.

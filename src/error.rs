@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::info::LockInfo;
+use crate::store_report::StoreReport;
 
 pub use crate::storage_error::{StorageError, StorageErrorKind};
 
@@ -78,6 +79,11 @@ pub enum LockError {
     #[error(transparent)]
     Storage(#[from] StorageError),
 
+    /// This store would break the lock: it does not honour the conditions of writes as S3 does, and
+    /// nothing was locked there. Keep locks in another store; the message says what this one did.
+    #[error("{0}")]
+    UnsafeStore(Box<StoreReport>),
+
     /// The object at the lock's key is not a lock of this crate. It is never overwritten: choose
     /// another lock name, or move that object away while nobody uses the lock.
     #[error(
@@ -107,6 +113,7 @@ impl fmt::Debug for LockError {
             LockError::TooSlow { .. } => "TooSlow",
             LockError::Lost(_) => "Lost",
             LockError::Storage(_) => "Storage",
+            LockError::UnsafeStore(_) => "UnsafeStore",
             LockError::Foreign { .. } => "Foreign",
             LockError::Config(_) => "Config",
         };

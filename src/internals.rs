@@ -50,10 +50,10 @@ impl Raw {
     /// Puts the object in place of the version `over`, or where none is; returns the new version.
     pub fn put(&self, body: Vec<u8>, over: Option<ETag>) -> Result<ETag, LockError> {
         let condition = over.map_or(Condition::Absent, Condition::Matches);
-        let store = self.client.store();
-        self.client.run(async {
-            match store.write(&self.location, body, &condition, LIMIT).await {
-                Put::Applied(etag) => Ok(etag),
+        let client = &self.client;
+        client.run(async {
+            match client.write(&self.location, body, &condition, LIMIT).await {
+                Put::Applied { etag, .. } => Ok(etag),
                 Put::Refused(_, error) | Put::NotSent(error) | Put::Unknown(error) => Err(error),
             }
         })

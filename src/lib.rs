@@ -32,8 +32,11 @@
 //! * It does not let one owner take a lock twice. With
 //!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
 //!   lock back at once, if nobody else has its owner name.
-//! * It does not yet check that a store at a custom endpoint honours conditional writes. AWS S3
-//!   does. A store that ignores them gives no mutual exclusion, silently.
+//! * It cannot make up for a store that does not honour conditional writes: such a store gives no
+//!   mutual exclusion, silently. AWS S3 honours them. A client with an
+//!   [endpoint](ClientBuilder::endpoint) of its own finds out before it first locks anything in a
+//!   bucket, and refuses a store that does not ([`S3Lock::check_store`]). That conditions are decided
+//!   *atomically* no check can show: a store that compares and writes in two steps passes.
 //!
 //! # Expiry and fencing
 //!
@@ -55,9 +58,9 @@
 //!
 //! What this rests on: any two clocks run equally fast to within 0.2 % over a lease; the machine's
 //! clock goes on while it is suspended (a VM that its hypervisor pauses or restores, or a frozen
-//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward, and no
-//! proxy stamps a `Date` of its own (nginx does: use
-//! [`without_store_clock`](S3LockBuilder::without_store_clock) behind one); the store's
+//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward; no
+//! proxy stamps a `Date` of its own (nginx does; the check of a store at an endpoint notices one that
+//! is ahead, and then the store's clock is [not used](StoreReport::uses_store_clock)); the store's
 //! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
 //! replicates into the lock's object; and where a lock is released by owner name or reclaimed, one
 //! live participant has that name. [`S3Lock::force_release`] ends the exclusion until the old holder
@@ -78,9 +81,10 @@
 //! |---|---|---|
 //! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 for each look while waiting | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
-//! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T |
+//! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
 //! | [`S3Lock::release`], [`S3Lock::force_release`] | 2 | 2 T |
+//! | [`S3Lock::check_store`] | 9; 2 more where nobody has checked before | 6 T |
 //! | [`LockGuard::renew`] | 1 | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | 1 | T |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
@@ -88,7 +92,9 @@
 //! | everything else | 0 | not at all |
 //!
 //! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
-//! be given back, or a sleeper that woke past its limit to look once more. A renewal or verification
+//! be given back, or a sleeper that woke past its limit to look once more. At an
+//! [endpoint](ClientBuilder::endpoint) of its own a client's first acquire in a bucket checks the store
+//! besides, within its limit. A renewal or verification
 //! also waits for another one of the same guard to end, be it in the background. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
 //! million cold ones $10.40; [`RequestPrices`] works out what waiting and renewing cost, and
@@ -160,7 +166,10 @@ mod request_prices;
 mod runtime;
 mod storage_error;
 mod store;
+mod store_check;
+mod store_report;
 mod sync;
+mod vetting;
 
 pub use builder::S3LockBuilder;
 pub use client::Client;
@@ -172,6 +181,7 @@ pub use lock::S3Lock;
 pub use request_counts::{OutcomeCounts, RequestCounts};
 pub use request_prices::RequestPrices;
 pub use store::memory::InMemoryStore;
+pub use store_report::{EtagForm, StoreReport};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

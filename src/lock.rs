@@ -14,6 +14,7 @@ use crate::info::{LockInfo, LockStatus};
 use crate::lock_core::{Core, Settings};
 use crate::protocol::{Free, Loss, Sight};
 use crate::store::Location;
+use crate::store_report::StoreReport;
 
 /// A named lock in a bucket.
 ///
@@ -116,7 +117,9 @@ impl S3Lock {
     ///
     /// Blocks up to the [`wait_limit`](S3LockBuilder::wait_limit), and 2 × `request_timeout` more
     /// if an attempt has then to be undone. Uncontended it sends one request if this client
-    /// released the lock last, else two.
+    /// released the lock last, else two. A client with an endpoint of its own checks the store before
+    /// its first acquire in a bucket ([`check_store`](S3Lock::check_store)), which counts within the
+    /// limit.
     ///
     /// Trouble with the store is waited out within the limit, with one exception: if no store has
     /// ever answered this client and no connection can be made, it fails at once, as a wrong
@@ -132,6 +135,7 @@ impl S3Lock {
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: as its message advises. If its outcome is unknown, the lock may
     ///   be held in this owner's name until the lease has run out.
+    /// * [`LockError::UnsafeStore`]: the store would break the lock. Keep locks elsewhere.
     /// * [`LockError::Foreign`]: choose another name.
     /// * [`LockError::Config`]: correct the owner, the settings or the environment.
     ///
@@ -188,6 +192,10 @@ impl S3Lock {
     /// `request_timeout`, and 2 × more if an attempt has then to be undone. If a guard of the same
     /// client holds the lock, no request is sent.
     ///
+    /// The first time at an endpoint of its own, the client [checks the store](S3Lock::check_store)
+    /// before that, or waits for another thread that does: that may sleep, and takes up to 6 ×
+    /// `request_timeout` more.
+    ///
     /// # Errors
     ///
     /// * [`LockError::Held`]: somebody has it. Try later, or wait with
@@ -243,6 +251,42 @@ impl S3Lock {
                 }
             }
         })
+    }
+
+    /// Finds out whether the store honours the conditions that the lock rests on, by writing to one
+    /// object beside the lock's, `{folder}/.s3-lock-check`, which is not deleted. About ten requests.
+    ///
+    /// A client with an endpoint of its own does so by itself, before it first locks anything in a
+    /// bucket, and refuses a store that would break the lock; unless it was told to
+    /// [`assume_conditional_writes`](crate::ClientBuilder::assume_conditional_writes). AWS is not
+    /// checked unless you call this. What was found is remembered for the bucket, with the form of ETag
+    /// that the store takes; each call asks anew.
+    ///
+    /// It shows that the store looks at the conditions. That it decides them atomically, no check
+    /// can show: ask its maker.
+    ///
+    /// Any number of clients may check at the same moment. Blocks for up to 6 × `request_timeout`:
+    /// what goes wrong on the way is tried again. Needs `s3:PutObject` and `s3:GetObject` on that key.
+    ///
+    /// # Errors
+    ///
+    /// * [`LockError::UnsafeStore`]: keep locks elsewhere.
+    /// * [`LockError::Storage`], as its message advises; nothing was found out.
+    /// * [`LockError::Foreign`]: something else is at that key. Move it away.
+    /// * [`LockError::Config`]: correct the settings or the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let report = lock.check_store()?;
+    /// println!("{report}");
+    /// assert!(report.uses_store_clock());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn check_store(&self) -> Result<StoreReport, LockError> {
+        self.core.client.run(self.core.check_store())
     }
 
     /// Looks at the lock: one request.

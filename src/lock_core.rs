@@ -49,9 +49,10 @@ impl Core {
     pub(crate) async fn take(
         self: &Arc<Core>,
         owner: &str,
-        limits: Limits,
+        mut limits: Limits,
         start: Instant,
     ) -> Result<LockGuard, LockError> {
+        self.vet(&mut limits, start).await?;
         let waits = limits.waits;
         let acquire = Acquire::new(self.claim(owner));
         let drive = self.drive(limits, start);
@@ -209,7 +210,12 @@ impl Core {
     }
 
     /// The error of an acquire whose time was up.
-    fn in_vain(&self, start: Instant, errors: Errors, holder: Option<LockInfo>) -> LockError {
+    pub(crate) fn in_vain(
+        &self,
+        start: Instant,
+        errors: Errors,
+        holder: Option<LockInfo>,
+    ) -> LockError {
         match errors.real() {
             // Others were faster, or had it all the time.
             None => self.timed_out(start, holder),
@@ -247,8 +253,9 @@ impl Core {
     pub(crate) fn defied(&self) -> LockError {
         let key = &self.location.key;
         let what = format!("the store refused a write of {key} although its condition held");
-        let hint =
-            "it does not honour If-Match and If-None-Match as S3 does: no lock can be kept there";
+        let hint = "it does not honour If-Match and If-None-Match as S3 does; S3Lock::check_store \
+                    tells in what, and sees to it where that is only the form of an ETag (without \
+                    assume_conditional_writes it runs by itself)";
         let error = StorageError::new(StorageErrorKind::Unexpected, what);
         error.with_hint(hint).into()
     }

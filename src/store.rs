@@ -47,7 +47,11 @@ pub struct Object {
 /// What is known of one attempt to write.
 #[derive(Debug)]
 pub enum Put {
-    Applied(ETag),
+    Applied {
+        etag: ETag,
+        /// The reply's `Date`.
+        date: Option<StoreSeconds>,
+    },
     Refused(Refusal, LockError),
     /// Nothing was written to the network.
     NotSent(LockError),

@@ -174,7 +174,10 @@ impl InMemoryStore {
             modified,
         };
         objects.by_location.insert(at.clone(), stored);
-        Put::Applied(etag)
+        Put::Applied {
+            etag,
+            date: Some(modified),
+        }
     }
 }
 

@@ -299,25 +299,30 @@ fn threads() {
         let lock = S3Lock::builder(BUCKET, name).client(client);
         lock.build().unwrap().acquire("child").unwrap()
     };
-    let mut counts = vec![background_threads()];
+    // A thread has its name a moment after it was started, and is gone a moment after its last guard.
+    let wait_for = |count| crate::eventually("as many threads", || background_threads() == count);
     let first = acquire("first", client.clone());
     let second = acquire("second", client.clone());
-    counts.push(background_threads());
+    let none = background_threads();
     first.keep_alive().unwrap();
     first.keep_alive().unwrap();
     second.on_lost(|_| ());
     second.keep_alive().unwrap();
-    counts.push(background_threads());
+    wait_for(1);
+    thread::sleep(Duration::from_millis(100));
+    let one_for_both = background_threads();
     drop(first);
-    counts.push(background_threads());
+    thread::sleep(Duration::from_millis(100));
+    let one_for_the_other = background_threads();
     drop(second);
-    crate::eventually("no thread is left", || background_threads() == 0);
+    wait_for(0);
     // From here on the guard is the last to know of the client.
     let third = acquire("third", client);
     third.keep_alive().unwrap();
-    counts.push(background_threads());
+    wait_for(1);
     third.release().unwrap();
-    crate::eventually("no thread is left", || background_threads() == 0);
+    wait_for(0);
+    let counts = [none, one_for_both, one_for_the_other];
     println!("complaint: {counts:?}");
 }
 

@@ -12,7 +12,7 @@ use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
 
 use crate::contention::Counter;
 use crate::support::{BUCKET, Server};
-use crate::{child, client};
+use crate::{checking_client, child};
 
 /// What every store must do. `client` makes an independent client each time.
 fn suite(bucket: &str, client: &dyn Fn() -> Client) {
@@ -62,7 +62,7 @@ fn the_store_in_memory_conforms() {
 #[test]
 fn the_server_of_these_tests_conforms() {
     let server = Server::start();
-    suite(BUCKET, &|| client(&server));
+    suite(BUCKET, &|| checking_client(&server));
 }
 
 /// The other server, and a bucket on it that is made anew for each test.
@@ -136,6 +136,21 @@ fn on_the_other_server_eight_processes_of_eight_threads_lose_no_increment() {
     let counter = Counter::new("other");
     child::count(8, 8, 25, counter.path(), &mut || other.command());
     assert_eq!(counter.value(), 8 * 8 * 25);
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
+    let other = Other::new("check");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
+                let report = lock.build().unwrap().check_store().unwrap();
+                assert!(report.is_safe() && report.uses_store_clock(), "{report}");
+            });
+        }
+    });
 }
 
 #[test]

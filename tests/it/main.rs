@@ -5,6 +5,7 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod check_store;
 mod child;
 mod conformance;
 mod contention;
@@ -36,11 +37,24 @@ use support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
 const NAME: &str = "nightly";
 const KEY: &str = "locks/nightly.lock";
 
-fn client_builder(server: &Server) -> ClientBuilder {
+/// The settings of a client that checks the store before it locks anything, as clients with an
+/// endpoint do.
+fn checking_builder(server: &Server) -> ClientBuilder {
     Client::builder()
         .endpoint(server.endpoint())
         .region(REGION)
         .credentials(ACCESS_KEY, SECRET_KEY, None)
+}
+
+fn checking_client(server: &Server) -> Client {
+    checking_builder(server)
+        .build()
+        .expect("the settings are valid")
+}
+
+/// The same without the check, for tests that count requests or script faults.
+fn client_builder(server: &Server) -> ClientBuilder {
+    checking_builder(server).assume_conditional_writes()
 }
 
 /// A client of its own, as another process would have.

@@ -13,9 +13,10 @@ const MARGIN: Duration = Duration::from_millis(2004);
 /// What a takeover by a waiter may take beyond lease and margins.
 const ALLOWANCE: Duration = Duration::from_millis(1500);
 
-/// When each write reached the server.
+/// When each write of the lock reached the server.
 fn writes(server: &Server) -> Vec<Instant> {
-    let writes = server.requests().into_iter().filter(|r| r.method == "PUT");
+    let requests = server.requests().into_iter();
+    let writes = requests.filter(|r| r.method == "PUT" && r.key == KEY);
     writes.map(|r| r.at).collect()
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use hyper1::header::IF_MATCH;
 use s3s::auth::{S3Auth, SecretKey, SimpleAuth};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::crypto::{Checksum, Md5};
@@ -11,6 +12,7 @@ use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
+use super::quirks::{Quirks, Told};
 use super::store::{Condition, Page, Query, Store, StoredObject};
 use super::{ACCESS_KEY, REGION, SECRET_KEY};
 
@@ -21,12 +23,12 @@ pub const MAX_BODY: usize = 16 << 20;
 const MAX_KEYS: i32 = 1_000;
 
 /// Builds the service that checks signatures and hands typed requests to the store.
-pub fn service(store: Arc<Store>) -> S3Service {
+pub fn service(store: Arc<Store>, quirks: Arc<Quirks>) -> S3Service {
     let mut config = S3Config::default();
     // s3s compares request times with the system's clock; this server does it with its own, which tests may set.
     config.presigned_url_max_skew_time_secs = u32::MAX;
 
-    let mut builder = S3ServiceBuilder::new(Backend { store });
+    let mut builder = S3ServiceBuilder::new(Backend { store, quirks });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(Keys(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY)));
     builder.build()
@@ -49,6 +51,7 @@ impl S3Auth for Keys {
 
 struct Backend {
     store: Arc<Store>,
+    quirks: Arc<Quirks>,
 }
 
 #[async_trait]
@@ -61,7 +64,7 @@ impl S3 for Backend {
         let object = self.store.get(&input.bucket, &input.key)?;
         Ok(S3Response::new(GetObjectOutput {
             content_length: Some(length(&object)),
-            e_tag: Some(typed_etag(&object.etag)),
+            e_tag: Some(self.quirks.named(typed_etag(&object.etag), Told::ToReader)),
             last_modified: Some(timestamp(&object)),
             body: Some(StreamingBlob::from(Body::from(object.body))),
             ..GetObjectOutput::default()
@@ -92,11 +95,14 @@ impl S3 for Backend {
             check_md5(&body, expected)?;
         }
         let condition = condition(input.if_match, input.if_none_match)?;
-        let etag = self
-            .store
-            .put(&input.bucket, &input.key, body, &condition)?;
+        let sent = request.headers.get(IF_MATCH);
+        let is_quoted = sent.is_some_and(|etag| etag.as_bytes().ends_with(b"\""));
+        let current = self.store.get(&input.bucket, &input.key).ok();
+        let condition = self.quirks.bend(condition, is_quoted, current.as_ref())?;
+        let put = self.store.put(&input.bucket, &input.key, body, &condition);
+        let etag = put.map_err(|error| self.quirks.refusal(error))?;
         Ok(S3Response::new(PutObjectOutput {
-            e_tag: Some(typed_etag(&etag)),
+            e_tag: Some(self.quirks.named(typed_etag(&etag), Told::ToWriter)),
             ..PutObjectOutput::default()
         }))
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use hyper1::body::{Bytes, Incoming};
 use hyper1::header::{DATE, ETAG, HeaderMap};
 use hyper1::http::request::Parts;
@@ -196,6 +197,9 @@ impl Exchange {
         let date = self.front.settings().date.clone();
         let date = match date {
             DateHeader::Clock => http_date(self.front.clock.now()),
+            DateHeader::Ahead(seconds) => {
+                http_date(self.front.clock.now() + TimeDelta::seconds(seconds))
+            }
             DateHeader::Fixed(text) => text,
             DateHeader::Absent => return,
         };

@@ -15,6 +15,7 @@ use super::connections::Connections;
 use super::faults::{Fault, Match};
 use super::front::Front;
 use super::journal::Request;
+use super::quirks::{Quirk, Quirks};
 use super::settings::{DateHeader, RegionReply};
 use super::store::{Condition, Store, StoredObject};
 
@@ -23,6 +24,7 @@ pub struct Server {
     address: SocketAddr,
     front: Arc<Front>,
     store: Arc<Store>,
+    quirks: Arc<Quirks>,
     connections: Arc<Connections>,
     runtime: runtime::Handle,
     stop: Option<oneshot::Sender<()>>,
@@ -43,7 +45,9 @@ impl Server {
         let clock = Arc::new(Clock::default());
         let store = Arc::new(Store::new(Arc::clone(&clock)));
         store.create_bucket(BUCKET);
-        let front = Arc::new(Front::new(clock, backend::service(Arc::clone(&store))));
+        let quirks = Arc::<Quirks>::default();
+        let service = backend::service(Arc::clone(&store), Arc::clone(&quirks));
+        let front = Arc::new(Front::new(clock, service));
         let connections = Arc::new(Connections::default());
 
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -57,6 +61,7 @@ impl Server {
             address,
             front,
             store,
+            quirks,
             connections,
             runtime: handle,
             stop: Some(stop),
@@ -77,6 +82,11 @@ impl Server {
     /// Sets what the replies say in `Date`.
     pub fn set_date(&self, date: DateHeader) {
         self.front.settings().date = date;
+    }
+
+    /// Has the store treat conditions as no S3 does; `None` mends it.
+    pub fn set_quirk(&self, quirk: impl Into<Option<Quirk>>) {
+        self.quirks.set(quirk.into());
     }
 
     /// Refuses requests signed for any other region than this; an empty text accepts all again.

@@ -10,6 +10,8 @@ pub enum DateHeader {
     Clock,
     /// No such header.
     Absent,
+    /// A clock of its own, this many seconds ahead of the server's, as a proxy has.
+    Ahead(i64),
     /// This text, whatever it is.
     Fixed(String),
 }

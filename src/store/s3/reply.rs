@@ -78,7 +78,10 @@ impl Reply {
         let error = || LockError::from(self.error(asked));
         match (self.status, self.code().as_deref()) {
             (200, _) if !self.is_error() => match self.etag {
-                Some(etag) => Put::Applied(ETag(etag)),
+                Some(etag) => Put::Applied {
+                    etag: ETag(etag),
+                    date: self.date,
+                },
                 None => Put::Unknown(self.unexpected(asked, "without an ETag").into()),
             },
             (200..300 | 500.., _) => Put::Unknown(error()),
@@ -315,7 +318,7 @@ mod tests {
 
     fn put(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> String {
         match reply(status, headers, body).into_put(&asked("PUT")) {
-            Put::Applied(etag) => format!("applied {}", etag.0),
+            Put::Applied { etag, .. } => format!("applied {}", etag.0),
             Put::Refused(refusal, _) => format!("{refusal:?}"),
             Put::NotSent(_) => "not sent".to_owned(),
             Put::Unknown(_) => "unknown".to_owned(),
