@@ -10,7 +10,7 @@ use std::{io, thread};
 
 use crate::checks;
 use crate::client_builder::ClientBuilder;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::held::Held;
 use crate::info::ListedLock;
@@ -18,11 +18,12 @@ use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
 use crate::lock::S3Lock;
-use crate::protocol::Condition;
+use crate::protocol::knowledge::Dated;
+use crate::protocol::{Condition, StoreSeconds};
 use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
 use crate::store::memory::InMemoryStore;
-use crate::store::{Location, Put, Store};
+use crate::store::{Found, Location, Put, Store};
 use crate::sync::lock;
 use crate::vetting::Vetting;
 
@@ -74,6 +75,8 @@ struct Inner {
     date_distrusted: AtomicBool,
     /// Which holdings are alive in this process.
     registry: Registry,
+    /// What the store's clock showed last.
+    last_date: Mutex<Option<Dated>>,
     /// What this client knows of each lock it has touched.
     locals: Mutex<HashMap<Location, Arc<Local>>>,
     background: Background,
@@ -85,6 +88,8 @@ struct Inner {
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made, unless the caller says otherwise.
 pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Why the store's clock is not to be trusted.
+pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
 /// Above this many locks, those that nobody uses are forgotten: that costs them one read each.
 const MAX_IDLE_LOCALS: usize = 10_000;
 
@@ -279,6 +284,7 @@ impl Client {
                 heard: AtomicBool::new(false),
                 vetting,
                 date_distrusted: AtomicBool::new(false),
+                last_date: Mutex::default(),
                 registry,
                 locals: Mutex::default(),
                 background: Background::default(),
@@ -289,6 +295,15 @@ impl Client {
 
     pub(crate) fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// Reads, and takes notice of the store's clock before anything is concluded from the reply.
+    pub(crate) async fn read(&self, at: &Location, limit: Duration) -> Result<Found, LockError> {
+        let sent = self.clock().now();
+        let found = self.store().read(at, limit).await?;
+        self.heard();
+        self.see_date(found.date(), sent);
+        Ok(found)
     }
 
     /// Writes under a condition, whose ETag is sent in the form that the bucket's store was found to
@@ -305,7 +320,25 @@ impl Client {
             (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
             _ => condition.clone(),
         };
-        self.store().write(at, body, &spelled, limit).await
+        let sent = self.clock().now();
+        let put = self.store().write(at, body, &spelled, limit).await;
+        if let Put::Applied { date, .. } = &put {
+            self.see_date(*date, sent);
+        }
+        put
+    }
+
+    /// Compares the `Date` of the reply that has just arrived with that of the one before: behind
+    /// one name there may be several proxies with clocks of their own.
+    fn see_date(&self, date: Option<StoreSeconds>, sent: Instant) {
+        let Some(date) = date else {
+            return;
+        };
+        let arrived = self.clock().now();
+        let before = lock(&self.inner.last_date).replace(Dated { sent, date });
+        if before.is_some_and(|before| before.is_outrun_by(date, arrived)) {
+            self.distrust_date(RAN_AHEAD);
+        }
     }
 
     pub(crate) fn vetting(&self) -> &Vetting {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::backoff::{self, Backoff};
-use crate::client::{Client, machine_error};
+use crate::client::{Client, RAN_AHEAD, machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
 use crate::info::LockInfo;
@@ -60,8 +60,6 @@ impl Limits {
 
 /// Pauses after trouble: short at first, because a lease may be running.
 pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
-
-const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
 
 /// One run of an operation.
 pub(crate) struct Drive<'a> {
@@ -219,7 +217,7 @@ impl<'a> Drive<'a> {
             return self.give_up();
         };
         let sent = self.client.clock().now();
-        let found = self.client.store().read(self.location, limit).await;
+        let found = self.client.read(self.location, limit).await;
         let sight = match found {
             Ok(Found::Absent { date }) => Sight::Absent { date },
             Ok(Found::Hidden { date, error }) => {
@@ -229,7 +227,6 @@ impl<'a> Drive<'a> {
             Ok(Found::Object(object)) => self.parse(object, sent),
             Err(error) => return Event::Read(Err(self.trouble(error, limit))),
         };
-        self.client.heard();
         if self.local.knowledge().observe(&sight) {
             self.client.distrust_date(RAN_AHEAD);
         }

@@ -35,6 +35,16 @@ pub enum Found {
     Object(Object),
 }
 
+impl Found {
+    /// The store's clock, as the reply showed it.
+    pub(crate) fn date(&self) -> Option<StoreSeconds> {
+        match self {
+            Found::Absent { date } | Found::Hidden { date, .. } => *date,
+            Found::Object(object) => object.date,
+        }
+    }
+}
+
 /// An object as one reply showed it.
 #[derive(Debug)]
 pub struct Object {

@@ -435,11 +435,8 @@ impl<'a> StoreCheck<'a> {
     async fn look(&mut self) -> Result<Sight, Stop> {
         loop {
             let limit = self.time_for_one()?;
-            match self.client.store().read(&self.at, limit).await {
-                Ok(found) => {
-                    self.client.heard();
-                    return self.sight(found);
-                }
+            match self.client.read(&self.at, limit).await {
+                Ok(found) => return self.sight(found),
                 Err(error) => match self.trouble(error, limit) {
                     Trouble::Passing => self.pause(Why::Trouble).await?,
                     Trouble::Lasting => return Err(Stop::Failed),

@@ -154,13 +154,32 @@ fn age_by_store(seen: &Seen, patience: &Patience, now: Instant) -> Duration {
     }
 }
 
-/// Whether the store's clock, as `Date` shows it, advanced more than this client's did between the
-/// sending of the first request and the arrival of the last reply: both dates are from in between.
 fn date_ran_ahead(first: &Sighting, seen: &Seen) -> bool {
     let (Some(from), Some(to)) = (first.date, seen.date) else {
         return false;
     };
-    let own = seen.arrived.at_most_since(first.sent);
-    let advanced = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
-    Duration::from_secs(advanced) > own + DATE_TOLERANCE
+    let first = Dated {
+        sent: first.sent,
+        date: from,
+    };
+    first.is_outrun_by(to, seen.arrived)
+}
+
+/// What the store's clock showed in the reply to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dated {
+    /// When the request was about to be sent.
+    pub sent: Instant,
+    pub date: StoreSeconds,
+}
+
+impl Dated {
+    /// Whether the store's clock, as `Date` shows it, advanced more until a later reply than this
+    /// client's did between the sending of the first request and the arrival of the later reply:
+    /// both dates are from in between.
+    pub fn is_outrun_by(&self, later: StoreSeconds, arrived: Instant) -> bool {
+        let own = arrived.at_most_since(self.sent);
+        let advanced = u64::try_from(later.saturating_sub(self.date)).unwrap_or(0);
+        Duration::from_secs(advanced) > own + own / RATE_SHARE + DATE_TOLERANCE
+    }
 }

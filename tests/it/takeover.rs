@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use s3_lock::{LockError, LockStatus, StorageErrorKind};
 
 use crate::support::{DateHeader, Fault, Match, Server};
-use crate::{KEY, builder, child, client, lock, requests_of, short_lock, storage};
+use crate::{KEY, builder, child, client, lock, lock_of, requests_of, short_lock, storage};
 
 const LEASE: Duration = Duration::from_secs(2);
 /// The default `clock_margin`, and lease / 500.
@@ -161,6 +161,20 @@ fn a_date_that_runs_ahead_is_believed_no_longer() {
         observer.try_acquire("thief"),
         Err(LockError::Held(_))
     ));
+}
+
+#[test]
+fn a_date_that_ran_ahead_since_the_last_reply_takes_no_lock_that_was_never_seen_before() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("alive").unwrap();
+    let newcomer = client(&server);
+    let other = s3_lock::S3Lock::builder(crate::support::BUCKET, "other").client(newcomer.clone());
+    drop(other.build().unwrap().acquire("newcomer").unwrap());
+    // Behind the same name, a second proxy whose clock is ten minutes ahead.
+    server.set_date(DateHeader::Ahead(600));
+    let refused = lock_of(&newcomer).try_acquire("newcomer");
+    assert!(matches!(refused, Err(LockError::Held(_))), "{refused:?}");
+    guard.verify().unwrap();
 }
 
 #[test]
