@@ -22,6 +22,7 @@ use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::request_counts::RequestCounts;
 use crate::runtime::Runtime;
+use crate::shared_failure::SharedFailure;
 use crate::store::memory::InMemoryStore;
 use crate::store::{Found, Location, Put, Store};
 use crate::sync::lock;
@@ -75,6 +76,8 @@ struct Inner {
     date_distrusted: AtomicBool,
     /// Which holdings are alive in this process.
     registry: Registry,
+    /// What those who wait for their turn need not find out one after another.
+    failure: SharedFailure,
     /// What the store's clock showed last.
     last_date: Mutex<Option<Dated>>,
     /// What this client knows of each lock it has touched.
@@ -284,6 +287,7 @@ impl Client {
                 heard: AtomicBool::new(false),
                 vetting,
                 date_distrusted: AtomicBool::new(false),
+                failure: SharedFailure::default(),
                 last_date: Mutex::default(),
                 registry,
                 locals: Mutex::default(),
@@ -343,6 +347,10 @@ impl Client {
 
     pub(crate) fn vetting(&self) -> &Vetting {
         &self.inner.vetting
+    }
+
+    pub(crate) fn failure(&self) -> &SharedFailure {
+        &self.inner.failure
     }
 
     pub(crate) fn clock(&self) -> &Clock {

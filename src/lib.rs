@@ -164,6 +164,7 @@ mod record;
 mod request_counts;
 mod request_prices;
 mod runtime;
+mod shared_failure;
 mod storage_error;
 mod store;
 mod store_check;

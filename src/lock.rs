@@ -243,13 +243,17 @@ impl S3Lock {
             if let Some(holder) = core.local_holder() {
                 log::info!("waiting: {holder}");
             }
-            match place.turn(clock, &core.patience(), &mut limits).await {
-                Ok(()) => core.take(owner, limits, start).await,
-                Err(held) => {
-                    let holder = held.map(|known| core.info(known.record, known.free_in));
-                    Err(core.timed_out(start, holder))
-                }
+            if let Err(held) = place.turn(clock, &core.patience(), &mut limits).await {
+                let holder = held.map(|known| core.info(known.record, known.free_in));
+                return Err(core.timed_out(start, holder));
             }
+            let failure = core.client.failure();
+            if let Some(error) = failure.since(start) {
+                return Err(error.into());
+            }
+            let taken = core.take(owner, limits, start).await;
+            failure.note(taken.as_ref().err(), clock.now());
+            taken
         })
     }
 

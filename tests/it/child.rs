@@ -189,6 +189,7 @@ fn plays_its_part() {
         Ok("fork") => fork(),
         Ok("threads") => threads(),
         Ok("thousand") => thousand(),
+        Ok("crowd") => crate::environment::crowd(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
         Ok(other) => panic!("no such part: {other}"),

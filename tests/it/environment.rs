@@ -1,6 +1,7 @@
 //! What the store or the environment has wrong, told so that the reader knows what to do.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use s3_lock::{Client, LockError, S3Lock, StorageErrorKind};
@@ -383,5 +384,47 @@ fn a_secret_is_never_shown() {
             !shown.contains(SECRET_KEY) && !shown.contains("hunter2"),
             "{shown}"
         );
+    }
+}
+
+/// What a child without credentials does: eight threads at once ask for locks, and it says how long
+/// the last of them had to wait, in milliseconds.
+pub fn crowd() {
+    let client = s3_lock::Client::new().unwrap();
+    let same = lock_of(&client);
+    let another = |number: usize| {
+        let lock = S3Lock::builder(BUCKET, format!("lock-{number}")).client(client.clone());
+        lock.build().unwrap()
+    };
+    let all_fail = |ask: &(dyn Fn(usize) -> bool + Sync)| {
+        let start = Instant::now();
+        thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || assert!(ask(number)));
+            }
+        });
+        start.elapsed().as_millis()
+    };
+    let is_told = |got| matches!(got, Err(LockError::Config(e)) if e.field() == "credentials");
+    let tries = all_fail(&|number| is_told(another(number).try_acquire("me").map(drop)));
+    let queue = all_fail(&|_| is_told(same.acquire("me").map(drop)));
+    println!("complaint: {tries} {queue}");
+}
+
+#[test]
+fn without_credentials_a_crowd_is_told_as_soon_as_a_single_one() {
+    let server = Server::start();
+    // An address that accepts and never answers, where an instance's metadata would be.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = child::bare_command("crowd");
+    command
+        .env("AWS_ENDPOINT_URL_S3", server.endpoint())
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent)
+        .env("HOME", "/nonexistent");
+    for took in child::complaint(command).split(' ') {
+        let took: u64 = took.parse().unwrap();
+        assert!(took < 3_000, "the last was told after {took} ms");
     }
 }
