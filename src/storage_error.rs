@@ -139,6 +139,10 @@ impl StorageError {
         self
     }
 
+    pub(crate) fn is_before_sending(&self) -> bool {
+        self.0.before_sending
+    }
+
     /// Whether it is something that the store said, and not that nothing was heard of it.
     pub(crate) fn is_answer(&self) -> bool {
         use StorageErrorKind::{Local, NoAnswer, Unreachable};

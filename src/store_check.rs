@@ -60,6 +60,8 @@ pub(crate) struct StoreCheck<'a> {
     at: Location,
     start: Instant,
     limit: Duration,
+    /// Whether to wait for what is needed before the store can be asked at all.
+    patient: bool,
     /// After trouble with the store.
     pauses: Backoff,
     /// While others check as well.
@@ -177,6 +179,8 @@ impl Tried {
     fn dates(&self) -> Dates {
         let date = match &self.told {
             Told::Applied { date, .. } if self.is_in_place() => *date,
+            // There will be no better answer.
+            Told::Nonsense(_) if self.is_in_place() => return Dates::Missing,
             _ => return Dates::Untold,
         };
         match (date, self.after.modified) {
@@ -192,6 +196,7 @@ impl<'a> StoreCheck<'a> {
     /// A check next to the lock at `lock` that takes no longer than `limit`.
     pub(crate) fn new(client: &'a Client, lock: &Location, limit: Duration) -> StoreCheck<'a> {
         StoreCheck {
+            patient: true,
             client,
             at: scratch(lock),
             start: client.clock().now(),
@@ -200,6 +205,14 @@ impl<'a> StoreCheck<'a> {
             detours: Backoff::new(DETOUR.0, DETOUR.1),
             errors: Errors::default(),
             nonsense: 0,
+        }
+    }
+
+    /// A check for a call that does not wait.
+    pub(crate) fn impatient(self) -> StoreCheck<'a> {
+        StoreCheck {
+            patient: false,
+            ..self
         }
     }
 
@@ -477,8 +490,12 @@ impl<'a> StoreCheck<'a> {
 
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
         let hurried = limit < self.client.request_timeout();
+        let early = matches!(&error, LockError::Storage(e) if e.is_before_sending());
         let error = Self::explain(error);
-        self.errors.trouble(self.client, error, hurried)
+        match self.errors.trouble(self.client, error, hurried) {
+            Trouble::Passing if early && !self.patient => Trouble::Lasting,
+            trouble => trouble,
+        }
     }
 
     fn fail(&mut self, error: LockError) -> Stop {

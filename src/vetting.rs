@@ -78,26 +78,29 @@ impl Core {
     pub(crate) async fn check_store(&self) -> Result<StoreReport, LockError> {
         let bucket = self.client.vetting().bucket(&self.location.bucket);
         let limit = CHECK_REQUESTS * self.client.request_timeout();
-        let report = self.ask(&bucket, limit, |_| None).await;
+        let report = self.ask(&bucket, limit, false, |_| None).await;
         safe(report.map_err(|no_verdict| self.failed(no_verdict.errors))?)
     }
 
     /// Lets nobody lock anything in a store that would break the lock: asks the store where that
     /// is due, and remembers what it found.
     pub(crate) async fn vet(&self, limits: &mut Limits, start: Instant) -> Result<(), LockError> {
-        if !self.client.vetting().is_due {
-            return Ok(());
-        }
         let bucket = self.client.vetting().bucket(&self.location.bucket);
         if bucket.is_known_safe() {
             return Ok(());
+        }
+        if !self.client.vetting().is_due {
+            // Unless somebody has asked, and should have heeded the answer.
+            return bucket.verdict().map_or(Ok(()), |r| safe(r).map(drop));
         }
         let began = self.client.clock().now();
         let limit = match limits.waits {
             true => limits.total.saturating_sub(began.at_most_since(start)),
             false => CHECK_REQUESTS * self.client.request_timeout(),
         };
-        let report = self.ask(&bucket, limit, Bucket::verdict).await;
+        let report = self
+            .ask(&bucket, limit, limits.waits, Bucket::verdict)
+            .await;
         if !limits.waits {
             // One attempt is given time for its own few requests, from here on.
             limits.total += self.client.clock().now().at_most_since(began);
@@ -116,6 +119,7 @@ impl Core {
         &self,
         bucket: &Bucket,
         limit: Duration,
+        patient: bool,
         known: impl Fn(&Bucket) -> Option<StoreReport>,
     ) -> Result<StoreReport, NoVerdict> {
         let clock = self.client.clock();
@@ -136,6 +140,10 @@ impl Core {
         }
         let left = limit.saturating_sub(clock.now().at_most_since(start));
         let check = StoreCheck::new(&self.client, &self.location, left);
+        let check = match patient {
+            true => check,
+            false => check.impatient(),
+        };
         let report = check.run().await.inspect_err(|no_verdict| {
             let failure = self.client.failure();
             failure.note(no_verdict.errors.last(), clock.now());

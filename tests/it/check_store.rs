@@ -587,3 +587,22 @@ fn behind_a_proxy_with_a_clock_of_its_own_a_dead_holder_falls_to_who_watched_for
     let lease_and_margin = Duration::from_millis(4004);
     assert!(start.elapsed() > lease_and_margin, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_store_that_never_names_the_version_written_is_used_without_its_clock() {
+    let server = server(None);
+    server.fault(Match::put().always(), Fault::StripEtag);
+    let lock = checking_lock(&server);
+    let report = lock.check_store().unwrap();
+    assert!(!report.uses_store_clock());
+    assert!(scratch_requests(&server).len() < 50);
+    lock.try_acquire("me").unwrap().release().unwrap();
+}
+
+#[test]
+fn what_a_check_found_counts_for_a_client_that_would_not_have_asked() {
+    let server = server(Quirk::IgnoresIfMatch);
+    let lock = lock(&server);
+    unsafe_report(lock.check_store().unwrap_err());
+    unsafe_report(lock.try_acquire("me").unwrap_err());
+}

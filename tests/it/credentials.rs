@@ -73,10 +73,7 @@ fn shows_a_secret(text: &str) -> bool {
 
 fn lock() -> S3Lock {
     let milliseconds = env::var(TIMEOUT).map_or(5000, |t| t.parse().unwrap());
-    // The check of the store would come first, and take its own time.
-    let client = Client::builder()
-        .assume_conditional_writes()
-        .request_timeout(Duration::from_millis(milliseconds));
+    let client = Client::builder().request_timeout(Duration::from_millis(milliseconds));
     let client = client.build().expect("the parent set what is needed");
     // Short enough for a test that waits in vain.
     let builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
