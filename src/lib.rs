@@ -154,6 +154,7 @@ mod info;
 #[doc(hidden)]
 pub mod internals;
 mod keep_alive;
+mod lineage;
 mod listeners;
 mod living;
 mod local;
@@ -164,6 +165,7 @@ mod record;
 mod request_counts;
 mod request_prices;
 mod runtime;
+mod session;
 mod storage_error;
 mod store;
 mod store_check;
