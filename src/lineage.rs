@@ -62,9 +62,9 @@ impl<T> Place<T> {
 
     /// Takes it for a process, unless it is another's.
     fn take(&self, process: u32) -> bool {
-        let taken =
-            self.process
-                .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
+        let taken = self
+            .process
+            .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
         matches!(taken, Ok(_)) || taken == Err(process)
     }
 }

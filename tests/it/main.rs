@@ -13,6 +13,7 @@ mod credentials;
 mod drops;
 mod environment;
 mod force_release;
+mod forks;
 mod holding;
 mod keep_alive;
 mod listing;
