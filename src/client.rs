@@ -22,7 +22,7 @@ use crate::store::memory::InMemoryStore;
 /// runtime, and one for as long as there are guards that are
 /// [kept alive](crate::LockGuard::keep_alive) or whose loss
 /// [is to be told](crate::LockGuard::on_lost).
-/// Clones are the same client.
+/// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the
 /// first of them asks the store. So make one client and share it.
@@ -195,7 +195,7 @@ impl Client {
     }
 
     /// How many requests this client and its clones have sent since it was made, and how they went: to
-    /// watch what locks cost. Sends nothing and does not block.
+    /// watch what locks cost. A forked child counts its own. Sends nothing and does not block.
     ///
     /// # Examples
     ///

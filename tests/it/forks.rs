@@ -44,6 +44,7 @@ pub fn play(part: &str) {
             drop((client, lock, guard));
             process::exit(0)
         }),
+        "drops all" => drops_all(),
         "kept alive" => kept_alive(),
         "busy" => busy(),
         "memory" => memory(),
@@ -162,21 +163,42 @@ fn a_childs_end_changes_nothing_for_its_parent_however_it_comes() {
 fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
     let client = Client::new().unwrap();
     let lock = lock_of(&client);
-    let mut guard = Some(lock.acquire("parent").unwrap());
+    let guard = lock.acquire("parent").unwrap();
     let sent = client.request_counts();
-    let forked = Forked::new(|| {
+    let mut all = Some((client, lock, guard));
+    Forked::new(|| {
+        let (client, lock, guard) = all.take().unwrap();
         assert_eq!(client.request_counts(), RequestCounts::default());
         drop(named(&client, "childs").acquire("child").unwrap());
-        leave(client.clone(), lock.clone(), guard.take().unwrap());
-    });
-    forked.ends_well();
-    let guard = guard.unwrap();
+        leave(client, lock, guard);
+    })
+    .ends_well();
+    let (client, lock, guard) = all.unwrap();
     guard.verify().unwrap();
     guard.renew().unwrap();
     guard.release().unwrap();
     let sent = client.request_counts().since(sent);
     assert_eq!((sent.reads().total(), sent.writes().total()), (1, 2));
     drop(lock.try_acquire("parent").unwrap());
+}
+
+#[test]
+fn a_child_that_drops_all_there_is_of_a_client_takes_nothing_of_its_parents_apart() {
+    let server = Server::start();
+    play_in(&server, "drops all");
+    let requests = requests_about(&server, crate::NAME);
+    assert_eq!((requests.len(), connections(&requests).len()), (4, 1));
+}
+
+/// No guard keeps anything in the child: these are the last references there.
+fn drops_all() {
+    let client = Client::new().unwrap();
+    let lock = lock_of(&client);
+    lock.status().unwrap();
+    let mut all = Some((client, lock));
+    Forked::new(|| drop(all.take())).ends_well();
+    let (_client, lock) = all.unwrap();
+    lock.acquire("parent").unwrap().release().unwrap();
 }
 
 #[test]
@@ -396,7 +418,7 @@ fn busy() {
                 let lock = named(&client, "childs");
                 let limit = Duration::from_secs(20);
                 drop(lock.acquire_within("child", limit).unwrap());
-                drop(locks[0].acquire_within("child", limit).unwrap());
+                locks[0].status().unwrap();
             })
             .ends_well();
         }
