@@ -132,8 +132,11 @@
 //! own, and leaves its parent's alone: their memory and their open sockets (which an `exec` closes) stay
 //! with the child until its end. That goes on from child to child for eight processes of one line that
 //! use the client; the ninth is told to make a new one, as a [`LockError::Config`]. A store in memory is
-//! not shared with a child, and refuses it in the same way. While a call is under way in the same
-//! thread (from a logger, say) do not fork.
+//! not shared with a child, and refuses it in the same way.
+//!
+//! The parent may have threads, and may be in the midst of calls on them: the child waits for nothing
+//! that they had locked in this crate. What the C library and others had locked is theirs to see to;
+//! where you can, fork while there is one thread.
 //!
 //! # Implementation
 //!

@@ -134,6 +134,15 @@ pub fn count(
     }
 }
 
+/// Runs a part in a process of its own, which must end well.
+pub fn play(parts: &str, part: &str, server: &Server) {
+    let mut command = command(&format!("{parts}: {part}"), &server.endpoint());
+    let output = command.output().expect("this binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+}
+
 /// What a child in the part `complain` says of its attempt to take the lock.
 pub fn complaint(mut command: Command) -> String {
     let output = command.output().expect("this binary runs");
@@ -189,10 +198,14 @@ fn plays_its_part() {
         Ok("thousand") => thousand(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
-        Ok(other) => match other.strip_prefix(crate::forks::PARTS) {
-            Some(part) => crate::forks::play(part),
-            None => panic!("no such part: {other}"),
-        },
+        Ok(other) => {
+            let part = other.split_once(": ");
+            match part {
+                Some((crate::forks::PARTS, part)) => crate::forks::play(part),
+                Some((crate::signals::PARTS, part)) => crate::signals::play(part),
+                _ => panic!("no such part: {other}"),
+            }
+        }
         Err(_) => {}
     }
 }

@@ -17,16 +17,7 @@ use crate::support::{BUCKET, Request, Server};
 use crate::{builder, eventually, leased, lock_of};
 
 /// What the parts of these tests are called by.
-pub const PARTS: &str = "fork: ";
-
-/// Runs a part in a process of its own, which must not complain.
-fn play_in(server: &Server, part: &str) {
-    let mut command = child::command(&format!("{PARTS}{part}"), &server.endpoint());
-    let output = command.output().expect("this binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{out}\n{err}");
-}
+pub const PARTS: &str = "fork";
 
 /// In the process of its own.
 pub fn play(part: &str) {
@@ -117,7 +108,7 @@ fn connections(requests: &[Request]) -> Vec<u64> {
 
 #[test]
 fn a_forked_child_locks_with_the_client_that_it_inherited() {
-    play_in(&Server::start(), "works");
+    child::play(PARTS, "works", &Server::start());
 }
 
 fn works() {
@@ -145,7 +136,7 @@ fn works() {
 #[test]
 fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
     let server = Server::start();
-    play_in(&server, "returns");
+    child::play(PARTS, "returns", &server);
     let parent = connections(&requests_about(&server, crate::NAME));
     let child = connections(&requests_about(&server, "childs"));
     assert_eq!((parent.len(), child.len()), (1, 1));
@@ -155,7 +146,7 @@ fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents
 #[test]
 fn a_childs_end_changes_nothing_for_its_parent_however_it_comes() {
     for part in ["killed", "returns", "exits"] {
-        play_in(&Server::start(), part);
+        child::play(PARTS, part, &Server::start());
     }
 }
 
@@ -185,7 +176,7 @@ fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
 #[test]
 fn a_child_that_drops_all_there_is_of_a_client_takes_nothing_of_its_parents_apart() {
     let server = Server::start();
-    play_in(&server, "drops all");
+    child::play(PARTS, "drops all", &server);
     let requests = requests_about(&server, crate::NAME);
     assert_eq!((requests.len(), connections(&requests).len()), (4, 1));
 }
@@ -203,7 +194,7 @@ fn drops_all() {
 
 #[test]
 fn what_a_parent_holds_is_refused_to_its_child_as_to_any_other_process() {
-    play_in(&Server::start(), "refused");
+    child::play(PARTS, "refused", &Server::start());
 }
 
 fn refused() {
@@ -228,7 +219,7 @@ fn refused() {
 #[test]
 fn a_parents_guard_does_nothing_in_its_child() {
     let server = Server::start();
-    play_in(&server, "inert");
+    child::play(PARTS, "inert", &server);
     // The parent's, for its guard's sake: acquired, verified, released.
     let requests = requests_about(&server, crate::NAME);
     let sent: Vec<_> = requests.iter().map(|r| r.method.as_str()).collect();
@@ -259,7 +250,7 @@ fn inert() {
 
 #[test]
 fn a_child_has_its_turn_when_its_parent_has_released_the_lock() {
-    play_in(&Server::start(), "waits");
+    child::play(PARTS, "waits", &Server::start());
 }
 
 fn waits() {
@@ -284,7 +275,7 @@ fn waits() {
 
 #[test]
 fn a_daemon_that_forked_twice_locks_with_the_client_that_it_inherited() {
-    play_in(&Server::start(), "daemon");
+    child::play(PARTS, "daemon", &Server::start());
 }
 
 fn daemon() {
@@ -314,7 +305,7 @@ fn daemon() {
 
 #[test]
 fn a_childs_child_and_its_child_lock_with_what_they_inherited() {
-    play_in(&Server::start(), "generations");
+    child::play(PARTS, "generations", &Server::start());
 }
 
 /// Each holds a lock of its own while it forks, and so has all of a client to leave to the next.
@@ -340,7 +331,7 @@ fn descend(client: &Client, left: u32) {
 
 #[test]
 fn after_eight_generations_that_used_a_client_the_ninth_is_told_to_make_a_new_one() {
-    play_in(&Server::start(), "too many");
+    child::play(PARTS, "too many", &Server::start());
 }
 
 fn too_many(generation: u32) {
@@ -365,7 +356,7 @@ fn too_many(generation: u32) {
 
 #[test]
 fn a_parent_that_renews_in_the_background_goes_on_while_its_children_come_and_go() {
-    play_in(&Server::start(), "kept alive");
+    child::play(PARTS, "kept alive", &Server::start());
 }
 
 fn kept_alive() {
@@ -392,7 +383,7 @@ fn kept_alive() {
 
 #[test]
 fn a_child_waits_for_nothing_that_a_thread_of_its_parent_had_locked() {
-    play_in(&Server::start(), "busy");
+    child::play(PARTS, "busy", &Server::start());
 }
 
 /// Forks while other threads are in the midst of everything that a client does.
@@ -428,7 +419,7 @@ fn busy() {
 
 #[test]
 fn a_client_that_was_made_for_its_children_alone_works_in_all_of_them() {
-    play_in(&Server::start(), "before use");
+    child::play(PARTS, "before use", &Server::start());
 }
 
 fn before_use() {
@@ -447,7 +438,7 @@ fn before_use() {
 
 #[test]
 fn a_store_in_memory_is_not_its_childrens() {
-    play_in(&Server::start(), "memory");
+    child::play(PARTS, "memory", &Server::start());
 }
 
 fn memory() {

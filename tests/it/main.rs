@@ -24,6 +24,7 @@ mod on_lost;
 mod reclaim;
 mod request_counts;
 mod requests;
+mod signals;
 mod takeover;
 
 #[path = "../support/mod.rs"]
