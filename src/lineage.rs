@@ -108,7 +108,7 @@ mod tests {
         let (begun, begins) = mpsc::channel();
         let (end, ended) = mpsc::channel::<()>();
         thread::scope(|scope| {
-            let making = || {
+            let making = move || {
                 begun.send(()).unwrap();
                 let _ = ended.recv();
                 "parent"
