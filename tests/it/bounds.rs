@@ -3,6 +3,7 @@
 
 use std::mem;
 use std::net::TcpListener;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -141,38 +142,47 @@ fn scene(server: &Server, builder: ClientBuilder) -> Scene {
     }
 }
 
-/// Runs each case on a thread of its own, and tells of all that took too long.
-fn assert_bounds(
-    cases: impl IntoIterator<Item = (&'static Case, Box<dyn FnOnce() -> Taken + Send>)>,
-) {
-    let running: Vec<_> = cases
+/// Where a case is played, and what is wrong there.
+struct Stage {
+    scene: Scene,
+    kind: String,
+    /// How much longer than the case says it may take here.
+    more: Duration,
+    _server: Server,
+}
+
+type Prepare = Box<dyn FnOnce() -> Stage + Send>;
+
+/// Plays each case on a thread of its own, all at once when all are ready, and tells of those that took
+/// too long.
+fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Prepare)>) {
+    // To start dozens of servers keeps a machine busy enough to make others late.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let cases: Vec<_> = cases.into_iter().collect();
+    let ready = Arc::new(Barrier::new(cases.len()));
+    let play = |(case, prepare): (&'static Case, Prepare)| {
+        let ready = ready.clone();
+        thread::spawn(move || {
+            let mut stage = prepare();
+            ready.wait();
+            let start = Instant::now();
+            (case.call)(&mut stage.scene);
+            let (took, most) = (start.elapsed(), case.most + stage.more);
+            // Nothing of it is to be given back.
+            mem::forget(stage.scene);
+            let late = || format!("{} ({}): {took:?}, not {most:?}", case.name, stage.kind);
+            (took > most + SLACK).then(late)
+        })
+    };
+    let playing: Vec<_> = cases.into_iter().map(play).collect();
+    let late: Vec<_> = playing
         .into_iter()
-        .map(|(case, run)| (case, thread::spawn(run)))
+        .filter_map(|thread| thread.join().unwrap())
         .collect();
-    let mut late = Vec::new();
-    for (case, thread) in running {
-        let (took, kind) = thread.join().unwrap();
-        if took > case.most + SLACK {
-            late.push(format!(
-                "{} ({kind}): {took:?}, not {:?}",
-                case.name, case.most
-            ));
-        }
-    }
     assert!(late.is_empty(), "{late:#?}");
 }
 
-/// How long a call took, and where.
-type Taken = (Duration, String);
-
-fn timed(case: &Case, mut scene: Scene, kind: String) -> Taken {
-    let start = Instant::now();
-    (case.call)(&mut scene);
-    let took = start.elapsed();
-    // Nothing of it is to be given back.
-    mem::forget(scene);
-    (took, kind)
-}
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn of_calls_to_a_peer_that_accepts_and_never_answers() {
@@ -181,18 +191,26 @@ fn of_calls_to_a_peer_that_accepts_and_never_answers() {
     let cases = CALLS.iter().chain(&TRY).chain([&TRY_WITH_CHECK]);
     assert_bounds(cases.map(|case| {
         let endpoint = endpoint.clone();
-        let run = move || {
+        let prepare = move || {
             let server = Server::start();
-            let checks = case.name == TRY_WITH_CHECK.name;
-            let builder = match checks {
+            let builder = match case.name == TRY_WITH_CHECK.name {
                 true => checking_builder(&server),
                 false => client_builder(&server),
             };
             let scene = scene(&server, builder.endpoint(endpoint));
-            timed(case, scene, "silent".to_owned())
+            stage(server, scene, "silent")
         };
-        (case, Box::new(run) as Box<_>)
+        (case, Box::new(prepare) as Prepare)
     }));
+}
+
+fn stage(server: Server, scene: Scene, kind: &str) -> Stage {
+    Stage {
+        scene,
+        kind: kind.to_owned(),
+        more: Duration::ZERO,
+        _server: server,
+    }
 }
 
 #[test]
@@ -212,57 +230,53 @@ fn of_calls_to_a_store_that_stalls() {
         ),
         ("no read is done", Match::get(), Fault::Stall(FOR_EVER)),
     ];
-    let mut runs = Vec::new();
+    let mut cases = Vec::new();
     for (kind, rule, fault) in stalls {
         for case in CALLS.iter().chain(&TRY).chain(&GUARDED) {
             let (rule, fault) = (rule.clone().always(), fault.clone());
-            let run = move || {
+            let prepare = move || {
                 let server = Server::start();
                 let mut scene = scene(&server, client_builder(&server));
                 scene.guard = Some(named(&scene.client, "mine").acquire("me").unwrap());
                 server.fault(rule, fault);
-                timed(case, scene, kind.to_owned())
+                stage(server, scene, kind)
             };
-            runs.push((case, Box::new(run) as Box<_>));
+            cases.push((case, Box::new(prepare) as Prepare));
         }
     }
-    assert_bounds(runs);
+    assert_bounds(cases);
 }
 
 #[test]
 fn of_a_try_whose_check_of_the_store_stalls() {
-    let runs = (0..12).map(|skipped| {
-        let run = move || {
+    assert_bounds((0..12).map(|skipped| {
+        let prepare = move || {
             let server = Server::start();
             let scene = scene(&server, checking_builder(&server));
             server.fault(Match::any().skip(skipped).always(), Fault::Stall(FOR_EVER));
-            timed(&TRY_WITH_CHECK, scene, format!("after {skipped} requests"))
+            stage(server, scene, &format!("after {skipped} requests"))
         };
-        (&TRY_WITH_CHECK, Box::new(run) as Box<_>)
-    });
-    assert_bounds(runs);
+        (&TRY_WITH_CHECK, Box::new(prepare) as Prepare)
+    }));
 }
 
 #[test]
 fn of_a_renewal_that_stalls_short_of_its_deadline() {
     static RENEW: Case = case("renew", Duration::ZERO, |s| drop(guard(s).renew()));
-    let runs = [100, 300, 600].map(|left| {
-        let run = move || {
+    let most = [300, 600].map(Duration::from_millis);
+    assert_bounds(most.map(|left| {
+        let prepare = move || {
             let server = Server::start();
             let mut scene = scene(&server, client_builder(&server));
-            let lock = leased(&scene.client, 2_000).build().unwrap();
+            let lock = leased(&scene.client, 3_000).build().unwrap();
             scene.guard = Some(lock.acquire("me").unwrap());
             server.fault(Match::any().always(), Fault::Stall(FOR_EVER));
-            thread::sleep(
-                guard(&scene)
-                    .remaining()
-                    .saturating_sub(Duration::from_millis(left)),
-            );
-            let left = guard(&scene).remaining();
-            let (took, kind) = timed(&RENEW, scene, format!("{left:?} left"));
-            (took.saturating_sub(left), kind)
+            thread::sleep(guard(&scene).remaining().saturating_sub(left));
+            Stage {
+                more: left,
+                ..stage(server, scene, &format!("{left:?} left"))
+            }
         };
-        (&RENEW, Box::new(run) as Box<_>)
-    });
-    assert_bounds(runs);
+        (&RENEW, Box::new(prepare) as Prepare)
+    }));
 }
