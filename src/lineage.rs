@@ -65,7 +65,7 @@ impl<T> Place<T> {
         let taken = self
             .process
             .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
-        matches!(taken, Ok(_)) || taken == Err(process)
+        taken.is_ok() || taken == Err(process)
     }
 }
 
