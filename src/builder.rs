@@ -415,7 +415,7 @@ impl S3LockBuilder {
             Some(client) => client,
             None => Client::new()?,
         };
-        client.check_process()?;
+        let session = client.session()?;
         let allowance = self.acquire_allowance;
         let allowance = allowance.unwrap_or(2 * client.request_timeout());
         within("acquire_allowance", allowance, millisecond, MAX_SPAN)?;
@@ -436,6 +436,7 @@ impl S3LockBuilder {
         }
         Ok(S3Lock::from_parts(
             client,
+            session,
             location,
             Settings {
                 max_operation: self.max_operation,

@@ -1,32 +1,18 @@
 //! The client: one connection pool, one set of credentials, one private runtime.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 
 use crate::checks;
 use crate::client_builder::ClientBuilder;
-use crate::clock::{Clock, Instant};
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
-use crate::held::Held;
 use crate::info::ListedLock;
-use crate::keep_alive::Background;
-use crate::living::Registry;
-use crate::local::Local;
+use crate::lineage::{GENERATIONS, Lineage};
 use crate::lock::S3Lock;
-use crate::protocol::knowledge::Dated;
-use crate::protocol::{Condition, StoreSeconds};
 use crate::request_counts::RequestCounts;
-use crate::runtime::Runtime;
-use crate::shared_failure::SharedFailure;
+use crate::session::{Recipe, Session};
 use crate::store::memory::InMemoryStore;
-use crate::store::{Found, Location, Put, Store};
-use crate::sync::lock;
-use crate::vetting::Vetting;
 
 /// A connection to one store, shared by any number of locks.
 ///
@@ -36,7 +22,7 @@ use crate::vetting::Vetting;
 /// runtime, and one for as long as there are guards that are
 /// [kept alive](crate::LockGuard::keep_alive) or whose loss
 /// [is to be told](crate::LockGuard::on_lost).
-/// Clones are the same client.
+/// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the
 /// first of them asks the store. So make one client and share it.
@@ -63,38 +49,15 @@ pub struct Client {
 }
 
 struct Inner {
-    /// The process that made it.
-    process: u32,
-    store: Box<dyn Store>,
-    clock: Clock,
-    request_timeout: Duration,
-    /// Whether the store has ever answered.
-    heard: AtomicBool,
-    /// What was found out about the stores behind its buckets.
-    vetting: Vetting,
-    /// Whether the store's `Date` was seen not to be its own clock's.
-    date_distrusted: AtomicBool,
-    /// Which holdings are alive in this process.
-    registry: Registry,
-    /// What those who wait for their turn need not find out one after another.
-    failure: SharedFailure,
-    /// What the store's clock showed last.
-    last_date: Mutex<Option<Dated>>,
-    /// What this client knows of each lock it has touched.
-    locals: Mutex<HashMap<Location, Arc<Local>>>,
-    background: Background,
-    // Last, so that connections are gone before what drives them.
-    runtime: Runtime,
+    recipe: Recipe,
+    /// What it has in each process of a line of forks.
+    sessions: Lineage<Session>,
 }
 
 /// How long one request may take, unless the caller says otherwise.
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made, unless the caller says otherwise.
 pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Why the store's clock is not to be trusted.
-pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
-/// Above this many locks, those that nobody uses are forgotten: that costs them one read each.
-const MAX_IDLE_LOCALS: usize = 10_000;
 
 impl Client {
     /// A client with region, endpoint and credentials from the environment; what is looked for
@@ -183,12 +146,13 @@ impl Client {
     ) -> Result<Vec<ListedLock>, LockError> {
         let (bucket, folder) = (bucket.as_ref(), folder.as_ref());
         let prefix = checks::prefix(bucket, folder)?;
+        let session = self.session()?;
         let mut locks = Vec::new();
         let mut after = None;
         loop {
-            let limit = self.request_timeout();
-            let page = self.store().list(bucket, &prefix, after.clone(), limit);
-            let page = self.run(page)?;
+            let limit = session.request_timeout();
+            let page = session.store().list(bucket, &prefix, after.clone(), limit);
+            let page = session.run(page)?;
             for key in &page.keys {
                 locks.extend(self.listed(bucket, folder, &prefix, key)?);
             }
@@ -231,7 +195,7 @@ impl Client {
     }
 
     /// How many requests this client and its clones have sent since it was made, and how they went: to
-    /// watch what locks cost. Sends nothing and does not block.
+    /// watch what locks cost. A forked child counts its own. Sends nothing and does not block.
     ///
     /// # Examples
     ///
@@ -247,225 +211,36 @@ impl Client {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn request_counts(&self) -> RequestCounts {
-        self.store().request_counts()
+        let session = self.session();
+        session.map_or_else(|_| RequestCounts::default(), |s| s.store().request_counts())
     }
 
-    /// A client of a store in this process, which stands for a process of its own.
-    pub(crate) fn with_store(store: Box<dyn Store>, clock: Clock) -> Client {
-        let registry = Registry::own();
-        Client::from_parts(
-            store,
-            clock,
-            DEFAULT_REQUEST_TIMEOUT,
-            Vetting::default(),
-            registry,
-        )
-    }
-
-    pub(crate) fn with_timeout(
-        store: Box<dyn Store>,
-        clock: Clock,
-        request_timeout: Duration,
-        vetting: Vetting,
-    ) -> Client {
-        Client::from_parts(store, clock, request_timeout, vetting, Registry::shared())
-    }
-
-    fn from_parts(
-        store: Box<dyn Store>,
-        clock: Clock,
-        request_timeout: Duration,
-        vetting: Vetting,
-        registry: Registry,
-    ) -> Client {
+    pub(crate) fn from_recipe(recipe: Recipe) -> Client {
         Client {
             inner: Arc::new(Inner {
-                process: std::process::id(),
-                store,
-                clock,
-                request_timeout,
-                heard: AtomicBool::new(false),
-                vetting,
-                date_distrusted: AtomicBool::new(false),
-                failure: SharedFailure::default(),
-                last_date: Mutex::default(),
-                registry,
-                locals: Mutex::default(),
-                background: Background::default(),
-                runtime: Runtime::default(),
+                recipe,
+                sessions: Lineage::new(),
             }),
         }
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
-        self.inner.store.as_ref()
-    }
-
-    /// Reads, and takes notice of the store's clock before anything is concluded from the reply.
-    pub(crate) async fn read(&self, at: &Location, limit: Duration) -> Result<Found, LockError> {
-        let sent = self.clock().now();
-        let found = self.store().read(at, limit).await?;
-        self.heard();
-        self.see_date(found.date(), sent);
-        Ok(found)
-    }
-
-    /// Writes under a condition, whose ETag is sent in the form that the bucket's store was found to
-    /// take, else as the store gave it.
-    pub(crate) async fn write(
-        &self,
-        at: &Location,
-        body: Vec<u8>,
-        condition: &Condition,
-        limit: Duration,
-    ) -> Put {
-        let form = self.vetting().etag_form(&at.bucket);
-        let spelled = match (condition, form) {
-            (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
-            _ => condition.clone(),
-        };
-        let sent = self.clock().now();
-        let put = self.store().write(at, body, &spelled, limit).await;
-        if let Put::Applied { date, .. } = &put {
-            self.see_date(*date, sent);
-        }
-        put
-    }
-
-    /// Compares the `Date` of the reply that has just arrived with that of the one before: behind
-    /// one name there may be several proxies with clocks of their own.
-    fn see_date(&self, date: Option<StoreSeconds>, sent: Instant) {
-        let Some(date) = date else {
-            return;
-        };
-        let arrived = self.clock().now();
-        let before = lock(&self.inner.last_date).replace(Dated { sent, date });
-        if before.is_some_and(|before| before.is_outrun_by(date, arrived)) {
-            self.distrust_date(RAN_AHEAD);
-        }
-    }
-
-    pub(crate) fn vetting(&self) -> &Vetting {
-        &self.inner.vetting
-    }
-
-    pub(crate) fn failure(&self) -> &SharedFailure {
-        &self.inner.failure
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.inner.clock
-    }
-
     pub(crate) fn request_timeout(&self) -> Duration {
-        self.inner.request_timeout
+        self.inner.recipe.request_timeout
     }
 
-    pub(crate) fn registry(&self) -> Registry {
-        self.inner.registry
-    }
-
-    /// Notes that the store has answered.
-    pub(crate) fn heard(&self) {
-        self.inner.heard.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the store has ever answered this client.
-    pub(crate) fn was_heard(&self) -> bool {
-        self.inner.heard.load(Ordering::Relaxed)
-    }
-
-    /// From now on, no record's age is told by the store's clock.
-    pub(crate) fn distrust_date(&self, why: &str) {
-        if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
-            log::warn!(
-                "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
-                 machine's clock alone, which takes a whole lease"
+    /// What the client is in this process. In a forked child it starts afresh.
+    pub(crate) fn session(&self) -> Result<Session, ConfigError> {
+        let Inner { recipe, sessions } = &*self.inner;
+        recipe.origin.check()?;
+        let own = sessions.own(|| Session::new(recipe));
+        own.cloned().ok_or_else(|| {
+            let message = format!(
+                "this client is in use in {GENERATIONS} processes, each forked from the one before, and \
+                 cannot be in one more: make a new client in this one"
             );
-        }
-    }
-
-    /// Whether the store's clock may tell a record's age.
-    pub(crate) fn trusts_date(&self) -> bool {
-        !self.inner.date_distrusted.load(Ordering::Relaxed)
-    }
-
-    /// What this client knows of the lock at `location`.
-    pub(crate) fn local(&self, location: &Location) -> Arc<Local> {
-        let mut locals = lock(&self.inner.locals);
-        if let Some(local) = locals.get(location) {
-            return local.clone();
-        }
-        if locals.len() >= MAX_IDLE_LOCALS {
-            locals.retain(|_, local| Arc::strong_count(local) > 1);
-        }
-        let local = Arc::<Local>::default();
-        locals.insert(location.clone(), local.clone());
-        local
-    }
-
-    /// Runs a call to its end on the caller's thread.
-    pub(crate) fn run<T: Send>(
-        &self,
-        call: impl Future<Output = Result<T, LockError>> + Send,
-    ) -> Result<T, LockError> {
-        self.check_process()?;
-        self.inner.runtime.block_on(call).map_err(machine_error)?
-    }
-
-    /// Has this client's background thread look after a holding.
-    pub(crate) fn look_after(&self, held: Arc<Held>) -> io::Result<()> {
-        self.inner.background.look_after(held, |arrivals| {
-            // The thread owns a reference, so that the runtime outlives every task on it.
-            let inner = self.clone();
-            let thread = thread::Builder::new().name("s3-lock-watch".to_owned());
-            let thread = thread.spawn(move || {
-                let Inner {
-                    background,
-                    runtime,
-                    ..
-                } = &*inner.inner;
-                if let Err(error) = runtime.block_on(background.run(arrivals)) {
-                    log::error!("locks are no longer looked after in the background: {error}");
-                }
-            });
-            thread.map(drop)
+            ConfigError::new("client", message)
         })
     }
-
-    /// Whether this is a forked child's copy of its parent's client.
-    fn is_inherited(&self) -> bool {
-        std::process::id() != self.inner.process
-    }
-
-    /// Fails in a forked child, before any mutex is touched that may be locked there for ever.
-    pub(crate) fn check_process(&self) -> Result<(), ConfigError> {
-        match self.is_inherited() {
-            false => Ok(()),
-            true => Err(ConfigError::new(
-                "client",
-                "this client was made before the process forked, and its connections are the \
-                 parent's: make a new client in the child",
-            )),
-        }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        if self.is_inherited() {
-            // A reference that is never given back: to tear down what the parent still uses, the
-            // event queue above all, would make the parent's next request hang.
-            std::mem::forget(self.inner.clone());
-        }
-    }
-}
-
-/// This machine, not the store, would not do what a call needs.
-pub(crate) fn machine_error(error: io::Error) -> LockError {
-    let what = "this machine could not start what a request needs (a thread, a file descriptor)";
-    let error = StorageError::new(StorageErrorKind::Local, what).with_source(error);
-    LockError::Storage(error)
 }
 
 impl fmt::Debug for Client {

@@ -6,6 +6,8 @@ use crate::checks::within;
 use crate::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError};
+use crate::living::Registry;
+use crate::session::Recipe;
 use crate::store::s3::{Config, S3Store, Source, is_region, variable};
 use crate::vetting::Vetting;
 
@@ -292,18 +294,17 @@ impl ClientBuilder {
             expected_bucket_owner: self.expected_bucket_owner,
         };
         let vetting = match config.endpoint.is_some() && !self.assume_conditional_writes {
-            true => Vetting::due(),
+            true => Vetting::due,
             // AWS honours them.
-            false => Vetting::default(),
+            false => Vetting::default,
         };
-        let clock = Clock::default();
-        let store = S3Store::new(config, clock.clone());
-        Ok(Client::with_timeout(
-            Box::new(store),
-            clock,
-            self.request_timeout,
+        Ok(Client::from_recipe(Recipe {
+            origin: Box::new(config),
+            clock: Clock::default(),
+            request_timeout: self.request_timeout,
             vetting,
-        ))
+            registry: Registry::shared,
+        }))
     }
 }
 

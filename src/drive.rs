@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::backoff::{self, Backoff};
-use crate::client::{Client, RAN_AHEAD, machine_error};
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind};
 use crate::info::LockInfo;
@@ -13,6 +12,7 @@ use crate::living::Living;
 use crate::local::Local;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
+use crate::session::{RAN_AHEAD, Session, machine_error};
 use crate::store::{Found, Location, Object, Put};
 use crate::sync::lock;
 
@@ -63,7 +63,7 @@ pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Durat
 
 /// One run of an operation.
 pub(crate) struct Drive<'a> {
-    client: &'a Client,
+    client: &'a Session,
     location: &'a Location,
     local: &'a Local,
     limits: Limits,
@@ -118,7 +118,7 @@ impl Errors {
 
     /// Notes a request that came to nothing, and says whether to try again. `hurried` if it was
     /// given less time than a request may take.
-    pub(crate) fn trouble(&mut self, client: &Client, error: LockError, hurried: bool) -> Trouble {
+    pub(crate) fn trouble(&mut self, client: &Session, error: LockError, hurried: bool) -> Trouble {
         let kind = kind(Some(&error));
         let unreachable = kind == Some(StorageErrorKind::Unreachable);
         if matches!(&error, LockError::Storage(e) if e.is_answer()) {
@@ -141,7 +141,7 @@ impl Errors {
 
 impl<'a> Drive<'a> {
     pub(crate) fn new(
-        client: &'a Client,
+        client: &'a Session,
         location: &'a Location,
         local: &'a Local,
         limits: Limits,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::client::machine_error;
 use crate::clock::Instant;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
@@ -18,6 +17,7 @@ use crate::lock_core::Core;
 use crate::protocol::holding::Learned;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
 use crate::record::Record;
+use crate::session::machine_error;
 use crate::sync::lock;
 
 /// What a guard and the background thread share.

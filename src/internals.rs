@@ -50,7 +50,7 @@ impl Raw {
     /// Puts the object in place of the version `over`, or where none is; returns the new version.
     pub fn put(&self, body: Vec<u8>, over: Option<ETag>) -> Result<ETag, LockError> {
         let condition = over.map_or(Condition::Absent, Condition::Matches);
-        let client = &self.client;
+        let client = self.client.session()?;
         client.run(async {
             match client.write(&self.location, body, &condition, LIMIT).await {
                 Put::Applied { etag, .. } => Ok(etag),
@@ -61,9 +61,9 @@ impl Raw {
 
     /// Gets the object, if there is one.
     pub fn get(&self) -> Result<Option<(ETag, Vec<u8>)>, LockError> {
-        let store = self.client.store();
-        self.client.run(async {
-            match store.read(&self.location, LIMIT).await? {
+        let client = self.client.session()?;
+        client.run(async {
+            match client.store().read(&self.location, LIMIT).await? {
                 Found::Object(object) => Ok(Some((object.etag, object.body))),
                 Found::Absent { .. } => Ok(None),
                 Found::Hidden { error, .. } => Err(error),

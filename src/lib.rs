@@ -122,8 +122,21 @@
 //!
 //! # Forking
 //!
-//! In a forked child the parent's guards are inert and its clients refuse to work: make a new client
-//! there. The parent's lock outlives the child.
+//! In a forked child the parent's guards are inert: what the parent holds it goes on holding, whatever
+//! the child does and however it ends, and the child is refused it like any other process. A daemon
+//! therefore acquires after it has forked. An owner name that is
+//! [reclaimed](S3LockBuilder::reclaim_same_owner) must not be used by both.
+//!
+//! The clients and locks that a child inherited work there. Each starts afresh at its first use, with
+//! connections, a look-up of the credentials, a check of the store, a queue and request counts of its
+//! own, and leaves its parent's alone: their memory and their open sockets (which an `exec` closes) stay
+//! with the child until its end. That goes on from child to child for eight processes of one line that
+//! use the client; the ninth is told to make a new one, as a [`LockError::Config`]. A store in memory is
+//! not shared with a child, and refuses it in the same way.
+//!
+//! The parent may have threads, and may be in the midst of calls on them: the child waits for nothing
+//! that they had locked in this crate. What the C library and others had locked is theirs to see to;
+//! where you can, fork while there is one thread.
 //!
 //! # Implementation
 //!
@@ -154,6 +167,7 @@ mod info;
 #[doc(hidden)]
 pub mod internals;
 mod keep_alive;
+mod lineage;
 mod listeners;
 mod living;
 mod local;
@@ -164,6 +178,7 @@ mod record;
 mod request_counts;
 mod request_prices;
 mod runtime;
+mod session;
 mod shared_failure;
 mod storage_error;
 mod store;

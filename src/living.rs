@@ -6,9 +6,11 @@
 //! whoever sees its record finds it here, and stays until its guard is gone.
 
 use std::collections::BTreeMap;
+use std::process;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::lineage::Lineage;
 use crate::store::Location;
 use crate::sync::lock;
 
@@ -26,10 +28,9 @@ pub(crate) struct Living {
     holding: Holding,
 }
 
-/// How often each living holding is entered.
+/// How often each living holding is entered, in one process.
 struct Book {
-    /// The process that it belongs to; 0 as long as it is nobody's.
-    process: AtomicU32,
+    process: u32,
     entries: Mutex<BTreeMap<Holding, usize>>,
 }
 
@@ -44,16 +45,13 @@ struct Holding {
 const SHARED: u64 = 0;
 /// The next scope that nobody has.
 static NEXT_SCOPE: AtomicU64 = AtomicU64::new(SHARED + 1);
-/// One for this process, and one for each of those that it descends from by forking alone: a book
-/// that was copied while another thread wrote in it is locked for ever in the child. Nor may a
-/// child wait for anything else that may have been halfway done, such as a `OnceLock`.
-static BOOKS: [Book; 8] = [const { Book::new() }; 8];
+static BOOKS: Lineage<Book> = Lineage::new();
 
 impl Registry {
     /// The one that all clients of this process share.
     pub(crate) fn shared() -> Registry {
         Registry {
-            book: Book::of(std::process::id(), &BOOKS),
+            book: BOOKS.own(Book::new),
             scope: SHARED,
         }
     }
@@ -99,21 +97,12 @@ impl Registry {
 }
 
 impl Book {
-    const fn new() -> Book {
+    /// The book of this process.
+    fn new() -> Book {
         Book {
-            process: AtomicU32::new(0),
-            entries: Mutex::new(BTreeMap::new()),
+            process: process::id(),
+            entries: Mutex::default(),
         }
-    }
-
-    /// The book of a process: the one that it has, else the first that nobody has.
-    fn of(process: u32, books: &'static [Book]) -> Option<&'static Book> {
-        books.iter().find(|book| {
-            let taken =
-                book.process
-                    .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
-            matches!(taken, Ok(0)) || taken == Err(process)
-        })
     }
 }
 
@@ -122,7 +111,7 @@ impl Drop for Living {
         let Some(book) = self.book else {
             return;
         };
-        if book.process.load(Ordering::Relaxed) != std::process::id() {
+        if book.process != process::id() {
             return; // a forked child's copy, of a book that may be locked for ever
         }
         let mut entries = lock(&book.entries);
@@ -183,28 +172,27 @@ mod tests {
         assert!(!Registry::own().has(&here(), token, None));
     }
 
-    fn registry_of(process: u32, books: &'static [Book]) -> Registry {
-        Registry {
-            book: Book::of(process, books),
-            scope: SHARED,
-        }
-    }
-
     #[test]
-    fn a_forked_child_does_not_wait_for_a_book_that_its_parent_had_locked() {
-        static BOOKS: [Book; 2] = [const { Book::new() }; 2];
-        let inherited = registry_of(u32::MAX, &BOOKS).enter(&here(), 7);
-        let _for_ever = lock(&BOOKS[0].entries);
-        let child = registry_of(std::process::id(), &BOOKS);
-        assert!(!child.has(&here(), 7, None));
-        drop(child.enter(&here(), 7));
+    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
+        let book: &Book = Box::leak(Box::new(Book {
+            process: u32::MAX,
+            ..Book::new()
+        }));
+        let registry = Registry {
+            book: Some(book),
+            scope: SHARED,
+        };
+        let inherited = registry.enter(&here(), 7);
+        let _for_ever = lock(&book.entries);
         drop(inherited);
     }
 
     #[test]
     fn where_no_book_is_left_every_holding_counts_as_alive() {
-        static BOOKS: [Book; 1] = [const { Book::new() }; 1];
-        assert!(!registry_of(1, &BOOKS).has(&here(), 7, None));
-        assert!(registry_of(2, &BOOKS).has(&here(), 7, None));
+        let registry = Registry {
+            book: None,
+            scope: SHARED,
+        };
+        assert!(registry.has(&here(), 7, None));
     }
 }

@@ -13,6 +13,7 @@ use crate::guard::LockGuard;
 use crate::info::{LockInfo, LockStatus};
 use crate::lock_core::{Core, Settings};
 use crate::protocol::{Free, Loss, Sight};
+use crate::session::Session;
 use crate::store::Location;
 use crate::store_report::StoreReport;
 
@@ -44,6 +45,8 @@ use crate::store_report::StoreReport;
 /// ```
 #[derive(Clone)]
 pub struct S3Lock {
+    client: Client,
+    /// What it is in the process that built it.
     core: Arc<Core>,
 }
 
@@ -99,15 +102,27 @@ impl S3Lock {
         S3LockBuilder::new(bucket.into(), name.into())
     }
 
-    pub(crate) fn from_parts(client: Client, location: Location, settings: Settings) -> S3Lock {
+    pub(crate) fn from_parts(
+        client: Client,
+        session: Session,
+        location: Location,
+        settings: Settings,
+    ) -> S3Lock {
         S3Lock {
-            core: Arc::new(Core {
-                local: client.local(&location),
-                client,
-                location,
-                settings,
-            }),
+            client,
+            core: Arc::new(Core::new(session, location, settings)),
         }
+    }
+
+    /// What it is in this process.
+    fn core(&self) -> Result<Arc<Core>, ConfigError> {
+        let core = &self.core;
+        if !core.client.is_inherited() {
+            return Ok(core.clone());
+        }
+        let (location, settings) = (core.location.clone(), core.settings.clone());
+        let session = self.client.session()?;
+        Ok(Arc::new(Core::new(session, location, settings)))
     }
 
     /// Takes the lock, waiting for it if somebody else has it.
@@ -218,8 +233,7 @@ impl S3Lock {
     /// ```
     pub fn try_acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
         check_owner(owner.as_ref())?;
-        let core = &self.core;
-        core.client.check_process()?;
+        let core = self.core()?;
         if let Some(info) = core.local_holder() {
             return Err(LockError::Held(Box::new(info)));
         }
@@ -231,7 +245,7 @@ impl S3Lock {
 
     fn wait_for(&self, owner: &str, limit: Option<Duration>) -> Result<LockGuard, LockError> {
         check_owner(owner)?;
-        let core = &self.core;
+        let core = self.core()?;
         let mut limits = core.limits(limit.unwrap_or(2 * core.settings.lease));
         if limit.is_none() {
             limits.beyond_expiry = Some(2 * core.client.request_timeout());
@@ -290,7 +304,8 @@ impl S3Lock {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn check_store(&self) -> Result<StoreReport, LockError> {
-        self.core.client.run(self.core.check_store())
+        let core = self.core()?;
+        core.client.run(core.check_store())
     }
 
     /// Looks at the lock: one request.
@@ -319,7 +334,7 @@ impl S3Lock {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn status(&self) -> Result<LockStatus, LockError> {
-        let core = &self.core;
+        let core = self.core()?;
         core.client.run(async {
             let Outcome { end, errors, .. } = core.look().await?;
             match end {
@@ -366,7 +381,7 @@ impl S3Lock {
     pub fn release(&self, owner: impl AsRef<str>) -> Result<bool, LockError> {
         check_owner(owner.as_ref())?;
         let free = Free::by_name(owner.as_ref().to_owned());
-        let core = &self.core;
+        let core = self.core()?;
         core.client.run(core.free(free, Loss::Vanished))
     }
 
@@ -422,7 +437,7 @@ impl S3Lock {
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn force_release(&self, seen: &LockInfo) -> Result<bool, LockError> {
-        let core = &self.core;
+        let core = self.core()?;
         if *seen.location() != core.location {
             let (there, here) = (seen.location(), &core.location);
             let reason = format!(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::client::Client;
 use crate::clock::Instant;
 use crate::drive::{Drive, Errors, Limits, Outcome, PAUSE};
 use crate::error::{LockError, StorageError, StorageErrorKind};
@@ -16,11 +15,13 @@ use crate::local::Local;
 use crate::protocol::knowledge::Patience;
 use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
 use crate::record::Record;
+use crate::session::Session;
 use crate::store::Location;
 
-/// What a lock and its guards share.
+/// What a lock and its guards share, in one process.
 pub(crate) struct Core {
-    pub(crate) client: Client,
+    /// The client, as it is in the process that this belongs to.
+    pub(crate) client: Session,
     pub(crate) location: Location,
     pub(crate) local: Arc<Local>,
     pub(crate) settings: Settings,
@@ -45,6 +46,15 @@ const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has
 const RELEASE_AGAIN: &str = "look at its status, or release it again";
 
 impl Core {
+    pub(crate) fn new(client: Session, location: Location, settings: Settings) -> Core {
+        Core {
+            local: client.local(&location),
+            client,
+            location,
+            settings,
+        }
+    }
+
     /// One bounded attempt, or series of attempts, to take the lock.
     pub(crate) async fn take(
         self: &Arc<Core>,

@@ -14,7 +14,7 @@ use crate::request_prices::RequestPrices;
 /// request that never left this machine (no connection could be made) does not count, and neither do
 /// those that look for credentials: they do not go to the store.
 ///
-/// A client of an [`InMemoryStore`](crate::InMemoryStore) counts what it would have sent.
+/// A forked child's client begins at nothing. A client of an [`InMemoryStore`](crate::InMemoryStore) counts what it would have sent.
 ///
 /// # Examples
 ///

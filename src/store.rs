@@ -7,7 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::error::LockError;
+use crate::clock::Clock;
+use crate::error::{ConfigError, LockError};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 use crate::request_counts::RequestCounts;
 
@@ -75,6 +76,17 @@ pub struct Page {
     pub keys: Vec<String>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
+}
+
+/// Where a store is to be found, in whichever process. Nothing of it is ever locked.
+pub(crate) trait Origin: Send + Sync {
+    /// Fails if this process cannot get there.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    /// A way to the store that shares nothing with any other. Does no I/O.
+    fn connect(&self, clock: &Clock) -> Box<dyn Store>;
 }
 
 /// An object store with conditional writes.

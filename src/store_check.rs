@@ -19,12 +19,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::{self, Backoff};
-use crate::client::{Client, machine_error};
 use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
 use crate::record::{MAX_BODY, Nonce};
+use crate::session::{Session, machine_error};
 use crate::store::{Found, Location, Put};
 use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
 
@@ -56,7 +56,7 @@ pub(crate) fn scratch(lock: &Location) -> Location {
 
 /// One check of one store.
 pub(crate) struct StoreCheck<'a> {
-    client: &'a Client,
+    client: &'a Session,
     at: Location,
     start: Instant,
     limit: Duration,
@@ -194,7 +194,7 @@ impl Tried {
 
 impl<'a> StoreCheck<'a> {
     /// A check next to the lock at `lock` that takes no longer than `limit`.
-    pub(crate) fn new(client: &'a Client, lock: &Location, limit: Duration) -> StoreCheck<'a> {
+    pub(crate) fn new(client: &'a Session, lock: &Location, limit: Duration) -> StoreCheck<'a> {
         StoreCheck {
             patient: true,
             client,

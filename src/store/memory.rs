@@ -1,23 +1,25 @@
 //! A store in memory, for tests that need no server.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
+use std::{fmt, process};
 
-use crate::client::Client;
+use crate::client::{Client, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
-use crate::error::StorageError;
-use crate::error::{LockError, StorageErrorKind};
+use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::living::Registry;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
-use crate::store::{Found, Location, Object, Page, Pending, Put, Store};
+use crate::session::Recipe;
+use crate::store::{Found, Location, Object, Origin, Page, Pending, Put, Store};
 use crate::sync::lock;
+use crate::vetting::Vetting;
 
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///
 /// It follows the same protocol and gives the same errors as S3, without a network. Every bucket
-/// exists. Its clock, and that of its clients, is the system's until [`advance`] moves it, so that a
+/// exists. A forked child cannot use its parent's. Its clock, and that of its clients, is the system's until [`advance`] moves it, so that a
 /// test can let a lease run out without waiting for it.
 ///
 /// [`advance`]: InMemoryStore::advance
@@ -52,6 +54,8 @@ pub struct InMemoryStore {
 }
 
 struct Shared {
+    /// The process whose memory it is in.
+    process: u32,
     clock: Clock,
     objects: Mutex<Objects>,
 }
@@ -59,6 +63,7 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Shared {
         Shared {
+            process: process::id(),
             clock: Clock::adjustable(),
             objects: Mutex::default(),
         }
@@ -99,11 +104,14 @@ impl InMemoryStore {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn client(&self) -> Client {
-        let connection = Connection {
-            store: self.clone(),
-            counters: Counters::default(),
-        };
-        Client::with_store(Box::new(connection), self.shared.clock.clone())
+        Client::from_recipe(Recipe {
+            origin: Box::new(self.clone()),
+            clock: self.shared.clock.clone(),
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            vetting: Vetting::default,
+            // It stands for a process of its own.
+            registry: Registry::own,
+        })
     }
 
     /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
@@ -125,7 +133,14 @@ impl InMemoryStore {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn advance(&self, span: Duration) {
-        self.shared.clock.advance(span);
+        // Its forked child has nobody to wake, and may not wait for what was locked when it forked.
+        if !self.is_inherited() {
+            self.shared.clock.advance(span);
+        }
+    }
+
+    fn is_inherited(&self) -> bool {
+        process::id() != self.shared.process
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
@@ -178,6 +193,29 @@ impl InMemoryStore {
             etag,
             date: Some(modified),
         }
+    }
+}
+
+impl Origin for InMemoryStore {
+    /// Fails in a forked child: whatever it wrote into its copy, its parent would never see, and a
+    /// lock there would be held by both.
+    fn check(&self) -> Result<(), ConfigError> {
+        match self.is_inherited() {
+            false => Ok(()),
+            true => Err(ConfigError::new(
+                "client",
+                "this client's store is in the memory of the process that made it, which this one was \
+                 forked from and does not share: make a new InMemoryStore here, or use one that both \
+                 can reach",
+            )),
+        }
+    }
+
+    fn connect(&self, _: &Clock) -> Box<dyn Store> {
+        Box::new(Connection {
+            store: self.clone(),
+            counters: Counters::default(),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::error::LockError;
 use crate::protocol::Condition;
 use crate::request_counts::RequestCounts;
-use crate::store::{Found, Location, Page, Pending, Put, Store};
+use crate::store::{Found, Location, Origin, Page, Pending, Put, Store};
 
 pub(crate) use credentials::Source;
 use dispatch::SendError;
@@ -31,13 +31,14 @@ pub(crate) struct S3Store {
     wire: Arc<Wire>,
 }
 
-impl S3Store {
-    pub(crate) fn new(config: Config, clock: Clock) -> S3Store {
-        S3Store {
-            wire: Arc::new(Wire::new(config, clock)),
-        }
+impl Origin for Config {
+    fn connect(&self, clock: &Clock) -> Box<dyn Store> {
+        let wire = Arc::new(Wire::new(self.clone(), clock.clone()));
+        Box::new(S3Store { wire })
     }
+}
 
+impl S3Store {
     /// Whether `text` can be the host, and port, of a URL.
     pub(crate) fn is_host(text: &str) -> bool {
         let authority = text.parse::<hyper::http::uri::Authority>();

@@ -3,11 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
-use s3_lock::{Client, LockError, S3Lock};
+use s3_lock::{Client, S3Lock};
 
 use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
 
@@ -135,6 +134,15 @@ pub fn count(
     }
 }
 
+/// Runs a part in a process of its own, which must end well.
+pub fn play(parts: &str, part: &str, server: &Server) {
+    let mut command = command(&format!("{parts}: {part}"), &server.endpoint());
+    let output = command.output().expect("this binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+}
+
 /// What a child in the part `complain` says of its attempt to take the lock.
 pub fn complaint(mut command: Command) -> String {
     let output = command.output().expect("this binary runs");
@@ -186,13 +194,19 @@ fn plays_its_part() {
         Ok("hold") => hold(),
         Ok("count") => count_here(),
         Ok("complain") => complain(),
-        Ok("fork") => fork(),
         Ok("threads") => threads(),
         Ok("thousand") => thousand(),
         Ok("crowd") => crate::environment::crowd(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
-        Ok(other) => panic!("no such part: {other}"),
+        Ok(other) => {
+            let part = other.split_once(": ");
+            match part {
+                Some((crate::forks::PARTS, part)) => crate::forks::play(part),
+                Some((crate::signals::PARTS, part)) => crate::signals::play(part),
+                _ => panic!("no such part: {other}"),
+            }
+        }
         Err(_) => {}
     }
 }
@@ -252,45 +266,6 @@ fn increment(counter: &str) {
     let before: u64 = fs::read_to_string(counter).unwrap().parse().unwrap();
     thread::yield_now();
     fs::write(counter, (before + 1).to_string()).unwrap();
-}
-
-/// Forks while holding the lock; the child tries whatever it should not be able to do.
-fn fork() {
-    let client = Client::new().unwrap();
-    let lock = crate::builder(&client).build().unwrap();
-    let guard = lock.acquire("parent").unwrap();
-    guard.keep_alive().unwrap();
-    guard.on_lost(|cause| panic!("{cause}"));
-    // SAFETY: the child only asks for its process id, compares, allocates and makes an event queue
-    // of its own before it ends.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let (tell, told) = mpsc::channel();
-        guard.on_lost(move |_| tell.send(()).unwrap());
-        let inert = !guard.is_held()
-            && told.recv().is_ok()
-            && guard.keep_alive().is_err()
-            && guard.renew().is_err()
-            && guard.verify().is_err()
-            && guard.release().is_err()
-            && matches!(lock.try_acquire("child"), Err(LockError::Config(_)))
-            && matches!(lock.acquire("child"), Err(LockError::Config(_)))
-            && crate::builder(&client).build().is_err()
-            && crate::lock_of(&Client::in_memory())
-                .try_acquire("child")
-                .is_ok();
-        drop((lock, client));
-        // SAFETY: ends the child without running what the parent's exit will run.
-        unsafe { libc::_exit(i32::from(!inert)) };
-    }
-    let mut status = 0;
-    // SAFETY: the child is this process's own and was not waited for.
-    unsafe { libc::waitpid(child, &mut status, 0) };
-    let outcome = guard
-        .verify()
-        .and_then(|()| guard.renew())
-        .and_then(|()| guard.release());
-    println!("complaint: child {status}, parent {outcome:?}");
 }
 
 /// Counts this process's background threads while guards come and go.

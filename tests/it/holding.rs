@@ -5,7 +5,7 @@ use std::time::Duration;
 use s3_lock::{InMemoryStore, LockError, LockGuard, LockStatus, LostCause, S3Lock};
 
 use crate::support::{Fault, Match, Server};
-use crate::{KEY, child, lock, lock_of, requests_of, storage};
+use crate::{KEY, lock, lock_of, requests_of, storage};
 
 fn lost(result: Result<(), LockError>) -> LostCause {
     match result {
@@ -139,13 +139,6 @@ fn a_loss_that_was_learned_of_lets_the_next_of_the_same_client_in() {
     assert!(lock_of(&store.client()).release("me").unwrap());
     lost(guard.verify());
     lock.try_acquire("you").unwrap().release().unwrap();
-}
-
-#[test]
-fn a_forked_child_cannot_touch_what_its_parent_holds() {
-    let server = Server::start();
-    let complaint = child::complaint(child::command("fork", &server.endpoint()));
-    assert_eq!(complaint, "child 0, parent Ok(())");
 }
 
 #[test]

@@ -5,6 +5,7 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod bounds;
 mod check_store;
 mod child;
 mod conformance;
@@ -13,6 +14,7 @@ mod credentials;
 mod drops;
 mod environment;
 mod force_release;
+mod forks;
 mod holding;
 mod keep_alive;
 mod listing;
@@ -23,6 +25,7 @@ mod on_lost;
 mod reclaim;
 mod request_counts;
 mod requests;
+mod signals;
 mod takeover;
 
 #[path = "../support/mod.rs"]

@@ -33,16 +33,26 @@ impl From<LockError> for SendError {
 }
 
 /// The connection pool.
-pub(crate) struct Dispatcher {
-    client: Client<Connector, Body>,
+pub(crate) struct Dispatcher<T = HttpConnector> {
+    client: Client<Connector<T>, Body>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(connect_timeout: Duration) -> Dispatcher {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // A request is one small packet; waiting to fill a larger one only delays it.
-        tcp.set_nodelay(true);
+        Dispatcher::over(tuned(HttpConnector::new()), connect_timeout)
+    }
+}
+
+/// `tcp`, whatever resolves its names, as all connections here are made.
+fn tuned<R>(mut tcp: HttpConnector<R>) -> HttpConnector<R> {
+    tcp.enforce_http(false);
+    // A request is one small packet; waiting to fill a larger one only delays it.
+    tcp.set_nodelay(true);
+    tcp
+}
+
+impl<T: Tcp> Dispatcher<T> {
+    fn over(tcp: T, connect_timeout: Duration) -> Dispatcher<T> {
         let connector = Connector {
             tcp,
             tls: Arc::default(),
@@ -179,20 +189,38 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 /// A connector that gives up as a whole: name lookup, connecting and the TLS handshake together.
 /// Hyper's own connect timeout covers only the middle one.
 #[derive(Clone)]
-struct Connector {
-    tcp: HttpConnector,
+struct Connector<T> {
+    tcp: T,
     /// Built when first needed: it reads the machine's certificates, which costs megabytes.
-    tls: Arc<OnceLock<HttpsConnector<HttpConnector>>>,
+    tls: Arc<OnceLock<HttpsConnector<T>>>,
     limit: Duration,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TcpStream>;
 
-impl Connector {
+/// What makes the connections: hyper's connector, over whatever resolves the names.
+pub(crate) trait Tcp:
+    Service<Uri, Response = TcpStream, Error: Into<BoxError>, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<R> Tcp for HttpConnector<R>
+where
+    HttpConnector<R>: Service<Uri, Response = TcpStream, Error: Into<BoxError>, Future: Send>,
+    R: Clone + Send + Sync + 'static,
+{
+}
+
+impl<T: Tcp> Connector<T> {
     async fn connect(mut self, uri: Uri) -> Result<Stream, BoxError> {
         if uri.scheme() == Some(&Scheme::HTTP) {
-            return Ok(MaybeHttpsStream::Http(self.tcp.call(uri).await?));
+            let stream = self.tcp.call(uri).await.map_err(Into::into)?;
+            return Ok(MaybeHttpsStream::Http(stream));
         }
         let mut tls = match self.tls.get() {
             Some(tls) => tls.clone(),
@@ -206,7 +234,7 @@ impl Connector {
     }
 }
 
-impl Service<Uri> for Connector {
+impl<T: Tcp> Service<Uri> for Connector<T> {
     type Response = Stream;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
@@ -222,5 +250,137 @@ impl Service<Uri> for Connector {
             let connected = tokio::time::timeout(limit, connector.connect(uri)).await;
             connected.map_err(|_| format!("nobody answered within {}", seconds(&limit)))?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::{future, io, thread, vec};
+
+    use hyper::client::connect::dns::Name;
+    use tokio::task::spawn_blocking;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::runtime::Runtime;
+
+    type Addresses = vec::IntoIter<std::net::SocketAddr>;
+    type Looked = Pin<Box<dyn Future<Output = io::Result<Addresses>> + Send>>;
+
+    /// Looks up names as it is told to.
+    #[derive(Clone)]
+    struct Resolver(Arc<dyn Fn() -> Looked + Send + Sync>);
+
+    impl Service<Name> for Resolver {
+        type Response = Addresses;
+        type Error = io::Error;
+        type Future = Looked;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Name) -> Looked {
+            (self.0)()
+        }
+    }
+
+    const CONNECT: Duration = Duration::from_millis(200);
+    /// What a busy machine may need besides.
+    const SLACK: Duration = Duration::from_secs(2);
+
+    /// A dispatcher whose look-ups end when something is sent, or the sender dropped, and do not
+    /// block the runtime meanwhile, or do block a thread of its pool, as the system's do.
+    fn resolving(blocks: bool) -> (Dispatcher<HttpConnector<Resolver>>, mpsc::Sender<()>) {
+        let (end, ended) = mpsc::channel();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        let resolver = Resolver(Arc::new(move || {
+            let ended = ended.clone();
+            Box::pin(async move {
+                if !blocks {
+                    return future::pending().await;
+                }
+                // An error says that the test is over.
+                let hang = spawn_blocking(move || crate::sync::lock(&ended).recv());
+                let _ = hang.await.map_err(io::Error::other)?;
+                Ok(Vec::new().into_iter())
+            })
+        }));
+        let tcp = tuned(HttpConnector::new_with_resolver(resolver));
+        (Dispatcher::over(tcp, CONNECT), end)
+    }
+
+    fn ask(dispatcher: &Dispatcher<HttpConnector<Resolver>>, limit: Duration) -> SendError {
+        ask_on(&Runtime::default(), dispatcher, limit)
+    }
+
+    fn ask_on(
+        runtime: &Runtime,
+        dispatcher: &Dispatcher<HttpConnector<Resolver>>,
+        limit: Duration,
+    ) -> SendError {
+        let request = Request::get("http://nowhere.test/bucket/key").body(Body::empty());
+        let sent = async { dispatcher.send(request.unwrap(), limit).await };
+        match runtime.block_on(sent).unwrap() {
+            Ok(_) => panic!("nobody is there"),
+            Err(error) => error,
+        }
+    }
+
+    fn took<T>(call: impl FnOnce() -> T) -> (Duration, T) {
+        let clock = Clock::default();
+        let start = clock.now();
+        let result = call();
+        (clock.now().at_most_since(start), result)
+    }
+
+    #[test]
+    fn a_name_that_is_looked_up_for_ever_fails_within_the_connect_timeout() {
+        for blocks in [false, true] {
+            let (dispatcher, _end) = resolving(blocks);
+            let (took, error) = took(|| ask(&dispatcher, CONNECT * 20));
+            assert!((CONNECT..CONNECT + SLACK).contains(&took), "{took:?}");
+            let SendError::NotSent(LockError::Storage(error)) = error else {
+                panic!("nothing was sent");
+            };
+            assert_eq!(error.kind(), StorageErrorKind::Unreachable);
+            assert!(error.to_string().contains("nobody answered"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_request_with_less_time_than_a_connection_ends_with_its_own() {
+        for blocks in [false, true] {
+            let (dispatcher, _end) = resolving(blocks);
+            let (took, _) = took(|| ask(&dispatcher, CONNECT / 10));
+            assert!(took < CONNECT / 10 + SLACK, "{took:?}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_is_dropped_without_waiting_for_a_look_up_that_hangs() {
+        let (dispatcher, end) = resolving(true);
+        let (took, _) = took(|| {
+            ask(&dispatcher, CONNECT);
+            drop(dispatcher);
+        });
+        assert!(took < CONNECT + SLACK, "{took:?}");
+        // It hangs still: somebody is there to be told.
+        end.send(()).unwrap();
+    }
+
+    #[test]
+    fn names_that_are_looked_up_at_the_same_moment_hold_each_other_up_no_longer() {
+        let (dispatcher, _end) = resolving(true);
+        let runtime = Runtime::default();
+        let (took, ()) = took(|| {
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| ask_on(&runtime, &dispatcher, CONNECT * 20));
+                }
+            });
+        });
+        assert!(took < CONNECT + SLACK, "{took:?}");
     }
 }

@@ -36,14 +36,18 @@ pub(super) async fn run(
             "{origin} is empty, or a quotation mark in it is not closed"
         ))
     })?;
-    let mut running = start(words, origin).await?;
+    let limit_of_run = limit.saturating_sub(LAST_WORDS.min(limit / 10));
+    let begun = clock.now();
+    // One that starts too late is stopped as soon as it has: what is started is dropped there.
+    let started = tokio::time::timeout(limit_of_run, start(words, origin)).await;
+    let mut running = started.unwrap_or_else(|_| Err(not_started(origin, limit_of_run)))?;
     let (stdout, mut stderr) = running.read();
     let finished = async {
         let output = stdout.await;
         running.ended(clock).await.map(|status| (output, status))
     };
-    let limit_of_run = limit.saturating_sub(LAST_WORDS.min(limit / 10));
-    let finished = tokio::time::timeout(limit_of_run, finished).await;
+    let left = limit_of_run.saturating_sub(clock.now().at_most_since(begun));
+    let finished = tokio::time::timeout(left, finished).await;
     // Ends it, if it runs still.
     drop(running);
     match finished {
@@ -94,6 +98,11 @@ fn not_run(origin: &str, error: &io::Error) -> Failure {
     Failure::config(format!(
         "{origin} cannot be run: {error}; check its program"
     ))
+}
+
+fn not_started(origin: &str, limit: Duration) -> Failure {
+    let what = format!("{origin} could not be started within {}", seconds(&limit));
+    Failure::storage(StorageErrorKind::NoAnswer, what)
 }
 
 /// A command that was started. Dropped, it is stopped if it runs still, and leaves no zombie.
