@@ -16,7 +16,9 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use tokio::net::TcpStream;
 
 use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::resolver::Resolver;
 
 /// Why there is no reply.
 pub(crate) enum SendError {
@@ -38,8 +40,8 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(connect_timeout: Duration) -> Dispatcher {
-        let mut tcp = HttpConnector::new();
+    pub(crate) fn new(connect_timeout: Duration, helpers: Helpers) -> Dispatcher {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(helpers));
         tcp.enforce_http(false);
         // A request is one small packet; waiting to fill a larger one only delays it.
         tcp.set_nodelay(true);
@@ -180,12 +182,13 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 /// Hyper's own connect timeout covers only the middle one.
 #[derive(Clone)]
 struct Connector {
-    tcp: HttpConnector,
+    tcp: Tcp,
     /// Built when first needed: it reads the machine's certificates, which costs megabytes.
-    tls: Arc<OnceLock<HttpsConnector<HttpConnector>>>,
+    tls: Arc<OnceLock<HttpsConnector<Tcp>>>,
     limit: Duration,
 }
 
+type Tcp = HttpConnector<Resolver>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TcpStream>;
 

@@ -13,6 +13,7 @@ use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::Location;
 use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::profile;
 use crate::store::s3::reply::{Asked, Reply};
 use crate::sync::lock;
@@ -42,11 +43,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(config: Config, clock: Clock) -> Wire {
-        let dispatcher = Arc::new(Dispatcher::new(config.connect_timeout));
+        let helpers = Helpers::default();
+        let dispatcher = Dispatcher::new(config.connect_timeout, helpers.clone());
+        let dispatcher = Arc::new(dispatcher);
         let tools = Tools {
             source: config.source.clone(),
             region: config.region.clone(),
             dispatcher: dispatcher.clone(),
+            helpers,
             clock: clock.clone(),
         };
         Wire {

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::store::s3::credentials::Source;
 use crate::store::s3::dispatch::{Dispatcher, SendError};
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::profile;
 use crate::store::s3::reply::Reply;
 
@@ -20,6 +21,7 @@ pub(crate) struct Tools {
     /// The region, if the caller or the environment named one.
     pub region: Option<String>,
     pub dispatcher: Arc<Dispatcher>,
+    pub helpers: Helpers,
     pub clock: Clock,
 }
 
