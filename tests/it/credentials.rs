@@ -2,6 +2,7 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -39,6 +40,29 @@ pub fn play() {
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
                 "renew" => renew(guard.as_ref().expect("it was acquired before")),
                 "crowd" => crowd(&lock),
+                "release" => guard.take().map_or(Ok(()), LockGuard::release),
+                "nap" => {
+                    thread::sleep(Duration::from_millis(1500));
+                    Ok(())
+                }
+                "ignore-children" => {
+                    // SAFETY: a plain system call; no handler is set.
+                    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+                    Ok(())
+                }
+                "no-threads" => {
+                    allow_no_threads();
+                    Ok(())
+                }
+                "unwind" => {
+                    let held = guard.take();
+                    let failing = AssertUnwindSafe(move || {
+                        let _held = held;
+                        panic!("the main operation failed");
+                    });
+                    let _ = catch_unwind(failing);
+                    Ok(())
+                }
                 other => panic!("no such call: {other}"),
             };
             let told = match outcome {
@@ -49,6 +73,22 @@ pub fn play() {
         })
         .collect();
     println!("complaint: {} children {}", told.join(" && "), children());
+}
+
+/// From here on this process can start neither a thread nor another process.
+fn allow_no_threads() {
+    let none = libc::rlimit {
+        rlim_cur: 1,
+        rlim_max: 1,
+    };
+    // SAFETY: two plain system calls. The limit does not bind root, so root becomes nobody.
+    unsafe {
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+        if libc::geteuid() == 0 {
+            assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
+        }
+    }
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
 
 /// Panics at the first secret that is logged, at whatever level.
@@ -641,15 +681,121 @@ fn a_command_that_is_not_there_is_told() {
 fn a_command_runs_again_when_its_keys_are_about_to_expire() {
     let (server, home) = (Server::start(), Home::new("command-again"));
     let runs = home.path().join("runs");
-    let expiration = in_(Duration::from_secs(3));
-    let json = format!(
-        r#"{{"Version":1,"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"{SECRET_KEY}","Expiration":"{expiration}"}}"#
-    );
-    let script = format!("echo >>{}\n{}", runs.display(), printing(&json));
+    let script = format!("echo >>{}\n{}", runs.display(), keys_that_expire_in(3));
     let mut command = command_of(&server, &home, &script);
     command.env(CALLS, "acquire renew").env(RENEW_FOR, "2000");
     Told::of(command).all_went_well();
     assert!(fs::read(&runs).unwrap().len() > 1);
+}
+
+fn keys_that_expire_in(seconds: u32) -> String {
+    // Computed when it runs, however long that takes to begin.
+    format!(
+        "F=+%Y-%m-%dT%H:%M:%SZ\n\
+         E=$(date -u -d '+{seconds} seconds' $F 2>/dev/null || date -u -v+{seconds}S $F)\ncat <<END\n\
+         {{\"Version\":1,\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\",\
+         \"Expiration\":\"$E\"}}\nEND\n"
+    )
+}
+
+#[test]
+fn a_failing_script_that_shows_what_it_does_gives_no_secret_away() {
+    let (server, home) = (Server::start(), Home::new("command-traced"));
+    let script = format!("set -x; K='{{\"SecretAccessKey\":\"{HUNTER}\"}}'; echo \"$K\"; exit 1");
+    let told = Told::of(command_of(&server, &home, &script));
+    told.has(&["exit status: 1", "may hold a secret"]);
+}
+
+#[test]
+fn a_stopped_command_takes_its_children_along() {
+    let (server, home) = (Server::start(), Home::new("command-group"));
+    let pid = home.path().join("pid");
+    let script = format!("sleep 60 & echo $! >{}; wait", pid.display());
+    let mut command = command_of(&server, &home, &script);
+    command.env(TIMEOUT, "800");
+    Told::of(command).has(&["was stopped"]);
+    let child = fs::read_to_string(&pid).unwrap();
+    let state = || fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+    let gone = || state().map_or(true, |state| state.contains(") Z "));
+    crate::eventually("the child of the command is gone", gone);
+}
+
+#[test]
+fn a_command_that_has_ended_is_judged_although_its_child_keeps_the_output_open() {
+    let (server, home) = (Server::start(), Home::new("command-daemon"));
+    let script = format!("{}sleep 7 &\nexit 0\n", printed_keys());
+    let told = Told::of(command_of(&server, &home, &script));
+    told.all_went_well();
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_is_judged_by_its_output_where_the_program_ignores_its_children() {
+    let (server, home) = (Server::start(), Home::new("command-ignored"));
+    let mut command = command_of(&server, &home, &printed_keys());
+    command.env(CALLS, "ignore-children try");
+    Told::of(command).all_went_well();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+    let (server, home) = (Server::start(), Home::new("command-no-thread"));
+    let mut command = command_of(&server, &home, &printed_keys());
+    command.env(CALLS, "no-threads try");
+    let told = Told::of(command);
+    assert!(
+        told.error(1).contains("no thread or process"),
+        "{}",
+        told.0[1]
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_drop_while_unwinding_outlives_a_command_that_cannot_have_a_thread() {
+    let (server, home) = (Server::start(), Home::new("command-unwind"));
+    let mut command = command_of(&server, &home, &keys_that_expire_in(2));
+    command.env(CALLS, "acquire nap nap no-threads unwind");
+    Told::of(command).all_went_well();
+}
+
+/// A child that asks a server by a name that has to be resolved.
+#[cfg(target_os = "linux")]
+fn named(server: &Server, home: &Home, calls: &str) -> Command {
+    let mut command = command(server, home, calls);
+    let endpoint = server.endpoint().replace("127.0.0.1", "localhost");
+    command
+        .env("AWS_ENDPOINT_URL_S3", endpoint)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    command
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+    let (server, home) = (Server::start(), Home::new("name-no-thread"));
+    let told = Told::of(named(&server, &home, "no-threads try"));
+    assert!(
+        told.error(1).contains("no thread to resolve"),
+        "{}",
+        told.0[1]
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
+    let (server, home) = (Server::start(), Home::new("name-unwind"));
+    let command = named(&server, &home, "acquire nap nap no-threads unwind");
+    thread::scope(|scope| {
+        scope.spawn(|| Told::of(command).all_went_well());
+        crate::eventually("it is held", || server.object(crate::KEY).is_some());
+        thread::sleep(Duration::from_millis(500));
+        server.drop_idle_connections();
+    });
 }
 
 // Web identity.
