@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, thread};
 
+use crate::call;
 use crate::checks;
 use crate::client_builder::ClientBuilder;
 use crate::clock::Clock;
@@ -369,6 +370,7 @@ impl Client {
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
         self.check_process()?;
+        let call = call::within(self.clock().now(), call);
         self.inner.runtime.block_on(call).map_err(machine_error)?
     }
 

@@ -140,6 +140,7 @@
 
 mod backoff;
 mod builder;
+mod call;
 mod checks;
 mod client;
 mod client_builder;

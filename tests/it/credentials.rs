@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 use s3_lock::{Client, LockError, LockGuard, S3Lock};
 
 use crate::child::{self, Home};
-use crate::support::{ACCESS_KEY, Answer, Asked, REGION, SECRET_KEY, Server, StandIn};
+use crate::support::{
+    ACCESS_KEY, Answer, Asked, Fault, Match, REGION, SECRET_KEY, Server, StandIn,
+};
 
 /// The part of a child that makes calls with whatever credentials it finds.
 pub const PART: &str = "credentials";
@@ -21,6 +23,8 @@ const CALLS: &str = "S3_LOCK_TEST_CALLS";
 /// For how long it goes on renewing, and how long a request may take, in milliseconds.
 const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
 const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
+/// The lease, in milliseconds.
+const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
 const HUNTER: &str = "hunter2-hunter2-hunter2";
 
@@ -40,6 +44,11 @@ pub fn play() {
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
                 "renew" => renew(guard.as_ref().expect("it was acquired before")),
                 "crowd" => crowd(&lock),
+                "queue" => queue(&lock),
+                "keep" => keep(guard.as_ref().expect("it was acquired before")),
+                "within" => lock
+                    .acquire_within("child", Duration::from_millis(500))
+                    .map(|g| guard = Some(g)),
                 "release" => guard.take().map_or(Ok(()), LockGuard::release),
                 "nap" => {
                     thread::sleep(Duration::from_millis(1500));
@@ -72,6 +81,8 @@ pub fn play() {
             format!("{told} [{}]", start.elapsed().as_millis())
         })
         .collect();
+    // With the client goes what it runs in the background.
+    drop((guard, lock));
     println!("complaint: {} children {}", told.join(" && "), children());
 }
 
@@ -119,7 +130,13 @@ fn lock() -> S3Lock {
         .request_timeout(Duration::from_millis(milliseconds));
     let client = client.build().expect("the parent set what is needed");
     // Short enough for a test that waits in vain.
-    let builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
+    let mut builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
+    if let Ok(lease) = env::var(LEASE) {
+        let lease = Duration::from_millis(lease.parse().unwrap());
+        builder = builder
+            .max_operation(lease / 10)
+            .acquire_allowance(lease * 9 / 10);
+    }
     builder.build().expect("the settings are valid")
 }
 
@@ -141,6 +158,25 @@ fn crowd(lock: &S3Lock) -> Result<(), LockError> {
         let ends = looks.into_iter().map(|look| look.join().unwrap().map(drop));
         ends.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+/// Eight threads that queue for the lock; the first error.
+fn queue(lock: &S3Lock) -> Result<(), LockError> {
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| lock.acquire("child")))
+            .collect();
+        let ends = calls.into_iter().map(|call| call.join().unwrap().map(drop));
+        ends.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// Has the lock kept alive for a while.
+fn keep(guard: &LockGuard) -> Result<(), LockError> {
+    let span = env::var(RENEW_FOR).expect("the parent said for how long");
+    guard.keep_alive()?;
+    thread::sleep(Duration::from_millis(span.parse().unwrap()));
+    guard.check()
 }
 
 /// How many processes this one has started and not waited for, once there has been time to do so.
@@ -322,15 +358,64 @@ fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_sourc
 }
 
 #[test]
-fn what_s3_rejects_is_fetched_anew() {
+fn what_s3_rejects_is_fetched_anew_and_the_request_sent_again() {
     let (server, home) = (Server::start(), Home::new("rejected"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => keys_of("UNKNOWN", "t", HOUR),
         _ => keys("t", HOUR),
     });
-    let told = Told::of(container(&server, &home, &endpoint, "try try"));
+    Told::of(container(&server, &home, &endpoint, "try")).all_went_well();
+    assert_eq!(endpoint.requests().len(), 2);
+}
+
+#[test]
+fn a_release_goes_well_whose_credentials_were_replaced_meanwhile() {
+    let (server, home) = (Server::start(), Home::new("rotated"));
+    let endpoint = StandIn::start(|so_far| keys(&format!("t{}", so_far.len()), HOUR));
+    server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
+    Told::of(container(&server, &home, &endpoint, "acquire release")).all_went_well();
+    assert_eq!(crate::stored_state(&server).as_deref(), Some("released"));
+    assert_eq!(tokens(&server), ["t1", "t2"]);
+}
+
+#[test]
+fn what_s3_rejects_is_not_sent_again_with_the_same_keys() {
+    let (server, home) = (Server::start(), Home::new("rejected-again"));
+    let endpoint = StandIn::start(|_| keys_of("UNKNOWN", "t", HOUR));
+    let told = Told::of(container(&server, &home, &endpoint, "try"));
     told.has(&["InvalidAccessKeyId"]);
-    assert!(told.0[1].starts_with("none"), "{}", told.0[1]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_token_file_that_hangs_takes_no_longer_than_a_request() {
+    let (server, home) = (Server::start(), Home::new("fifo"));
+    let fifo = home.path().join("token");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let endpoint = StandIn::start(|_| keys("t", HOUR));
+    let mut command = container(&server, &home, &endpoint, "try");
+    command
+        .env(TIMEOUT, "1000")
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &fifo);
+    let told = Told::of(command);
+    told.has(&["Storage: ", "the look-up of the credentials (Container)"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_profile_file_that_hangs_takes_no_longer_than_a_request() {
+    let (server, home) = (Server::start(), Home::new("fifo-profile"));
+    let fifo = home.path().join(".aws").join("config");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let mut command = command(&server, &home, "try");
+    command.env(TIMEOUT, "1000");
+    let told = Told::of(command);
+    told.has(&["Storage: ", "the look-up of the credentials (Profile)"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
 }
 
 #[test]
@@ -416,9 +501,11 @@ fn an_endpoint_in_the_network_is_not_asked_in_the_clear() {
 #[test]
 fn a_redirect_is_not_followed() {
     let (server, home) = (Server::start(), Home::new("redirect"));
-    let endpoint = StandIn::start(|_| say(302, ""));
+    let elsewhere = Arc::new(StandIn::start(|_| keys("t", HOUR)));
+    let to = elsewhere.endpoint();
+    let endpoint = StandIn::start(move |_| Answer::Redirect(302, to.clone()));
     Told::of(container(&server, &home, &endpoint, "try")).has(&["Config: ", "answered 302"]);
-    assert_eq!(endpoint.requests().len(), 1);
+    assert_eq!(elsewhere.requests().len(), 0);
 }
 
 #[test]
@@ -558,8 +645,43 @@ fn a_role_that_cannot_be_assumed_is_told_with_the_reason() {
 #[test]
 fn a_metadata_service_that_fails_for_a_moment_is_waited_for() {
     let (server, home) = (Server::start(), Home::new("instance-waited"));
-    let service = metadata(|_, n| (n < 4).then(|| say(503, "")));
+    let service = metadata(|_, n| (n < 3).then(|| say(503, "")));
     Told::of(instance(&server, &home, &service, "acquire")).all_went_well();
+}
+
+#[test]
+fn a_metadata_service_that_only_fails_is_none() {
+    let (server, home) = (Server::start(), Home::new("instance-503"));
+    let service = metadata(|_, _| Some(say(503, "<html>blocked</html>")));
+    let told = Told::of(instance(&server, &home, &service, "acquire"));
+    told.has(&["Config: ", "no credentials found", "it answered 503"]);
+}
+
+#[test]
+fn a_metadata_service_that_gives_a_token_and_then_hangs_is_none() {
+    let (server, home) = (Server::start(), Home::new("instance-half"));
+    let service = metadata(|asked, _| (asked.method == "GET").then_some(Answer::Hang));
+    let told = Told::of(instance(&server, &home, &service, "acquire"));
+    told.has(&["Config: ", "no credentials found", "no answer within"]);
+}
+
+#[test]
+fn a_metadata_service_that_hangs_is_none_however_short_a_request_is() {
+    let (server, home) = (Server::start(), Home::new("instance-short"));
+    let service = metadata(|_, _| Some(Answer::Hang));
+    let mut command = instance(&server, &home, &service, "acquire");
+    command.env(TIMEOUT, "100");
+    Told::of(command).has(&["Config: ", "no credentials found", "no answer within"]);
+}
+
+#[test]
+fn threads_that_queue_for_one_lock_are_told_of_the_same_look_up() {
+    let (server, home) = (Server::start(), Home::new("instance-queue"));
+    let service = metadata(|_, _| Some(Answer::Hang));
+    let told = Told::of(instance(&server, &home, &service, "queue"));
+    told.has(&["Config: ", "no credentials found"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+    assert_eq!(service.requests().len(), 1);
 }
 
 #[test]
@@ -707,6 +829,47 @@ fn a_failing_script_that_shows_what_it_does_gives_no_secret_away() {
 }
 
 #[test]
+fn a_command_that_is_slower_than_a_renewal_is_waited_for_by_the_next_one() {
+    let (server, home) = (Server::start(), Home::new("command-slow"));
+    let runs = home.path().join("runs");
+    let count = format!("echo >>{}\n", runs.display());
+    let script = format!("{count}sleep 1.6\n{}", printed_keys());
+    // A renewal may take 1.3 s.
+    server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "acquire keep").env(LEASE, "4000");
+    command.env(RENEW_FOR, "7000");
+    Told::of(command).all_went_well();
+    assert_eq!(fs::read(&runs).unwrap().len(), 2);
+}
+
+#[test]
+fn a_command_that_ran_on_between_calls_is_collected_by_the_next_one() {
+    let (server, home) = (Server::start(), Home::new("command-collected"));
+    let runs = home.path().join("runs");
+    let count = format!("echo >>{}\n", runs.display());
+    let script = format!("{count}sleep 1\n{}", printed_keys());
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "within nap try");
+    let told = Told::of(command);
+    assert!(told.error(0).contains("TimedOut"), "{}", told.0[0]);
+    assert!(told.0[2].starts_with("none"), "{}", told.0[2]);
+    assert_eq!(fs::read(&runs).unwrap().len(), 1);
+}
+
+#[test]
+fn a_command_that_is_run_for_newer_keys_delays_no_call_while_the_old_ones_do() {
+    let (server, home) = (Server::start(), Home::new("command-beside"));
+    let once = home.path().join("once");
+    let hang = format!("test -e {0} && sleep 60\ntouch {0}\n", once.display());
+    let script = format!("{hang}{}", keys_that_expire_in(8));
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "acquire nap nap nap try release");
+    let told = Told::of(command);
+    assert!(told.took(5) < Duration::from_millis(700), "{:?}", told.0);
+}
+
+#[test]
 fn a_stopped_command_takes_its_children_along() {
     let (server, home) = (Server::start(), Home::new("command-group"));
     let pid = home.path().join("pid");
@@ -745,11 +908,7 @@ fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
     let mut command = command_of(&server, &home, &printed_keys());
     command.env(CALLS, "no-threads try");
     let told = Told::of(command);
-    assert!(
-        told.error(1).contains("no thread or process"),
-        "{}",
-        told.0[1]
-    );
+    assert!(told.error(1).contains("could not start"), "{}", told.0[1]);
 }
 
 #[test]
