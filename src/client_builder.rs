@@ -53,7 +53,8 @@ use crate::vetting::Vetting;
 /// used until then. A failure is told to the calls that are under way, and not remembered. A command or STS
 /// may take 4/5 of [`request_timeout`](ClientBuilder::request_timeout), however little time the request
 /// has that needs the credentials: the look-up goes on when that gives up, and the next request waits
-/// for the same one. A container's endpoint has 2.5 s, and each of the three answers of an instance's
+/// for the same one. Between calls nothing is timed: a command that hangs is then stopped by the next
+/// call, or with the client. A container's endpoint has 2.5 s, and each of the three answers of an instance's
 /// metadata 1 s, if 4/5 of `request_timeout` are not less. Where none are to be found, that is told within 3 s, as a
 /// [`LockError::Config`] that lists the places. What may pass (no answer, an overloaded endpoint) is a
 /// [`LockError::Storage`] that is retryable; an acquire that waits asks again.
@@ -359,5 +360,18 @@ fn check_endpoint(url: &str) -> Result<String, ConfigError> {
     match S3Store::is_host(host) {
         true => Ok(format!("{scheme}{host}")),
         false => refuse("it has no host, or a port that is none"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_builder_that_is_printed_hides_the_secret_in_an_endpoint() {
+        let told = |url: &str| format!("{:?}", ClientBuilder::new().endpoint(url));
+        let shown = told("https://user:hunter2@example.com");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(told("https://example.com").contains("https://example.com"));
     }
 }
