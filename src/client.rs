@@ -17,8 +17,9 @@ use crate::store::memory::InMemoryStore;
 /// A connection to one store, shared by any number of locks.
 ///
 /// A client owns the connections, the credentials and the private runtime that blocking calls run
-/// on. It has no threads, but for those that resolve a host name while a connection is made or run
-/// the `credential_process` of a profile, one for the time of each call that is made inside an async
+/// on. It has no threads, but for those that resolve a host name while a connection is made, read the
+/// files of a profile or of a token, or run the `credential_process` of a profile (16 at once at the
+/// most), one for the time of each call that is made inside an async
 /// runtime, and one for as long as there are guards that are
 /// [kept alive](crate::LockGuard::keep_alive) or whose loss
 /// [is to be told](crate::LockGuard::on_lost).

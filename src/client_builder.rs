@@ -1,5 +1,6 @@
 //! Building clients: every setting, with its default and where else it is looked for.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::checks::within;
@@ -25,7 +26,8 @@ use crate::vetting::Vetting;
 /// # Credentials
 ///
 /// [Keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) set here are all that is
-/// looked at. Else it is the first of these that is set up, as for AWS's own tools:
+/// looked at. Else it is the first of these that is set up, in the order of the AWS SDKs for Java, PHP
+/// and Kotlin (that for Rust looks at the profile before web identity):
 ///
 /// | place | what it takes |
 /// |---|---|
@@ -44,14 +46,18 @@ use crate::vetting::Vetting;
 /// credential_process = aws configure export-credentials --profile sso-profile --format process
 /// ```
 ///
-/// Such a command is run without a shell: its words may be quoted, and nothing in them is expanded.
+/// Such a command is run without a shell: its words may be quoted, and nothing in them is expanded. It
+/// leads a process group of its own, so that its children are stopped with it; so Ctrl-C does not reach
+/// it, and it cannot ask anything on the terminal.
 ///
 /// Credentials are looked up at the first request, and again when S3 rejects them. Those that expire
 /// are renewed from 5 minutes before on (or half of their life, if that is less), and the old ones are
-/// used until then. Failures are not remembered. The look-up is part of a request, and gets 9/10 of its
-/// time at the most: so [`request_timeout`](ClientBuilder::request_timeout) is also how long a command
-/// or STS may take, less a tenth. A container's endpoint has 2.5 s, and each of the three answers of an
-/// instance's metadata 1 s. Where none are to be found, that is told within 3 s, as a
+/// used until then. A failure is told to the calls that are under way, and not remembered. A command or STS
+/// may take 4/5 of [`request_timeout`](ClientBuilder::request_timeout), however little time the request
+/// has that needs the credentials: the look-up goes on when that gives up, and the next request waits
+/// for the same one. Between calls nothing is timed: a command that hangs is then stopped by the next
+/// call, or with the client. A container's endpoint has 2.5 s, and each of the three answers of an instance's
+/// metadata 1 s, if 4/5 of `request_timeout` are not less. Where none are to be found, that is told within 3 s, as a
 /// [`LockError::Config`] that lists the places. What may pass (no answer, an overloaded endpoint) is a
 /// [`LockError::Storage`] that is retryable; an acquire that waits asks again.
 ///
@@ -69,7 +75,7 @@ use crate::vetting::Vetting;
 ///     .build()?;
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     region: Option<String>,
@@ -290,6 +296,7 @@ impl ClientBuilder {
             endpoint: endpoint.map(|e| check_endpoint(&e)).transpose()?,
             region,
             source: self.source,
+            request_timeout: self.request_timeout,
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
@@ -305,6 +312,26 @@ impl ClientBuilder {
             vetting,
             registry: Registry::shared,
         }))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Refused by `build`, and until then not shown: it holds a secret.
+        let is_plain = |url: &&str| !url.contains('@');
+        let endpoint = self.endpoint.as_deref();
+        f.debug_struct("ClientBuilder")
+            .field("region", &self.region)
+            .field(
+                "endpoint",
+                &endpoint.map(|e| Some(e).filter(is_plain).unwrap_or("(hidden)")),
+            )
+            .field("source", &self.source)
+            .field("request_timeout", &self.request_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("expected_bucket_owner", &self.expected_bucket_owner)
+            .field("assume_conditional_writes", &self.assume_conditional_writes)
+            .finish()
     }
 }
 
@@ -334,5 +361,18 @@ fn check_endpoint(url: &str) -> Result<String, ConfigError> {
     match S3Store::is_host(host) {
         true => Ok(format!("{scheme}{host}")),
         false => refuse("it has no host, or a port that is none"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_builder_that_is_printed_hides_the_secret_in_an_endpoint() {
+        let told = |url: &str| format!("{:?}", ClientBuilder::new().endpoint(url));
+        let shown = told("https://user:hunter2@example.com");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(told("https://example.com").contains("https://example.com"));
     }
 }

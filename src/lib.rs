@@ -153,6 +153,7 @@
 
 mod backoff;
 mod builder;
+mod call;
 mod checks;
 mod client;
 mod client_builder;

@@ -6,7 +6,6 @@
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
-use std::time::Duration;
 use std::{panic, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime as Tokio};
@@ -16,10 +15,6 @@ use tokio::runtime::{Builder, Handle, Runtime as Tokio};
 pub(crate) struct Runtime {
     tokio: OnceLock<Tokio>,
 }
-
-/// Host names are resolved on a thread of tokio's pool. It is not kept: a program that holds a
-/// lock for an hour should not hold an idle thread for it.
-const RESOLVER_KEEP_ALIVE: Duration = Duration::from_millis(10);
 
 impl Runtime {
     /// Runs `future` to its end on the caller's thread.
@@ -51,8 +46,6 @@ impl Runtime {
         let built = Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .thread_name("s3-lock-resolver")
-            .thread_keep_alive(RESOLVER_KEEP_ALIVE)
             .build()?;
         if let Err(second) = self.tokio.set(built) {
             // Another thread was faster. A plain drop would panic inside somebody else's runtime.
@@ -67,7 +60,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // A plain drop panics inside another runtime, and waits for a name lookup that hangs.
+        // A plain drop panics inside another runtime.
         if let Some(tokio) = self.tokio.take() {
             tokio.shutdown_background();
         }
@@ -85,6 +78,8 @@ fn may_block_here() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::Clock;
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, mem, process, thread};
 
+use crate::call;
 use crate::clock::{Clock, Instant};
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::held::Held;
@@ -213,6 +214,7 @@ impl Session {
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
+        let call = call::within(self.clock().now(), call);
         self.inner.runtime.block_on(call).map_err(machine_error)?
     }
 

@@ -5,9 +5,11 @@
 
 mod credentials;
 mod dispatch;
+mod helpers;
 mod list;
 mod profile;
 pub(crate) mod reply;
+mod resolver;
 mod wire;
 
 use std::sync::Arc;

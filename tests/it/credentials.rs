@@ -2,6 +2,7 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,7 +12,9 @@ use chrono::{DateTime, Utc};
 use s3_lock::{Client, LockError, LockGuard, S3Lock};
 
 use crate::child::{self, Home};
-use crate::support::{ACCESS_KEY, Answer, Asked, REGION, SECRET_KEY, Server, StandIn};
+use crate::support::{
+    ACCESS_KEY, Answer, Asked, Fault, Match, REGION, SECRET_KEY, Server, StandIn,
+};
 
 /// The part of a child that makes calls with whatever credentials it finds.
 pub const PART: &str = "credentials";
@@ -20,6 +23,8 @@ const CALLS: &str = "S3_LOCK_TEST_CALLS";
 /// For how long it goes on renewing, and how long a request may take, in milliseconds.
 const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
 const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
+/// The lease, in milliseconds.
+const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
 const HUNTER: &str = "hunter2-hunter2-hunter2";
 
@@ -39,6 +44,34 @@ pub fn play() {
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
                 "renew" => renew(guard.as_ref().expect("it was acquired before")),
                 "crowd" => crowd(&lock),
+                "queue" => queue(&lock),
+                "keep" => keep(guard.as_ref().expect("it was acquired before")),
+                "within" => lock
+                    .acquire_within("child", Duration::from_millis(500))
+                    .map(|g| guard = Some(g)),
+                "release" => guard.take().map_or(Ok(()), LockGuard::release),
+                "nap" => {
+                    thread::sleep(Duration::from_millis(1500));
+                    Ok(())
+                }
+                "ignore-children" => {
+                    // SAFETY: a plain system call; no handler is set.
+                    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+                    Ok(())
+                }
+                "no-threads" => {
+                    allow_no_threads();
+                    Ok(())
+                }
+                "unwind" => {
+                    let held = guard.take();
+                    let failing = AssertUnwindSafe(move || {
+                        let _held = held;
+                        panic!("the main operation failed");
+                    });
+                    let _ = catch_unwind(failing);
+                    Ok(())
+                }
                 other => panic!("no such call: {other}"),
             };
             let told = match outcome {
@@ -48,7 +81,25 @@ pub fn play() {
             format!("{told} [{}]", start.elapsed().as_millis())
         })
         .collect();
+    // With the client goes what it runs in the background.
+    drop((guard, lock));
     println!("complaint: {} children {}", told.join(" && "), children());
+}
+
+/// From here on this process can start neither a thread nor another process.
+fn allow_no_threads() {
+    let none = libc::rlimit {
+        rlim_cur: 1,
+        rlim_max: 1,
+    };
+    // SAFETY: two plain system calls. The limit does not bind root, so root becomes nobody.
+    unsafe {
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+        if libc::geteuid() == 0 {
+            assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
+        }
+    }
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
 
 /// Panics at the first secret that is logged, at whatever level.
@@ -76,7 +127,13 @@ fn lock() -> S3Lock {
     let client = Client::builder().request_timeout(Duration::from_millis(milliseconds));
     let client = client.build().expect("the parent set what is needed");
     // Short enough for a test that waits in vain.
-    let builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
+    let mut builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
+    if let Ok(lease) = env::var(LEASE) {
+        let lease = Duration::from_millis(lease.parse().unwrap());
+        builder = builder
+            .max_operation(lease / 10)
+            .acquire_allowance(lease * 9 / 10);
+    }
     builder.build().expect("the settings are valid")
 }
 
@@ -98,6 +155,25 @@ fn crowd(lock: &S3Lock) -> Result<(), LockError> {
         let ends = looks.into_iter().map(|look| look.join().unwrap().map(drop));
         ends.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+/// Eight threads that queue for the lock; the first error.
+fn queue(lock: &S3Lock) -> Result<(), LockError> {
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| lock.acquire("child")))
+            .collect();
+        let ends = calls.into_iter().map(|call| call.join().unwrap().map(drop));
+        ends.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// Has the lock kept alive for a while.
+fn keep(guard: &LockGuard) -> Result<(), LockError> {
+    let span = env::var(RENEW_FOR).expect("the parent said for how long");
+    guard.keep_alive()?;
+    thread::sleep(Duration::from_millis(span.parse().unwrap()));
+    guard.check()
 }
 
 /// How many processes this one has started and not waited for, once there has been time to do so.
@@ -279,15 +355,64 @@ fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_sourc
 }
 
 #[test]
-fn what_s3_rejects_is_fetched_anew() {
+fn what_s3_rejects_is_fetched_anew_and_the_request_sent_again() {
     let (server, home) = (Server::start(), Home::new("rejected"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => keys_of("UNKNOWN", "t", HOUR),
         _ => keys("t", HOUR),
     });
-    let told = Told::of(container(&server, &home, &endpoint, "try try"));
+    Told::of(container(&server, &home, &endpoint, "try")).all_went_well();
+    assert_eq!(endpoint.requests().len(), 2);
+}
+
+#[test]
+fn a_release_goes_well_whose_credentials_were_replaced_meanwhile() {
+    let (server, home) = (Server::start(), Home::new("rotated"));
+    let endpoint = StandIn::start(|so_far| keys(&format!("t{}", so_far.len()), HOUR));
+    server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
+    Told::of(container(&server, &home, &endpoint, "acquire release")).all_went_well();
+    assert_eq!(crate::stored_state(&server).as_deref(), Some("released"));
+    assert_eq!(tokens(&server), ["t1", "t2"]);
+}
+
+#[test]
+fn what_s3_rejects_is_not_sent_again_with_the_same_keys() {
+    let (server, home) = (Server::start(), Home::new("rejected-again"));
+    let endpoint = StandIn::start(|_| keys_of("UNKNOWN", "t", HOUR));
+    let told = Told::of(container(&server, &home, &endpoint, "try"));
     told.has(&["InvalidAccessKeyId"]);
-    assert!(told.0[1].starts_with("none"), "{}", told.0[1]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_token_file_that_hangs_takes_no_longer_than_a_request() {
+    let (server, home) = (Server::start(), Home::new("fifo"));
+    let fifo = home.path().join("token");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let endpoint = StandIn::start(|_| keys("t", HOUR));
+    let mut command = container(&server, &home, &endpoint, "try");
+    command
+        .env(TIMEOUT, "1000")
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &fifo);
+    let told = Told::of(command);
+    told.has(&["Storage: ", "the look-up of the credentials (Container)"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_profile_file_that_hangs_takes_no_longer_than_a_request() {
+    let (server, home) = (Server::start(), Home::new("fifo-profile"));
+    let fifo = home.path().join(".aws").join("config");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let mut command = command(&server, &home, "try");
+    command.env(TIMEOUT, "1000");
+    let told = Told::of(command);
+    told.has(&["Storage: ", "the look-up of the credentials (Profile)"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
 }
 
 #[test]
@@ -373,9 +498,11 @@ fn an_endpoint_in_the_network_is_not_asked_in_the_clear() {
 #[test]
 fn a_redirect_is_not_followed() {
     let (server, home) = (Server::start(), Home::new("redirect"));
-    let endpoint = StandIn::start(|_| say(302, ""));
+    let elsewhere = Arc::new(StandIn::start(|_| keys("t", HOUR)));
+    let to = elsewhere.endpoint();
+    let endpoint = StandIn::start(move |_| Answer::Redirect(302, to.clone()));
     Told::of(container(&server, &home, &endpoint, "try")).has(&["Config: ", "answered 302"]);
-    assert_eq!(endpoint.requests().len(), 1);
+    assert_eq!(elsewhere.requests().len(), 0);
 }
 
 #[test]
@@ -515,8 +642,43 @@ fn a_role_that_cannot_be_assumed_is_told_with_the_reason() {
 #[test]
 fn a_metadata_service_that_fails_for_a_moment_is_waited_for() {
     let (server, home) = (Server::start(), Home::new("instance-waited"));
-    let service = metadata(|_, n| (n < 4).then(|| say(503, "")));
+    let service = metadata(|_, n| (n < 3).then(|| say(503, "")));
     Told::of(instance(&server, &home, &service, "acquire")).all_went_well();
+}
+
+#[test]
+fn a_metadata_service_that_only_fails_is_none() {
+    let (server, home) = (Server::start(), Home::new("instance-503"));
+    let service = metadata(|_, _| Some(say(503, "<html>blocked</html>")));
+    let told = Told::of(instance(&server, &home, &service, "acquire"));
+    told.has(&["Config: ", "no credentials found", "it answered 503"]);
+}
+
+#[test]
+fn a_metadata_service_that_gives_a_token_and_then_hangs_is_none() {
+    let (server, home) = (Server::start(), Home::new("instance-half"));
+    let service = metadata(|asked, _| (asked.method == "GET").then_some(Answer::Hang));
+    let told = Told::of(instance(&server, &home, &service, "acquire"));
+    told.has(&["Config: ", "no credentials found", "no answer within"]);
+}
+
+#[test]
+fn a_metadata_service_that_hangs_is_none_however_short_a_request_is() {
+    let (server, home) = (Server::start(), Home::new("instance-short"));
+    let service = metadata(|_, _| Some(Answer::Hang));
+    let mut command = instance(&server, &home, &service, "acquire");
+    command.env(TIMEOUT, "100");
+    Told::of(command).has(&["Config: ", "no credentials found", "no answer within"]);
+}
+
+#[test]
+fn threads_that_queue_for_one_lock_are_told_of_the_same_look_up() {
+    let (server, home) = (Server::start(), Home::new("instance-queue"));
+    let service = metadata(|_, _| Some(Answer::Hang));
+    let told = Told::of(instance(&server, &home, &service, "queue"));
+    told.has(&["Config: ", "no credentials found"]);
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+    assert_eq!(service.requests().len(), 1);
 }
 
 #[test]
@@ -638,15 +800,158 @@ fn a_command_that_is_not_there_is_told() {
 fn a_command_runs_again_when_its_keys_are_about_to_expire() {
     let (server, home) = (Server::start(), Home::new("command-again"));
     let runs = home.path().join("runs");
-    let expiration = in_(Duration::from_secs(3));
-    let json = format!(
-        r#"{{"Version":1,"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"{SECRET_KEY}","Expiration":"{expiration}"}}"#
-    );
-    let script = format!("echo >>{}\n{}", runs.display(), printing(&json));
+    let script = format!("echo >>{}\n{}", runs.display(), keys_that_expire_in(3));
     let mut command = command_of(&server, &home, &script);
     command.env(CALLS, "acquire renew").env(RENEW_FOR, "2000");
     Told::of(command).all_went_well();
     assert!(fs::read(&runs).unwrap().len() > 1);
+}
+
+fn keys_that_expire_in(seconds: u32) -> String {
+    // Computed when it runs, however long that takes to begin.
+    format!(
+        "F=+%Y-%m-%dT%H:%M:%SZ\n\
+         E=$(date -u -d '+{seconds} seconds' $F 2>/dev/null || date -u -v+{seconds}S $F)\ncat <<END\n\
+         {{\"Version\":1,\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\",\
+         \"Expiration\":\"$E\"}}\nEND\n"
+    )
+}
+
+#[test]
+fn a_failing_script_that_shows_what_it_does_gives_no_secret_away() {
+    let (server, home) = (Server::start(), Home::new("command-traced"));
+    let script = format!("set -x; K='{{\"SecretAccessKey\":\"{HUNTER}\"}}'; echo \"$K\"; exit 1");
+    let told = Told::of(command_of(&server, &home, &script));
+    told.has(&["exit status: 1", "may hold a secret"]);
+}
+
+#[test]
+fn a_command_that_is_slower_than_a_renewal_is_waited_for_by_the_next_one() {
+    let (server, home) = (Server::start(), Home::new("command-slow"));
+    let runs = home.path().join("runs");
+    let count = format!("echo >>{}\n", runs.display());
+    let script = format!("{count}sleep 1.6\n{}", printed_keys());
+    // A renewal may take 1.3 s.
+    server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "acquire keep").env(LEASE, "4000");
+    command.env(RENEW_FOR, "7000");
+    Told::of(command).all_went_well();
+    assert_eq!(fs::read(&runs).unwrap().len(), 2);
+}
+
+#[test]
+fn a_command_that_ran_on_between_calls_is_collected_by_the_next_one() {
+    let (server, home) = (Server::start(), Home::new("command-collected"));
+    let runs = home.path().join("runs");
+    let count = format!("echo >>{}\n", runs.display());
+    let script = format!("{count}sleep 1\n{}", printed_keys());
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "within nap try");
+    let told = Told::of(command);
+    assert!(told.error(0).contains("TimedOut"), "{}", told.0[0]);
+    assert!(told.0[2].starts_with("none"), "{}", told.0[2]);
+    assert_eq!(fs::read(&runs).unwrap().len(), 1);
+}
+
+#[test]
+fn a_command_that_is_run_for_newer_keys_delays_no_call_while_the_old_ones_do() {
+    let (server, home) = (Server::start(), Home::new("command-beside"));
+    let once = home.path().join("once");
+    let hang = format!("test -e {0} && sleep 60\ntouch {0}\n", once.display());
+    let script = format!("{hang}{}", keys_that_expire_in(8));
+    let mut command = command_of(&server, &home, &script);
+    command.env(CALLS, "acquire nap nap nap try release");
+    let told = Told::of(command);
+    assert!(told.took(5) < Duration::from_millis(700), "{:?}", told.0);
+}
+
+#[test]
+fn a_stopped_command_takes_its_children_along() {
+    let (server, home) = (Server::start(), Home::new("command-group"));
+    let pid = home.path().join("pid");
+    let script = format!("sleep 60 & echo $! >{}; wait", pid.display());
+    let mut command = command_of(&server, &home, &script);
+    command.env(TIMEOUT, "800");
+    Told::of(command).has(&["was stopped"]);
+    let child = fs::read_to_string(&pid).unwrap();
+    let state = || fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+    let gone = || state().map_or(true, |state| state.contains(") Z "));
+    crate::eventually("the child of the command is gone", gone);
+}
+
+#[test]
+fn a_command_that_has_ended_is_judged_although_its_child_keeps_the_output_open() {
+    let (server, home) = (Server::start(), Home::new("command-daemon"));
+    let script = format!("{}sleep 7 &\nexit 0\n", printed_keys());
+    let told = Told::of(command_of(&server, &home, &script));
+    told.all_went_well();
+    assert!(told.took(0) < Duration::from_secs(3), "{:?}", told.took(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_is_judged_by_its_output_where_the_program_ignores_its_children() {
+    let (server, home) = (Server::start(), Home::new("command-ignored"));
+    let mut command = command_of(&server, &home, &printed_keys());
+    command.env(CALLS, "ignore-children try");
+    Told::of(command).all_went_well();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+    let (server, home) = (Server::start(), Home::new("command-no-thread"));
+    let mut command = command_of(&server, &home, &printed_keys());
+    command.env(CALLS, "no-threads try");
+    let told = Told::of(command);
+    assert!(told.error(1).contains("could not start"), "{}", told.0[1]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_drop_while_unwinding_outlives_a_command_that_cannot_have_a_thread() {
+    let (server, home) = (Server::start(), Home::new("command-unwind"));
+    let mut command = command_of(&server, &home, &keys_that_expire_in(2));
+    command.env(CALLS, "acquire nap nap no-threads unwind");
+    Told::of(command).all_went_well();
+}
+
+/// A child that asks a server by a name that has to be resolved.
+#[cfg(target_os = "linux")]
+fn named(server: &Server, home: &Home, calls: &str) -> Command {
+    let mut command = command(server, home, calls);
+    let endpoint = server.endpoint().replace("127.0.0.1", "localhost");
+    command
+        .env("AWS_ENDPOINT_URL_S3", endpoint)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    command
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+    let (server, home) = (Server::start(), Home::new("name-no-thread"));
+    let told = Told::of(named(&server, &home, "no-threads try"));
+    assert!(
+        told.error(1).contains("no thread to resolve"),
+        "{}",
+        told.0[1]
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
+    let (server, home) = (Server::start(), Home::new("name-unwind"));
+    let command = named(&server, &home, "acquire nap nap no-threads unwind");
+    thread::scope(|scope| {
+        scope.spawn(|| Told::of(command).all_went_well());
+        crate::eventually("it is held", || server.object(crate::KEY).is_some());
+        thread::sleep(Duration::from_millis(500));
+        server.drop_idle_connections();
+    });
 }
 
 // Web identity.

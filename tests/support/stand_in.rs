@@ -31,6 +31,8 @@ impl Asked {
 pub enum Answer {
     /// Answers with this status and body.
     Say(u16, String),
+    /// Answers with this status, and sends the asker to this URL.
+    Redirect(u16, String),
     /// Keeps the connection, and never answers.
     Hang,
 }
@@ -95,6 +97,12 @@ fn serve(stream: TcpStream, seen: &Requests, rule: &dyn Fn(&[Asked]) -> Answer) 
             let _ = write!(
                 &stream,
                 "HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+        Answer::Redirect(status, to) => {
+            let _ = write!(
+                &stream,
+                "HTTP/1.1 {status} Scripted\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             );
         }
         Answer::Hang => thread::sleep(Duration::from_secs(60)),

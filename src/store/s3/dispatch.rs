@@ -16,7 +16,9 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use tokio::net::TcpStream;
 
 use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::resolver::Resolver;
 
 /// Why there is no reply.
 pub(crate) enum SendError {
@@ -33,13 +35,14 @@ impl From<LockError> for SendError {
 }
 
 /// The connection pool.
-pub(crate) struct Dispatcher<T = HttpConnector> {
+pub(crate) struct Dispatcher<T = HttpConnector<Resolver>> {
     client: Client<Connector<T>, Body>,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(connect_timeout: Duration) -> Dispatcher {
-        Dispatcher::over(tuned(HttpConnector::new()), connect_timeout)
+    pub(crate) fn new(connect_timeout: Duration, helpers: Helpers) -> Dispatcher {
+        let tcp = HttpConnector::new_with_resolver(Resolver::new(helpers));
+        Dispatcher::over(tuned(tcp), connect_timeout)
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::{env, fs};
+use std::{env, io};
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, LockError};
+use crate::session::machine_error;
 use crate::store::s3::Source;
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::is_region;
+
+/// More bytes than a file of profiles has.
+const MAX_FILE: u64 = 4 << 20;
 
 /// The settings of one profile, and where they were looked for.
 pub(crate) struct Profile {
@@ -22,7 +27,7 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Reads the profile `name`, else the one that `AWS_PROFILE` names, else `default`.
-    pub(crate) fn read(name: Option<&str>) -> Profile {
+    pub(crate) async fn read(name: Option<&str>, helpers: &Helpers) -> io::Result<Profile> {
         let name = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
         let chosen = name.is_some();
         let name = name.unwrap_or_else(|| "default".to_owned());
@@ -30,35 +35,35 @@ impl Profile {
         let mut settings = HashMap::new();
         let mut looked_in = Vec::new();
         let files = [
-            ("AWS_CONFIG_FILE", "config", "profile "),
+            ("AWS_CONFIG_FILE", "config", "profile"),
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", ""),
         ];
         // Keys in the credentials file go before keys in the config file.
         for (override_by, file, prefix) in files {
             let path = match variable(override_by) {
-                Some(path) => PathBuf::from(path),
+                Some(path) => at_home(&path),
                 None => home().join(".aws").join(file),
             };
-            let outcome = match fs::read_to_string(&path) {
+            let outcome = match helpers.read(&path, MAX_FILE).await? {
                 Err(error) => error.to_string(),
                 Ok(text) => match section(&text, &name, prefix) {
                     None => format!("no profile {name:?}"),
                     Some(found) => {
                         exists = true;
-                        settings.extend(found);
+                        merge(&mut settings, found);
                         "read".to_owned()
                     }
                 },
             };
             looked_in.push(format!("{} ({outcome})", path.display()));
         }
-        Profile {
+        Ok(Profile {
             name,
             chosen,
             exists,
             settings,
             looked_in: looked_in.join(", "),
-        }
+        })
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
@@ -69,13 +74,18 @@ impl Profile {
 
 /// The region of the profile; where a custom endpoint is set, a store that has no regions is
 /// likely, and the usual name does.
-pub(crate) fn region(source: &Source, custom_endpoint: bool) -> Result<String, ConfigError> {
-    let profile = Profile::read(source.profile());
+pub(crate) async fn region(
+    source: &Source,
+    custom_endpoint: bool,
+    helpers: &Helpers,
+) -> Result<String, LockError> {
+    let profile = Profile::read(source.profile(), helpers).await;
+    let profile = profile.map_err(machine_error)?;
     match profile.get("region") {
         Some(region) if is_region(region) => Ok(region.to_owned()),
         Some(region) => {
             let reason = "a region looks like eu-central-1";
-            Err(ConfigError::invalid("region", region, reason))
+            Err(ConfigError::invalid("region", region, reason).into())
         }
         None if custom_endpoint => Ok("us-east-1".to_owned()),
         None => Err(ConfigError::new(
@@ -85,7 +95,8 @@ pub(crate) fn region(source: &Source, custom_endpoint: bool) -> Result<String, C
                  {:?} names none in {}; set one of them or call ClientBuilder::region",
                 profile.name, profile.looked_in
             ),
-        )),
+        )
+        .into()),
     }
 }
 
@@ -99,30 +110,85 @@ fn home() -> PathBuf {
     PathBuf::from(home.unwrap_or_else(|| ".".to_owned()))
 }
 
+/// A path as the environment names it, which no shell may have expanded.
+fn at_home(path: &str) -> PathBuf {
+    match path.strip_prefix("~/") {
+        Some(rest) => home().join(rest),
+        None => PathBuf::from(path),
+    }
+}
+
+/// Takes in what another file has, which goes first. Keys are taken from one file alone: a session
+/// token belongs to the others.
+fn merge(settings: &mut HashMap<String, String>, found: HashMap<String, String>) {
+    const KEYS: [&str; 3] = [
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+    ];
+    if KEYS.iter().any(|key| found.contains_key(*key)) {
+        settings.retain(|key, _| !KEYS.contains(&key.as_str()));
+    }
+    settings.extend(found);
+}
+
 /// The settings under `[prefix name]`, or `[name]` where the profile is the default one.
 fn section(text: &str, name: &str, prefix: &str) -> Option<HashMap<String, String>> {
     let mut found: Option<HashMap<String, String>> = None;
     let mut inside = false;
+    // How far the last setting of this section is indented.
+    let mut indented = None;
     for line in text.lines() {
-        // An indented line belongs to the nested setting above it; none of those matter here.
-        if line.starts_with([' ', '\t', '#', ';']) {
+        let plain = line.trim_start();
+        let indent = line.len() - plain.len();
+        if plain.is_empty() || plain.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(header) = line.strip_prefix('[') {
-            let header = header.split(']').next().unwrap_or_default().trim();
-            let plain = header == name && (prefix.is_empty() || name == "default");
-            let prefixed = header.strip_prefix(prefix).map(str::trim) == Some(name);
-            inside = plain || prefixed;
+        // What is indented further belongs to the nested setting above; none of those matter here.
+        if indented.is_some_and(|above| indent > above) {
+            continue;
+        }
+        if let Some(header) = plain.strip_prefix('[') {
+            indented = None;
+            inside = is_of(header.split(']').next().unwrap_or_default(), name, prefix);
             if inside {
                 found.get_or_insert_default();
             }
-        } else if let (true, Some((key, value))) = (inside, line.split_once('=')) {
+            continue;
+        }
+        indented = Some(indent);
+        if let (true, Some((key, value))) = (inside, plain.split_once('=')) {
             let key = key.trim().to_ascii_lowercase();
-            let value = value.split(" #").next().unwrap_or_default().trim();
-            found.get_or_insert_default().insert(key, value.to_owned());
+            let value = uncommented(value).trim().to_owned();
+            found.get_or_insert_default().insert(key, value);
         }
     }
     found
+}
+
+/// Whether a section with this header is the profile's.
+fn is_of(header: &str, name: &str, prefix: &str) -> bool {
+    let header = header.trim();
+    if header == name && (prefix.is_empty() || name == "default") {
+        return true;
+    }
+    let rest = header.strip_prefix(prefix).filter(|_| !prefix.is_empty());
+    // `[profiles]` is none.
+    let named = rest.filter(|rest| rest.starts_with([' ', '\t']));
+    named.is_some_and(|named| unquoted(named.trim()) == name)
+}
+
+/// A name that holds spaces is quoted.
+fn unquoted(name: &str) -> &str {
+    let inner = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(name)
+}
+
+/// A value without the comment behind it.
+fn uncommented(value: &str) -> &str {
+    let begins = [" #", " ;", "\t#", "\t;"].map(|mark| value.find(mark));
+    let end = begins.into_iter().flatten().min();
+    &value[..end.unwrap_or(value.len())]
 }
 
 #[cfg(test)]
@@ -144,7 +210,7 @@ region = nowhere
 
     #[test]
     fn a_profile_has_the_settings_of_its_section() {
-        let build = section(TEXT, "build", "profile ").unwrap();
+        let build = section(TEXT, "build", "profile").unwrap();
         assert_eq!(build["aws_access_key_id"], "AK");
         assert_eq!(build["aws_secret_access_key"], "s3=cr#t");
         assert!(!build.contains_key("region"));
@@ -152,7 +218,7 @@ region = nowhere
 
     #[test]
     fn the_default_profile_needs_no_prefix() {
-        let default = section(TEXT, "default", "profile ").unwrap();
+        let default = section(TEXT, "default", "profile").unwrap();
         assert_eq!(default["region"], "eu-west-1");
         assert_eq!(default["s3"], "");
         assert_eq!(default.len(), 2);
@@ -165,6 +231,51 @@ region = nowhere
 
     #[test]
     fn a_profile_that_is_not_there_is_none() {
-        assert!(section(TEXT, "other", "profile ").is_none());
+        assert!(section(TEXT, "other", "profile").is_none());
+    }
+
+    #[test]
+    fn a_quoted_name_may_hold_a_space() {
+        for header in [
+            "[profile \"my own\"]",
+            "[profile 'my own']",
+            "[profile\tmy own]",
+        ] {
+            let text = format!("{header}\nregion = eu-west-1\n");
+            let found = section(&text, "my own", "profile").expect(header);
+            assert_eq!(found["region"], "eu-west-1");
+        }
+    }
+
+    #[test]
+    fn settings_may_be_indented_and_what_is_nested_in_them_is_not_theirs() {
+        let text = "[default]\n  s3 =\n    region = nested\n  region = eu-west-1\n";
+        let found = section(text, "default", "profile").unwrap();
+        assert_eq!(found["region"], "eu-west-1");
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_begins_with_either_mark() {
+        for text in ["a # b", "a ; b", "a\t# b ; c"] {
+            assert_eq!(uncommented(text).trim(), "a");
+        }
+        assert_eq!(uncommented("a;b#c"), "a;b#c");
+    }
+
+    #[test]
+    fn a_session_token_belongs_to_the_keys_of_its_own_file() {
+        let own = |settings: &[&str]| -> HashMap<String, String> {
+            let pair = |key: &&str| ((*key).to_owned(), "x".to_owned());
+            settings.iter().map(pair).collect()
+        };
+        let mut settings = own(&["region", "aws_access_key_id", "aws_session_token"]);
+        merge(&mut settings, own(&["aws_access_key_id"]));
+        assert_eq!(settings, own(&["region", "aws_access_key_id"]));
+    }
+
+    #[test]
+    fn a_path_may_begin_at_home() {
+        assert_eq!(at_home("~/keys"), home().join("keys"));
+        assert_eq!(at_home("/keys"), PathBuf::from("/keys"));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusoto_core::credential::{EnvironmentProvider, ProvideAwsCredentials};
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, StorageErrorKind, seconds};
 use crate::store::s3::credentials::source::{Source, checked};
 use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
@@ -25,14 +25,14 @@ pub(super) enum Place {
 ///
 /// A place that is set up and gives none ends the search: what comes after it would be somebody
 /// else's credentials.
-pub(super) async fn look_up(
-    tools: &Tools,
-    last: Option<Place>,
-    limit: Duration,
-) -> Result<(Found, Place), Failure> {
+pub(super) async fn look_up(tools: &Tools, last: Option<Place>) -> Result<(Found, Place), Failure> {
     let mut looked_at = Vec::new();
     for place in places(&tools.source) {
-        match look_in(*place, tools, limit).await? {
+        // Each gives up by itself in time, but for a file on a disk that hangs.
+        let whole = tools.limit + tools.limit / 16;
+        let looked = look_in(*place, tools, tools.limit);
+        let looked = tokio::time::timeout(whole, looked).await;
+        match looked.map_err(|_| hangs(*place, whole))?? {
             Looked::Found(found) => {
                 log::debug!("credentials found: {place:?}");
                 return Ok((found, *place));
@@ -42,6 +42,15 @@ pub(super) async fn look_up(
         }
     }
     Err(none_found(&looked_at))
+}
+
+fn hangs(place: Place, limit: Duration) -> Failure {
+    let what = format!(
+        "the look-up of the credentials ({place:?}) did not end within {}; if a file that it reads is \
+         on another machine or is a pipe, see whether that hangs",
+        seconds(&limit)
+    );
+    Failure::storage(StorageErrorKind::NoAnswer, what)
 }
 
 fn places(source: &Source) -> &'static [Place] {
@@ -66,7 +75,8 @@ async fn look_in(place: Place, tools: &Tools, limit: Duration) -> Result<Looked,
             None => Ok(nothing("AWS_WEB_IDENTITY_TOKEN_FILE (not set)")),
         },
         Place::Profile => {
-            let profile = Profile::read(tools.source.profile());
+            let profile = Profile::read(tools.source.profile(), &tools.helpers).await;
+            let profile = profile.map_err(Failure::no_thread)?;
             profile_keys::look(&profile, tools, limit).await
         }
         Place::Container => container::look(tools, limit).await,

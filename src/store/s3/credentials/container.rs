@@ -1,6 +1,5 @@
 //! Credentials of a task or pod, from the endpoint that ECS and EKS tell it of.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
         let note = format!("{RELATIVE_URI} and {FULL_URI} (not set)");
         return Ok(Looked::Nothing(note));
     };
-    let token = authorization()?;
+    let token = authorization(tools).await?;
     let place = format!("the container's endpoint {}", origin(&url));
     let ask = Ask {
         method: "GET",
@@ -105,11 +104,11 @@ fn origin(url: &str) -> String {
 }
 
 /// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
-fn authorization() -> Result<Option<String>, Failure> {
+async fn authorization(tools: &Tools) -> Result<Option<String>, Failure> {
     let Some(file) = variable(TOKEN_FILE) else {
         return Ok(variable(TOKEN));
     };
-    match fs::read_to_string(&file) {
+    match tools.read(&file).await? {
         Ok(token) => Ok(Some(token.trim().to_owned())),
         Err(error) => Err(Failure::config(format!(
             "{file}, which {TOKEN_FILE} names, cannot be read: {error}"

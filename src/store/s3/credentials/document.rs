@@ -12,9 +12,9 @@ use crate::store::s3::credentials::tools::{Failure, Found};
 struct Document {
     access_key_id: String,
     secret_access_key: String,
-    /// `SessionToken` to a command, `Token` to an endpoint.
-    #[serde(alias = "Token")]
+    /// From a command, and from an endpoint.
     session_token: Option<String>,
+    token: Option<String>,
     expiration: Option<String>,
 }
 
@@ -38,15 +38,17 @@ pub(super) fn read(json: &[u8], origin: &str) -> Result<Found, Failure> {
     let found = AwsCredentials::new(
         document.access_key_id,
         document.secret_access_key,
-        filled(document.session_token),
+        filled(document.session_token).or(filled(document.token)),
         expires_at,
     );
     Ok(Found(checked(found, origin)?))
 }
 
-/// The form in which AWS writes expiries: `2026-11-23T02:00:00Z`.
+/// The form in which AWS writes expiries: `2026-11-23T02:00:00Z`; and `+0000` as others do.
 pub(super) fn expiry(text: &str) -> Option<DateTime<Utc>> {
-    let expiry = DateTime::parse_from_rfc3339(text).ok()?;
+    let expiry = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
+        .ok()?;
     Some(expiry.with_timezone(&Utc))
 }
 
@@ -100,6 +102,7 @@ mod tests {
         for (token, expected) in [
             (r#","SessionToken":"t""#, Some("t")),
             (r#","Token":"t""#, Some("t")),
+            (r#","Token":"t","SessionToken":"t""#, Some("t")),
             (r#","Token":"""#, None),
             ("", None),
         ] {
@@ -115,6 +118,13 @@ mod tests {
     fn an_expiry_that_is_no_time_is_told() {
         let json = r#"{"AccessKeyId":"k","SecretAccessKey":"s","Expiration":"soon"}"#;
         assert!(failure(json).contains("Expiration"), "{}", failure(json));
+    }
+
+    #[test]
+    fn an_expiry_may_have_a_zone_without_a_colon() {
+        let expected = expiry("2026-11-23T02:00:00Z");
+        assert!(expected.is_some());
+        assert_eq!(expiry("2026-11-23T02:00:00+0000"), expected);
     }
 
     #[test]

@@ -22,8 +22,10 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 /// How long each of three answers may take, and the connection with it. The service is next door;
 /// where it is not, most likely nobody answers at all, and a person waits to be told.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Whoever was given less than that to answer may well be there.
-const TOO_SHORT: Duration = Duration::from_millis(100);
+/// How often a question is asked, and how long to wait before it is asked again, where the answer is
+/// that the service is busy.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
     if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
@@ -40,22 +42,28 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
         Ok(token) => token,
         Err(looked) => return Ok(looked),
     };
-    let reply = service.get(ROLES, &token).await?;
+    let reply = match service.get(ROLES, &token).await {
+        Ok(reply) => reply,
+        Err(failure) => return service.silent(failure),
+    };
     let role = match reply.status() {
         200 => role(reply.body()),
         404 => None,
-        _ => return Err(service.refused(&reply)),
+        _ => return service.refused(&reply),
     };
     let Some(role) = role else {
         return Ok(service.nothing("no role is attached to this instance"));
     };
-    let reply = service.get(&format!("{ROLES}{role}"), &token).await?;
+    let reply = match service.get(&format!("{ROLES}{role}"), &token).await {
+        Ok(reply) => reply,
+        Err(failure) => return service.silent(failure),
+    };
     match reply.status() {
         200 if !is_failure(reply.body()) => Ok(Looked::Found(document::read(
             reply.body(),
             &service.name(),
         )?)),
-        _ => Err(service.refused(&reply)),
+        _ => service.refused(&reply),
     }
 }
 
@@ -114,15 +122,16 @@ impl Service<'_> {
                 "it answered {status} to a PUT of /latest/api/token: it has no version 2, and \
                  version 1 is not used"
             )))),
-            _ => Err(self.refused(&reply)),
+            _ => self.refused(&reply).map(Err),
         }
     }
 
-    /// Nobody answers: this is no EC2 instance, or the answer does not come so far.
+    /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
+    /// how far it came: other clouds and proxies answer here in part.
     fn silent(&self, failure: Failure) -> Result<Looked, Failure> {
         let why = match failure.kind() {
             Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
-            Some(StorageErrorKind::NoAnswer) if self.limit >= TOO_SHORT => format!(
+            Some(StorageErrorKind::NoAnswer) => format!(
                 "no answer within {}; if this is a container on EC2, raise the instance's metadata \
                  hop limit to 2",
                 seconds(&self.limit.min(LIMIT))
@@ -149,19 +158,36 @@ impl Service<'_> {
             place: &name,
             header: Some(header),
         };
-        let so_far = self.tools.clock.now().at_most_since(self.start);
-        let left = self.limit.saturating_sub(so_far);
-        self.tools.ask(&ask, left.min(LIMIT)).await
-    }
-
-    fn refused(&self, reply: &Reply) -> Failure {
-        let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
-        let what = format!("{} answered {}{said}", self.name(), reply.status());
-        match reply.status() {
-            429 | 500.. => Failure::storage(StorageErrorKind::Unavailable, what),
-            _ => Failure::config(format!("{what}; check the role of the instance")),
+        let mut attempts = 1;
+        loop {
+            let so_far = self.tools.clock.now().at_most_since(self.start);
+            let left = self.limit.saturating_sub(so_far);
+            let reply = self.tools.ask(&ask, left.min(LIMIT)).await?;
+            if attempts == ATTEMPTS || !is_busy(&reply) || left < PAUSE * 2 {
+                return Ok(reply);
+            }
+            attempts += 1;
+            self.tools.clock.sleep(PAUSE).await;
         }
     }
+
+    fn refused(&self, reply: &Reply) -> Result<Looked, Failure> {
+        let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
+        let what = format!("{} answered {}{said}", self.name(), reply.status());
+        match is_busy(reply) {
+            true => Ok(Looked::Silent {
+                note: format!("{} (it answered {})", self.name(), reply.status()),
+                failure: Failure::storage(StorageErrorKind::Unavailable, what),
+            }),
+            false => Err(Failure::config(format!(
+                "{what}; check the role of the instance"
+            ))),
+        }
+    }
+}
+
+fn is_busy(reply: &Reply) -> bool {
+    matches!(reply.status(), 429 | 500..)
 }
 
 #[cfg(test)]

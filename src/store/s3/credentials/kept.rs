@@ -78,11 +78,15 @@ impl Kept {
 
     /// Whether these are the same credentials.
     pub(super) fn are(&self, other: &AwsCredentials) -> bool {
-        let one = &self.credentials;
-        one.aws_access_key_id() == other.aws_access_key_id()
-            && one.aws_secret_access_key() == other.aws_secret_access_key()
-            && one.token() == other.token()
+        are_same(&self.credentials, other)
     }
+}
+
+/// Whether they are the same, whatever is said about their expiry.
+pub(super) fn are_same(one: &AwsCredentials, other: &AwsCredentials) -> bool {
+    one.aws_access_key_id() == other.aws_access_key_id()
+        && one.aws_secret_access_key() == other.aws_secret_access_key()
+        && one.token() == other.token()
 }
 
 /// What is left until `expiry`.

@@ -2,33 +2,37 @@
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::clock::Clock;
 use crate::error::{StorageErrorKind, seconds};
 use crate::store::s3::credentials::document::{self, shown};
-use crate::store::s3::credentials::tools::{Failure, Found};
+use crate::store::s3::credentials::tools::{Failure, Found, Tools};
+use crate::store::s3::helpers::{Awaited, Helpers};
+use crate::sync::lock;
 
 /// More than any credentials.
-const MAX_OUTPUT: u64 = 64 << 10;
+const MAX_OUTPUT: usize = 64 << 10;
 /// As much of what it says on its standard error is looked at.
-const MAX_COMPLAINT: u64 = 4 << 10;
+const MAX_COMPLAINT: usize = 4 << 10;
 /// And as much of either is read at all, so that a chatty command can go on.
-const MAX_READ: u64 = 16 << 20;
+const MAX_READ: usize = 16 << 20;
 /// How long to wait for the last of that from a command that has failed.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// How often to look whether a command that has closed its output has ended, too.
+/// How long an output may stay open after its command has ended: a child of it may keep it so.
+const LINGER: Duration = Duration::from_millis(100);
+/// How often to look whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
 
 /// Runs `command` for at most `limit`, and reads what it prints. `origin` names it in errors.
 pub(super) async fn run(
     command: &str,
     origin: &str,
-    clock: &Clock,
+    tools: &Tools,
     limit: Duration,
 ) -> Result<Found, Failure> {
     let words = words(command).ok_or_else(|| {
@@ -36,33 +40,34 @@ pub(super) async fn run(
             "{origin} is empty, or a quotation mark in it is not closed"
         ))
     })?;
-    let limit_of_run = limit.saturating_sub(LAST_WORDS.min(limit / 10));
-    let begun = clock.now();
-    // One that starts too late is stopped as soon as it has: what is started is dropped there.
-    let started = tokio::time::timeout(limit_of_run, start(words, origin)).await;
-    let mut running = started.unwrap_or_else(|_| Err(not_started(origin, limit_of_run)))?;
-    let (stdout, mut stderr) = running.read();
+    let mut outputs = None;
     let finished = async {
-        let output = stdout.await;
-        running.ended(clock).await.map(|status| (output, status))
+        let mut running = start(words, origin, &tools.helpers).await?;
+        outputs = Some(running.read(origin, &tools.helpers).await?);
+        Ok::<_, Failure>(running.ended(&tools.clock).await)
     };
-    let left = limit_of_run.saturating_sub(clock.now().at_most_since(begun));
-    let finished = tokio::time::timeout(left, finished).await;
+    let limit_of_run = limit.saturating_sub(LAST_WORDS.min(limit / 10));
     // Ends it, if it runs still.
-    drop(running);
-    match finished {
-        Ok(Ok((Ok(output), status))) if status.success() => credentials(&output, origin),
-        Ok(Ok((_, status))) => Err(Failure::config(format!(
+    let finished = tokio::time::timeout(limit_of_run, finished).await;
+    let (stdout, stderr) = outputs.unzip();
+    let (stdout, status) = match finished {
+        Ok(status) => (text(stdout, LINGER).await, Some(status?)),
+        Err(_) => (text(stdout, Duration::ZERO).await, None),
+    };
+    match status {
+        // Where the program ignores SIGCHLD the system keeps no status.
+        Some(None) => credentials(&stdout, origin),
+        Some(Some(status)) if status.success() => credentials(&stdout, origin),
+        Some(Some(status)) => Err(Failure::config(format!(
             "{origin} failed ({status}){}; run it by hand",
-            said(&mut stderr).await
+            said(&text(stderr, LAST_WORDS).await, &stdout)
         ))),
-        Ok(Err(error)) => Err(not_run(origin, &error)),
-        Err(_) => Err(Failure::storage(
+        None => Err(Failure::storage(
             StorageErrorKind::NoAnswer,
             format!(
                 "{origin} did not end within {} and was stopped{}",
                 seconds(&limit_of_run),
-                said(&mut stderr).await
+                said(&text(stderr, LAST_WORDS).await, &stdout)
             ),
         )),
     }
@@ -79,30 +84,39 @@ fn words(command: &str) -> Option<Vec<String>> {
 }
 
 /// Starts a command without blocking who drives the runtime: its program may be on a slow disk.
-async fn start(words: Vec<String>, origin: &str) -> Result<Running, Failure> {
-    let started = spawn_blocking(move || {
+async fn start(words: Vec<String>, origin: &str, helpers: &Helpers) -> Result<Running, Failure> {
+    let started = helpers.run("command", move || {
         let (program, arguments) = words.split_first().expect("a command has a word");
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        child.map(|child| Running { child: Some(child) })
+            .stderr(Stdio::piped());
+        lead_a_group(&mut command);
+        command.spawn().map(|child| Running { child: Some(child) })
     });
-    let started = started.await.unwrap_or_else(|e| Err(io::Error::other(e)));
-    started.map_err(|error| not_run(origin, &error))
+    let started = started.await.map_err(|error| no_thread(origin, &error))?;
+    started.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => no_thread(origin, &error),
+        _ => Failure::config(format!(
+            "{origin} cannot be run: {error}; check its program"
+        )),
+    })
 }
 
-fn not_run(origin: &str, error: &io::Error) -> Failure {
-    Failure::config(format!(
-        "{origin} cannot be run: {error}; check its program"
-    ))
+fn no_thread(origin: &str, error: &io::Error) -> Failure {
+    let what = format!("{origin} cannot be run: no thread or process for it ({error})");
+    Failure::storage(StorageErrorKind::Local, what)
 }
 
-fn not_started(origin: &str, limit: Duration) -> Failure {
-    let what = format!("{origin} could not be started within {}", seconds(&limit));
-    Failure::storage(StorageErrorKind::NoAnswer, what)
+/// The command's own children are stopped with it: a script around a program that hangs would
+/// otherwise leave the program behind, once for each attempt.
+fn lead_a_group(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
 }
 
 /// A command that was started. Dropped, it is stopped if it runs still, and leaves no zombie.
@@ -112,23 +126,24 @@ struct Running {
 
 impl Running {
     /// Reads both of its outputs, beside each other: it may wait for either to be read.
-    fn read(&mut self) -> (JoinHandle<Vec<u8>>, JoinHandle<Vec<u8>>) {
+    async fn read(&mut self, origin: &str, helpers: &Helpers) -> Result<(Output, Output), Failure> {
         let child = self.child.as_mut();
         let (out, err) = child.map_or((None, None), |c| (c.stdout.take(), c.stderr.take()));
-        (
-            spawn_blocking(|| beginning(out, MAX_OUTPUT)),
-            spawn_blocking(|| beginning(err, MAX_COMPLAINT)),
-        )
+        let out = Output::of(out, MAX_OUTPUT, helpers).await;
+        let out = out.map_err(|error| no_thread(origin, &error))?;
+        let err = Output::of(err, MAX_COMPLAINT, helpers).await;
+        Ok((out, err.map_err(|error| no_thread(origin, &error))?))
     }
 
-    async fn ended(&mut self, clock: &Clock) -> io::Result<ExitStatus> {
+    /// How it ended, if the system tells.
+    async fn ended(&mut self, clock: &Clock) -> Option<ExitStatus> {
         loop {
-            if let Some(child) = &mut self.child {
-                if let Some(status) = child.try_wait()? {
-                    return Ok(status);
-                }
+            match self.child.as_mut()?.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) => clock.sleep(POLL).await,
+                // It is gone, and its number may be another's by now.
+                Err(_) => self.child = None,
             }
-            clock.sleep(POLL).await;
         }
     }
 }
@@ -138,11 +153,10 @@ impl Drop for Running {
         let Some(mut child) = self.child.take() else {
             return;
         };
-        if matches!(child.try_wait(), Ok(Some(_))) {
+        if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
-        // An error says that it has ended by itself.
-        let _ = child.kill();
+        stop(&mut child);
         // It ends at once, but not before this returns; and a disk that hangs may hold it.
         let reaper = thread::Builder::new().name("s3-lock-reaper".to_owned());
         if let Err(error) = reaper.spawn(move || child.wait()) {
@@ -151,27 +165,96 @@ impl Drop for Running {
     }
 }
 
-/// Reads a pipe to its end, and keeps the first `most` bytes and one more.
-fn beginning(pipe: Option<impl Read>, most: u64) -> Vec<u8> {
-    let mut start = Vec::new();
-    if let Some(mut pipe) = pipe {
-        // What was read before an error counts; the exit status tells the rest.
-        let _ = pipe.by_ref().take(most + 1).read_to_end(&mut start);
-        let _ = io::copy(&mut pipe.take(MAX_READ), &mut io::sink());
+/// Stops a command that was not waited for yet, and what it has started.
+fn stop(child: &mut Child) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        // An error says that it has ended by itself.
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
     }
-    start
+    #[cfg(not(unix))]
+    let _ = child.kill();
+}
+
+/// One of a command's outputs, which is read as it comes.
+struct Output {
+    start: Arc<Mutex<Vec<u8>>>,
+    end: Awaited<()>,
+}
+
+impl Output {
+    async fn of(
+        pipe: Option<impl Read + Send + 'static>,
+        most: usize,
+        helpers: &Helpers,
+    ) -> io::Result<Output> {
+        let start = Arc::new(Mutex::default());
+        let kept = start.clone();
+        let end = helpers.start("command-out", move |sender| {
+            if let Some(pipe) = pipe {
+                read(pipe, most, &kept);
+            }
+            // Nobody may wait for it any more.
+            let _ = sender.send(());
+        });
+        let end = end.await?;
+        Ok(Output { start, end })
+    }
+}
+
+/// Reads a pipe to its end, and keeps the first `most` bytes and one more.
+fn read(mut pipe: impl Read, most: usize, start: &Mutex<Vec<u8>>) {
+    let mut chunk = [0; 4096];
+    let mut total = 0;
+    while total < MAX_READ {
+        match pipe.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(count) => {
+                total += count;
+                let mut start = lock(start);
+                let room = (most + 1).saturating_sub(start.len());
+                start.extend_from_slice(&chunk[..count.min(room)]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What was read before counts; the exit status tells the rest.
+            Err(_) => return,
+        }
+    }
+}
+
+/// What an output has brought when it ended, or when nobody has the `patience` to wait any longer.
+async fn text(output: Option<Output>, patience: Duration) -> Vec<u8> {
+    let Some(Output { start, end }) = output else {
+        return Vec::new();
+    };
+    let _ = tokio::time::timeout(patience, end.get()).await;
+    let start = lock(&start);
+    start.clone()
 }
 
 /// What the command has complained of, as the end of a sentence.
-async fn said(stderr: &mut JoinHandle<Vec<u8>>) -> String {
-    // A child of its own may hold the pipe open.
-    match tokio::time::timeout(LAST_WORDS, stderr).await {
-        Ok(Ok(bytes)) => match shown(&String::from_utf8_lossy(&bytes)) {
-            text if text.is_empty() => String::new(),
-            text => format!(" and said: {text}"),
-        },
-        _ => String::new(),
+fn said(stderr: &[u8], stdout: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    if may_hold_a_secret(&text, &String::from_utf8_lossy(stdout)) {
+        return " and said what may hold a secret, so it is not repeated".to_owned();
     }
+    match shown(&text) {
+        text if text.is_empty() => String::new(),
+        text => format!(" and said: {text}"),
+    }
+}
+
+/// Whether a complaint names a secret, as `set -x` makes a shell do, or repeats a long word of the
+/// output, which may be one.
+fn may_hold_a_secret(complaint: &str, output: &str) -> bool {
+    let plain = complaint.to_ascii_lowercase().replace(['_', '-', ' '], "");
+    let names = ["secretaccesskey", "secretkey", "sessiontoken", "awssecret"];
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "+/=_-.".contains(c);
+    let mut words = output.split(|c| !in_word(c));
+    names.iter().any(|name| plain.contains(name))
+        || words.any(|word| word.len() >= 12 && complaint.contains(word))
 }
 
 #[derive(Deserialize)]
@@ -211,7 +294,23 @@ mod tests {
 
     #[test]
     fn no_more_than_the_beginning_of_an_output_is_kept() {
-        assert_eq!(beginning(Some(&b"abcdef"[..]), 3), b"abcd");
-        assert_eq!(beginning(None::<&[u8]>, 3), b"");
+        let start = Mutex::default();
+        read(&b"abcdef"[..], 3, &start);
+        assert_eq!(*lock(&start), b"abcd");
+    }
+
+    #[test]
+    fn a_complaint_that_names_or_repeats_a_secret_is_not_repeated() {
+        for complaint in [
+            "+ K='{\"SecretAccessKey\":\"s\"}'",
+            "+ export AWS_SECRET_ACCESS_KEY=s",
+            "aws_session_token = s",
+            "+ echo hunter2-hunter2",
+        ] {
+            let told = said(complaint.as_bytes(), b"key: \"hunter2-hunter2\"");
+            assert!(told.ends_with("is not repeated"), "{told}");
+        }
+        assert_eq!(said(b"expired\n", b"hunter2-hunter2"), " and said: expired");
+        assert_eq!(said(b"", b"hunter2-hunter2"), "");
     }
 }

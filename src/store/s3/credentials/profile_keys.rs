@@ -29,7 +29,7 @@ pub(super) async fn look(
         Way::Keys(found) => Ok(Looked::Found(found)),
         Way::Command(command) => {
             let origin = format!("the credential_process of profile {:?}", profile.name);
-            let found = process::run(&command, &origin, &tools.clock, limit).await?;
+            let found = process::run(&command, &origin, tools, limit).await?;
             Ok(Looked::Found(found))
         }
         Way::WebIdentity(identity) => Ok(Looked::Found(identity.assume(tools, limit).await?)),

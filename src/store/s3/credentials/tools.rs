@@ -1,16 +1,18 @@
 //! What every source of credentials works with: a way to ask, and a way to fail.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::session::machine_error;
 use crate::store::s3::credentials::Source;
 use crate::store::s3::dispatch::{Dispatcher, SendError};
+use crate::store::s3::helpers::Helpers;
 use crate::store::s3::profile;
 use crate::store::s3::reply::Reply;
 
@@ -20,8 +22,14 @@ pub(crate) struct Tools {
     /// The region, if the caller or the environment named one.
     pub region: Option<String>,
     pub dispatcher: Arc<Dispatcher>,
+    pub helpers: Helpers,
     pub clock: Clock,
+    /// How long each place may take: less than a request, which waits for it and tells its error.
+    pub limit: Duration,
 }
+
+/// More bytes than any token.
+const MAX_TOKEN: u64 = 64 << 10;
 
 /// Credentials, without a way to print them by accident.
 pub(super) struct Found(pub AwsCredentials);
@@ -55,6 +63,10 @@ impl Failure {
 
     pub(super) fn storage(kind: StorageErrorKind, what: impl Into<String>) -> Failure {
         Failure::Storage(StorageError::new(kind, what).before_sending())
+    }
+
+    pub(super) fn no_thread(error: io::Error) -> Failure {
+        SendError::NotSent(machine_error(error)).into()
     }
 
     pub(super) fn kind(&self) -> Option<StorageErrorKind> {
@@ -134,12 +146,21 @@ impl Tools {
         Ok(self.dispatcher.send_as(&what, request, limit).await?)
     }
 
+    /// Reads a file of text that is not long, like a token.
+    pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, Failure> {
+        let text = self.helpers.read(file, MAX_TOKEN).await;
+        text.map_err(Failure::no_thread)
+    }
+
     /// The region of services other than S3.
-    pub(super) fn region(&self) -> Result<String, ConfigError> {
+    pub(super) async fn region(&self) -> Result<String, Failure> {
         match &self.region {
             Some(region) => Ok(region.clone()),
             // As for a store of one's own: whoever names no region hardly has several.
-            None => profile::region(&self.source, true),
+            None => {
+                let region = profile::region(&self.source, true, &self.helpers).await;
+                region.map_err(|error| SendError::NotSent(error).into())
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A token of another identity provider, exchanged for credentials by STS: EKS service accounts,
 //! CI jobs. rusoto_sts writes the request and reads the answer, this crate sends it.
 
-use std::fs;
 use std::process;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,8 +47,8 @@ impl WebIdentity {
 
     /// Exchanges the token. It is read each time, because it is replaced before it expires.
     pub(super) async fn assume(&self, tools: &Tools, limit: Duration) -> Result<Found, Failure> {
-        let token = self.token()?;
-        let endpoint = endpoint(&tools.region()?)?;
+        let token = self.token(tools).await?;
+        let endpoint = endpoint(&tools.region().await?)?;
         let carrier = Carrier {
             dispatcher: tools.dispatcher.clone(),
             endpoint,
@@ -79,9 +78,10 @@ impl WebIdentity {
         }
     }
 
-    fn token(&self) -> Result<String, Failure> {
+    async fn token(&self, tools: &Tools) -> Result<String, Failure> {
         let file = &self.token_file;
-        let token = fs::read_to_string(file).map_err(|error| {
+        let token = tools.read(file).await?;
+        let token = token.map_err(|error| {
             Failure::config(format!(
                 "the web identity token {file} cannot be read: {error}"
             ))
