@@ -101,11 +101,6 @@ impl Errors {
         self.real
     }
 
-    /// The error that stands for now.
-    pub(crate) fn last(&self) -> Option<&LockError> {
-        self.real.as_ref().or(self.cut_short.as_ref())
-    }
-
     /// The error, whatever it came from.
     pub(crate) fn any(self) -> Option<LockError> {
         self.real.or(self.cut_short)

@@ -180,7 +180,6 @@ mod request_counts;
 mod request_prices;
 mod runtime;
 mod session;
-mod shared_failure;
 mod storage_error;
 mod store;
 mod store_check;

@@ -261,13 +261,7 @@ impl S3Lock {
                 let holder = held.map(|known| core.info(known.record, known.free_in));
                 return Err(core.timed_out(start, holder));
             }
-            let failure = core.client.failure();
-            if let Some(error) = failure.since(start) {
-                return Err(error.into());
-            }
-            let taken = core.take(owner, limits, start).await;
-            failure.note(taken.as_ref().err(), clock.now());
-            taken
+            core.take(owner, limits, start).await
         })
     }
 

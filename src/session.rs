@@ -23,7 +23,6 @@ use crate::local::Local;
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::runtime::Runtime;
-use crate::shared_failure::SharedFailure;
 use crate::store::{Found, Location, Origin, Put, Store};
 use crate::sync::lock;
 use crate::vetting::Vetting;
@@ -56,8 +55,6 @@ struct Inner {
     vetting: Vetting,
     /// Whether the store's `Date` was seen not to be its own clock's.
     date_distrusted: AtomicBool,
-    /// What those who wait for their turn need not find out one after another.
-    failure: SharedFailure,
     /// What the store's clock showed last.
     last_date: Mutex<Option<Dated>>,
     /// Which holdings are alive in this process.
@@ -86,7 +83,6 @@ impl Session {
                 heard: AtomicBool::new(false),
                 vetting: (recipe.vetting)(),
                 date_distrusted: AtomicBool::new(false),
-                failure: SharedFailure::default(),
                 last_date: Mutex::default(),
                 registry: (recipe.registry)(),
                 locals: Mutex::default(),
@@ -152,10 +148,6 @@ impl Session {
 
     pub(crate) fn vetting(&self) -> &Vetting {
         &self.inner.vetting
-    }
-
-    pub(crate) fn failure(&self) -> &SharedFailure {
-        &self.inner.failure
     }
 
     pub(crate) fn clock(&self) -> &Clock {

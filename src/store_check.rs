@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::backoff::{self, Backoff};
 use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
-use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
 use crate::record::{MAX_BODY, Nonce};
 use crate::session::{Session, machine_error};
@@ -76,17 +76,6 @@ pub(crate) struct NoVerdict {
     pub errors: Errors,
     /// Whether its time was up.
     pub gave_up: bool,
-}
-
-impl From<ConfigError> for NoVerdict {
-    fn from(error: ConfigError) -> NoVerdict {
-        let mut errors = Errors::default();
-        errors.fail(error.into());
-        NoVerdict {
-            errors,
-            gave_up: false,
-        }
-    }
 }
 
 /// Why a check goes no further.

@@ -135,19 +135,13 @@ impl Core {
         if let Some(report) = known(bucket) {
             return Ok(report);
         }
-        if let Some(error) = self.client.failure().since(start) {
-            return Err(error.into());
-        }
         let left = limit.saturating_sub(clock.now().at_most_since(start));
         let check = StoreCheck::new(&self.client, &self.location, left);
         let check = match patient {
             true => check,
             false => check.impatient(),
         };
-        let report = check.run().await.inspect_err(|no_verdict| {
-            let failure = self.client.failure();
-            failure.note(no_verdict.errors.last(), clock.now());
-        })?;
+        let report = check.run().await?;
         log::debug!("{report}");
         if report.is_safe() && !report.uses_store_clock() {
             self.client.distrust_date(UNFIT_DATE);
