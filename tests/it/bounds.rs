@@ -3,7 +3,7 @@
 
 use std::mem;
 use std::net::TcpListener;
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ const T: Duration = Duration::from_millis(400);
 const LIMIT: Duration = Duration::from_millis(700);
 /// What a busy machine may need besides.
 const SLACK: Duration = Duration::from_secs(1);
+/// How long it may take to make what a case needs.
+const SETTING_UP: Duration = Duration::from_secs(60);
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
@@ -119,19 +121,23 @@ fn guard(scene: &Scene) -> &LockGuard {
 
 fn named(client: &Client, name: &str) -> S3Lock {
     let lock = S3Lock::builder(BUCKET, name).client(client.clone());
-    lock.wait_limit(LIMIT).build().unwrap()
+    // On a busy machine the guards that are needed here may be long in coming.
+    lock.wait_limit(LIMIT)
+        .acquire_allowance(SETTING_UP)
+        .build()
+        .unwrap()
+}
+
+fn set_up(lock: &S3Lock) -> LockGuard {
+    lock.acquire_within("other", SETTING_UP).unwrap()
 }
 
 /// Both locks in the store behind `server`, of which `builder`'s client has a third.
 fn scene(server: &Server, builder: ClientBuilder) -> Scene {
     let other = client(server);
     let lock = named(&other, "held");
-    let seen = lock.acquire("other").unwrap().detach();
-    named(&other, "free")
-        .acquire("other")
-        .unwrap()
-        .release()
-        .unwrap();
+    let seen = set_up(&lock).detach();
+    drop(set_up(&named(&other, "free")));
     let client = builder.request_timeout(T).build().unwrap();
     Scene {
         free: named(&client, "free"),
@@ -151,20 +157,13 @@ struct Stage {
     _server: Server,
 }
 
-type Prepare = Box<dyn FnOnce() -> Stage + Send>;
-
-/// Plays each case on a thread of its own, all at once when all are ready, and tells of those that took
-/// too long.
-fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Prepare)>) {
+/// Plays each case on a thread of its own, all at once, and tells of those that took too long.
+fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Stage)>) {
     // To start dozens of servers keeps a machine busy enough to make others late.
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cases: Vec<_> = cases.into_iter().collect();
-    let ready = Arc::new(Barrier::new(cases.len()));
-    let play = |(case, prepare): (&'static Case, Prepare)| {
-        let ready = ready.clone();
+    let play = |(case, mut stage): (&'static Case, Stage)| {
         thread::spawn(move || {
-            let mut stage = prepare();
-            ready.wait();
             let start = Instant::now();
             (case.call)(&mut stage.scene);
             let (took, most) = (start.elapsed(), case.most + stage.more);
@@ -190,17 +189,13 @@ fn of_calls_to_a_peer_that_accepts_and_never_answers() {
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let cases = CALLS.iter().chain(&TRY).chain([&TRY_WITH_CHECK]);
     assert_bounds(cases.map(|case| {
-        let endpoint = endpoint.clone();
-        let prepare = move || {
-            let server = Server::start();
-            let builder = match case.name == TRY_WITH_CHECK.name {
-                true => checking_builder(&server),
-                false => client_builder(&server),
-            };
-            let scene = scene(&server, builder.endpoint(endpoint));
-            stage(server, scene, "silent")
+        let server = Server::start();
+        let builder = match case.name == TRY_WITH_CHECK.name {
+            true => checking_builder(&server),
+            false => client_builder(&server),
         };
-        (case, Box::new(prepare) as Prepare)
+        let scene = scene(&server, builder.endpoint(endpoint.clone()));
+        (case, stage(server, scene, "silent"))
     }));
 }
 
@@ -233,15 +228,11 @@ fn of_calls_to_a_store_that_stalls() {
     let mut cases = Vec::new();
     for (kind, rule, fault) in stalls {
         for case in CALLS.iter().chain(&TRY).chain(&GUARDED) {
-            let (rule, fault) = (rule.clone().always(), fault.clone());
-            let prepare = move || {
-                let server = Server::start();
-                let mut scene = scene(&server, client_builder(&server));
-                scene.guard = Some(named(&scene.client, "mine").acquire("me").unwrap());
-                server.fault(rule, fault);
-                stage(server, scene, kind)
-            };
-            cases.push((case, Box::new(prepare) as Prepare));
+            let server = Server::start();
+            let mut scene = scene(&server, client_builder(&server));
+            scene.guard = Some(set_up(&named(&scene.client, "mine")));
+            server.fault(rule.clone().always(), fault.clone());
+            cases.push((case, stage(server, scene, kind)));
         }
     }
     assert_bounds(cases);
@@ -250,33 +241,37 @@ fn of_calls_to_a_store_that_stalls() {
 #[test]
 fn of_a_try_whose_check_of_the_store_stalls() {
     assert_bounds((0..12).map(|skipped| {
-        let prepare = move || {
-            let server = Server::start();
-            let scene = scene(&server, checking_builder(&server));
-            server.fault(Match::any().skip(skipped).always(), Fault::Stall(FOR_EVER));
-            stage(server, scene, &format!("after {skipped} requests"))
-        };
-        (&TRY_WITH_CHECK, Box::new(prepare) as Prepare)
+        let server = Server::start();
+        let scene = scene(&server, checking_builder(&server));
+        let rule = Match::any().skip(skipped).always();
+        server.fault(rule, Fault::Stall(FOR_EVER));
+        let kind = format!("after {skipped} requests");
+        (&TRY_WITH_CHECK, stage(server, scene, &kind))
     }));
 }
 
 #[test]
 fn of_a_renewal_that_stalls_short_of_its_deadline() {
-    static RENEW: Case = case("renew", Duration::ZERO, |s| drop(guard(s).renew()));
-    let most = [300, 600].map(Duration::from_millis);
-    assert_bounds(most.map(|left| {
-        let prepare = move || {
-            let server = Server::start();
-            let mut scene = scene(&server, client_builder(&server));
-            let lock = leased(&scene.client, 3_000).build().unwrap();
-            scene.guard = Some(lock.acquire("me").unwrap());
-            server.fault(Match::any().always(), Fault::Stall(FOR_EVER));
-            thread::sleep(guard(&scene).remaining().saturating_sub(left));
-            Stage {
-                more: left,
-                ..stage(server, scene, &format!("{left:?} left"))
-            }
-        };
-        (&RENEW, Box::new(prepare) as Prepare)
+    const CASES: [Case; 2] = [
+        case("renew 300 ms before", Duration::ZERO, renew_late::<300>),
+        case("renew 600 ms before", Duration::ZERO, renew_late::<600>),
+    ];
+    assert_bounds(CASES.iter().map(|case| {
+        let server = Server::start();
+        let mut scene = scene(&server, client_builder(&server));
+        let lock = leased(&scene.client, 3_000).build().unwrap();
+        let guard = set_up(&lock);
+        server.fault(Match::any().always(), Fault::Stall(FOR_EVER));
+        let more = guard.remaining();
+        scene.guard = Some(guard);
+        let stage = stage(server, scene, "at the deadline");
+        (case, Stage { more, ..stage })
     }));
+}
+
+/// Renews so many milliseconds before the deadline.
+fn renew_late<const LEFT: u64>(scene: &mut Scene) {
+    let left = Duration::from_millis(LEFT);
+    thread::sleep(guard(scene).remaining().saturating_sub(left));
+    drop(guard(scene).renew());
 }
