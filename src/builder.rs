@@ -210,8 +210,8 @@ impl S3LockBuilder {
     /// [`LockGuard::keep_alive`](crate::LockGuard::keep_alive) does; off by default.
     ///
     /// `max_operation` then is no longer what the main operation may take, but what it may take to
-    /// notice that this process is gone: shorter is better, down to where three renewals in a row
-    /// may fail (some 15 s over a network).
+    /// notice that this process is gone: shorter is better, down to where two renewals in a row may
+    /// fail for want of an answer (some 15 s over a network).
     ///
     /// # Examples
     ///

@@ -172,10 +172,11 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn check(&self) -> Result<(), LockError> {
-        self.held.check()
+        self.held.heed(self.held.check())
     }
 
-    /// Asks the store whether the lock is still held: one request, up to `request_timeout`.
+    /// Asks the store whether the lock is still held: one request, up to `request_timeout` and a third
+    /// of the lease.
     ///
     /// Between its answer and your next line anything may happen; the fencing token alone protects
     /// from that. What it adds to [`check`](LockGuard::check): it learns that the lock was taken
@@ -199,7 +200,8 @@ impl LockGuard {
     /// ```
     pub fn verify(&self) -> Result<(), LockError> {
         self.check()?;
-        self.held.core.client.run(self.held.verify())
+        let held = &self.held;
+        held.heed(held.core.client.run(held.verify()))
     }
 
     /// Makes the lease last its full term again from now: one request.
@@ -236,8 +238,9 @@ impl LockGuard {
     /// ```
     pub fn renew(&self) -> Result<(), LockError> {
         self.check()?;
-        let client = &self.held.core.client;
-        client.run(self.held.renew(2 * client.request_timeout()))
+        let held = &self.held;
+        let limit = 2 * held.core.client.request_timeout();
+        held.heed(held.core.client.run(held.renew(limit)))
     }
 
     /// Renews the lock in the background from now on, until the guard is dropped, released or
@@ -285,7 +288,8 @@ impl LockGuard {
     }
 
     /// Has `callback` called once when the lock is lost, with the cause: within 100 ms of the
-    /// deadline, or as soon as anything of this client learns of it. No I/O.
+    /// deadline (a second, where the machine was suspended), or as soon as anything of this client
+    /// learns of it. No I/O.
     ///
     /// It runs on a thread of its own, and may block and call the client. Several may be set; each
     /// is called. If the lock is lost already, it is called at once. If the guard is dropped,
@@ -343,7 +347,10 @@ impl LockGuard {
         if self.held.is_inherited() {
             return self.check();
         }
-        self.held.core.client.run(self.held.give_back())
+        let held = &self.held;
+        let outcome = held.core.client.run(held.give_back());
+        held.heed_last(&outcome);
+        outcome
     }
 
     /// Keeps the lock without a guard, and does not release it: the lease ends it, or
@@ -382,14 +389,17 @@ impl Drop for LockGuard {
             return;
         }
         if !self.done {
-            if let Err(error) = held.core.client.run(held.give_back()) {
+            let outcome = held.core.client.run(held.give_back());
+            held.heed_last(&outcome);
+            if let Err(error) = outcome {
                 let key = &held.core.location.key;
                 log::warn!("{key} is not known to be given back: {error}");
             }
         }
         held.let_go();
-        held.listeners.dismiss();
         held.leave();
+        // Last: what they own may do as it likes when it is dropped, and wait for this very lock.
+        held.listeners.dismiss();
     }
 }
 

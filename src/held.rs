@@ -1,12 +1,11 @@
 //! A holding, as its guard and the client's background thread share it: looking at it, renewing it,
 //! giving it back, and noticing its loss.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Instant;
 use crate::drive::Outcome;
@@ -34,8 +33,10 @@ pub(crate) struct Held {
     /// Held while a renewal is under way: two at once could not tell whose write a read shows.
     renewing: tokio::sync::Mutex<()>,
     wishes: watch::Sender<Wishes>,
-    /// Whether the background thread was asked to look after it.
-    watched: AtomicBool,
+    /// Wakes whoever watches for its loss.
+    news: Arc<Notify>,
+    /// Whether the background thread looks after it.
+    watched: Mutex<bool>,
     /// Whether its loss has been logged.
     mourned: AtomicBool,
     /// The process that acquired it.
@@ -56,7 +57,8 @@ impl Held {
         let record = holding.record().clone();
         let since = holding.since();
         let holding = Arc::new(Mutex::new(holding));
-        core.local.enter(&holding);
+        let news = Arc::<Notify>::default();
+        core.local.enter(&holding, &news);
         Held {
             core,
             record,
@@ -66,7 +68,8 @@ impl Held {
             last_error: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
             wishes: watch::Sender::default(),
-            watched: AtomicBool::new(false),
+            news,
+            watched: Mutex::new(false),
             mourned: AtomicBool::new(false),
             process: std::process::id(),
         }
@@ -93,17 +96,41 @@ impl Held {
         }
         let now = self.core.client.clock().now();
         let loss = lock(&self.holding).check(now).cloned();
-        let cause = self.cause(loss?);
-        if !self.mourned.swap(true, Ordering::Relaxed) {
+        Some(self.cause(loss?))
+    }
+
+    /// Logs a loss, once.
+    pub(crate) fn mourn(&self, cause: &LostCause) {
+        if !self.is_inherited() && !self.mourned.swap(true, Ordering::Relaxed) {
             log::error!("{}: {cause}", self.core.location.key);
         }
-        Some(cause)
     }
 
     pub(crate) fn check(&self) -> Result<(), LockError> {
         match self.loss() {
             None => Ok(()),
-            Some(cause) => Err(LockError::Lost(cause)),
+            Some(cause) => {
+                self.mourn(&cause);
+                Err(LockError::Lost(cause))
+            }
+        }
+    }
+
+    /// Tells those who want to know of a loss that a call of the guard's has met, if nobody else
+    /// does. Not for a thread that drives the runtime.
+    pub(crate) fn heed(&self, outcome: Result<(), LockError>) -> Result<(), LockError> {
+        if let Err(LockError::Lost(cause)) = &outcome {
+            if !self.is_inherited() && !*lock(&self.watched) {
+                self.listeners.tell_at_once(cause);
+            }
+        }
+        outcome
+    }
+
+    /// The same after the release, when nobody else does any longer.
+    pub(crate) fn heed_last(&self, outcome: &Result<(), LockError>) {
+        if let Err(LockError::Lost(cause)) = outcome {
+            self.listeners.tell_at_once(cause);
         }
     }
 
@@ -126,7 +153,7 @@ impl Held {
     fn settled(&self) -> Result<(), LockError> {
         let checked = self.check();
         if checked.is_err() {
-            self.wishes.send_modify(|_| ());
+            self.news.notify_one();
         }
         if lock(&self.holding).is_gone() {
             self.leave();
@@ -142,9 +169,16 @@ impl Held {
     /// Asks the store whether it still stands.
     pub(crate) async fn verify(&self) -> Result<(), LockError> {
         let _serial = self.renewing.lock().await;
-        let Outcome { end, errors, .. } = self.core.look().await?;
+        // A renewal may be waiting for this to end.
+        let limit = self.record.lease() / 3;
+        let limit = limit.min(self.core.client.request_timeout());
+        let Outcome { end, errors, .. } = self.core.look(limit).await?;
         let sight = match end {
-            Some(Sight::Hidden { .. }) | None => return Err(self.core.failed(errors)),
+            Some(Sight::Hidden { .. }) | None => {
+                // It may have taken until the deadline.
+                self.settled()?;
+                return Err(self.core.failed(errors));
+            }
             Some(sight) => sight,
         };
         let now = self.core.client.clock().now();
@@ -217,9 +251,7 @@ impl Held {
                 Ok(())
             }
             Released::Lost => {
-                if let Some(cause) = self.loss() {
-                    self.tell(&cause);
-                }
+                // Those who want to know are told by the guard, once it is off the runtime.
                 self.check()
             }
             Released::Failed => Err(core.failed(errors)),
@@ -233,20 +265,21 @@ impl Held {
 
     /// Has the background thread look after it, if it does not already.
     pub(crate) fn watch(self: &Arc<Held>) -> Result<(), LockError> {
-        if self.watched.swap(true, Ordering::Relaxed) {
-            return Ok(());
+        let mut watched = lock(&self.watched);
+        if !*watched {
+            let client = &self.core.client;
+            client.look_after(self.clone()).map_err(machine_error)?;
+            *watched = true;
         }
-        self.core.client.look_after(self.clone()).map_err(|error| {
-            self.watched.store(false, Ordering::Relaxed);
-            machine_error(error)
-        })
+        Ok(())
     }
 
     /// Wishes that it be renewed in time, again and again.
     pub(crate) fn keep_alive(self: &Arc<Held>) -> Result<(), LockError> {
         self.check()?;
+        self.watch()?;
         self.wishes.send_modify(|w| w.keep_alive = true);
-        self.watch()
+        Ok(())
     }
 
     /// Wishes that `callback` be called when it is lost.
@@ -256,9 +289,7 @@ impl Held {
         }
         self.listeners.add(callback);
         match self.loss() {
-            Some(cause) => {
-                self.tell(&cause);
-            }
+            Some(cause) => self.listeners.tell_at_once(&cause),
             None => {
                 if let Err(error) = self.watch() {
                     let key = &self.core.location.key;
@@ -286,13 +317,8 @@ impl Held {
         self.wishes.subscribe()
     }
 
-    /// Calls those who want to know of a loss. Says whether all of them have been called.
-    pub(crate) fn tell(&self, cause: &LostCause) -> bool {
-        let told: io::Result<()> = self.listeners.tell(cause);
-        if let Err(error) = &told {
-            let key = &self.core.location.key;
-            log::error!("{key}: no thread to tell of its loss on: {error}");
-        }
-        told.is_ok()
+    /// Ends when there may be something to learn about its loss.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
     }
 }

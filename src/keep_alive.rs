@@ -7,6 +7,7 @@
 //! hangs delays no other. Nobody's callback runs here (see [`listeners`](crate::listeners)): it
 //! would stall them all.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,11 +30,13 @@ pub(crate) struct Background {
 }
 
 /// A holding is renewed when this part of its lease has passed, give or take a tenth of that: time
-/// for two more attempts, as each may take as long.
+/// for one more attempt, should it have no answer.
 const PACE: u32 = 3;
 /// How long a task sleeps without asking the clock what is left of the lease: where the machine may
 /// be suspended unnoticed, a long sleep would miss the deadline.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
+/// The longest pause between two renewals that fail, however long the lease.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long to keep away after no thread could be started.
 const NO_THREAD: Duration = Duration::from_millis(100);
 
@@ -61,15 +64,23 @@ impl Background {
 
     /// What the thread does: looks after all that arrive, until none is left.
     pub(crate) async fn run(&self, mut arrivals: UnboundedReceiver<Arc<Held>>) {
-        let mut holdings = JoinSet::new();
+        let mut tasks = JoinSet::new();
+        let mut holdings = HashMap::new();
         loop {
             tokio::select! {
                 Some(held) = arrivals.recv() => {
-                    holdings.spawn(look_after(held));
+                    let task = tasks.spawn(look_after(held.clone()));
+                    holdings.insert(task.id(), held);
                 }
-                Some(ended) = holdings.join_next() => {
-                    report(ended);
-                    if holdings.is_empty() && self.end(&arrivals) {
+                Some(ended) = tasks.join_next_with_id() => {
+                    let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+                    let held = holdings.remove(&id);
+                    // It panicked, in a logger most likely; what it looked after is still held.
+                    if let (Err(_), Some(held)) = (ended, held) {
+                        let task = tasks.spawn(look_after_again(held.clone()));
+                        holdings.insert(task.id(), held);
+                    }
+                    if tasks.is_empty() && self.end(&arrivals) {
                         return;
                     }
                 }
@@ -88,22 +99,25 @@ impl Background {
     }
 }
 
-/// A task that fails must not go unnoticed: its holding is not renewed any more.
-fn report(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        log::error!("a lock is no longer looked after in the background: {error}");
-    }
-}
-
 /// Looks after one holding until it is given back or lost. A renewal under way is dropped with the
 /// rest; whoever gives the lock back knows of it.
 async fn look_after(held: Arc<Held>) {
     tokio::select! {
         biased;
         () = given_back(&held) => {}
-        cause = lost(&held) => tell(&held, &cause).await,
+        cause = lost(&held) => {
+            // Before it is logged: nobody knows how long a logger takes.
+            tell(&held, &cause).await;
+            held.mourn(&cause);
+        }
         never = keep_renewing(&held) => match never {},
     }
+}
+
+/// The same, after it has panicked once: not in a hurry to do so again.
+async fn look_after_again(held: Arc<Held>) {
+    held.core.client.clock().sleep(NO_THREAD).await;
+    look_after(held).await;
 }
 
 async fn given_back(held: &Held) {
@@ -115,20 +129,25 @@ async fn given_back(held: &Held) {
 /// as soon as it is known to be.
 async fn lost(held: &Held) -> LostCause {
     let clock = held.core.client.clock();
-    let mut news = held.wishes();
     loop {
         if let Some(cause) = held.loss() {
             return cause;
         }
         tokio::select! {
             () = clock.sleep(held.remaining().min(LONGEST_NAP)) => {}
-            _ = news.changed() => {}
+            () = held.news() => {}
         }
     }
 }
 
 async fn tell(held: &Held, cause: &LostCause) {
-    while !held.tell(cause) {
+    let mut complained = false;
+    while let Err(error) = held.listeners.tell(cause) {
+        if !complained {
+            let key = &held.core.location.key;
+            log::error!("{key}: no thread to tell of its loss on, for now: {error}");
+        }
+        complained = true;
         held.core.client.clock().sleep(NO_THREAD).await;
     }
 }
@@ -185,5 +204,6 @@ fn warn(held: &Held, error: &LockError) {
 /// pauses.
 pub(crate) fn retry_pauses(lease: Duration) -> Backoff {
     let (min, max) = PAUSE;
-    Backoff::new(min.min(lease / 50), max.min(lease / 10))
+    let longest = (lease / 30).clamp(max.min(lease / 10), LONGEST_PAUSE);
+    Backoff::new(min.min(lease / 50), longest)
 }

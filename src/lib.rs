@@ -109,8 +109,13 @@
 //! a renewal that fails is repeated, with pauses that grow, until the deadline. Whoever releases the
 //! lock stops a renewal under way, and knows it should it land all the same.
 //!
+//! Nobody's callback runs on it, but your logger does (crate `log`), as it does inside calls. **A
+//! logger must not wait for a thread that is inside a call of this crate**, as one that prints waits
+//! for a thread that holds `stdout().lock()`: both would wait for ever.
+//!
 //! A thousand guards cost 3 MB, and kept alive 5 MB more, one thread, and as many connections as are
-//! renewed at the same moment (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
+//! renewed at the same moment; each of those may need a short-lived thread, of 16 at the most, to look
+//! up a host name (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
 //! `cargo test --release --test it -- --ignored a_thousand_guards --nocapture`). Each is one PUT for
 //! every third of its lease.
 //!

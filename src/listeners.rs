@@ -1,5 +1,6 @@
 //! Who wants to be told that a lock is lost, and telling them.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::{io, thread};
 
@@ -51,7 +52,24 @@ impl Listeners {
     /// the client when it is dropped, so this is not for a thread that drives its runtime.
     pub(crate) fn dismiss(&self) {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
-        drop(waiting);
+        for callback in waiting {
+            let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(callback)));
+            if dropped.is_err() {
+                log::error!("what an on_lost callback owns panicked when it was dropped");
+            }
+        }
+    }
+
+    /// Calls all that wait, for whoever has learned of the loss: their thread drives no runtime.
+    pub(crate) fn tell_at_once(&self, cause: &LostCause) {
+        let waiting = {
+            let mut state = lock(&self.0);
+            state.told.get_or_insert_with(|| cause.clone());
+            std::mem::take(&mut state.waiting)
+        };
+        for callback in waiting {
+            call_at_once(callback, cause);
+        }
     }
 }
 

@@ -24,9 +24,16 @@ pub(crate) struct Local {
 /// Who of this client holds the lock, and who waits for it.
 #[derive(Default)]
 struct Line {
-    holder: Option<Arc<Mutex<Holding>>>,
+    holder: Option<Holder>,
     /// Those who wait, in order of arrival. Only the first may ask the store.
     waiting: VecDeque<Arc<Notify>>,
+}
+
+/// A guard's holding, and whom to wake when it is lost.
+#[derive(Clone)]
+struct Holder {
+    holding: Arc<Mutex<Holding>>,
+    news: Arc<Notify>,
 }
 
 /// What a client knows of who holds a lock.
@@ -60,15 +67,18 @@ impl Local {
 
     /// The live guard of this client, if there is one, and what is left of its lease.
     pub(crate) fn holder(&self, now: Instant) -> Option<(Record, Duration)> {
-        let holding = self.line().holder.clone()?;
+        let holding = self.line().holder.clone()?.holding;
         let holding = lock(&holding);
         let remaining = holding.remaining(now);
         (!remaining.is_zero()).then(|| (holding.record().clone(), remaining))
     }
 
     /// Notes that a guard of this client holds the lock.
-    pub(crate) fn enter(&self, holding: &Arc<Mutex<Holding>>) {
-        self.line().holder = Some(holding.clone());
+    pub(crate) fn enter(&self, holding: &Arc<Mutex<Holding>>, news: &Arc<Notify>) {
+        self.line().holder = Some(Holder {
+            holding: holding.clone(),
+            news: news.clone(),
+        });
     }
 
     /// Notes that it does so no longer, and calls the next in line.
@@ -77,7 +87,7 @@ impl Local {
         if line
             .holder
             .as_ref()
-            .is_some_and(|h| Arc::ptr_eq(h, holding))
+            .is_some_and(|h| Arc::ptr_eq(&h.holding, holding))
         {
             line.holder = None;
             line.call_first();
@@ -88,13 +98,14 @@ impl Local {
     /// one of this client, it has the lock no longer.
     pub(crate) fn lose(&self, token: u64, loss: Loss) {
         let holder = self.line().holder.clone();
-        let Some(holding) = holder else {
+        let Some(Holder { holding, news }) = holder else {
             return;
         };
         let mut held = lock(&holding);
         if held.record().fencing_token == token {
             held.lose(loss);
             drop(held);
+            news.notify_one();
             self.leave(&holding);
         }
     }

@@ -330,7 +330,7 @@ impl S3Lock {
     pub fn status(&self) -> Result<LockStatus, LockError> {
         let core = self.core()?;
         core.client.run(async {
-            let Outcome { end, errors, .. } = core.look().await?;
+            let Outcome { end, errors, .. } = core.look(core.client.request_timeout()).await?;
             match end {
                 Some(Sight::Present(seen)) if seen.record.is_held() => {
                     let info = core.describe(&seen);

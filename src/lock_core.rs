@@ -166,9 +166,9 @@ impl Core {
         self.settings.patience.trusting(self.client.trusts_date())
     }
 
-    /// One look at the record.
-    pub(crate) async fn look(&self) -> Result<Outcome<Option<Sight>>, LockError> {
-        let limits = self.limits(self.client.request_timeout());
+    /// One look at the record, within `limit`.
+    pub(crate) async fn look(&self, limit: Duration) -> Result<Outcome<Option<Sight>>, LockError> {
+        let limits = self.limits(limit);
         let drive = self.drive(limits, self.client.clock().now());
         drive.run(Look, &self.local.knowledge).await
     }

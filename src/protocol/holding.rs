@@ -191,6 +191,8 @@ fn loss(mine: &Record, seen: &Seen) -> Loss {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Renew {
     cas: Option<Cas>,
+    /// Whether it has looked what became of an earlier renewal that had no answer.
+    looked: bool,
 }
 
 /// How a renewal ended.
@@ -212,10 +214,7 @@ impl Operation for Renew {
 
     fn on(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
         let Some(mut cas) = self.cas.take() else {
-            return match event {
-                Event::Resume => self.start(turn, holding),
-                _ => Step::Done(Renewed::Failed),
-            };
+            return self.begin(event, turn, holding);
         };
         if event == Event::Resume && holding.check(turn.now).is_some() {
             holding.end(&cas);
@@ -257,6 +256,25 @@ impl Operation for Renew {
 }
 
 impl Renew {
+    /// Looks first where an earlier renewal went that had no answer: it may have landed, and then
+    /// the lease runs on from there, however slowly writes are answered.
+    fn begin(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+        match event {
+            Event::Resume if !self.looked && !holding.unresolved.is_empty() => {
+                self.looked = true;
+                Step::Read
+            }
+            Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) | Event::Resume => {
+                self.start(turn, holding)
+            }
+            Event::Read(Ok(sight)) => match holding.learn(&sight, turn.now) {
+                Learned::Lost => Step::Done(Renewed::Lost),
+                Learned::Resolved | Learned::Unchanged => self.start(turn, holding),
+            },
+            Event::Wrote(_) | Event::GiveUp => Step::Done(Renewed::Failed),
+        }
+    }
+
     fn start(&mut self, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
         if holding.check(turn.now).is_some() {
             return Step::Done(Renewed::Lost);

@@ -611,7 +611,13 @@ mod holding {
     /// A renewal first sent at `millis` whose answer never came; what it wrote.
     fn unresolved_renewal(holding: &mut Holding, millis: u64, nonce: u128) -> Record {
         let mut renew = Renew::default();
-        let write = write_of(renew.on(Event::Resume, &turn(millis, nonce), holding));
+        let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
+        if step == Step::Read {
+            // Where an earlier one went is not to be seen yet.
+            let still = present("e0", &holding.record().clone());
+            step = renew.on(read(still), &turn(millis, nonce), holding);
+        }
+        let write = write_of(step);
         renew.on(Event::Wrote(Answer::Unknown), &turn(millis, 0), holding);
         let end = renew.on(Event::GiveUp, &turn(millis, 0), holding);
         assert_eq!(end, Step::Done(Renewed::Unknown));
@@ -704,11 +710,26 @@ mod holding {
     }
 
     #[test]
-    fn a_renewal_refused_because_an_earlier_one_landed_is_made_anew() {
+    fn a_renewal_looks_first_where_an_earlier_one_went() {
         let mut holding = held();
         let first = unresolved_renewal(&mut holding, 10_000, 2);
         let mut renew = Renew::default();
-        write_of(renew.on(Event::Resume, &turn(20_000, 3), &mut holding));
+        let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        assert_eq!(step, Step::Read);
+        let landed = read(present("e1", &first));
+        let again = write_of(renew.on(landed, &turn(20_001, 4), &mut holding));
+        assert_eq!(again.condition, Condition::Matches(etag("e1")));
+        assert_eq!(holding.remaining(at(20_001)), Duration::from_millis(89_999));
+    }
+
+    #[test]
+    fn a_renewal_refused_because_an_earlier_one_landed_since_is_made_anew() {
+        let mut holding = held();
+        let first = unresolved_renewal(&mut holding, 10_000, 2);
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        let not_yet = read(present("e0", &holding.record().clone()));
+        write_of(renew.on(not_yet, &turn(20_000, 3), &mut holding));
         let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
         assert_eq!(
             renew.on(refused, &turn(20_001, 4), &mut holding),

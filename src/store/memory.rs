@@ -115,7 +115,8 @@ impl InMemoryStore {
     }
 
     /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
-    /// wait for a lease to run out. Returns at once.
+    /// wait for a lease to run out. Returns at once; a guard that is kept alive has a moment's time
+    /// between two moves to be renewed, or runs out if they are larger than its lease together.
     ///
     /// # Examples
     ///

@@ -217,10 +217,108 @@ fn a_renewal_that_lands_late_does_not_undo_the_release() {
 }
 
 #[test]
+fn a_release_does_not_wait_for_a_renewal_that_hangs() {
+    let server = Server::start();
+    let guard = kept(&server, 9_000);
+    let hangs = Fault::StallAfter(Duration::from_secs(3600));
+    server.fault(Match::put(), hangs);
+    eventually("a renewal is under way", || server.pending_faults() == 0);
+    let start = Instant::now();
+    guard.release().unwrap();
+    // A renewal is given a third of the lease.
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn a_look_that_hangs_does_not_keep_it_from_being_renewed() {
+    let server = Server::start();
+    let guard = kept(&server, 3_000);
+    let hangs = Fault::StallAfter(Duration::from_secs(3600));
+    server.fault(Match::get(), hangs);
+    guard.verify().unwrap_err();
+    sleep(3_000);
+    guard.verify().unwrap();
+}
+
+#[test]
+fn it_stays_held_where_every_write_is_answered_too_late() {
+    let server = Server::start();
+    let guard = kept(&server, 3_000);
+    let late = Fault::StallAfter(Duration::from_millis(1_300));
+    server.fault(Match::put().always(), late);
+    sleep(8_000);
+    guard.check().unwrap();
+    server.clear_faults();
+}
+
+#[test]
+fn a_look_that_is_answered_late_is_no_loss_though_the_lock_was_renewed_meanwhile() {
+    let server = Server::start();
+    let guard = leased(&client(&server), 30_000).build().unwrap();
+    let guard = guard.acquire("me").unwrap();
+    server.clear_requests();
+    server.fault(Match::get(), Fault::StallAfter(Duration::from_millis(500)));
+    thread::scope(|scope| {
+        let looks = scope.spawn(|| guard.verify());
+        eventually("it looks", || {
+            server.count("GET") == 1 && server.pending_faults() == 0
+        });
+        sleep(100);
+        guard.renew().unwrap();
+        looks.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_guard_that_comes_while_the_thread_goes_is_looked_after() {
+    let store = InMemoryStore::new();
+    let client = store.client();
+    let lock = |name| {
+        S3Lock::builder(BUCKET, name)
+            .client(client.clone())
+            .build()
+            .unwrap()
+    };
+    let (mine, other, stop) = (lock("mine"), lock("other"), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // The only other guard leaves again and again.
+            while stop.load(Ordering::SeqCst) == 0 {
+                let _ = other.try_acquire("you").map(|guard| guard.keep_alive());
+            }
+        });
+        let _stop = scopeguard(&stop);
+        for _ in 0..500 {
+            let guard = mine.acquire("me").unwrap();
+            let (tell, told) = mpsc::channel();
+            guard.on_lost(move |_| tell.send(()).unwrap());
+            store.advance(Duration::from_secs(3600));
+            told.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+    });
+}
+
+/// Stops whoever looks at `stop`, also when a test fails.
+fn scopeguard(stop: &AtomicUsize) -> impl Drop + '_ {
+    struct Stop<'a>(&'a AtomicUsize);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(1, Ordering::SeqCst);
+        }
+    }
+    Stop(stop)
+}
+
+#[test]
 fn renewal_by_hand_goes_on_beside_it() {
     let server = Server::start();
-    let guard = kept(&server, 1_000);
-    for _ in 0..40 {
+    let guard = kept(&server, 3_000);
+    for _ in 0..50 {
         guard.renew().unwrap();
         guard.verify().unwrap();
         sleep(50);
@@ -336,6 +434,7 @@ fn race(server: &Server, client: &Client, name: &str, rounds: usize) {
     let lock = S3Lock::builder(BUCKET, name)
         .max_operation(Duration::from_millis(1))
         .acquire_allowance(Duration::from_millis(299))
+        .wait_limit(Duration::from_secs(60))
         .keep_alive()
         .client(client.clone());
     let lock = lock.build().unwrap();

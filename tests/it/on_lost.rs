@@ -1,9 +1,10 @@
 //! Whoever wants to know of a loss is told, once, and where it can do no harm.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
-use s3_lock::{InMemoryStore, LockGuard, LostCause};
+use s3_lock::{InMemoryStore, LockGuard, LostCause, S3Lock};
 use serde_json::json;
 
 use crate::support::{Fault, Match, Server};
@@ -211,6 +212,82 @@ fn a_callback_that_is_dropped_may_give_back_another_lock() {
     guard.on_lost(move |_| drop(inner));
     guard.release().unwrap();
     other.try_acquire("you").unwrap().release().unwrap();
+}
+
+#[test]
+fn what_a_callback_owns_is_dropped_with_the_guard_and_not_in_the_background() {
+    struct Where(mpsc::Sender<ThreadId>);
+    impl Drop for Where {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+    let server = Server::start();
+    let lock = leased(&client(&server), 5_000)
+        .keep_alive()
+        .build()
+        .unwrap();
+    for _ in 0..50 {
+        let guard = lock.acquire("me").unwrap();
+        let (tell, told) = mpsc::channel();
+        let owned = Where(tell);
+        guard.on_lost(move |_| drop(owned));
+        drop(guard);
+        assert_eq!(told.try_recv(), Ok(thread::current().id()));
+    }
+}
+
+#[test]
+fn what_a_callback_owns_may_take_the_same_lock_when_it_is_dropped() {
+    struct Taker(S3Lock);
+    impl Drop for Taker {
+        fn drop(&mut self) {
+            self.0.try_acquire("taker").unwrap().release().unwrap();
+        }
+    }
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let guard = lock.acquire("me").unwrap();
+    let taker = Taker(lock);
+    guard.on_lost(move |_| drop(taker));
+    guard.release().unwrap();
+}
+
+#[test]
+fn what_a_callback_owns_may_panic_when_it_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    let guard = lock.acquire("me").unwrap();
+    let bomb = Bomb;
+    guard.on_lost(move |_| drop(bomb));
+    drop(guard);
+    lock.try_acquire("you").unwrap().release().unwrap();
+}
+
+#[test]
+fn a_loss_that_this_client_has_brought_about_is_told_at_once() {
+    let store = InMemoryStore::new();
+    let lock = lock_of(&store.client());
+    for _ in 0..3 {
+        let guard = lock.acquire("me").unwrap();
+        let told = told(&guard);
+        // The background thread is at rest, for up to a second.
+        thread::sleep(Duration::from_millis(100));
+        let start = Instant::now();
+        assert!(lock.force_release(&guard.info()).unwrap());
+        told.recv_timeout(LONG).unwrap();
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            start.elapsed()
+        );
+    }
 }
 
 #[test]
