@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::clock::Clock;
-use crate::error::{StorageErrorKind, seconds};
-use crate::store::s3::credentials::document::{self, shown};
+use crate::error::{StorageErrorKind, seconds, shown};
+use crate::store::s3::credentials::document;
 use crate::store::s3::credentials::tools::{Failure, Found};
 
 /// More than any credentials.
