@@ -275,15 +275,34 @@ impl ConfigError {
 
     /// A value that is not allowed for `field`, and the reason.
     pub(crate) fn invalid(field: &'static str, value: &str, reason: &str) -> ConfigError {
-        let shown: String = value.chars().take(80).collect();
-        let cut = if shown.len() < value.len() { "…" } else { "" };
-        ConfigError::new(field, format!("invalid {field} {shown:?}{cut}: {reason}"))
+        ConfigError::new(field, format!("invalid {field} {}: {reason}", cited(value)))
+    }
+
+    /// The same of a value that was set elsewhere than in code.
+    pub(crate) fn invalid_in(
+        field: &'static str,
+        value: &str,
+        place: &str,
+        reason: &str,
+    ) -> ConfigError {
+        let value = cited(value);
+        ConfigError::new(
+            field,
+            format!("invalid {field} {value} in {place}: {reason}"),
+        )
     }
 
     /// What has to be changed: the name of an argument or setting, or `credentials`.
     pub fn field(&self) -> &str {
         self.field
     }
+}
+
+/// A value in quotation marks, or as much of it as tells which it is.
+fn cited(value: &str) -> String {
+    let start: String = value.chars().take(80).collect();
+    let cut = if start.len() < value.len() { "…" } else { "" };
+    format!("{start:?}{cut}")
 }
 
 impl fmt::Display for ConfigError {

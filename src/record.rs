@@ -147,8 +147,19 @@ impl NotOurs {
     }
 
     fn unparsable(error: &serde_json::Error) -> NotOurs {
-        // The parser quotes what it stumbles over, at whatever length.
-        NotOurs::foreign(format!("it does not parse: {}", shown(&error.to_string())))
+        let told = error.to_string();
+        let about_names = ["missing field", "duplicate field"];
+        let is_plain = !error.is_data() || about_names.iter().any(|start| told.starts_with(start));
+        // Else the parser quotes what it stumbles over, at whatever length, and it is somebody else's.
+        let why = match is_plain {
+            true => shown(&told),
+            false => format!(
+                "a lock holds something else at line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        };
+        NotOurs::foreign(format!("it does not parse: {why}"))
     }
 }
 

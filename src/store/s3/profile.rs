@@ -1,6 +1,7 @@
 //! The keys and the region of a profile in AWS's shared files.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -35,7 +36,7 @@ impl Profile {
         ];
         // Keys in the credentials file go before keys in the config file.
         for (override_by, file, prefix) in files {
-            let path = match variable(override_by) {
+            let path = match set(override_by) {
                 Some(path) => PathBuf::from(path),
                 None => home().join(".aws").join(file),
             };
@@ -75,35 +76,51 @@ pub(crate) fn region(source: &Source, custom_endpoint: bool) -> Result<String, C
         Some(region) if is_region(region) => Ok(region.to_owned()),
         Some(region) => {
             let reason = "a region looks like eu-central-1";
-            Err(ConfigError::invalid("region", region, reason))
+            let place = format!("profile {:?}", profile.name);
+            Err(ConfigError::invalid_in("region", region, &place, reason))
         }
         None if custom_endpoint => Ok("us-east-1".to_owned()),
         None => Err(ConfigError::new(
             "region",
             format!(
-                "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and profile \
-                 {:?} names none in {}; set one of them or call ClientBuilder::region",
-                profile.name, profile.looked_in
+                "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and {} in {}; \
+                 set one of them or call ClientBuilder::region{}",
+                match profile.exists {
+                    true => format!("profile {:?} names none", profile.name),
+                    false => format!("there is no profile {:?}", profile.name),
+                },
+                profile.looked_in,
+                match profile.chosen && !profile.exists {
+                    true => ", or correct the name of the profile",
+                    false => "",
+                }
             ),
         )),
     }
 }
 
-/// An environment variable; empty counts as not set, as for AWS's own tools.
+/// An environment variable; empty counts as not set, as for AWS's own tools. One that is no Unicode is
+/// set, and refused for the character that stands in for the rest: to pass it by would be to take
+/// another endpoint or somebody else's keys.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    Some(set(name)?.to_string_lossy().into_owned())
+}
+
+fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn home() -> PathBuf {
-    let home = variable("HOME").or_else(|| variable("USERPROFILE"));
-    PathBuf::from(home.unwrap_or_else(|| ".".to_owned()))
+    let home = set("HOME").or_else(|| set("USERPROFILE"));
+    PathBuf::from(home.unwrap_or_else(|| ".".into()))
 }
 
 /// The settings under `[prefix name]`, or `[name]` where the profile is the default one.
 fn section(text: &str, name: &str, prefix: &str) -> Option<HashMap<String, String>> {
     let mut found: Option<HashMap<String, String>> = None;
     let mut inside = false;
-    for line in text.lines() {
+    // Some editors begin a file with a mark.
+    for line in text.trim_start_matches('\u{feff}').lines() {
         // An indented line belongs to the nested setting above it; none of those matter here.
         if line.starts_with([' ', '\t', '#', ';']) {
             continue;

@@ -7,7 +7,8 @@ use hyper::{HeaderMap, Uri};
 
 use crate::error::{LockError, StorageError, StorageErrorKind as Kind, seconds, shown};
 use crate::protocol::{ETag, Refusal, StoreSeconds};
-use crate::store::{Found, Location, Object, Put};
+use crate::store::s3::xml::Document;
+use crate::store::{Found, Location, Object, Page, Put};
 
 /// A whole HTTP reply, as far as the lock cares.
 #[derive(Debug)]
@@ -101,14 +102,26 @@ impl Reply {
     }
 
     /// The answer to a request for a list.
-    pub fn into_list(self, asked: &Asked) -> Result<Vec<u8>, LockError> {
-        let is_list = || String::from_utf8_lossy(&self.body).contains("<ListBucketResult");
-        match self.status {
-            200 if is_list() => Ok(self.body),
-            // To rusoto's parser any other document is an empty list.
-            200 => Err(self.unexpected(asked, "with no list").into()),
-            _ => Err(self.error(asked).into()),
+    pub fn into_list(self, asked: &Asked) -> Result<Page, LockError> {
+        if self.status != 200 {
+            return Err(self.error(asked).into());
         }
+        let Some(list) = Document::read(&self.body, "ListBucketResult") else {
+            return Err(self.unexpected(asked, "with no list").into());
+        };
+        let next = list.first("/ListBucketResult/NextContinuationToken");
+        let is_cut = list
+            .all("/ListBucketResult/IsTruncated")
+            .any(|t| t == "true");
+        if is_cut && next.is_none() {
+            let how = "with a part of a list, and no way to go on";
+            return Err(self.unexpected(asked, how).into());
+        }
+        let keys = list.all("/ListBucketResult/Contents/Key");
+        Ok(Page {
+            keys: keys.map(str::to_owned).collect(),
+            next,
+        })
     }
 
     /// The bucket's region, where that is why the request was refused.
@@ -183,9 +196,16 @@ impl Reply {
         };
         let what = format!("{} was answered {} ({said})", asked, self.status);
         let error = StorageError::new(kind, what).with_code(code);
-        match self.hint(kind, asked) {
+        let error = match self.hint(kind, asked) {
             Some(hint) => error.with_hint(hint),
             None => error,
+        };
+        let may_be_a_proxy = error.code().is_none() && !self.is_html();
+        match kind {
+            Kind::AccessDenied | Kind::Credentials if may_be_a_proxy => {
+                error.with_hint("and see that no proxy or firewall answers in the store's place")
+            }
+            _ => error,
         }
     }
 
@@ -197,7 +217,12 @@ impl Reply {
             _ => "no S3 error code",
         };
         // The rest of it may be a secret.
-        let origin = |uri: Uri| Some(format!("{}://{}", uri.scheme_str()?, uri.host()?));
+        let origin = |uri: Uri| {
+            let port = uri
+                .port_u16()
+                .map_or(String::new(), |port| format!(":{port}"));
+            Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
+        };
         let target = self.location.as_ref().and_then(|l| origin(l.parse().ok()?));
         match target {
             Some(target) if (300..400).contains(&self.status) => {
@@ -224,7 +249,9 @@ impl Reply {
         Some(match kind {
             Kind::AccessDenied | Kind::Credentials if self.is_html() => NOT_THE_STORE.into(),
             // Not a permission that is missing, and S3's message says what.
-            Kind::AccessDenied if code.as_ref().is_some_and(|c| c != "AccessDenied") => return None,
+            Kind::AccessDenied if code.as_ref().is_some_and(|c| c != "AccessDenied") => {
+                return None;
+            }
             Kind::AccessDenied if key.is_empty() => {
                 format!("grant s3:ListBucket on arn:aws:s3:::{bucket}")
             }
@@ -238,6 +265,12 @@ impl Reply {
             }
             Kind::Credentials => "check the access key, its secret and its session token".into(),
             Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
+            Kind::WrongRegion if code.as_deref() == Some("AuthorizationHeaderMalformed") => {
+                format!(
+                    "check the region, which was {}, and the access key",
+                    asked.region
+                )
+            }
             Kind::WrongRegion => format!(
                 "the bucket is not in {}, and S3 does not say where: set the region",
                 asked.region
@@ -247,6 +280,10 @@ impl Reply {
             Kind::Contended => {
                 "others are changing the lock at the same moment: try again; if nobody \
                                 else uses it, this store does not honour conditions as S3 does"
+                    .into()
+            }
+            Kind::Unexpected if code.as_ref().is_some_and(|c| c.starts_with("KMS.")) => {
+                "check the key that the bucket is encrypted with, and the permission to use it"
                     .into()
             }
             Kind::Unexpected if code.as_deref() == Some("InvalidObjectState") => {
@@ -306,13 +343,16 @@ fn kind(status: u16, code: Option<&str>) -> Kind {
             Kind::WrongRegion
         }
         (_, Some("NotImplemented" | "InvalidObjectState")) | (501, _) => Kind::Unexpected,
-        (_, Some("RequestTimeout" | "SlowDown")) | (429, _) => Kind::Unavailable,
+        (_, Some("RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable")) => {
+            Kind::Unavailable
+        }
+        (429, _) => Kind::Unavailable,
         (409, Some("ConditionalRequestConflict" | "OperationAborted"))
         | (412, _)
         | (404, Some("NoSuchKey")) => Kind::Contended,
         (401, _) => Kind::Credentials,
         (403, _) => Kind::AccessDenied,
-        (500.., _) => Kind::Unavailable,
+        (500..600, _) => Kind::Unavailable,
         _ => Kind::Unexpected,
     }
 }
