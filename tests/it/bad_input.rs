@@ -68,6 +68,12 @@ fn compare(rows: &[(&str, String, &str)]) {
 fn told<T>(result: Result<T, LockError>) -> String {
     match result {
         Ok(_) => "no error".to_owned(),
+        Err(LockError::Config(error)) => {
+            let (field, told) = (error.field(), error.to_string());
+            let is_named = told.starts_with(&format!("invalid {field}"));
+            assert!(is_named || field == "credentials", "{field}: {told}");
+            told
+        }
         Err(error) => error.to_string(),
     }
 }
