@@ -181,6 +181,15 @@ region = nowhere
     }
 
     #[test]
+    fn a_mark_at_the_beginning_of_a_file_is_no_part_of_it() {
+        let marked = "\u{feff}[default]\nregion = eu-west-1\n";
+        assert_eq!(
+            section(marked, "default", "").unwrap()["region"],
+            "eu-west-1"
+        );
+    }
+
+    #[test]
     fn a_profile_that_is_not_there_is_none() {
         assert!(section(TEXT, "other", "profile ").is_none());
     }
