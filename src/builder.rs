@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checks::{location, no_longer_than, within};
+use crate::checks::{limit, location, no_longer_than, within};
 use crate::client::Client;
 use crate::error::{ConfigError, LockError};
 use crate::lock::S3Lock;
@@ -406,8 +406,14 @@ impl S3LockBuilder {
         within("clock_margin", self.clock_margin, least, MAX_SPAN)?;
         let millisecond = Duration::from_millis(1);
         within("max_operation", self.max_operation, millisecond, MAX_SPAN)?;
-        within("poll_interval", self.poll.0, millisecond, self.poll.1)?;
-        within("poll_interval", self.poll.1, self.poll.0, MAX_SPAN)?;
+        within("poll_interval", self.poll.0, millisecond, MAX_SPAN)?;
+        within("poll_interval", self.poll.1, millisecond, MAX_SPAN)?;
+        if self.poll.0 > self.poll.1 {
+            let (min, max) = self.poll;
+            let message =
+                format!("invalid poll_interval {min:?} to {max:?}: the least comes first");
+            return Err(ConfigError::new("poll_interval", message).into());
+        }
         if let Some(purpose) = &self.purpose {
             no_longer_than("purpose", purpose, MAX_PURPOSE)?;
         }
@@ -420,12 +426,14 @@ impl S3LockBuilder {
         let allowance = allowance.unwrap_or(2 * client.request_timeout());
         within("acquire_allowance", allowance, millisecond, MAX_SPAN)?;
         let lease = whole_milliseconds(self.max_operation + allowance);
-        within(
-            "lease (max_operation + acquire_allowance)",
-            lease,
-            millisecond,
-            MAX_LEASE,
-        )?;
+        if lease > MAX_LEASE {
+            let (most, operation) = (limit(MAX_LEASE), self.max_operation);
+            let message = format!(
+                "invalid max_operation {operation:?}: with acquire_allowance, which is \
+                 {allowance:?}, it must be at most {most}"
+            );
+            return Err(ConfigError::new("max_operation", message).into());
+        }
         if let Some(max_hold) = self.max_hold {
             if max_hold < lease {
                 let message = format!(

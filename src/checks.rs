@@ -41,11 +41,8 @@ pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Locatio
 fn check_folder(folder: &str) -> Result<&str, ConfigError> {
     let trimmed = folder.strip_suffix('/').unwrap_or(folder);
     if folder.starts_with('/') {
-        return Err(ConfigError::invalid(
-            "folder",
-            folder,
-            "it starts with a '/'",
-        ));
+        let reason = "it starts with a '/'; the bucket's root is the empty folder";
+        return Err(ConfigError::invalid("folder", folder, reason));
     }
     if !trimmed.is_empty() {
         for segment in trimmed.split('/') {
@@ -71,7 +68,8 @@ fn check_bucket(bucket: &str) -> Result<(), ConfigError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match bucket {
         "" => refuse("it is empty"),
-        _ if bucket.starts_with('/') => refuse("it starts with a '/'"),
+        _ if bucket.contains("://") => refuse("it is a URL; give the name of the bucket alone"),
+        _ if bucket.contains('/') => refuse("it holds a '/'; put folders into `folder`"),
         "." | ".." => refuse("it is '.' or '..'"),
         _ if bucket.chars().any(char::is_control) => refuse("it holds a control character"),
         _ if !bucket.chars().all(allowed) => {
@@ -87,6 +85,7 @@ fn check_segment(field: &'static str, value: &str, segment: &str) -> Result<(), 
     match segment {
         "" if value.is_empty() => refuse("it is empty"),
         "" => refuse("it has an empty segment"),
+        "." | ".." if value == segment => refuse("it is '.' or '..'"),
         "." | ".." => refuse("it has a segment '.' or '..'"),
         _ if segment.chars().any(char::is_control) => refuse("it holds a control character"),
         _ => Ok(()),
@@ -129,6 +128,24 @@ pub(crate) fn within(
     if (least..=most).contains(&span) {
         return Ok(());
     }
-    let message = format!("invalid {field} {span:?}: it must be from {least:?} to {most:?}");
-    Err(ConfigError::new(field, message))
+    Err(out_of_range(field, span, least, &limit(most)))
+}
+
+pub(crate) fn out_of_range(
+    field: &'static str,
+    span: Duration,
+    least: Duration,
+    most: &str,
+) -> ConfigError {
+    let message = format!("invalid {field} {span:?}: it must be from {least:?} to {most}");
+    ConfigError::new(field, message)
+}
+
+/// A limit as a person reads it.
+pub(crate) fn limit(most: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match most.as_secs() {
+        seconds if seconds >= DAY && seconds % DAY == 0 => format!("{} days", seconds / DAY),
+        _ => format!("{most:?}"),
+    }
 }

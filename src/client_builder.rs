@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::checks::within;
+use crate::checks::{out_of_range, within};
 use crate::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError};
 use crate::living::Registry;
 use crate::session::Recipe;
-use crate::store::s3::{Config, S3Store, Source, is_region, variable};
+use crate::store::s3::{Config, Endpoint, Malformed, Source, is_region, variable};
 use crate::vetting::Vetting;
 
 /// A client's settings on their way to a [`Client`]; from [`Client::builder`].
@@ -270,20 +270,22 @@ impl ClientBuilder {
         // Shorter than a request, or a host that does not answer would not be told from a store
         // that does not.
         if let Some(connect_timeout) = self.connect_timeout {
-            within(
-                "connect_timeout",
-                connect_timeout,
-                least,
-                self.request_timeout * 9 / 10,
-            )?;
+            let most = self.request_timeout * 9 / 10;
+            if !(least..=most).contains(&connect_timeout) {
+                let most = format!("{most:?}, which is 9/10 of request_timeout");
+                return Err(out_of_range("connect_timeout", connect_timeout, least, &most).into());
+            }
         }
         let default = DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5);
         let connect_timeout = self.connect_timeout.unwrap_or(default);
-        let endpoint = first(self.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
-        let region = first(self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
-        if let Some(region) = region.as_ref().filter(|r| !is_region(r)) {
-            let reason = "a region looks like eu-central-1";
-            return Err(ConfigError::invalid("region", region, reason).into());
+        let endpoint = first(
+            "endpoint",
+            self.endpoint,
+            ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+        );
+        let region = first("region", self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        if let Some(region) = region.as_ref().filter(|r| !is_region(&r.value)) {
+            return Err(region.refused("a region looks like eu-central-1").into());
         }
         if let Some(account) = &self.expected_bucket_owner {
             if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
@@ -293,8 +295,8 @@ impl ClientBuilder {
         }
         self.source.check()?;
         let config = Config {
-            endpoint: endpoint.map(|e| check_endpoint(&e)).transpose()?,
-            region,
+            endpoint: endpoint.map(check_endpoint).transpose()?,
+            region: region.map(|r| r.value),
             source: self.source,
             request_timeout: self.request_timeout,
             connect_timeout,
@@ -335,32 +337,52 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// What was set in code, else the first of these variables that is set.
-fn first(set: Option<String>, variables: [&str; 2]) -> Option<String> {
-    set.or_else(|| variables.into_iter().find_map(variable))
+/// A setting, and where it comes from.
+struct Setting {
+    field: &'static str,
+    value: String,
+    /// The environment variable, if it was not set in code.
+    variable: Option<&'static str>,
 }
 
-fn check_endpoint(url: &str) -> Result<String, ConfigError> {
-    let refuse = |reason| Err(ConfigError::invalid("endpoint", url, reason));
-    if url.contains('@') {
-        // Not quoted: it holds a secret.
-        let message = "invalid endpoint: it holds credentials; set them separately";
-        return Err(ConfigError::new("endpoint", message));
+impl Setting {
+    fn refused(&self, reason: &str) -> ConfigError {
+        match self.variable {
+            Some(variable) => ConfigError::invalid_in(self.field, &self.value, variable, reason),
+            None => ConfigError::invalid(self.field, &self.value, reason),
+        }
     }
-    let scheme = ["http://", "https://"]
-        .into_iter()
-        .find(|s| url.starts_with(s));
-    let Some(scheme) = scheme else {
-        return refuse("it needs a scheme: http:// or https://");
-    };
-    let host = &url[scheme.len()..];
-    let host = host.strip_suffix('/').unwrap_or(host);
-    if host.contains(['/', '?', '#']) {
-        return refuse("nothing may follow the host and port");
-    }
-    match S3Store::is_host(host) {
-        true => Ok(format!("{scheme}{host}")),
-        false => refuse("it has no host, or a port that is none"),
+}
+
+/// What was set in code, else the first of these variables that is set.
+fn first(
+    field: &'static str,
+    set: Option<String>,
+    variables: [&'static str; 2],
+) -> Option<Setting> {
+    let in_code = set.map(|value| (value, None));
+    let mut elsewhere = variables.into_iter().map(|v| Some((variable(v)?, Some(v))));
+    let (value, variable) = in_code.or_else(|| elsewhere.find_map(|found| found))?;
+    Some(Setting {
+        field,
+        value,
+        variable,
+    })
+}
+
+fn check_endpoint(setting: Setting) -> Result<String, ConfigError> {
+    match Endpoint::parse(&setting.value) {
+        Ok(Endpoint(url)) => Ok(url),
+        Err(Malformed::HoldsCredentials) => {
+            // Not quoted: it holds a secret.
+            let place = setting
+                .variable
+                .map_or(String::new(), |v| format!(" in {v}"));
+            let message =
+                format!("invalid endpoint{place}: it holds credentials; set them separately");
+            Err(ConfigError::new("endpoint", message))
+        }
+        Err(Malformed::Otherwise(reason)) => Err(setting.refused(reason)),
     }
 }
 

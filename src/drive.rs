@@ -244,9 +244,8 @@ impl<'a> Drive<'a> {
                 sent,
                 arrived: self.client.clock().now(),
             }),
-            Err(reason) => {
-                let key = self.location.key.clone();
-                self.errors.real = Some(LockError::Foreign { key, reason });
+            Err(not_ours) => {
+                self.errors.real = Some(LockError::foreign(&self.location.key, not_ours));
                 Sight::Foreign
             }
         }

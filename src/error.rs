@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::info::LockInfo;
+use crate::record::NotOurs;
 use crate::store_report::StoreReport;
 
 pub use crate::storage_error::{StorageError, StorageErrorKind};
@@ -85,17 +86,17 @@ pub enum LockError {
     UnsafeStore(Box<StoreReport>),
 
     /// The object at the lock's key is not a lock of this crate. It is never overwritten: choose
-    /// another lock name, or move that object away while nobody uses the lock.
-    #[error(
-        "the object {key} is not a lock of ours ({reason}), and is left alone; choose another \
-         lock name or move the object away, and check that the endpoint is an S3 store"
-    )]
+    /// another lock name, or move that object away while nobody uses the lock. If a newer version of
+    /// this crate has written it, update this program: the message says so.
+    #[error("the object {key} is not a lock of ours ({reason}), and is left alone; {advice}")]
     #[non_exhaustive]
     Foreign {
         /// The key of the object.
         key: String,
         /// What is wrong with it.
         reason: String,
+        /// What to do about it.
+        advice: &'static str,
     },
 
     /// The code or the environment asks for something that cannot work, as when no credentials
@@ -128,6 +129,14 @@ impl fmt::Debug for LockError {
 }
 
 impl LockError {
+    pub(crate) fn foreign(key: &str, not_ours: NotOurs) -> LockError {
+        LockError::Foreign {
+            key: key.to_owned(),
+            reason: not_ours.reason,
+            advice: not_ours.advice,
+        }
+    }
+
     /// Whether sending the same request again may help.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, LockError::Storage(error) if error.is_retryable())
@@ -141,6 +150,15 @@ fn still_held(holder: &Option<Box<LockInfo>>) -> String {
             "; nobody was seen to hold it: the limit may be too short, or the store slow".to_owned()
         }
     }
+}
+
+/// More than that of another program's words is not quoted.
+const LONGEST_QUOTE: usize = 300;
+
+/// Another program's words as part of one line.
+pub(crate) fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().take(LONGEST_QUOTE).map(plain).collect()
 }
 
 /// A duration as a person reads it: `43.2 s`.
@@ -257,15 +275,34 @@ impl ConfigError {
 
     /// A value that is not allowed for `field`, and the reason.
     pub(crate) fn invalid(field: &'static str, value: &str, reason: &str) -> ConfigError {
-        let shown: String = value.chars().take(80).collect();
-        let cut = if shown.len() < value.len() { "…" } else { "" };
-        ConfigError::new(field, format!("invalid {field} {shown:?}{cut}: {reason}"))
+        ConfigError::new(field, format!("invalid {field} {}: {reason}", cited(value)))
+    }
+
+    /// The same of a value that was set elsewhere than in code.
+    pub(crate) fn invalid_in(
+        field: &'static str,
+        value: &str,
+        place: &str,
+        reason: &str,
+    ) -> ConfigError {
+        let value = cited(value);
+        ConfigError::new(
+            field,
+            format!("invalid {field} {value} in {place}: {reason}"),
+        )
     }
 
     /// What has to be changed: the name of an argument or setting, or `credentials`.
     pub fn field(&self) -> &str {
         self.field
     }
+}
+
+/// A value in quotation marks, or as much of it as tells which it is.
+fn cited(value: &str) -> String {
+    let start: String = value.chars().take(80).collect();
+    let cut = if start.len() < value.len() { "…" } else { "" };
+    format!("{start:?}{cut}")
 }
 
 impl fmt::Display for ConfigError {

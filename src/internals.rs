@@ -20,6 +20,11 @@ pub mod record {
     pub use crate::record::*;
 }
 
+/// What holds of whatever bytes a store sends.
+pub mod properties {
+    pub use crate::properties::{record, reply};
+}
+
 /// The classifier of replies.
 pub mod reply {
     pub use crate::store::s3::reply::{Asked, Reply};

@@ -179,6 +179,8 @@ mod living;
 mod local;
 mod lock;
 mod lock_core;
+#[cfg(any(test, feature = "internals"))]
+mod properties;
 mod protocol;
 mod record;
 mod request_counts;

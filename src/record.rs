@@ -4,13 +4,18 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::error::shown;
 
 /// The version of the record that this crate writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 /// A record is a few hundred bytes; anything above this is somebody else's object.
 pub const MAX_BODY: usize = 64 * 1024;
+/// More than a transition adds to the record that it was read from (a longer nonce, `broken`): what is
+/// read must still be readable when it was released.
+const ROOM: usize = 128;
 /// The longest lease that is written or believed: 7 days.
 pub const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Fencing tokens stay below 2^53, so that no JSON tool rounds them.
@@ -77,10 +82,19 @@ impl Stamp {
     }
 }
 
+impl From<DateTime<Utc>> for Stamp {
+    /// Years of other than four digits are written in a form that does not read back, and not every
+    /// system's time reaches back to the first of them: a clock that is so wrong tells nothing anyway.
+    fn from(time: DateTime<Utc>) -> Stamp {
+        let sane = (1970..=9999).contains(&time.year());
+        let whole = DateTime::from_timestamp(time.timestamp(), 0);
+        Stamp(whole.filter(|_| sane).unwrap_or(DateTime::UNIX_EPOCH))
+    }
+}
+
 impl From<std::time::SystemTime> for Stamp {
     fn from(time: std::time::SystemTime) -> Stamp {
-        let time = DateTime::<Utc>::from(time);
-        Stamp(DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time))
+        DateTime::<Utc>::from(time).into()
     }
 }
 
@@ -101,7 +115,51 @@ impl TryFrom<String> for Stamp {
 
     fn try_from(text: String) -> Result<Stamp, Self::Error> {
         let time = DateTime::parse_from_rfc3339(&text)?;
-        Ok(std::time::SystemTime::from(time).into())
+        Ok(time.with_timezone(&Utc).into())
+    }
+}
+
+/// Why stored bytes are no lock that this version can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotOurs {
+    /// What is wrong with them.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl NotOurs {
+    /// Somebody else's object.
+    pub fn foreign(reason: impl Into<String>) -> NotOurs {
+        NotOurs {
+            reason: reason.into(),
+            advice: "choose another lock name or move the object away, and check that the endpoint \
+                     is an S3 store",
+        }
+    }
+
+    /// A lock all the same: to move it away would be to break it.
+    fn newer(format: u32) -> NotOurs {
+        NotOurs {
+            reason: format!("it has format {format}, and this version reads {FORMAT}"),
+            advice: "a newer version of this library seems to have written it: update this program",
+        }
+    }
+
+    fn unparsable(error: &serde_json::Error) -> NotOurs {
+        let told = error.to_string();
+        let about_names = ["missing field", "duplicate field"];
+        let is_plain = !error.is_data() || about_names.iter().any(|start| told.starts_with(start));
+        // Else the parser quotes what it stumbles over, at whatever length, and it is somebody else's.
+        let why = match is_plain {
+            true => shown(&told),
+            false => format!(
+                "a lock holds something else at line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        };
+        NotOurs::foreign(format!("it does not parse: {why}"))
     }
 }
 
@@ -179,30 +237,41 @@ impl Record {
     }
 
     /// Reads stored bytes, or says why they are not a lock of ours.
-    pub fn parse(body: &[u8]) -> Result<Record, String> {
+    pub fn parse(body: &[u8]) -> Result<Record, NotOurs> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
-        if body.len() > MAX_BODY {
-            return Err(format!("it is larger than {MAX_BODY} bytes"));
+        if body.is_empty() {
+            return Err(NotOurs::foreign("it is empty"));
         }
-        let not_ours = |e: serde_json::Error| format!("it does not parse: {e}");
-        let version: Version = serde_json::from_slice(body).map_err(not_ours)?;
-        if version.format != FORMAT {
-            let found = version.format;
-            return Err(format!(
-                "it has format {found}, and this version reads {FORMAT}"
-            ));
+        if body.len() > MAX_BODY - ROOM {
+            let most = MAX_BODY - ROOM;
+            return Err(NotOurs::foreign(format!("it is larger than {most} bytes")));
         }
-        let record: Record = serde_json::from_slice(body).map_err(not_ours)?;
-        if record.lease() > MAX_LEASE {
-            return Err("its lease is longer than 7 days".to_owned());
+        let unparsable = |e| NotOurs::unparsable(&e);
+        let version: Version = serde_json::from_slice(body).map_err(unparsable)?;
+        if version.format > FORMAT {
+            return Err(NotOurs::newer(version.format));
         }
-        if record.fencing_token >= MAX_TOKEN {
-            return Err("its fencing token is not below 2^53".to_owned());
+        let record: Record = serde_json::from_slice(body).map_err(unparsable)?;
+        match record.impossible() {
+            Some(reason) => Err(NotOurs::foreign(reason)),
+            None => Ok(record),
         }
-        Ok(record)
+    }
+
+    /// What no version of this crate has ever written.
+    fn impossible(&self) -> Option<&'static str> {
+        if self.format != FORMAT {
+            return Some("there has never been such a format");
+        }
+        if self.lease() > MAX_LEASE {
+            return Some("its lease is longer than 7 days");
+        }
+        // The next one is larger by 1.
+        (self.fencing_token >= MAX_TOKEN)
+            .then_some("its fencing token leaves none below 2^53 for the next holder")
     }
 }
 
@@ -264,18 +333,18 @@ mod tests {
         let beyond = body.replace("1795399200000001", "9007199254740992");
         let huge = format!("{}{}", body, " ".repeat(MAX_BODY));
         let cases = [
-            ("", "does not parse"),
+            ("", "it is empty"),
             ("hello", "does not parse"),
             ("{}", "missing field `format`"),
             (r#"{"format":1}"#, "missing field"),
             (&newer, "format 2"),
             (&longer, "longer than 7 days"),
             (&beyond, "below 2^53"),
-            (&huge, "larger than 65536 bytes"),
+            (&huge, "larger than 65408 bytes"),
         ];
         for (body, reason) in cases {
             let refused = Record::parse(body.as_bytes()).unwrap_err();
-            assert!(refused.contains(reason), "{body:.40}: {refused}");
+            assert!(refused.reason.contains(reason), "{body:.40}: {refused:?}");
         }
     }
 }

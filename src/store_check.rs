@@ -23,7 +23,7 @@ use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
-use crate::record::{MAX_BODY, Nonce};
+use crate::record::{MAX_BODY, Nonce, NotOurs};
 use crate::session::{Session, machine_error};
 use crate::store::{Found, Location, Put};
 use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
@@ -466,9 +466,9 @@ impl<'a> StoreCheck<'a> {
         };
         let body = object.body;
         if body.len() > MAX_BODY || serde_json::from_slice::<Scratch>(&body).is_err() {
-            let key = self.at.key.clone();
-            let reason = "stores are checked there, and it holds something else".to_owned();
-            return Err(self.fail(LockError::Foreign { key, reason }));
+            let not_ours =
+                NotOurs::foreign("stores are checked there, and it holds something else");
+            return Err(self.fail(LockError::foreign(&self.at.key, not_ours)));
         }
         Ok(Sight::There(Version {
             etag: object.etag,

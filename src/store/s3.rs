@@ -5,12 +5,14 @@
 
 mod credentials;
 mod dispatch;
+mod endpoint;
 mod helpers;
 mod list;
 mod profile;
 pub(crate) mod reply;
 mod resolver;
 mod wire;
+mod xml;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use crate::store::{Found, Location, Origin, Page, Pending, Put, Store};
 
 pub(crate) use credentials::Source;
 use dispatch::SendError;
+pub(crate) use endpoint::{Endpoint, Malformed};
 pub(crate) use profile::variable;
 pub(crate) use reply::is_region;
 pub(crate) use wire::Config;
@@ -37,21 +40,6 @@ impl Origin for Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let wire = Arc::new(Wire::new(self.clone(), clock.clone()));
         Box::new(S3Store { wire })
-    }
-}
-
-impl S3Store {
-    /// Whether `text` can be the host, and port, of a URL.
-    pub(crate) fn is_host(text: &str) -> bool {
-        let authority = text.parse::<hyper::http::uri::Authority>();
-        let port_fits = |a: &hyper::http::uri::Authority| {
-            let port = a
-                .as_str()
-                .strip_prefix(a.host())
-                .and_then(|p| p.strip_prefix(':'));
-            port.is_none_or(|p| p.parse::<u16>().is_ok())
-        };
-        authority.is_ok_and(|a| !a.host().is_empty() && port_fits(&a))
     }
 }
 

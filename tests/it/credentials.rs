@@ -962,13 +962,15 @@ fn a_drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
 
 // Web identity.
 
+/// As STS grants them, but for a number that is none: it is of no importance here.
 fn sts_grants() -> Answer {
     let expiration = in_(HOUR);
     Answer::Say(
         200,
         format!(
             "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-             <AssumeRoleWithWebIdentityResult><Audience>sts</Audience><Credentials>\
+             <AssumeRoleWithWebIdentityResult><Audience>sts</Audience>\
+             <PackedPolicySize>some</PackedPolicySize><Credentials>\
              <SessionToken>t</SessionToken><SecretAccessKey>{SECRET_KEY}</SecretAccessKey>\
              <Expiration>{expiration}</Expiration><AccessKeyId>{ACCESS_KEY}</AccessKeyId>\
              </Credentials></AssumeRoleWithWebIdentityResult>\

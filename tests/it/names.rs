@@ -1,15 +1,11 @@
-//! What names, folders, owners and settings are allowed, and how a refusal reads.
+//! What names, folders, owners and settings are allowed. How a refusal reads is in `bad_input`.
 
 use std::time::Duration;
 
 use s3_lock::{Client, LockError, S3Lock, S3LockBuilder};
 
-/// The field that a build is refused for, and the message.
-fn refusal<T: std::fmt::Debug>(built: Result<T, LockError>) -> (String, String) {
-    match built {
-        Err(LockError::Config(error)) => (error.field().to_owned(), error.to_string()),
-        other => panic!("not refused: {other:?}"),
-    }
+fn refusal<T: std::fmt::Debug>(built: Result<T, LockError>) {
+    assert!(matches!(built, Err(LockError::Config(_))), "{built:?}");
 }
 
 fn named(bucket: &str, folder: &str, name: &str) -> Result<S3Lock, LockError> {
@@ -21,119 +17,6 @@ fn named(bucket: &str, folder: &str, name: &str) -> Result<S3Lock, LockError> {
 
 fn set(change: impl FnOnce(S3LockBuilder) -> S3LockBuilder) -> Result<S3Lock, LockError> {
     change(S3Lock::builder("my-bucket", "name").client(Client::in_memory())).build()
-}
-
-#[test]
-fn bad_names_are_refused_by_the_field_that_holds_them() {
-    let long = "x".repeat(1020);
-    let cases: [(&str, &str, &str, &str, &str); 25] = [
-        ("", "f", "n", "bucket", "it is empty"),
-        (
-            "ab",
-            "f",
-            "n",
-            "bucket",
-            "its length is not between 3 and 63",
-        ),
-        (
-            &long,
-            "f",
-            "n",
-            "bucket",
-            "its length is not between 3 and 63",
-        ),
-        (
-            "buc\nket",
-            "f",
-            "n",
-            "bucket",
-            "it holds a control character",
-        ),
-        ("bucket/x", "f", "n", "bucket", "only letters, digits"),
-        ("/bucket", "f", "n", "bucket", "it starts with a '/'"),
-        (".", "f", "n", "bucket", "it is '.' or '..'"),
-        ("..", "f", "n", "bucket", "it is '.' or '..'"),
-        ("my-bucket", "f", "", "name", "it is empty"),
-        ("my-bucket", "f", &long, "name", "longer than 1024 bytes"),
-        (
-            "my-bucket",
-            "f",
-            "a\u{7f}b",
-            "name",
-            "it holds a control character",
-        ),
-        (
-            "my-bucket",
-            "f",
-            "a\u{85}b",
-            "name",
-            "it holds a control character",
-        ),
-        (
-            "my-bucket",
-            "f",
-            ".",
-            "name",
-            "it has a segment '.' or '..'",
-        ),
-        (
-            "my-bucket",
-            "f",
-            "..",
-            "name",
-            "it has a segment '.' or '..'",
-        ),
-        ("my-bucket", "f", "a/b", "name", "it holds a '/'"),
-        ("my-bucket", "f", "/a", "name", "it holds a '/'"),
-        ("my-bucket", "/f", "n", "folder", "it starts with a '/'"),
-        ("my-bucket", "/", "n", "folder", "it starts with a '/'"),
-        (
-            "my-bucket",
-            "f//g",
-            "n",
-            "folder",
-            "it has an empty segment",
-        ),
-        ("my-bucket", "f//", "n", "folder", "it has an empty segment"),
-        (
-            "my-bucket",
-            "f/./g",
-            "n",
-            "folder",
-            "it has a segment '.' or '..'",
-        ),
-        (
-            "my-bucket",
-            "../f",
-            "n",
-            "folder",
-            "it has a segment '.' or '..'",
-        ),
-        (
-            "my-bucket",
-            "f/..",
-            "n",
-            "folder",
-            "it has a segment '.' or '..'",
-        ),
-        (
-            "my-bucket",
-            "f\tg",
-            "n",
-            "folder",
-            "it holds a control character",
-        ),
-        ("my-bucket", &long, "n", "folder", "longer than 1024 bytes"),
-    ];
-    for (bucket, folder, name, field, reason) in cases {
-        let (refused, message) = refusal(named(bucket, folder, name));
-        assert_eq!(refused, field, "{message}");
-        assert!(
-            message.starts_with(&format!("invalid {field} ")),
-            "{message}"
-        );
-        assert!(message.contains(reason), "{message}");
-    }
 }
 
 #[test]
@@ -172,56 +55,10 @@ fn any_unicode_is_allowed_in_names_owners_and_purposes() {
 }
 
 #[test]
-fn bad_owners_are_refused_wherever_an_owner_is_named() {
+fn the_longest_owner_has_512_bytes() {
     let lock = named("my-bucket", "f", "n").unwrap();
-    let long = "x".repeat(513);
-    let cases = [
-        ("", "it is empty"),
-        ("a\nb", "it holds a control character"),
-        (&long, "it is longer than 512 bytes"),
-    ];
-    for (owner, reason) in cases {
-        let refusals = [
-            refusal(lock.acquire(owner)),
-            refusal(lock.acquire_within(owner, Duration::ZERO)),
-            refusal(lock.try_acquire(owner)),
-            refusal(lock.release(owner)),
-        ];
-        for (field, message) in refusals {
-            assert_eq!(field, "owner");
-            assert!(message.contains(reason), "{message}");
-        }
-    }
     lock.acquire("x".repeat(512)).unwrap().release().unwrap();
-}
-
-#[test]
-fn settings_that_cannot_work_are_refused() {
-    let day = Duration::from_secs(24 * 3600);
-    let ms = Duration::from_millis;
-    let cases = [
-        ("max_operation", set(|b| b.max_operation(Duration::ZERO))),
-        (
-            "acquire_allowance",
-            set(|b| b.acquire_allowance(Duration::ZERO)),
-        ),
-        ("lease", set(|b| b.max_operation(day * 7))),
-        ("clock_margin", set(|b| b.clock_margin(ms(1999)))),
-        (
-            "clock_margin",
-            set(|b| b.without_store_clock().clock_margin(ms(99))),
-        ),
-        (
-            "poll_interval",
-            set(|b| b.poll_interval(Duration::ZERO, ms(10))),
-        ),
-        ("poll_interval", set(|b| b.poll_interval(ms(20), ms(10)))),
-        ("purpose", set(|b| b.purpose("x".repeat(2049)))),
-    ];
-    for (field, built) in cases {
-        let (refused, message) = refusal(built);
-        assert!(refused.starts_with(field), "{field}: {message}");
-    }
+    refusal(lock.acquire("x".repeat(513)));
 }
 
 #[test]
@@ -243,82 +80,20 @@ fn the_longest_lease_is_seven_days() {
 fn the_lease_is_rounded_up_to_whole_milliseconds() {
     let lock = set(|b| {
         b.max_operation(Duration::from_nanos(1_000_000_001))
-            .acquire_allowance(Duration::from_millis(1))
+            .acquire_allowance(Duration::from_secs(1))
     });
     let guard = lock.unwrap().acquire("me").unwrap();
-    assert_eq!(guard.info().lease(), Duration::from_millis(1002));
+    assert_eq!(guard.info().lease(), Duration::from_millis(2001));
 }
 
 #[test]
-fn endpoints_that_cannot_work_are_refused() {
-    let cases = [
-        ("localhost:9000", "it needs a scheme"),
-        ("ftp://localhost", "it needs a scheme"),
-        ("http://", "it has no host"),
-        ("http://:9000", "it has no host"),
-        ("http://host:port", "a port that is none"),
-        ("http://host:99999", "a port that is none"),
-        ("http://host/path", "nothing may follow"),
-        ("http://host?x", "nothing may follow"),
-        ("http://user:secret@host", "set them separately"),
-        ("http://a b", "it has no host"),
-    ];
-    for (endpoint, reason) in cases {
-        let (field, message) = refusal(Client::builder().endpoint(endpoint).build());
-        assert_eq!(field, "endpoint");
-        assert!(message.contains(reason), "{message}");
-    }
+fn an_endpoint_has_a_scheme_and_a_host_and_perhaps_a_port_and_a_slash() {
     for endpoint in [
         "http://127.0.0.1:9000/",
         "https://s3.example.com",
         "http://[::1]:9000",
+        "http://my_minio:65535",
     ] {
         Client::builder().endpoint(endpoint).build().unwrap();
-    }
-}
-
-#[test]
-fn an_endpoint_with_a_password_is_not_quoted_back() {
-    let (_, message) = refusal(
-        Client::builder()
-            .endpoint("http://user:hunter2@host")
-            .build(),
-    );
-    assert!(!message.contains("hunter2"), "{message}");
-}
-
-#[test]
-fn client_settings_that_cannot_work_are_refused() {
-    let client = Client::builder;
-    let cases = [
-        ("region", client().region("eu central").build()),
-        ("region", client().region("").build()),
-        (
-            "request_timeout",
-            client().request_timeout(Duration::ZERO).build(),
-        ),
-        (
-            "connect_timeout",
-            client().connect_timeout(Duration::from_secs(301)).build(),
-        ),
-        (
-            "expected_bucket_owner",
-            client().expected_bucket_owner("1234").build(),
-        ),
-        (
-            "credentials",
-            client().credentials("", "secret", None).build(),
-        ),
-        (
-            "credentials",
-            client().credentials("key", "sec\nret", None).build(),
-        ),
-        (
-            "credentials",
-            client().credentials("key", "secret", Some("")).build(),
-        ),
-    ];
-    for (field, built) in cases {
-        assert_eq!(refusal(built).0, field);
     }
 }

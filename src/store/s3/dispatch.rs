@@ -119,6 +119,12 @@ impl<T: Tcp> Dispatcher<T> {
             let what = format!("{what} was not sent: the connection had been closed");
             return SendError::NotSent(no_answer(what, error));
         }
+        if error.is_parse() {
+            let what = format!("{what} was answered with something that is no HTTP ({error})");
+            let error = StorageError::new(StorageErrorKind::NoAnswer, what)
+                .with_hint("check the endpoint (http or https?) and its port");
+            return SendError::NoAnswer(LockError::Storage(error));
+        }
         SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
     }
 }

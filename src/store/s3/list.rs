@@ -1,4 +1,4 @@
-//! Listing, through rusoto_s3: it writes the query and reads the XML, this crate signs and sends.
+//! Listing: rusoto_s3 writes the query, this crate signs, sends and reads the answer.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use rusoto_core::request::{
     DispatchSignedRequest, DispatchSignedRequestFuture, HttpDispatchError, HttpResponse,
 };
 use rusoto_core::signature::SignedRequest;
-use rusoto_core::{ByteStream, Client, Region, RusotoError};
-use rusoto_s3::{ListObjectsV2Error, ListObjectsV2Request, S3, S3Client};
+use rusoto_core::{ByteStream, Client, Region};
+use rusoto_s3::{ListObjectsV2Request, S3, S3Client};
 
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::store::s3::dispatch::SendError;
@@ -32,9 +32,9 @@ pub(crate) async fn page(
             key: String::new(),
         },
         limit,
-        error: Arc::default(),
+        answer: Arc::default(),
     };
-    let error = carrier.error.clone();
+    let answer = carrier.answer.clone();
     // The region is set when the request is sent.
     let region = Region::Custom {
         name: String::new(),
@@ -48,57 +48,44 @@ pub(crate) async fn page(
         continuation_token: after,
         ..ListObjectsV2Request::default()
     };
-    match client.list_objects_v2(request).await {
-        Ok(page) => Ok(Page {
-            keys: page
-                .contents
-                .into_iter()
-                .flatten()
-                .filter_map(|o| o.key)
-                .collect(),
-            next: page.next_continuation_token,
-        }),
-        Err(other) => Err(lock(&error)
-            .take()
-            .unwrap_or_else(|| unreadable(bucket, &other))),
-    }
+    let sent = client.list_objects_v2(request).await;
+    let answer = lock(&answer).take();
+    answer.unwrap_or_else(|| {
+        let why = sent.err().map_or(String::new(), |e| format!(": {e}"));
+        let what = format!("the list of bucket {bucket} cannot be asked for{why}");
+        Err(StorageError::new(StorageErrorKind::Unexpected, what).into())
+    })
 }
 
-fn unreadable(bucket: &str, error: &RusotoError<ListObjectsV2Error>) -> LockError {
-    let what = format!("the list of bucket {bucket} cannot be read: {error}");
-    StorageError::new(StorageErrorKind::Unexpected, what).into()
-}
-
-/// Carries rusoto's request over this crate's own wire. Its errors are texts, so the real one is
-/// kept beside.
+/// Carries rusoto's request over this crate's own wire, and keeps the answer: rusoto's reader panics
+/// on a number that is none, and its errors are texts.
 struct Carrier {
     wire: Arc<Wire>,
     bucket: Location,
     limit: Duration,
-    error: Arc<Mutex<Option<LockError>>>,
+    answer: Arc<Mutex<Option<Result<Page, LockError>>>>,
 }
 
 impl DispatchSignedRequest for Carrier {
     fn dispatch(&self, request: SignedRequest, _: Option<Duration>) -> DispatchSignedRequestFuture {
         let (wire, at, limit) = (self.wire.clone(), self.bucket.clone(), self.limit);
-        let error = self.error.clone();
+        let answer = self.answer.clone();
         Box::pin(async move {
             let listed = match wire.send(request, &at, limit).await {
                 Ok((reply, asked)) => reply.into_list(&asked),
                 Err(SendError::NotSent(error) | SendError::NoAnswer(error)) => Err(error),
             };
-            match listed {
-                Ok(body) => Ok(HttpResponse {
-                    status: StatusCode::OK,
-                    body: ByteStream::from(body),
-                    headers: HeaderMap::with_capacity(0),
-                }),
-                Err(failed) => {
-                    let text = failed.to_string();
-                    *lock(&error) = Some(failed);
-                    Err(HttpDispatchError::new(text))
-                }
-            }
+            *lock(&answer) = Some(listed);
+            nothing_to_read()
         })
     }
+}
+
+/// A reply that rusoto makes nothing of.
+pub(crate) fn nothing_to_read() -> Result<HttpResponse, HttpDispatchError> {
+    Ok(HttpResponse {
+        status: StatusCode::OK,
+        body: ByteStream::from(Vec::new()),
+        headers: HeaderMap::with_capacity(0),
+    })
 }

@@ -1,6 +1,7 @@
 //! The keys and the region of a profile in AWS's shared files.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::{env, io};
 
@@ -40,8 +41,8 @@ impl Profile {
         ];
         // Keys in the credentials file go before keys in the config file.
         for (override_by, file, prefix) in files {
-            let path = match variable(override_by) {
-                Some(path) => at_home(&path),
+            let path = match set(override_by) {
+                Some(path) => at_home(path.into()),
                 None => home().join(".aws").join(file),
             };
             let outcome = match helpers.read(&path, MAX_FILE).await? {
@@ -85,36 +86,51 @@ pub(crate) async fn region(
         Some(region) if is_region(region) => Ok(region.to_owned()),
         Some(region) => {
             let reason = "a region looks like eu-central-1";
-            Err(ConfigError::invalid("region", region, reason).into())
+            let place = format!("profile {:?}", profile.name);
+            Err(ConfigError::invalid_in("region", region, &place, reason).into())
         }
         None if custom_endpoint => Ok("us-east-1".to_owned()),
         None => Err(ConfigError::new(
             "region",
             format!(
-                "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and profile \
-                 {:?} names none in {}; set one of them or call ClientBuilder::region",
-                profile.name, profile.looked_in
+                "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and {} in {}; \
+                 set one of them or call ClientBuilder::region{}",
+                match profile.exists {
+                    true => format!("profile {:?} names none", profile.name),
+                    false => format!("there is no profile {:?}", profile.name),
+                },
+                profile.looked_in,
+                match profile.chosen && !profile.exists {
+                    true => ", or correct the name of the profile",
+                    false => "",
+                }
             ),
         )
         .into()),
     }
 }
 
-/// An environment variable; empty counts as not set, as for AWS's own tools.
+/// An environment variable; empty counts as not set, as for AWS's own tools. One that is no Unicode is
+/// set, and refused for the character that stands in for the rest: to pass it by would be to take
+/// another endpoint or somebody else's keys.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    Some(set(name)?.to_string_lossy().into_owned())
+}
+
+fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn home() -> PathBuf {
-    let home = variable("HOME").or_else(|| variable("USERPROFILE"));
-    PathBuf::from(home.unwrap_or_else(|| ".".to_owned()))
+    let home = set("HOME").or_else(|| set("USERPROFILE"));
+    PathBuf::from(home.unwrap_or_else(|| ".".into()))
 }
 
 /// A path as the environment names it, which no shell may have expanded.
-fn at_home(path: &str) -> PathBuf {
-    match path.strip_prefix("~/") {
-        Some(rest) => home().join(rest),
-        None => PathBuf::from(path),
+fn at_home(path: PathBuf) -> PathBuf {
+    match path.strip_prefix("~") {
+        Ok(rest) => home().join(rest),
+        Err(_) => path,
     }
 }
 
@@ -138,7 +154,8 @@ fn section(text: &str, name: &str, prefix: &str) -> Option<HashMap<String, Strin
     let mut inside = false;
     // How far the last setting of this section is indented.
     let mut indented = None;
-    for line in text.lines() {
+    // Some editors begin a file with a mark.
+    for line in text.trim_start_matches('\u{feff}').lines() {
         let plain = line.trim_start();
         let indent = line.len() - plain.len();
         if plain.is_empty() || plain.starts_with(['#', ';']) {
@@ -230,6 +247,15 @@ region = nowhere
     }
 
     #[test]
+    fn a_mark_at_the_beginning_of_a_file_is_no_part_of_it() {
+        let marked = "\u{feff}[default]\nregion = eu-west-1\n";
+        assert_eq!(
+            section(marked, "default", "").unwrap()["region"],
+            "eu-west-1"
+        );
+    }
+
+    #[test]
     fn a_profile_that_is_not_there_is_none() {
         assert!(section(TEXT, "other", "profile").is_none());
     }
@@ -275,7 +301,9 @@ region = nowhere
 
     #[test]
     fn a_path_may_begin_at_home() {
-        assert_eq!(at_home("~/keys"), home().join("keys"));
-        assert_eq!(at_home("/keys"), PathBuf::from("/keys"));
+        assert_eq!(at_home("~/keys".into()), home().join("keys"));
+        for path in ["/keys", "~keys", "keys/~/a"] {
+            assert_eq!(at_home(path.into()), PathBuf::from(path));
+        }
     }
 }

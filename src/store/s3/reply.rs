@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
-use hyper::HeaderMap;
+use hyper::{HeaderMap, Uri};
 
-use crate::error::{LockError, StorageError, StorageErrorKind as Kind, seconds};
+use crate::error::{LockError, StorageError, StorageErrorKind as Kind, seconds, shown};
 use crate::protocol::{ETag, Refusal, StoreSeconds};
-use crate::store::{Found, Location, Object, Put};
+use crate::store::s3::xml::Document;
+use crate::store::{Found, Location, Object, Page, Put};
 
 /// A whole HTTP reply, as far as the lock cares.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Reply {
     date: Option<StoreSeconds>,
     modified: Option<StoreSeconds>,
     region: Option<String>,
+    location: Option<String>,
     body: Vec<u8>,
 }
 
@@ -42,6 +44,7 @@ impl Reply {
             date: text("date").and_then(http_date),
             modified: text("last-modified").and_then(http_date),
             region: text("x-amz-bucket-region").map(str::to_owned),
+            location: text("location").map(str::to_owned),
             body,
         }
     }
@@ -99,14 +102,26 @@ impl Reply {
     }
 
     /// The answer to a request for a list.
-    pub fn into_list(self, asked: &Asked) -> Result<Vec<u8>, LockError> {
-        let is_list = || String::from_utf8_lossy(&self.body).contains("<ListBucketResult");
-        match self.status {
-            200 if is_list() => Ok(self.body),
-            // To rusoto's parser any other document is an empty list.
-            200 => Err(self.unexpected(asked, "with no list").into()),
-            _ => Err(self.error(asked).into()),
+    pub fn into_list(self, asked: &Asked) -> Result<Page, LockError> {
+        if self.status != 200 {
+            return Err(self.error(asked).into());
         }
+        let Some(list) = Document::read(&self.body, "ListBucketResult") else {
+            return Err(self.unexpected(asked, "with no list").into());
+        };
+        let next = list.first("/ListBucketResult/NextContinuationToken");
+        let is_cut = list
+            .all("/ListBucketResult/IsTruncated")
+            .any(|t| t == "true");
+        if is_cut && next.is_none() {
+            let how = "with a part of a list, and no way to go on";
+            return Err(self.unexpected(asked, how).into());
+        }
+        let keys = list.all("/ListBucketResult/Contents/Key");
+        Ok(Page {
+            keys: keys.map(str::to_owned).collect(),
+            next,
+        })
     }
 
     /// The bucket's region, where that is why the request was refused.
@@ -130,7 +145,7 @@ impl Reply {
 
     /// The code and the message of an XML error; AWS's other services write them as S3 does.
     pub(crate) fn said(&self) -> (Option<String>, Option<String>) {
-        (self.code(), self.element("Message"))
+        (self.code(), self.message())
     }
 
     /// Whether the body is an error, readable or not.
@@ -140,11 +155,28 @@ impl Reply {
 
     /// The error code in an XML body.
     fn code(&self) -> Option<String> {
-        self.element("Code")
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let code = self.element("Code")?;
+        (!code.is_empty() && code.chars().all(plain)).then_some(code)
     }
 
-    /// The text of the first element of that name. S3's error bodies are flat, and what is looked
-    /// for in them (codes, regions, times) never needs unescaping.
+    /// What an XML error says to people.
+    fn message(&self) -> Option<String> {
+        let escaped = self.element("Message")?;
+        let escapes = [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&apos;", "'"),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ];
+        let replace = |text: String, (from, to): (&str, &str)| text.replace(from, to);
+        let message = shown(&escapes.into_iter().fold(escaped, replace));
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// The text of the first element of that name, as it is written. S3's error bodies are flat.
     fn element(&self, name: &str) -> Option<String> {
         let body = std::str::from_utf8(&self.body).ok()?;
         // An error is an `<Error>`; a lock's own JSON may hold any text.
@@ -157,17 +189,53 @@ impl Reply {
     fn error(&self, asked: &Asked) -> StorageError {
         let code = self.code();
         let kind = kind(self.status, code.as_deref());
-        let said = match (&code, self.element("Message")) {
+        let said = match (&code, self.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.clone(),
-            (None, _) => "no S3 error code".to_owned(),
+            (None, _) => self.looks(),
         };
         let what = format!("{} was answered {} ({said})", asked, self.status);
         let error = StorageError::new(kind, what).with_code(code);
-        match self.hint(kind, asked) {
+        let error = match self.hint(kind, asked) {
             Some(hint) => error.with_hint(hint),
             None => error,
+        };
+        let may_be_a_proxy = error.code().is_none() && !self.is_html();
+        match kind {
+            Kind::AccessDenied | Kind::Credentials if may_be_a_proxy => {
+                error.with_hint("and see that no proxy or firewall answers in the store's place")
+            }
+            _ => error,
         }
+    }
+
+    /// What it looks like, if not like an answer of S3.
+    fn looks(&self) -> String {
+        let what = match self.body.as_slice() {
+            [] => "an empty body",
+            _ if self.is_html() => "an HTML page",
+            _ => "no S3 error code",
+        };
+        // The rest of it may be a secret.
+        let origin = |uri: Uri| {
+            let port = uri
+                .port_u16()
+                .map_or(String::new(), |port| format!(":{port}"));
+            Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
+        };
+        let target = self.location.as_ref().and_then(|l| origin(l.parse().ok()?));
+        match target {
+            Some(target) if (300..400).contains(&self.status) => {
+                format!("{what} that redirects to {target}")
+            }
+            _ => what.to_owned(),
+        }
+    }
+
+    fn is_html(&self) -> bool {
+        let start = &self.body[..self.body.len().min(LONGEST_TEXT)];
+        let start = String::from_utf8_lossy(start).to_ascii_lowercase();
+        start.contains("<html") || start.contains("<!doctype html")
     }
 
     fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
@@ -177,7 +245,13 @@ impl Reply {
 
     fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
         let Location { bucket, key } = &asked.at;
+        let code = self.code();
         Some(match kind {
+            Kind::AccessDenied | Kind::Credentials if self.is_html() => NOT_THE_STORE.into(),
+            // Not a permission that is missing, and S3's message says what.
+            Kind::AccessDenied if code.as_ref().is_some_and(|c| c != "AccessDenied") => {
+                return None;
+            }
             Kind::AccessDenied if key.is_empty() => {
                 format!("grant s3:ListBucket on arn:aws:s3:::{bucket}")
             }
@@ -186,11 +260,17 @@ impl Reply {
                  from a forbidden one, s3:ListBucket on the bucket)"
             ),
             Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
-            Kind::Credentials if self.code().as_deref() == Some("ExpiredToken") => {
+            Kind::Credentials if code.as_deref() == Some("ExpiredToken") => {
                 "the session token has expired: get new keys".into()
             }
             Kind::Credentials => "check the access key, its secret and its session token".into(),
             Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
+            Kind::WrongRegion if code.as_deref() == Some("AuthorizationHeaderMalformed") => {
+                format!(
+                    "check the region, which was {}, and the access key",
+                    asked.region
+                )
+            }
             Kind::WrongRegion => format!(
                 "the bucket is not in {}, and S3 does not say where: set the region",
                 asked.region
@@ -200,6 +280,14 @@ impl Reply {
             Kind::Contended => {
                 "others are changing the lock at the same moment: try again; if nobody \
                                 else uses it, this store does not honour conditions as S3 does"
+                    .into()
+            }
+            Kind::Unexpected if code.as_ref().is_some_and(|c| c.starts_with("KMS.")) => {
+                "check the key that the bucket is encrypted with, and the permission to use it"
+                    .into()
+            }
+            Kind::Unexpected if code.as_deref() == Some("InvalidObjectState") => {
+                "the object is archived: restore it, and keep lifecycle rules away from locks"
                     .into()
             }
             Kind::Unexpected => NOT_LIKE_S3.into(),
@@ -215,8 +303,8 @@ impl Reply {
         let Some(server) = server.and_then(|s| u64::try_from(s).ok()) else {
             return "set this machine's clock (the store does not say by how much)".to_owned();
         };
-        let server = SystemTime::UNIX_EPOCH + Duration::from_secs(server);
-        match wall.duration_since(server) {
+        let server = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(server));
+        match wall.duration_since(server.unwrap_or(SystemTime::UNIX_EPOCH)) {
             Ok(ahead) => format!("this machine's clock is {} ahead: set it", seconds(&ahead)),
             Err(behind) => {
                 let behind = seconds(&behind.duration());
@@ -232,6 +320,9 @@ const LONGEST_TEXT: usize = 500;
 const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with conditional writes, and \
                            that no proxy answers in its place";
 
+const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's place: check the \
+                             endpoint and the way to it";
+
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Location { bucket, key } = &self.at;
@@ -246,19 +337,22 @@ impl std::fmt::Display for Asked {
 fn kind(status: u16, code: Option<&str>) -> Kind {
     match (status, code) {
         (_, Some("RequestTimeTooSkewed")) => Kind::ClockSkewed,
-        (_, Some("NoSuchBucket")) => Kind::NoSuchBucket,
+        (_, Some("NoSuchBucket" | "InvalidBucketName")) => Kind::NoSuchBucket,
         (_, Some(code)) if is_about_credentials(code) => Kind::Credentials,
         (_, Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")) => {
             Kind::WrongRegion
         }
-        (_, Some("NotImplemented")) | (501, _) => Kind::Unexpected,
-        (_, Some("RequestTimeout" | "SlowDown")) | (429, _) => Kind::Unavailable,
+        (_, Some("NotImplemented" | "InvalidObjectState")) | (501, _) => Kind::Unexpected,
+        (_, Some("RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable")) => {
+            Kind::Unavailable
+        }
+        (429, _) => Kind::Unavailable,
         (409, Some("ConditionalRequestConflict" | "OperationAborted"))
         | (412, _)
         | (404, Some("NoSuchKey")) => Kind::Contended,
         (401, _) => Kind::Credentials,
         (403, _) => Kind::AccessDenied,
-        (500.., _) => Kind::Unavailable,
+        (500..600, _) => Kind::Unavailable,
         _ => Kind::Unexpected,
     }
 }

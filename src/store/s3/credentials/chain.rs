@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use rusoto_core::credential::{EnvironmentProvider, ProvideAwsCredentials};
+use chrono::{DateTime, Utc};
+use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{ConfigError, StorageErrorKind, seconds};
+use crate::store::s3::credentials::document::expiry;
 use crate::store::s3::credentials::source::{Source, checked};
 use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
@@ -69,7 +71,7 @@ fn places(source: &Source) -> &'static [Place] {
 
 async fn look_in(place: Place, tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
     match place {
-        Place::Environment => Ok(environment().await?),
+        Place::Environment => Ok(environment()?),
         Place::WebIdentity => match WebIdentity::from_environment()? {
             Some(identity) => Ok(Looked::Found(identity.assume(tools, limit).await?)),
             None => Ok(nothing("AWS_WEB_IDENTITY_TOKEN_FILE (not set)")),
@@ -88,7 +90,7 @@ fn nothing(note: &str) -> Looked {
     Looked::Nothing(note.to_owned())
 }
 
-async fn environment() -> Result<Looked, ConfigError> {
+fn environment() -> Result<Looked, ConfigError> {
     let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
     match (variable(id), variable(secret)) {
         (None, None) => Ok(nothing(
@@ -96,12 +98,23 @@ async fn environment() -> Result<Looked, ConfigError> {
         )),
         (Some(_), None) => Err(half(id, secret)),
         (None, Some(_)) => Err(half(secret, id)),
-        (Some(_), Some(_)) => {
-            let found = EnvironmentProvider::default().credentials().await;
-            let found = found.map_err(|e| ConfigError::new("credentials", e.to_string()))?;
+        (Some(id), Some(secret)) => {
+            let found =
+                AwsCredentials::new(id, secret, variable("AWS_SESSION_TOKEN"), expiration()?);
             Ok(Looked::Found(Found(checked(found, "the environment")?)))
         }
     }
+}
+
+/// Until when the keys in the environment are good, as the AWS CLI exports it.
+fn expiration() -> Result<Option<DateTime<Utc>>, ConfigError> {
+    let name = "AWS_CREDENTIAL_EXPIRATION";
+    let Some(text) = variable(name) else {
+        return Ok(None);
+    };
+    let reason = format!("{name} is not a time such as 2026-11-23T02:00:00Z");
+    let refused = || ConfigError::new("credentials", reason);
+    expiry(&text).map(Some).ok_or_else(refused)
 }
 
 /// One of two settings that belong together is missing.

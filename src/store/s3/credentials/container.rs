@@ -54,11 +54,12 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
 /// The endpoint's URL, if this is a container that has one.
 fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, Failure> {
     if let Some(path) = relative {
-        return match path.starts_with('/') {
-            true => Ok(Some(format!("{ECS}{path}"))),
-            // The path is a secret among the tasks of one machine: it is not quoted.
+        let url = format!("{ECS}{path}");
+        // The path is a secret among the tasks of one machine: it is not quoted.
+        return match path.starts_with('/') && url.parse::<Uri>().is_ok() {
+            true => Ok(Some(url)),
             false => Err(Failure::config(format!(
-                "{RELATIVE_URI} must begin with a slash"
+                "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
             ))),
         };
     }
@@ -106,13 +107,24 @@ fn origin(url: &str) -> String {
 /// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
 async fn authorization(tools: &Tools) -> Result<Option<String>, Failure> {
     let Some(file) = variable(TOKEN_FILE) else {
-        return Ok(variable(TOKEN));
+        return variable(TOKEN)
+            .map(|token| sendable(token, TOKEN))
+            .transpose();
     };
     match tools.read(&file).await? {
-        Ok(token) => Ok(Some(token.trim().to_owned())),
+        Ok(token) => sendable(token.trim().to_owned(), &file).map(Some),
         Err(error) => Err(Failure::config(format!(
             "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
         ))),
+    }
+}
+
+fn sendable(token: String, place: &str) -> Result<String, Failure> {
+    match token.contains(|c: char| c.is_control() || !c.is_ascii()) {
+        true => Err(Failure::config(format!(
+            "the token in {place} holds a line break or other character that none has; copy it again"
+        ))),
+        false => Ok(token),
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
 use serde::Deserialize;
 
+use crate::error::shown;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::tools::{Failure, Found};
 
@@ -69,15 +70,6 @@ pub(super) fn complaint(json: &[u8]) -> Option<String> {
     let Complaint { code, message } = serde_json::from_slice(json).ok()?;
     let parts: Vec<_> = [code, message].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| shown(&parts.join(": ")))
-}
-
-/// More than that of another program's words is not quoted.
-const LONGEST_QUOTE: usize = 300;
-
-/// Another program's words as part of one line.
-pub(super) fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().take(LONGEST_QUOTE).map(plain).collect()
 }
 
 /// `text`, unless it repeats a secret, or the beginning of one.

@@ -7,6 +7,7 @@ use crate::clock::Instant;
 use crate::error::{StorageErrorKind, seconds};
 use crate::store::s3::credentials::document::{self, complaint};
 use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
+use crate::store::s3::endpoint::{Endpoint, Malformed};
 use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
 
@@ -34,7 +35,7 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
     }
     let service = Service {
         tools,
-        base: base(),
+        base: base()?,
         start: tools.clock.now(),
         limit,
     };
@@ -67,13 +68,22 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
     }
 }
 
-fn base() -> String {
+fn base() -> Result<String, Failure> {
     let ipv6 = || variable(ENDPOINT_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
-    match variable(ENDPOINT) {
-        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-        None if ipv6() => IPV6.to_owned(),
-        None => IPV4.to_owned(),
+    let Some(url) = variable(ENDPOINT) else {
+        return Ok(if ipv6() { IPV6 } else { IPV4 }.to_owned());
+    };
+    match Endpoint::parse(&url) {
+        Ok(Endpoint(url)) => Ok(url),
+        Err(Malformed::HoldsCredentials) => Err(not_asked("it holds credentials")),
+        Err(Malformed::Otherwise(reason)) => Err(not_asked(reason)),
     }
+}
+
+fn not_asked(reason: &str) -> Failure {
+    Failure::config(format!(
+        "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
+    ))
 }
 
 /// The first role of a list, of which there is but one.

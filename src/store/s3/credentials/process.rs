@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::clock::Clock;
-use crate::error::{StorageErrorKind, seconds};
-use crate::store::s3::credentials::document::{self, shown};
+use crate::error::{StorageErrorKind, seconds, shown};
+use crate::store::s3::credentials::document;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::helpers::{Awaited, Helpers};
 use crate::sync::lock;

@@ -23,11 +23,18 @@ impl Source {
         Source::Fixed(AwsCredentials::new(key, secret, token, None))
     }
 
-    /// Checks keys that were handed over in code.
+    /// Checks what was handed over in code.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         match self {
             Source::Fixed(credentials) => checked(credentials.clone(), "this client").map(drop),
-            _ => Ok(()),
+            Source::Profile(name) if name.is_empty() => {
+                Err(ConfigError::invalid("profile", name, "it is empty"))
+            }
+            Source::Profile(name) if name.chars().any(char::is_control) => {
+                let reason = "it holds a control character";
+                Err(ConfigError::invalid("profile", name, reason))
+            }
+            Source::Profile(_) | Source::Environment => Ok(()),
         }
     }
 
@@ -54,19 +61,22 @@ impl fmt::Debug for Source {
 /// Keys that could not even be put into a header are told here, not by a failing request.
 pub(super) fn checked(found: AwsCredentials, origin: &str) -> Result<AwsCredentials, ConfigError> {
     let texts = [
-        Some(found.aws_access_key_id()),
-        Some(found.aws_secret_access_key()),
-        found.token().as_deref(),
+        ("access key", Some(found.aws_access_key_id())),
+        ("secret access key", Some(found.aws_secret_access_key())),
+        ("session token", found.token().as_deref()),
     ];
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
-    if texts.into_iter().flatten().all(plain) {
-        return Ok(found);
+    for (what, text) in texts {
+        let wrong = match text {
+            Some("") if what == "session token" => "is empty; leave it out if there is none",
+            Some("") => "is empty",
+            Some(text) if !text.chars().all(|c| c.is_ascii_graphic()) => {
+                "holds a space, line break or other character that none has; copy it again"
+            }
+            _ => continue,
+        };
+        // Not quoted: it is a secret.
+        let message = format!("the {what} of {origin} {wrong}");
+        return Err(ConfigError::new("credentials", message));
     }
-    Err(ConfigError::new(
-        "credentials",
-        format!(
-            "the credentials of {origin} are empty or hold a space, line break or other character \
-             that no key has; copy them again"
-        ),
-    ))
+    Ok(found)
 }

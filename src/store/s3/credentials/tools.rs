@@ -90,6 +90,8 @@ impl From<SendError> for Failure {
             | SendError::NoAnswer(LockError::Storage(error)) => {
                 Failure::Storage(error.before_sending())
             }
+            SendError::NotSent(LockError::Config(error))
+            | SendError::NoAnswer(LockError::Config(error)) => Failure::Config(error),
             SendError::NotSent(other) | SendError::NoAnswer(other) => {
                 Failure::config(other.to_string())
             }
@@ -166,3 +168,17 @@ impl Tools {
 }
 
 const USER_AGENT: &str = concat!("s3-lock/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_keeps_its_name() {
+        let wrong = ConfigError::invalid("region", "Europe", "a region looks like eu-central-1");
+        match Failure::from(SendError::NotSent(wrong.into())) {
+            Failure::Config(error) => assert_eq!(error.field(), "region"),
+            Failure::Storage(error) => panic!("{error}"),
+        }
+    }
+}

@@ -1,17 +1,14 @@
 //! A token of another identity provider, exchanged for credentials by STS: EKS service accounts,
-//! CI jobs. rusoto_sts writes the request and reads the answer, this crate sends it.
+//! CI jobs. rusoto_sts writes the request, this crate sends it and reads the answer.
 
 use std::process;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper::{HeaderMap, StatusCode};
 use rusoto_core::credential::AwsCredentials;
-use rusoto_core::request::{
-    DispatchSignedRequest, DispatchSignedRequestFuture, HttpDispatchError, HttpResponse,
-};
+use rusoto_core::request::{DispatchSignedRequest, DispatchSignedRequestFuture};
 use rusoto_core::signature::SignedRequest;
-use rusoto_core::{ByteStream, Client, Region};
+use rusoto_core::{Client, Region};
 use rusoto_sts::{AssumeRoleWithWebIdentityRequest, Credentials, Sts, StsClient};
 
 use crate::error::{ConfigError, StorageErrorKind};
@@ -20,9 +17,12 @@ use crate::store::s3::credentials::document::{expiry, without};
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher};
+use crate::store::s3::endpoint::{Endpoint, Malformed};
+use crate::store::s3::list::nothing_to_read;
 use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::wire::aws_endpoint;
+use crate::store::s3::xml::Document;
 use crate::sync::lock;
 
 /// Who to be, and the token that permits it.
@@ -55,9 +55,9 @@ impl WebIdentity {
             role_arn: self.role_arn.clone(),
             token: token.clone(),
             limit,
-            failure: Arc::default(),
+            answer: Arc::default(),
         };
-        let failure = carrier.failure.clone();
+        let answer = carrier.answer.clone();
         // The carrier knows where it is sent.
         let nowhere = Region::Custom {
             name: String::new(),
@@ -70,11 +70,17 @@ impl WebIdentity {
             web_identity_token: token,
             ..AssumeRoleWithWebIdentityRequest::default()
         };
-        let answer = sts.assume_role_with_web_identity(request).await;
-        match answer.map(|a| a.credentials) {
-            Ok(Some(credentials)) => self.found(credentials),
-            // What rusoto says of an answer that it cannot read may quote from it.
-            _ => Err(lock(&failure).take().unwrap_or_else(|| self.unreadable())),
+        let sent = sts.assume_role_with_web_identity(request).await;
+        let answer = lock(&answer).take();
+        match answer {
+            Some(reply) => match granted(&reply?) {
+                Some(credentials) => self.found(credentials),
+                None => Err(self.unreadable()),
+            },
+            None => {
+                let why = sent.err().map_or(String::new(), |e| format!(": {e}"));
+                Err(Failure::config(format!("STS cannot be asked{why}")))
+            }
         }
     }
 
@@ -121,29 +127,31 @@ impl WebIdentity {
 
 /// Where STS is, without a trailing slash.
 fn endpoint(region: &str) -> Result<String, Failure> {
-    let name = "AWS_ENDPOINT_URL_STS";
-    let Some(url) = variable(name).or_else(|| variable("AWS_ENDPOINT_URL")) else {
+    let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
+    let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
+    let Some((set, url)) = set else {
         return Ok(aws_endpoint("sts", region));
     };
-    let has_scheme = url.starts_with("http://") || url.starts_with("https://");
-    match has_scheme && !url.contains('@') {
-        true => Ok(url.trim_end_matches('/').to_owned()),
-        // Not quoted: it may hold a secret.
-        false => Err(Failure::config(format!(
-            "{name} or AWS_ENDPOINT_URL needs a scheme, http:// or https://, and no credentials"
-        ))),
-    }
+    let reason = match Endpoint::parse(&url) {
+        Ok(Endpoint(url)) => return Ok(url),
+        Err(Malformed::HoldsCredentials) => "it holds credentials",
+        Err(Malformed::Otherwise(reason)) => reason,
+    };
+    // Not quoted: it may hold a secret.
+    Err(Failure::config(format!(
+        "STS cannot be asked at the URL in {set}: {reason}"
+    )))
 }
 
-/// Carries rusoto's request over this crate's own connections. Its errors are texts, so the real
-/// one is kept beside.
+/// Carries rusoto's request over this crate's own connections, and keeps the answer: rusoto's reader
+/// panics on a number that is none, and its errors are texts.
 struct Carrier {
     dispatcher: Arc<Dispatcher>,
     endpoint: String,
     role_arn: String,
     token: String,
     limit: Duration,
-    failure: Arc<Mutex<Option<Failure>>>,
+    answer: Arc<Mutex<Option<Result<Reply, Failure>>>>,
 }
 
 impl DispatchSignedRequest for Carrier {
@@ -159,29 +167,36 @@ impl DispatchSignedRequest for Carrier {
         request.complement();
         let request = dispatch::to_hyper(&request, &self.endpoint);
         let (role_arn, token) = (self.role_arn.clone(), self.token.clone());
-        let failure = self.failure.clone();
+        let answer = self.answer.clone();
         Box::pin(async move {
             let exchange = async {
                 let request = request.map_err(dispatch::SendError::NotSent)?;
                 let reply = dispatcher.send_as(&what, request, limit).await?;
-                granted(reply, &role_arn, &token)
+                not_refused(reply, &role_arn, &token)
             };
-            exchange.await.map_err(|failed| {
-                *lock(&failure) = Some(failed);
-                HttpDispatchError::new("told beside".to_owned())
-            })
+            *lock(&answer) = Some(exchange.await);
+            nothing_to_read()
         })
     }
 }
 
-/// The reply, if it is one that holds credentials.
-fn granted(reply: Reply, role_arn: &str, token: &str) -> Result<HttpResponse, Failure> {
+/// The credentials in an answer.
+fn granted(reply: &Reply) -> Option<Credentials> {
+    let answer = Document::read(reply.body(), "AssumeRoleWithWebIdentityResponse")?;
+    let place = "/AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials";
+    let text = |name: &str| answer.first(&format!("{place}/{name}"));
+    Some(Credentials {
+        access_key_id: text("AccessKeyId")?,
+        secret_access_key: text("SecretAccessKey")?,
+        session_token: text("SessionToken")?,
+        expiration: text("Expiration")?,
+    })
+}
+
+/// The reply, if it is one that should hold credentials.
+fn not_refused(reply: Reply, role_arn: &str, token: &str) -> Result<Reply, Failure> {
     if reply.status() == 200 {
-        return Ok(HttpResponse {
-            status: StatusCode::OK,
-            body: ByteStream::from(reply.body().to_vec()),
-            headers: HeaderMap::with_capacity(0),
-        });
+        return Ok(reply);
     }
     let (code, message) = reply.said();
     let parts = [code.clone(), message.and_then(|m| without(token, m))];

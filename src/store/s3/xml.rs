@@ -1,0 +1,102 @@
+//! Reading XML. rusoto's readers panic on a number that is none, and take an element that they do not
+//! know for an empty answer.
+
+use xml::reader::{EventReader, ParserConfig2, XmlEvent};
+
+/// The deepest that AWS nests what is read here, and some.
+const DEEPEST: usize = 16;
+
+/// The texts of a document.
+pub(crate) struct Document {
+    /// The local names from the root to the element, with a slash before each; and its text.
+    texts: Vec<(String, String)>,
+}
+
+impl Document {
+    /// Reads a whole document whose root has this name, in whatever namespace.
+    pub(crate) fn read(xml: &[u8], root: &str) -> Option<Document> {
+        let (mut texts, mut path, mut text) = (Vec::new(), Vec::new(), String::new());
+        let one_root = ParserConfig2::new().allow_multiple_root_elements(false);
+        for event in EventReader::new_with_config(xml, one_root) {
+            match event.ok()? {
+                XmlEvent::StartElement { name, .. } => {
+                    path.push(name.local_name);
+                    text.clear();
+                    if path.len() > DEEPEST || path[0] != root {
+                        return None;
+                    }
+                }
+                XmlEvent::Characters(more) | XmlEvent::CData(more) | XmlEvent::Whitespace(more) => {
+                    text.push_str(&more);
+                }
+                XmlEvent::EndElement { .. } => {
+                    if !text.trim().is_empty() {
+                        texts.push((format!("/{}", path.join("/")), std::mem::take(&mut text)));
+                    }
+                    path.pop();
+                }
+                _ => {}
+            }
+        }
+        Some(Document { texts })
+    }
+
+    /// The texts of every element there.
+    pub(crate) fn all<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
+        let there = self.texts.iter().filter(move |(place, _)| place == path);
+        there.map(|(_, text)| text.as_str())
+    }
+
+    /// The text of the first element there.
+    pub(crate) fn first(&self, path: &str) -> Option<String> {
+        self.all(path).next().map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(xml: &str) -> Option<Vec<String>> {
+        let document = Document::read(xml.as_bytes(), "L")?;
+        Some(document.all("/L/C/K").map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn texts_are_found_by_their_path_whatever_stands_around_them() {
+        let xml = "<?xml version=\"1.0\"?>\n<L xmlns=\"x\"> <K>no</K>\n<C><K> a&amp;<![CDATA[<b>]]></K>\
+                   <S>1</S></C><!-- c --><C/><C><K>d</K></C></L>";
+        assert_eq!(keys(xml).unwrap(), [" a&<b>", "d"]);
+    }
+
+    #[test]
+    fn what_is_not_whole_or_has_another_root_is_refused() {
+        for xml in [
+            "",
+            "{}",
+            "<L>",
+            "<L><C></L>",
+            "<M/>",
+            "<html>",
+            "<L/><L/>",
+            "<L>&nbsp;</L>",
+        ] {
+            assert_eq!(keys(xml), None, "{xml}");
+        }
+    }
+
+    #[test]
+    fn entities_do_not_explode() {
+        let mut xml = "<!DOCTYPE L [<!ENTITY e0 \"ha\">".to_owned();
+        for n in 1..30 {
+            let m = n - 1;
+            xml += &format!("<!ENTITY e{n} \"&e{m};&e{m};&e{m};&e{m};\">");
+        }
+        assert_eq!(keys(&format!("{xml}]><L><C><K>&e29;</K></C></L>")), None);
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        assert_eq!(keys(&"<L>".repeat(100_000)), None);
+    }
+}

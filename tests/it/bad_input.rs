@@ -1,0 +1,79 @@
+//! Everything that can be wrong with what the crate is given, and what exactly it says then: by the
+//! caller, the environment, the stored object, or the store. One row for each, in tables by origin.
+//!
+//! A row is a call, and the whole text of its error. `SERVER` stands for the URL of the test's server,
+//! `HOME` for the home directory of a child, and other words in capitals for what is in [`WORDS`].
+
+mod arguments;
+mod environment;
+mod records;
+mod replies;
+
+use s3_lock::LockError;
+
+/// Compares the text of each call's error with the one that is expected, and shows all that differ.
+macro_rules! table {
+    ($($call:expr => $text:expr;)+) => {
+        $crate::bad_input::compare(&[$((stringify!($call), $call, $text)),+])
+    };
+}
+use table;
+
+/// What tables write for what many errors say, each in full.
+#[rustfmt::skip]
+const WORDS: [(&str, &str); 13] = [
+    ("ENOENT", "No such file or directory (os error 2)"),
+    ("GET: ", "GET of locks/nightly.lock in bucket locks-test was answered "),
+    ("PUT: ", "PUT of locks/nightly.lock in bucket locks-test was answered "),
+    ("LIST: ", "a list of bucket locks-test was answered "),
+    ("IS IT S3", "check that the endpoint is an S3 store with conditional writes, and that no proxy answers in its place"),
+    ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place: check the endpoint and the way to it"),
+    ("IS IT A PROXY", "and see that no proxy or firewall answers in the store's place"),
+    ("GRANT GET", "grant s3:GetObject on arn:aws:s3:::locks-test/locks/nightly.lock (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket)"),
+    ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
+    ("), MOVE IT", "), and is left alone; choose another lock name or move the object away, and check that the endpoint is an S3 store"),
+    ("NO HTTP (", "was answered with something that is no HTTP ("),
+    ("AND ALL THE REST", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile that has keys in AWS_PROFILE, give the machine or container a role, or call ClientBuilder::credentials"),
+    ("LOOKED AT ", "no credentials found: looked at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set), AWS_WEB_IDENTITY_TOKEN_FILE (not set), "),
+];
+
+/// The same text with the words of tables in it.
+fn in_words(told: &str) -> String {
+    let replaced = WORDS.iter();
+    let told = replaced.fold(told.to_owned(), |told, (word, text)| {
+        told.replace(text, word)
+    });
+    // As much as is ever quoted of a value, and of what a store says.
+    told.replace(&format!("{}\"…", "x".repeat(80)), "XXX\"")
+        .replace(&format!("{}hunt)", "hunter2 ".repeat(37)), "HUNTERS)")
+}
+
+fn compare(rows: &[(&str, String, &str)]) {
+    let rows = rows
+        .iter()
+        .map(|(call, told, text)| (call, in_words(told), text));
+    let rows: Vec<_> = rows.collect();
+    let differing = rows.iter().filter(|(_, told, text)| told != *text);
+    let shown: Vec<_> = differing
+        .map(|(call, told, text)| format!("{call}\n  says  {told}\n  not   {text}\n"))
+        .collect();
+    let (count, all) = (shown.len(), rows.len());
+    assert!(
+        shown.is_empty(),
+        "{count} of {all} rows differ:\n{}",
+        shown.concat()
+    );
+}
+
+fn told<T>(result: Result<T, LockError>) -> String {
+    match result {
+        Ok(_) => "no error".to_owned(),
+        Err(LockError::Config(error)) => {
+            let (field, told) = (error.field(), error.to_string());
+            let is_named = told.starts_with(&format!("invalid {field}"));
+            assert!(is_named || field == "credentials", "{field}: {told}");
+            told
+        }
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,157 @@
+//! What a process finds around it: each row is a child with an environment of its own.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::compare;
+use crate::child::{self, Home};
+use crate::support::Server;
+
+/// How many children run at a time.
+const CROWD: usize = 6;
+
+/// What a child complains of. Its variables besides those that are right: `-NAME` is not set, and with
+/// `-keys` neither of the keys is; `config`, `credentials` and `token` are files in `HOME/.aws`; and
+/// `\u{fffd}` is a byte that is no UTF-8.
+fn complaint(server: &Server, variables: &[&str]) -> String {
+    static HOMES: AtomicUsize = AtomicUsize::new(0);
+    let home = HOMES.fetch_add(1, Ordering::Relaxed);
+    let home = Home::new(&format!("bad-{home}"));
+    let path = home.path().to_string_lossy().into_owned();
+    let mut command = child::command("complain", &server.endpoint());
+    command.env("HOME", home.path());
+    for variable in variables {
+        match variable.split_once('=') {
+            Some((file @ ("config" | "credentials" | "token"), text)) => home.write(file, text),
+            Some((name, value)) => {
+                command.env(name, with_odd_bytes(&value.replace("HOME", &path)));
+            }
+            None if *variable == "-keys" => {
+                let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+                for name in names {
+                    command.env_remove(name);
+                }
+            }
+            None => {
+                command.env_remove(variable.trim_start_matches('-'));
+            }
+        }
+    }
+    let complaint = child::complaint(command);
+    // The same text twice: for the program that prints the error of its main function, and in itself.
+    let told = complaint
+        .split_once(" | ")
+        .map_or(complaint.as_str(), |(_, told)| told);
+    told.replace(&path, "HOME")
+        .replace(&server.endpoint(), "SERVER")
+}
+
+fn with_odd_bytes(value: &str) -> OsString {
+    let pieces: Vec<_> = value.split('\u{fffd}').map(str::as_bytes).collect();
+    OsString::from_vec(pieces.join(&0xff))
+}
+
+/// Runs all children, some at a time.
+fn complaints(rows: &[&[&str]]) -> Vec<String> {
+    let server = Server::start();
+    let next = AtomicUsize::new(0);
+    let mut told: Vec<_> = thread::scope(|scope| {
+        let work = || {
+            let rows = std::iter::from_fn(|| {
+                let row = next.fetch_add(1, Ordering::Relaxed);
+                Some((row, *rows.get(row)?))
+            });
+            rows.map(|(row, variables)| (row, complaint(&server, variables)))
+                .collect::<Vec<_>>()
+        };
+        let workers: Vec<_> = (0..CROWD).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
+    });
+    told.sort();
+    told.into_iter().map(|(_, told)| told).collect()
+}
+
+/// A table whose calls are made beforehand, all of them at once.
+macro_rules! environments {
+    ($($variables:expr => $text:expr;)+) => {{
+        let mut told = complaints(&[$(&$variables),+]).into_iter();
+        compare(&[$((stringify!($variables), told.next().unwrap(), $text)),+]);
+    }};
+}
+
+#[test]
+fn regions_and_endpoints() {
+    environments! {
+        ["AWS_REGION=eu central"] => r#"invalid region "eu central" in AWS_REGION: a region looks like eu-central-1"#;
+        ["AWS_REGION=us-east-1 "] => r#"invalid region "us-east-1 " in AWS_REGION: a region looks like eu-central-1"#;
+        ["AWS_REGION=\u{fffd}"] => r#"invalid region "�" in AWS_REGION: a region looks like eu-central-1"#;
+        ["-AWS_REGION", "AWS_DEFAULT_REGION=Europe"] => r#"invalid region "Europe" in AWS_DEFAULT_REGION: a region looks like eu-central-1"#;
+        ["-AWS_REGION", "config=[default]\nregion = Europe\n"] => r#"invalid region "Europe" in profile "default": a region looks like eu-central-1"#;
+        ["-AWS_REGION", "AWS_PROFILE=p", "config=[profile p]\nregion = eu/central\n"] => r#"invalid region "eu/central" in profile "p": a region looks like eu-central-1"#;
+        ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region"#;
+        ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "typo" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region, or correct the name of the profile"#;
+        ["AWS_ENDPOINT_URL_S3=localhost:9000"] => r#"invalid endpoint "localhost:9000" in AWS_ENDPOINT_URL_S3: it needs a scheme: http:// or https://"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/bucket"] => r#"invalid endpoint "http://localhost:9000/bucket" in AWS_ENDPOINT_URL_S3: nothing may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is no name or address that a URL can have"#;
+        ["AWS_ENDPOINT_URL_S3=http://user:hunter2@localhost"] => "invalid endpoint in AWS_ENDPOINT_URL_S3: it holds credentials; set them separately";
+        ["-AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL=http://"] => r#"invalid endpoint "http://" in AWS_ENDPOINT_URL: it has no host"#;
+    }
+}
+
+#[test]
+fn credentials() {
+    environments! {
+        ["-AWS_SECRET_ACCESS_KEY"] => "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both or neither";
+        ["-AWS_ACCESS_KEY_ID"] => "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither";
+        ["AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=hunter2"] => "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither";
+        ["AWS_SECRET_ACCESS_KEY=hunter2\n"] => "the secret access key of the environment holds a space, line break or other character that none has; copy it again";
+        ["AWS_SECRET_ACCESS_KEY=hunter2\u{fffd}"] => "the secret access key of the environment holds a space, line break or other character that none has; copy it again";
+        ["AWS_SESSION_TOKEN=hunter2 x"] => "the session token of the environment holds a space, line break or other character that none has; copy it again";
+        ["AWS_SESSION_TOKEN=hunter2\u{fffd}"] => "the session token of the environment holds a space, line break or other character that none has; copy it again";
+        ["AWS_CREDENTIAL_EXPIRATION=hunter2"] => "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-23T02:00:00Z";
+        ["AWS_SECRET_ACCESS_KEY=hunter2"] => "GET of locks/.s3-lock-check in bucket locks-test was answered 403 (SignatureDoesNotMatch); check the access key, its secret and its session token";
+        ["-keys"] => r#"LOOKED AT profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT), AND ALL THE REST"#;
+    }
+}
+
+#[test]
+fn profiles() {
+    environments! {
+        ["-keys", "AWS_PROFILE=typo"] => r#"no credentials found: there is no profile "typo"; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
+        ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\n"] => r#"profile "p" has aws_access_key_id and no aws_secret_access_key; add it to HOME/.aws/config (ENOENT), HOME/.aws/credentials (read)"#;
+        ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_secret_access_key = hunter2\n"] => r#"profile "p" has aws_secret_access_key and no aws_access_key_id; add it to HOME/.aws/config (ENOENT), HOME/.aws/credentials (read)"#;
+        ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\naws_secret_access_key = hunter 2\n"] => r#"the secret access key of profile "p" holds a space, line break or other character that none has; copy it again"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = 'hunter2\n"] => r#"the credential_process of profile "p" is empty, or a quotation mark in it is not closed"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = /no/such/program hunter2\n"] => r#"the credential_process of profile "p" cannot be run: ENOENT; check its program"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = echo hunter2\n"] => r#"the credential_process of profile "p" did not print the JSON that is wanted: {"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "..."}, with SessionToken and Expiration if need be"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" assumes a role (role_arn), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" signs in (SSO), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nweb_identity_token_file = t\n"] => r#"profile "p" has web_identity_token_file and no role_arn; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_CONFIG_FILE=/no/such/file", "AWS_SHARED_CREDENTIALS_FILE=/no/such/other"] => r#"LOOKED AT profile "default" in /no/such/file (ENOENT), /no/such/other (ENOENT), AND ALL THE REST"#;
+        ["-keys", "AWS_CONFIG_FILE=/"] => r#"LOOKED AT profile "default" in / (Is a directory (os error 21)), HOME/.aws/credentials (ENOENT), AND ALL THE REST"#;
+    }
+}
+
+#[test]
+fn machines() {
+    environments! {
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token"] => "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not; set both or neither";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token cannot be read: ENOENT";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with a slash, and hold no space";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with a slash, and hold no space";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: the answer would cross the network in the clear";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: the answer would cross the network in the clear";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/no/such/token"] => "/no/such/token, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, cannot be read: ENOENT";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter2\n2"] => "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line break or other character that none has; copy it again";
+        ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=localhost:1338"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it needs a scheme: http:// or https://";
+        ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a:hunter2@b"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it holds credentials";
+    }
+}

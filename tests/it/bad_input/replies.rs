@@ -1,0 +1,237 @@
+//! What the store, or whatever answers in its place, says.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use s3_lock::Client;
+
+use super::{table, told};
+use crate::support::{BUCKET, DateHeader, Fault, Match, Server};
+use crate::{client, client_builder, lock, lock_of};
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Fault::RawAnswer {
+        status,
+        headers: headers.iter().map(own).collect(),
+        body: body.into(),
+    }
+}
+
+fn xml(code: &str, message: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
+}
+
+const PAGE: &str = "<!DOCTYPE html><html><title>hunter2</title></html>";
+
+fn reading(status: u16, headers: &[(&str, &str)], body: &str) -> Server {
+    let server = Server::start();
+    server.set_date(DateHeader::Absent);
+    server.fault(Match::get().always(), answer(status, headers, body));
+    server
+}
+
+/// What an attempt to take the lock says of the reply to its read. It reads but once.
+fn get(status: u16, headers: &[(&str, &str)], body: &str) -> String {
+    let server = reading(status, headers, body);
+    told(lock(&server).try_acquire("me"))
+}
+
+/// What a look at the lock says of the same, where an attempt would be made without having read.
+fn status(status: u16, body: &str) -> String {
+    told(lock(&reading(status, &[], body)).status())
+}
+
+/// What an attempt to take the lock says of the reply to its write. What it does about it goes well.
+fn put(status: u16, headers: &[(&str, &str)], body: &str) -> String {
+    let server = Server::start();
+    server.set_date(DateHeader::Absent);
+    server.fault(Match::put(), answer(status, headers, body));
+    told(lock(&server).try_acquire("me"))
+}
+
+fn list(status: u16, body: &str) -> String {
+    let server = Server::start();
+    server.fault(Match::list().always(), answer(status, &[], body));
+    told(client(&server).list(BUCKET, "a"))
+}
+
+const ETAG: (&str, &str) = ("etag", "\"1\"");
+
+#[test]
+fn replies_to_a_read() {
+    let twice = ["NoSuchKey", "AccessDenied"]
+        .map(|code| xml(code, "m"))
+        .concat();
+    let long = xml("InternalError", &"hunter2 ".repeat(10_000));
+    table! {
+        get(200, &[], "{}") => "GET: 200 without an ETag; IS IT S3";
+        get(200, &[("etag", "")], "{}") => "GET: 200 without an ETag; IS IT S3";
+        get(200, &[], PAGE) => "GET: 200 without an ETag; IS IT S3";
+        get(200, &[ETAG], PAGE) => "FOREIGN (it does not parse: expected value at line 1 column 1), MOVE IT";
+        get(200, &[ETAG], &xml("InternalError", "m")) => "FOREIGN (it does not parse: expected value at line 1 column 1), MOVE IT";
+        get(201, &[ETAG], "{}") => "GET: 201 (no S3 error code); IS IT S3";
+        get(204, &[ETAG], "") => "GET: 204 (an empty body); IS IT S3";
+        get(206, &[ETAG], "{}") => "GET: 206 (no S3 error code); IS IT S3";
+        get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(301, &[("x-amz-bucket-region", "evil.example/")], "") => "GET: 301 (an empty body); IS IT S3";
+        get(301, &[("location", "https://s3.example.com:9000/hunter2?x")], PAGE) => "GET: 301 (an HTML page that redirects to https://s3.example.com:9000); IS IT S3";
+        get(302, &[("location", "/login?hunter2")], PAGE) => "GET: 302 (an HTML page); IS IT S3";
+        get(304, &[ETAG], "") => "GET: 304 (an empty body); IS IT S3";
+        get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(400, &[], "") => "GET: 400 (an empty body); IS IT S3";
+        get(400, &[], PAGE) => "GET: 400 (an HTML page); IS IT S3";
+        get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name";
+        get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); check the region, which was us-east-1, and the access key";
+        get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
+        get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token";
+        get(400, &[], &xml("KMS.DisabledException", "The key is disabled.")) => "GET: 400 (KMS.DisabledException: The key is disabled.); check the key that the bucket is encrypted with, and the permission to use it";
+        get(401, &[], "") => "GET: 401 (an empty body); check the access key, its secret and its session token; IS IT A PROXY";
+        get(401, &[], PAGE) => "GET: 401 (an HTML page); IT IS A PROXY";
+        get(403, &[], "") => "GET: 403 (an empty body); GRANT GET; IS IT A PROXY";
+        get(403, &[], PAGE) => "GET: 403 (an HTML page); IT IS A PROXY";
+        status(403, &xml("AccessDenied", "Access Denied")) => "GET: 403 (AccessDenied: Access Denied); GRANT GET";
+        get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token";
+        get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token";
+        get(403, &[], &xml("RequestTimeTooSkewed", "m")) => "GET: 403 (RequestTimeTooSkewed: m); set this machine's clock (the store does not say by how much)";
+        get(403, &[], &xml("InvalidObjectState", "It is archived.")) => "GET: 403 (InvalidObjectState: It is archived.); the object is archived: restore it, and keep lifecycle rules away from locks";
+        get(403, &[], &xml("AccountProblem", "Pay first.")) => "GET: 403 (AccountProblem: Pay first.)";
+        get(403, &[], "<Error><Code>AccessDenied") => "GET: 403 (no S3 error code); GRANT GET; IS IT A PROXY";
+        get(404, &[], "") => "GET: 404 (an empty body); IS IT S3";
+        get(404, &[], PAGE) => "GET: 404 (an HTML page); IS IT S3";
+        get(404, &[], &xml("NoSuchBucket", "There is none.")) => "GET: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        get(404, &[], "{\"Code\":\"NoSuchKey\"}") => "GET: 404 (no S3 error code); IS IT S3";
+        get(404, &[], &xml("&#78;oSuchKey", "m")) => "GET: 404 (no S3 error code); IS IT S3";
+        get(404, &[], &xml("NoSuchKey\u{1b}[31m", "m")) => "GET: 404 (no S3 error code); IS IT S3";
+        get(404, &[], "<!DOCTYPE a [<!ENTITY b \"NoSuchKey\">]><Error><Code>&b;</Code></Error>") => "GET: 404 (no S3 error code); IS IT S3";
+        get(405, &[], PAGE) => "GET: 405 (an HTML page); IS IT S3";
+        get(407, &[], PAGE) => "GET: 407 (an HTML page); IS IT S3";
+        get(409, &[], &twice) => "GET: 409 (NoSuchKey: m); IS IT S3";
+        get(418, &[], "hunter2") => "GET: 418 (no S3 error code); IS IT S3";
+        get(429, &[], "") => "GET: 429 (an empty body); try again later";
+        get(500, &[], &long) => "GET: 500 (InternalError: HUNTERS); try again later";
+        get(500, &[], &xml("InternalError", "a\nb\u{1b}[31m &lt;c&gt; &amp;lt;")) => "GET: 500 (InternalError: a b [31m <c> &lt;); try again later";
+        get(501, &[], &xml("NotImplemented", "A header is not.")) => "GET: 501 (NotImplemented: A header is not.); IS IT S3";
+        get(502, &[], PAGE) => "GET: 502 (an HTML page); try again later";
+        get(503, &[], &xml("SlowDown", "Reduce your rate.")) => "GET: 503 (SlowDown: Reduce your rate.); try again later";
+        get(599, &[], "") => "GET: 599 (an empty body); try again later";
+        get(999, &[], "") => "GET: 999 (an empty body); IS IT S3";
+    }
+}
+
+#[test]
+fn replies_to_a_write() {
+    table! {
+        put(200, &[], "") => "PUT: 200 without an ETag; IS IT S3";
+        put(200, &[ETAG], &xml("InternalError", "m")) => "PUT: 200 (InternalError: m); try again later";
+        put(200, &[], PAGE) => "PUT: 200 without an ETag; IS IT S3";
+        put(201, &[ETAG], "") => "PUT: 201 (an empty body); IS IT S3";
+        put(204, &[ETAG], "") => "PUT: 204 (an empty body); IS IT S3";
+        put(302, &[], PAGE) => "PUT: 302 (an HTML page); IS IT S3";
+        put(304, &[ETAG], "") => "PUT: 304 (an empty body); IS IT S3";
+        put(400, &[], &xml("BadDigest", "The body is another.")) => "PUT: 400 (BadDigest: The body is another.); IS IT S3";
+        put(403, &[], PAGE) => "PUT: 403 (an HTML page); IT IS A PROXY";
+        put(403, &[], &xml("AccessDenied", "Access Denied")) => "PUT: 403 (AccessDenied: Access Denied); grant s3:PutObject on arn:aws:s3:::locks-test/locks/nightly.lock";
+        put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        put(405, &[], PAGE) => "PUT: 405 (an HTML page); IS IT S3";
+        put(409, &[], &xml("InvalidBucketState", "m")) => "PUT: 409 (InvalidBucketState: m); IS IT S3";
+        put(411, &[], PAGE) => "PUT: 411 (an HTML page); IS IT S3";
+        put(413, &[], PAGE) => "PUT: 413 (an HTML page); IS IT S3";
+        put(429, &[], "") => "PUT: 429 (an empty body); try again later";
+        put(500, &[], "") => "PUT: 500 (an empty body); try again later";
+        put(501, &[], &xml("NotImplemented", "A header is not.")) => "PUT: 501 (NotImplemented: A header is not.); IS IT S3";
+        put(502, &[], PAGE) => "PUT: 502 (an HTML page); try again later";
+        put(507, &[], &xml("XMinioStorageFull", "The disk is full.")) => "PUT: 507 (XMinioStorageFull: The disk is full.); try again later";
+    }
+}
+
+#[test]
+fn lists() {
+    let deep = format!("<ListBucketResult>{}", "<a>".repeat(100_000));
+    let mut bomb = "<!DOCTYPE a [<!ENTITY e0 \"ha\">".to_owned();
+    for n in 1..30 {
+        let m = n - 1;
+        bomb += &format!("<!ENTITY e{n} \"&e{m};&e{m};&e{m};&e{m};\">");
+    }
+    bomb += "]><ListBucketResult><Contents><Key>&e29;</Key></Contents></ListBucketResult>";
+    let within = |text: &str| list(200, &format!("<ListBucketResult>{text}</ListBucketResult>"));
+    table! {
+        list(200, "") => "LIST: 200 with no list; IS IT S3";
+        list(200, PAGE) => "LIST: 200 with no list; IS IT S3";
+        list(200, "{\"Contents\":[]}") => "LIST: 200 with no list; IS IT S3";
+        list(200, "<ListBucketResult><Contents>") => "LIST: 200 with no list; IS IT S3";
+        list(200, "<ListAllMyBucketsResult/>") => "LIST: 200 with no list; IS IT S3";
+        list(200, &xml("InternalError", "m")) => "LIST: 200 with no list; IS IT S3";
+        list(200, &deep) => "LIST: 200 with no list; IS IT S3";
+        list(200, &bomb) => "LIST: 200 with no list; IS IT S3";
+        list(206, "<ListBucketResult/>") => "LIST: 206 (no S3 error code); IS IT S3";
+        list(403, "") => "LIST: 403 (an empty body); grant s3:ListBucket on arn:aws:s3:::locks-test; IS IT A PROXY";
+        list(403, PAGE) => "LIST: 403 (an HTML page); IT IS A PROXY";
+        list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        within("<IsTruncated>true</IsTruncated>") => "LIST: 200 with a part of a list, and no way to go on; IS IT S3";
+        within("<KeyCount>many</KeyCount><MaxKeys/><IsTruncated>perhaps</IsTruncated>") => "no error";
+        within("<Contents><Key>a/b.txt</Key><Size>large</Size></Contents>") => "no error";
+    }
+}
+
+/// A port where each connection gets these bytes in answer to its request, and is closed.
+fn bytes(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(bytes);
+        }
+    });
+    let client = Client::builder()
+        .endpoint(&endpoint)
+        .credentials("key", "secret", None)
+        .assume_conditional_writes()
+        .request_timeout(Duration::from_secs(2));
+    let lock = lock_of(&client.build().unwrap());
+    let error = lock.try_acquire("me").unwrap_err();
+    let cause = std::error::Error::source(&error).map_or(String::new(), |e| format!(" | {e}"));
+    format!("{error}{cause}").replace(&endpoint, "SERVER")
+}
+
+#[test]
+fn answers_that_are_no_whole_http() {
+    table! {
+        bytes(b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
+        bytes(b"\n\n\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
+        bytes(b"SSH-2.0-OpenSSH_9.2\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
+        bytes(b"\x15\x03\x01\x00\x02\x02\x16") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/3 200\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/1.1 20\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP status-code parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: end of file before message length reached";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: Invalid chunk size line: missing size digit";
+        bytes(b"HTTP/1.1 200 OK\r\netag") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
+        bytes(b"HTTP/1.1 100 Continue\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
+        bytes(b"HTTP/1.1 101 Switching Protocols\r\n\r\n") => "GET: 101 (an empty body); IS IT S3";
+        bytes(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Slow\r\ncontent-length: 0\r\n\r\n") => "GET: 503 (an empty body); try again later";
+    }
+}
+
+#[test]
+fn connections_that_cannot_be_made() {
+    let server = Server::start();
+    let tls = server.endpoint().replace("http:", "https:");
+    let at = |endpoint: &str| {
+        let client = client_builder(&server).endpoint(endpoint).build();
+        let told = told(lock_of(&client.unwrap()).status()).replace(endpoint, "SERVER");
+        // What OpenSSL and the resolver say depends on the machine.
+        let (start, rest) = told.split_once('(').unwrap();
+        format!("{start}(CAUSE);{}", rest.split_once(");").unwrap().1)
+    };
+    table! {
+        at(&tls) => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); check the endpoint (http or https?), the network and that the server is up";
+        at("http://no-such-host.invalid") => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); check the endpoint (http or https?), the network and that the server is up";
+    }
+}
