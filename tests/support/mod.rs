@@ -39,7 +39,7 @@ pub use cable::Cable;
 pub use dice::Dice;
 pub use faults::{Fault, Match};
 pub use journal::Request;
-pub use proxy::{Counts, Dates, FATES, Fate, Fates, Proxy};
+pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
 pub use quirks::Quirk;
 pub use server::Server;
 pub use settings::{DateHeader, RegionReply};

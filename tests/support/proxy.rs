@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use fate::{DELAY, LATE, Passenger};
-pub use fate::{Dates, FATES, Fate, Fates};
+use fate::{DELAY, LATE};
+pub use fate::{Dates, FATES, Fate, Fates, Passenger};
 use message::Message;
 
 use super::REGION;

@@ -43,7 +43,7 @@ use std::{env, fs, process, thread};
 
 use chaos::{Blows, Slot};
 use journal::{Reader, span};
-use oracle::{Oracle, Tally, Violation};
+use oracle::{Oracle, Tally};
 use s3_lock::{Client, S3Lock};
 use support::{ACCESS_KEY, BUCKET, Counts, Dates, Fates, Proxy, REGION, SECRET_KEY, Server};
 use worker::{LONGEST_LEASE, REQUEST, Task, Temper};
@@ -195,15 +195,19 @@ impl Torture {
 
     /// Reads what is new in the journals. Says how many acquisitions there were in all.
     fn watch(&mut self) -> u64 {
-        let mut acquired = 0;
+        let mut found = Vec::new();
         for (lock, (reader, oracle)) in self.watched.iter_mut().enumerate() {
             for entry in reader.read().expect("the journal can be read") {
                 if let Err(violation) = oracle.hear(&entry) {
-                    self.violations.push(tell(lock, &violation));
+                    found.push((lock, violation));
                 }
             }
-            acquired += oracle.tally.acquired;
         }
+        let acquired = self.watched.iter().map(|(_, o)| o.tally.acquired).sum();
+        let tell = |(lock, violation)| {
+            format!("after {acquired} acquisitions, of lock {lock}: {violation}")
+        };
+        self.violations.extend(found.into_iter().map(tell));
         acquired
     }
 
@@ -264,10 +268,6 @@ impl Torture {
             }
         }
     }
-}
-
-fn tell(lock: usize, violation: &Violation) -> String {
-    format!("lock {lock}: {violation}")
 }
 
 /// Every second process is struck. Those that are not keep the others company, and the locks busy.

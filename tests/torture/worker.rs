@@ -332,8 +332,8 @@ impl<'a> Worker<'a> {
             }
             4..30 => {
                 let again = turn.learn(turn.guard.renew()) && turn.count(&mut self.dice);
-                if again && self.dice.one_in(2) {
-                    turn.learn(turn.guard.renew());
+                if again && self.dice.one_in(2) && turn.learn(turn.guard.renew()) {
+                    self.maybe_overstay(turn);
                 }
             }
             30..40 => {
@@ -342,6 +342,13 @@ impl<'a> Worker<'a> {
             _ => {}
         }
         turn.check();
+    }
+
+    /// Renewed or not, it is the deadline that counts, and which it is.
+    fn maybe_overstay(&mut self, turn: &Turn<'_>) {
+        if self.dice.one_in(10) {
+            turn.overstay();
+        }
     }
 
     fn end(&mut self, turn: Turn<'_>) {
