@@ -26,6 +26,7 @@ mod dice;
 mod faults;
 mod front;
 mod journal;
+#[cfg(unix)]
 mod proxy;
 mod quirks;
 mod refusal;
@@ -39,6 +40,7 @@ pub use cable::Cable;
 pub use dice::Dice;
 pub use faults::{Fault, Match};
 pub use journal::Request;
+#[cfg(unix)]
 pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
 pub use quirks::Quirk;
 pub use server::Server;

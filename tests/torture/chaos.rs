@@ -7,7 +7,7 @@ use std::{env, fs};
 use s3_lock::{LockStatus, S3Lock};
 
 use super::support::Dice;
-use super::worker::{LONGEST_LEASE, TASK, Task};
+use super::worker::{TASK, Task};
 
 /// A process and its successors.
 pub struct Slot {
@@ -36,6 +36,9 @@ pub struct Blows {
 const PEACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 /// How long a process is stopped: hardly, or beyond the longest lease and every margin.
 const STOP: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(7));
+
+/// How long a process may take to come to its end: what it is at takes seconds.
+const HANGS: Duration = Duration::from_secs(300);
 
 impl Slot {
     pub fn start(task: Task, offset: Option<&'static str>, is_struck: bool) -> Slot {
@@ -104,12 +107,7 @@ impl Slot {
             if let Some(status) = self.child.try_wait().expect("it is this process's child") {
                 return (status, self.blows);
             }
-            let longest = 20 * LONGEST_LEASE;
-            assert!(
-                start.elapsed() < longest,
-                "process {} hangs",
-                self.task.slot
-            );
+            assert!(start.elapsed() < HANGS, "process {} hangs", self.task.slot);
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -146,6 +146,8 @@ impl Drop for Dir {
 
 /// How often journals are read and processes looked after.
 const TICK: Duration = Duration::from_millis(20);
+/// How often a long one says that it is still at it.
+const WORD: Duration = Duration::from_secs(60);
 
 impl Torture {
     fn start(plan: Plan) -> Torture {
@@ -166,7 +168,7 @@ impl Torture {
         let slots = (0..plan.processes).map(|slot| start_slot(plan, slot, &dir.0, &proxies));
         Torture {
             start: Instant::now(),
-            operators: locks(&proxies[0].endpoint(), plan.locks),
+            operators: locks(&proxies[0].endpoint(), plan.locks, REQUEST),
             watched: watched.collect(),
             slots: slots.collect(),
             violations: Vec::new(),
@@ -179,6 +181,7 @@ impl Torture {
 
     /// Lets it go on until there is enough of it, or something is wrong.
     fn go_on(&mut self) {
+        let mut next_word = WORD;
         loop {
             for slot in &mut self.slots {
                 slot.tick(&self.operators);
@@ -188,6 +191,10 @@ impl Torture {
                 && self.start.elapsed() >= Duration::from_secs(self.plan.seconds);
             if is_enough || !self.violations.is_empty() {
                 return;
+            }
+            if self.start.elapsed() > next_word {
+                println!("... {acquired} acquisitions so far");
+                next_word += WORD;
             }
             thread::sleep(TICK);
         }
@@ -245,7 +252,7 @@ impl Torture {
     /// an acquire waits for just that. Tokens go on where they were, and every increment that was
     /// acknowledged stands.
     fn find_all_free(&mut self) {
-        let locks = locks(&self.server.endpoint(), self.plan.locks);
+        let locks = locks(&self.server.endpoint(), self.plan.locks, 10 * REQUEST);
         for (number, (lock, (_, oracle))) in locks.iter().zip(&self.watched).enumerate() {
             let token = match lock.acquire("the end").and_then(|guard| {
                 let token = guard.fencing_token().get();
@@ -291,13 +298,13 @@ fn start_slot(plan: Plan, slot: u64, dir: &Path, proxies: &[Proxy; 3]) -> Slot {
     Slot::start(task, offset, slot % 4 < 2)
 }
 
-/// The locks, as somebody has them who looks on.
-fn locks(endpoint: &str, count: u64) -> Vec<S3Lock> {
+/// The locks, as somebody has them who gives each request so long.
+fn locks(endpoint: &str, count: u64, request: Duration) -> Vec<S3Lock> {
     let client = Client::builder()
         .endpoint(endpoint)
         .region(REGION)
         .credentials(ACCESS_KEY, SECRET_KEY, None)
-        .request_timeout(REQUEST)
+        .request_timeout(request)
         .assume_conditional_writes()
         .build()
         .expect("the settings are valid");

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::io::Read;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::{env, process, thread};
 
 use s3_lock::{Client, LockError, LockGuard, S3Lock};
 
-use super::journal::{Holding, Journal, What, now};
+use super::journal::{Holding, Journal, What, now, span};
 use super::support::{ACCESS_KEY, BUCKET, Dice, REGION, SECRET_KEY};
 
 /// Why a lock was not acquired.
@@ -154,9 +155,12 @@ impl Task {
 
 /// How long a request may take: less than what is late may be late.
 pub const REQUEST: Duration = Duration::from_millis(600);
-const MAX_OPERATION: Duration = Duration::from_millis(50);
+/// So much of the shortest lease that an acquire which hears of its success late is too slow.
+const MAX_OPERATION: Duration = Duration::from_millis(400);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 pub const LONGEST_LEASE: Duration = Duration::from_secs(3);
+/// How long an acquire takes if it does not wait for anybody, but for a reply.
+const SLOW: Range<Duration> = Duration::from_millis(120)..Duration::from_millis(700);
 /// The least that there is. All clocks here are one machine's, so it need not bear any difference.
 const SMALL_MARGIN: Duration = Duration::from_millis(100);
 
@@ -277,8 +281,9 @@ impl<'a> Worker<'a> {
         TOOK_OVER.set(false);
         match self.acquire(bench) {
             Ok(guard) => {
-                let turn = self.turn(bench, guard, now() - start);
-                self.hold(&turn);
+                let waited = now() - start;
+                let turn = self.turn(bench, guard, waited);
+                self.hold(&turn, span(waited));
                 self.end(turn);
             }
             Err(error) => {
@@ -320,12 +325,17 @@ impl<'a> Worker<'a> {
     }
 
     /// The main operation, of which there are short ones and long ones.
-    fn hold(&mut self, turn: &Turn<'_>) {
+    fn hold(&mut self, turn: &Turn<'_>, waited: Duration) {
         if !turn.count(&mut self.dice) {
             return;
         }
+        // Maybe it was the reply that took so long: only at the very end of a lease does it show from
+        // when that is counted.
+        let was_slow = SLOW.contains(&waited);
+        let overstays = was_slow && self.dice.one_in(6);
         match self.dice.below(200) {
-            0..2 => turn.overstay(),
+            _ if overstays => turn.overstay(&mut self.dice),
+            0..2 => turn.overstay(&mut self.dice),
             2..4 => {
                 let most = LONGEST_LEASE + LONGEST_LEASE / 2;
                 turn.keep_alive(self.dice.between(Duration::ZERO, most));
@@ -346,8 +356,8 @@ impl<'a> Worker<'a> {
 
     /// Renewed or not, it is the deadline that counts, and which it is.
     fn maybe_overstay(&mut self, turn: &Turn<'_>) {
-        if self.dice.one_in(10) {
-            turn.overstay();
+        if self.dice.one_in(4) {
+            turn.overstay(&mut self.dice);
         }
     }
 
@@ -403,10 +413,16 @@ impl Turn<'_> {
         self.check() && self.bench.journal.write(self.holding, value + 1)
     }
 
-    /// Takes longer than the lease, and stays at it to the last moment.
-    fn overstay(&self) {
+    /// Takes longer than the lease, and stays at it to the last moment. Sometimes even beyond: what
+    /// comes then, the resource has to refuse if another was there.
+    fn overstay(&self, dice: &mut Dice) {
         while self.check() {
             thread::sleep(Duration::from_millis(10));
+        }
+        if dice.one_in(4) {
+            thread::sleep(dice.between(Duration::ZERO, LONGEST_LEASE));
+            let value = self.bench.journal.enter(self.holding);
+            value.map(|value| self.bench.journal.write(self.holding, value + 1));
         }
     }
 

@@ -97,7 +97,7 @@ pub const FATES: [(Fate, u64); 27] = [
     (Fate::HugeErrorAfter, 2),
     (Fate::NoEtag, 40),
     (Fate::UnreadableEtag, 40),
-    (Fate::Delayed, 30),
+    (Fate::Delayed, 80),
     (Fate::UnreadableHeaders, 20),
     (Fate::DateAbsent, 20),
     (Fate::DateBehind, 20),
