@@ -341,9 +341,9 @@ impl<'a> Worker<'a> {
                 turn.keep_alive(self.dice.between(Duration::ZERO, most));
             }
             4..30 => {
-                let again = turn.learn(turn.guard.renew()) && turn.count(&mut self.dice);
-                if again && self.dice.one_in(2) && turn.learn(turn.guard.renew()) {
-                    self.maybe_overstay(turn);
+                let again = self.renew(turn) && turn.count(&mut self.dice);
+                if again && self.dice.one_in(2) && self.renew(turn) && self.dice.one_in(4) {
+                    turn.overstay(&mut self.dice);
                 }
             }
             30..40 => {
@@ -354,11 +354,20 @@ impl<'a> Worker<'a> {
         turn.check();
     }
 
-    /// Renewed or not, it is the deadline that counts, and which it is.
-    fn maybe_overstay(&mut self, turn: &Turn<'_>) {
-        if self.dice.one_in(4) {
-            turn.overstay(&mut self.dice);
+    /// Renews the lock. Says whether it is still there.
+    fn renew(&mut self, turn: &Turn<'_>) -> bool {
+        let renewed = turn.guard.renew();
+        let in_doubt = matches!(renewed, Err(LockError::Storage(_)));
+        if !turn.learn(renewed) {
+            return false;
         }
+        // A look may find that it was renewed after all: not from now on, but from when it was sent.
+        let has_looked = in_doubt && turn.learn(turn.guard.verify());
+        if has_looked && self.dice.one_in(2) {
+            turn.overstay(&mut self.dice);
+            return false;
+        }
+        true
     }
 
     fn end(&mut self, turn: Turn<'_>) {
