@@ -54,11 +54,11 @@ impl Slot {
         }
     }
 
-    /// Does what is due. `locks` are an operator's.
-    pub fn tick(&mut self, locks: &[S3Lock]) {
+    /// Does what is due; `locks` are an operator's. Fails if the process has ended by itself.
+    pub fn tick(&mut self, locks: &[S3Lock]) -> Result<(), ExitStatus> {
         let ended = self.child.try_wait().expect("it is this process's child");
         if let Some(status) = ended {
-            panic!("process {} ended by itself: {status}", self.task.slot);
+            return Err(status);
         }
         let now = Instant::now();
         if self.stopped.is_some_and(|until| until <= now) {
@@ -71,6 +71,7 @@ impl Slot {
             }
             self.next_blow = Some(Instant::now() + self.dice.between(PEACE.0, PEACE.1));
         }
+        Ok(())
     }
 
     fn stop(&mut self) {

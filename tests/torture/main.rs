@@ -38,6 +38,7 @@ mod support;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, process, thread};
 
@@ -113,7 +114,7 @@ impl Plan {
 struct Torture {
     plan: Plan,
     start: Instant,
-    _dir: Dir,
+    dir: Dir,
     slots: Vec<Slot>,
     /// Each with its own lies about the time.
     proxies: [Proxy; 3],
@@ -173,7 +174,7 @@ impl Torture {
             slots: slots.collect(),
             violations: Vec::new(),
             plan,
-            _dir: dir,
+            dir,
             proxies,
             server,
         }
@@ -184,7 +185,9 @@ impl Torture {
         let mut next_word = WORD;
         loop {
             for slot in &mut self.slots {
-                slot.tick(&self.operators);
+                if let Err(status) = slot.tick(&self.operators) {
+                    self.violations.push(ended_badly(status));
+                }
             }
             let acquired = self.watch();
             let is_enough = acquired >= self.plan.acquisitions
@@ -223,7 +226,9 @@ impl Torture {
         let mut blows = Blows::default();
         for slot in self.slots.drain(..) {
             let (status, more) = slot.end();
-            assert!(status.success(), "a process failed: {status}");
+            if !status.success() {
+                self.violations.push(ended_badly(status));
+            }
             blows.killed += more.killed;
             blows.stopped += more.stopped;
             blows.broken += more.broken;
@@ -244,7 +249,8 @@ impl Torture {
             tally,
             blows,
             counts: self.proxies.iter().map(Proxy::counts).collect(),
-            violations: std::mem::take(&mut self.violations),
+            violations: self.violations,
+            _dir: self.dir,
         }
     }
 
@@ -275,6 +281,10 @@ impl Torture {
             }
         }
     }
+}
+
+fn ended_badly(status: ExitStatus) -> String {
+    format!("a process ended that nobody had killed, with {status}; it has said why")
 }
 
 /// Every second process is struck. Those that are not keep the others company, and the locks busy.
@@ -327,6 +337,8 @@ struct Outcome {
     blows: Blows,
     counts: Vec<Counts>,
     violations: Vec<String>,
+    /// Kept for whoever has to find out what was wrong.
+    _dir: Dir,
 }
 
 impl Outcome {

@@ -425,9 +425,8 @@ impl Turn<'_> {
     /// Takes longer than the lease, and stays at it to the last moment. Sometimes even beyond: what
     /// comes then, the resource has to refuse if another was there.
     fn overstay(&self, dice: &mut Dice) {
-        while self.check() {
-            thread::sleep(Duration::from_millis(10));
-        }
+        // No right guard says yes for that long, and a wrong one must not keep the torture from its end.
+        self.stay(3 * LONGEST_LEASE);
         if dice.one_in(4) {
             thread::sleep(dice.between(Duration::ZERO, LONGEST_LEASE));
             let value = self.bench.journal.enter(self.holding);
@@ -439,8 +438,13 @@ impl Turn<'_> {
         if !self.learn(self.guard.keep_alive()) {
             return;
         }
-        let end = now() + u64::try_from(for_how_long.as_nanos()).expect("it is seconds");
-        while now() < end && self.check() {
+        self.stay(for_how_long);
+    }
+
+    /// Is at work for so long, or as long as the lock is there.
+    fn stay(&self, for_how_long: Duration) {
+        let start = now();
+        while span(now() - start) < for_how_long && self.check() {
             thread::sleep(Duration::from_millis(10));
         }
     }
