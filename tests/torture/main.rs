@@ -61,12 +61,8 @@ fn the_lock_is_never_wrong_whatever_the_network_does() {
     let outcome = torture.end();
     println!("{}", outcome.summary());
     assert!(outcome.tally.acquired > 0 && outcome.faults() > 0);
-    assert_eq!(
-        outcome.violations,
-        [] as [String; 0],
-        "{}",
-        outcome.summary()
-    );
+    let is_right = outcome.violations.is_empty();
+    assert!(is_right, "the lock was wrong, as the summary tells");
 }
 
 /// Not a test by itself: what a child does. In an ordinary run it has no task, and this is over at
