@@ -8,6 +8,7 @@
 //!   read. So the first and the last of these moments bound a span in which the holder could have
 //!   acted, and might have been anywhere in its main operation.
 //! * No two such spans of different holdings may touch, and the later one has the larger token.
+//! * A guard that has said no must never say yes again, as the above rests on that.
 //! * A value that is written under the lock is the one that was read plus one. If it is not the
 //!   successor of what stands, somebody's acknowledged increment is lost.
 //!
@@ -35,6 +36,8 @@ struct Span {
     id: u64,
     /// Its first and last valid moment, if any.
     valid: Option<(u64, u64)>,
+    /// Its guard has said that it is lost.
+    lost: bool,
 }
 
 /// How often what happened.
@@ -59,6 +62,8 @@ pub enum Violation {
     TokenOrder(Holding, Holding),
     /// Two holdings have the same token.
     SameToken(Holding, Holding),
+    /// A guard that had said that it is lost said that it is not.
+    Revived(Holding),
     /// A value was written that is not the successor of the one before.
     LostIncrement(Holding, State),
 }
@@ -69,6 +74,7 @@ impl fmt::Display for Violation {
             Violation::Overlap(a, b) => write!(f, "two had it at the same moment: {a} and {b}"),
             Violation::TokenOrder(a, b) => write!(f, "{b} came before {a}"),
             Violation::SameToken(a, b) => write!(f, "the same token twice: {a} and {b}"),
+            Violation::Revived(a) => write!(f, "{a} was lost, and came back"),
             Violation::LostIncrement(a, state) => {
                 write!(f, "{a} wrote {} over what it had not read", state.value)
             }
@@ -110,7 +116,8 @@ impl Oracle {
                 Ok(())
             }
             What::Lost => {
-                self.tally.lost += 1;
+                let was_lost = std::mem::replace(&mut self.span(holding)?.lost, true);
+                self.tally.lost += u64::from(!was_lost);
                 Ok(())
             }
             What::TookOver => {
@@ -127,10 +134,11 @@ impl Oracle {
 
     fn span(&mut self, holding: Holding) -> Result<&mut Span, Violation> {
         let Holding { id, token } = holding;
-        let span = self
-            .holdings
-            .entry(token)
-            .or_insert(Span { id, valid: None });
+        let span = self.holdings.entry(token).or_insert(Span {
+            id,
+            valid: None,
+            lost: false,
+        });
         match span.id == id {
             true => Ok(span),
             false => {
@@ -142,6 +150,9 @@ impl Oracle {
 
     fn was_valid(&mut self, holding: Holding, at: u64) -> Result<(), Violation> {
         let span = self.span(holding)?;
+        if span.lost {
+            return Err(Violation::Revived(holding));
+        }
         let (first, last) = span.valid.unwrap_or((at, at));
         let (first, last) = (first.min(at), last.max(at));
         span.valid = Some((first, last));
@@ -264,6 +275,17 @@ mod tests {
         let same = Holding { id: 2, token: 10 };
         let wrong = Err(Violation::SameToken(ONE, same));
         assert_eq!(heard(&[valid(ONE, 1), valid(same, 2)]), wrong);
+    }
+
+    #[test]
+    fn a_guard_that_comes_back_is_seen() {
+        let lost = Entry {
+            what: What::Lost,
+            ..valid(ONE, 2)
+        };
+        let back = Err(Violation::Revived(ONE));
+        assert_eq!(heard(&[valid(ONE, 1), lost, lost]), Ok(()));
+        assert_eq!(heard(&[valid(ONE, 1), lost, valid(ONE, 3)]), back);
     }
 
     #[test]
