@@ -23,6 +23,7 @@ mod logs;
 mod lost_replies;
 mod names;
 mod on_lost;
+mod proxy;
 mod reclaim;
 mod request_counts;
 mod requests;
@@ -44,8 +45,12 @@ const KEY: &str = "locks/nightly.lock";
 /// The settings of a client that checks the store before it locks anything, as clients with an
 /// endpoint do.
 fn checking_builder(server: &Server) -> ClientBuilder {
+    checking_builder_at(&server.endpoint())
+}
+
+fn checking_builder_at(endpoint: &str) -> ClientBuilder {
     Client::builder()
-        .endpoint(server.endpoint())
+        .endpoint(endpoint)
         .region(REGION)
         .credentials(ACCESS_KEY, SECRET_KEY, None)
 }
@@ -58,7 +63,11 @@ fn checking_client(server: &Server) -> Client {
 
 /// The same without the check, for tests that count requests or script faults.
 fn client_builder(server: &Server) -> ClientBuilder {
-    checking_builder(server).assume_conditional_writes()
+    client_builder_at(&server.endpoint())
+}
+
+fn client_builder_at(endpoint: &str) -> ClientBuilder {
+    checking_builder_at(endpoint).assume_conditional_writes()
 }
 
 /// A client of its own, as another process would have.

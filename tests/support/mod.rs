@@ -22,9 +22,12 @@ mod backend;
 mod cable;
 mod clock;
 mod connections;
+mod dice;
 mod faults;
 mod front;
 mod journal;
+#[cfg(unix)]
+mod proxy;
 mod quirks;
 mod refusal;
 mod reply;
@@ -34,8 +37,11 @@ mod stand_in;
 mod store;
 
 pub use cable::Cable;
+pub use dice::Dice;
 pub use faults::{Fault, Match};
 pub use journal::Request;
+#[cfg(unix)]
+pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
 pub use quirks::Quirk;
 pub use server::Server;
 pub use settings::{DateHeader, RegionReply};

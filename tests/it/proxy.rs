@@ -1,0 +1,144 @@
+//! The proxy that goes wrong: that it does what it says, and that a lock comes through all of it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use s3_lock::{LockError, S3Lock};
+
+use crate::support::{BUCKET, Dates, FATES, Fate, Fates, Passenger, Proxy, Server};
+use crate::{checking_builder_at, client_builder_at, leased};
+
+/// Sends a request that no server will take, and returns all that came back.
+fn ask(proxy: &Proxy, method: &str) -> Vec<u8> {
+    let address = proxy.endpoint();
+    let address = address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("{method} /{BUCKET}/key HTTP/1.1\r\nhost: {address}\r\n");
+    write!(stream, "{head}content-length: 2\r\n\r\nhi").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = Vec::new();
+    // A reset is an error here, and one of the things that may come.
+    let _ = stream.read_to_end(&mut reply);
+    reply
+}
+
+fn is_passed_on(fate: Fate) -> bool {
+    let server = Server::start();
+    let proxy = Proxy::obedient(&server.endpoint());
+    proxy.script("PUT", fate);
+    ask(&proxy, "PUT");
+    assert!(proxy.falls_silent());
+    assert_eq!(proxy.counts().faults.get(&fate), Some(&1));
+    !server.requests().is_empty()
+}
+
+#[test]
+fn a_refusal_for_certain_comes_from_the_proxy_alone() {
+    let for_certain = [
+        Fate::TooManyRequests,
+        Fate::Conflict,
+        Fate::AccessDenied,
+        Fate::Redirected,
+    ];
+    for fate in for_certain {
+        assert!(!is_passed_on(fate), "{fate:?}");
+    }
+}
+
+#[test]
+fn what_is_dropped_before_is_not_passed_on_and_what_is_dropped_after_is() {
+    for fate in [Fate::DroppedBefore, Fate::ResetBefore, Fate::SlowDown] {
+        assert!(!is_passed_on(fate), "{fate:?}");
+    }
+    for fate in [Fate::DroppedAfter, Fate::ResetAfter, Fate::SlowDownAfter] {
+        assert!(is_passed_on(fate), "{fate:?}");
+    }
+}
+
+#[test]
+fn what_is_late_arrives_although_its_sender_has_hung_up() {
+    assert!(is_passed_on(Fate::Late));
+}
+
+#[test]
+fn a_reply_that_is_cut_ends_early_and_one_that_is_not_ends_well() {
+    let server = Server::start();
+    let proxy = Proxy::obedient(&server.endpoint());
+    let whole = ask(&proxy, "PUT");
+    assert!(whole.starts_with(b"HTTP/1.1 403"), "nobody has signed it");
+    for fate in [Fate::Truncated, Fate::ResetMidway] {
+        proxy.script("PUT", fate);
+        let part = ask(&proxy, "PUT");
+        assert!(part.len() < whole.len() && whole.starts_with(&part));
+    }
+}
+
+#[test]
+fn a_seed_decides_what_happens_to_each_request() {
+    let fates = |seed, serial| {
+        let fates = Fates {
+            seed,
+            per_mille: 150,
+            dates: Dates::Any,
+        };
+        let passenger = Passenger {
+            method: "PUT",
+            target: "/bucket/key",
+            serial,
+        };
+        fates.of(passenger).0
+    };
+    let run = |seed| -> Vec<_> { (0..10_000).map(|serial| fates(seed, serial)).collect() };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+    let faulted = run(1).iter().flatten().count();
+    assert!((1_300..1_700).contains(&faulted), "{faulted}");
+}
+
+/// A lock whose requests go through the proxy, and soon time out.
+fn lock(proxy: &Proxy) -> S3Lock {
+    let client = client_builder_at(&proxy.endpoint()).request_timeout(Duration::from_millis(500));
+    leased(&client.build().unwrap(), 1_500).build().unwrap()
+}
+
+#[test]
+fn a_lock_comes_through_whatever_befalls_one_of_its_requests() {
+    let server = Server::start();
+    let proxy = Proxy::obedient(&server.endpoint());
+    for (fate, _) in FATES {
+        for method in ["GET", "PUT"] {
+            let lock = lock(&proxy);
+            proxy.script(method, fate);
+            match lock.acquire("one") {
+                Ok(guard) => guard.release().unwrap(),
+                // Refused for certain, or a page instead of the record: that is for people to mend.
+                Err(LockError::Storage(error)) => assert!(!error.is_outcome_unknown(), "{fate:?}"),
+                Err(error) => panic!("{fate:?} of a {method}: {error:?}"),
+            }
+            lock.acquire("another").unwrap().release().unwrap();
+        }
+    }
+    let counts = proxy.counts();
+    assert!(FATES.iter().all(|(fate, _)| counts.faults[fate] == 2));
+}
+
+#[test]
+fn no_store_is_accused_for_what_the_network_does() {
+    let server = Server::start();
+    for (fate, _) in FATES {
+        for method in ["GET", "PUT"] {
+            let proxy = Proxy::obedient(&server.endpoint());
+            proxy.script(method, fate);
+            let client = checking_builder_at(&proxy.endpoint())
+                .request_timeout(Duration::from_millis(500))
+                .build()
+                .unwrap();
+            match leased(&client, 1_500).build().unwrap().check_store() {
+                Ok(report) => assert!(report.is_safe()),
+                Err(LockError::Storage(_)) => {}
+                Err(error) => panic!("{fate:?} of a {method}: {error:?}"),
+            }
+        }
+    }
+}
