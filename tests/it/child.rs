@@ -197,6 +197,7 @@ fn plays_its_part() {
         Ok("threads") => threads(),
         Ok("thousand") => thousand(),
         Ok("crowd") => crate::environment::crowd(),
+        Ok("log-panics") => crate::logs::in_child_that_panics(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
         Ok(other) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use s3_lock::{Client, LockError};
 
-use crate::support::{SECRET_KEY, Server};
-use crate::{child, eventually, leased};
+use crate::support::{Fault, Match, SECRET_KEY, Server};
+use crate::{KEY, child, eventually, leased};
 
 /// A token that no log may hold.
 const SESSION_TOKEN: &str = "session-token-of-the-tests";
@@ -48,6 +48,42 @@ pub fn in_child() {
     eventually("its lease runs out", || guard.check().is_err());
     drop(yours.acquire("you").unwrap());
     guard.release().unwrap_err();
+}
+
+/// Panics where others write: a logger may find its output closed.
+struct Panics;
+
+impl Log for Panics {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        assert!(record.level() > Level::Warn, "on purpose");
+    }
+
+    fn flush(&self) {}
+}
+
+/// What a child does whose logger panics in the background.
+pub fn in_child_that_panics() {
+    log::set_logger(&Panics).unwrap();
+    log::set_max_level(LevelFilter::Warn);
+    let lock = leased(&Client::new().unwrap(), 3_000).keep_alive();
+    let guard = lock.build().unwrap().acquire("me").unwrap();
+    std::thread::sleep(Duration::from_secs(6));
+    println!("complaint: {:?}", guard.verify());
+}
+
+#[test]
+fn a_logger_that_panics_keeps_no_lock_from_being_renewed() {
+    let server = Server::start();
+    // The first renewal fails, and that is logged.
+    let renewal = Match::put().key(KEY).skip(1);
+    server.fault(renewal, Fault::answer(403, "AccessDenied"));
+    let command = child::command("log-panics", &server.endpoint());
+    assert_eq!(child::complaint(command), "Ok(())");
+    assert_eq!(server.pending_faults(), 0);
 }
 
 /// The lines that a child logs; the same for all tests.
