@@ -44,7 +44,7 @@ fn in_words(told: &str) -> String {
         told.replace(text, word)
     });
     // As much as is ever quoted of a value, and of what a store says.
-    told.replace(&format!("{}\"…", "x".repeat(80)), "XXX\"")
+    told.replace(&format!("{}\"…", "x".repeat(80)), "LONG\"")
         .replace(&format!("{}hunt)", "hunter2 ".repeat(37)), "HUNTERS)")
 }
 

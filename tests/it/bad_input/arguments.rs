@@ -46,7 +46,7 @@ fn names() {
         folder("./f") => r#"invalid folder "./f": it has a segment '.' or '..'"#;
         folder("f/../g") => r#"invalid folder "f/../g": it has a segment '.' or '..'"#;
         folder("f\tg") => r#"invalid folder "f\tg": it holds a control character"#;
-        folder(&long(1018)) => r#"invalid folder "XXX": the key {folder}/{name}.lock is longer than 1024 bytes"#;
+        folder(&long(1018)) => r#"invalid folder "LONG": the key {folder}/{name}.lock is longer than 1024 bytes"#;
         name("") => r#"invalid name "": it is empty"#;
         name("a/b") => r#"invalid name "a/b": it holds a '/'; put folders into `folder`"#;
         name(".") => r#"invalid name ".": it is '.' or '..'"#;
@@ -54,7 +54,7 @@ fn names() {
         name("nightly\n") => r#"invalid name "nightly\n": it holds a control character"#;
         name("a\u{7f}b") => r#"invalid name "a\u{7f}b": it holds a control character"#;
         name("a\u{85}b") => r#"invalid name "a\u{85}b": it holds a control character"#;
-        name(&long(1018)) => r#"invalid name "XXX": the key {folder}/{name}.lock is longer than 1024 bytes"#;
+        name(&long(1018)) => r#"invalid name "LONG": the key {folder}/{name}.lock is longer than 1024 bytes"#;
         told(Client::in_memory().list("", "f")) => r#"invalid bucket "": it is empty"#;
         told(Client::in_memory().list("my-bucket", "/f")) => r#"invalid folder "/f": it starts with a '/'; the bucket's root is the empty folder"#;
         told(Client::in_memory().list("my-bucket", "f//g")) => r#"invalid folder "f//g": it has an empty segment"#;
@@ -73,7 +73,7 @@ fn owners() {
         told(lock.release("")) => r#"invalid owner "": it is empty"#;
         told(lock.try_acquire("a\nb")) => r#"invalid owner "a\nb": it holds a control character"#;
         told(lock.try_acquire("\u{1b}[31m")) => r#"invalid owner "\u{1b}[31m": it holds a control character"#;
-        told(lock.try_acquire(&long)) => r#"invalid owner "XXX": it is longer than 512 bytes"#;
+        told(lock.try_acquire(&long)) => r#"invalid owner "LONG": it is longer than 512 bytes"#;
     }
 }
 
@@ -98,7 +98,7 @@ fn durations_and_texts_of_a_lock() {
         set(|b| b.poll_interval(ms(20), ms(10))) => "invalid poll_interval 20ms to 10ms: the least comes first";
         set(|b| b.poll_interval(ms(20), Duration::MAX)) => "invalid poll_interval 18446744073709551615.999999999s: it must be from 1ms to 7 days";
         set(|b| b.max_hold(ms(1))) => "invalid max_hold 1ms: it must be at least the lease, 70s";
-        set(|b| b.purpose("x".repeat(2049))) => r#"invalid purpose "XXX": it is longer than 2048 bytes"#;
+        set(|b| b.purpose("x".repeat(2049))) => r#"invalid purpose "LONG": it is longer than 2048 bytes"#;
     }
 }
 
