@@ -1,0 +1,482 @@
+//! One client: what it remembers, and the call that it is in the midst of. Its calls are the
+//! crate's own; this does for them what `src/drive.rs` does, without a store.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use s3_lock::internals::protocol::{
+    Acquire, Acquired, Answer, Claim, Condition, ETag, Event, Free, Freed, Holding, Knowledge,
+    Known, Look, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
+    StoreSeconds, Trouble, Turn, Write,
+};
+use s3_lock::internals::record::{Nonce, Record};
+
+use super::scenario::{Calls, LEASE, Mutant, Scenario, TICK, at};
+
+/// A client's place in the scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Who(pub u8);
+
+impl std::fmt::Debug for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", char::from(b'A' + self.0))
+    }
+}
+
+/// Tells writes apart, also where their bodies do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WriteId {
+    pub by: Who,
+    pub number: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    /// Ticks since an origin of its own.
+    pub clock: u32,
+    pub trusts_date: bool,
+    pub knowledge: Knowledge,
+    pub holding: Option<Holding>,
+    pub task: Option<Task>,
+    pub calls: Calls,
+    /// How many writes it has made.
+    pub writes: u32,
+    /// Whether it has ever had the lock.
+    pub won: bool,
+    /// Whether the holding that it has was given back at the store.
+    pub given_back: bool,
+}
+
+/// A call under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    pub call: Running,
+    pub at: At,
+    pub gave_up: bool,
+    /// Whether an answer to a write of this call was lost.
+    pub unresolved: bool,
+    /// The number of the first of its writes.
+    pub first_write: u32,
+    /// When its last write was first sent, and under which condition.
+    pub first_send: u32,
+    pub condition: Option<Condition>,
+    /// The last of its writes that the store has carried out.
+    pub landed: Option<WriteId>,
+    /// The token of the holding that it is to end.
+    pub aim: Option<u64>,
+}
+
+/// The crate's own operations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Running {
+    Acquire(Acquire),
+    Renew(Renew),
+    Verify(Look),
+    Release(Release),
+    Status(Look),
+    Free(Free),
+}
+
+/// What a call waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum At {
+    Reading {
+        sent: u32,
+        reply: Option<Shown>,
+    },
+    Writing {
+        message: Message,
+        reply: Option<Answer>,
+    },
+    /// The lock to be free: it looks again when some time has passed.
+    Waiting {
+        since: u32,
+    },
+    Pausing,
+}
+
+/// A write on its way to the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Message {
+    pub id: WriteId,
+    pub write: Write,
+    pub intent: Intent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    Take,
+    Renew,
+    /// To end the holding with this token, which is the writer's own.
+    GiveBack(u64),
+    /// To end somebody's, on the owner's behalf or an operator's.
+    End(u64),
+}
+
+/// The store's reply to a read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shown {
+    pub date: Option<StoreSeconds>,
+    pub object: Option<(ETag, Record, StoreSeconds)>,
+}
+
+pub enum Reply {
+    /// When it was asked for, and what was shown.
+    Read(u32, Shown),
+    Wrote(Answer),
+}
+
+/// How a call ended.
+pub enum End {
+    Acquired(Acquired),
+    Renewed(Renewed),
+    Verified(Option<Sight>),
+    Released(Released),
+    Looked,
+    Freed(Freed),
+}
+
+impl Client {
+    pub fn new(clock: u32, calls: Calls) -> Client {
+        Client {
+            clock,
+            trusts_date: true,
+            knowledge: Knowledge::default(),
+            holding: None,
+            task: None,
+            calls,
+            writes: 0,
+            won: false,
+            given_back: false,
+        }
+    }
+
+    /// What is left of it after a crash, once it has started again.
+    pub fn restarted(&self) -> Client {
+        Client {
+            writes: self.writes,
+            won: self.won,
+            ..Client::new(self.clock, self.calls)
+        }
+    }
+
+    /// Whether its user may go on with what the lock is for.
+    pub fn believes(&self, scenario: &Scenario) -> bool {
+        let gives_back =
+            matches!(&self.task, Some(task) if matches!(task.call, Running::Release(_)));
+        let now = match scenario.has(Mutant::ValidOneTickPastTheDeadline) {
+            true => self.clock - 1,
+            false => self.clock,
+        };
+        let held = |h: &Holding| !h.remaining(at(now)).is_zero();
+        !gives_back && self.holding.as_ref().is_some_and(held)
+    }
+
+    pub fn token(&self) -> Option<u64> {
+        self.holding.as_ref().map(|h| h.record().fencing_token)
+    }
+
+    /// The answer that has arrived.
+    pub fn take_reply(&self) -> Reply {
+        match self.task.as_ref().map(|task| task.at.clone()) {
+            Some(At::Reading {
+                sent,
+                reply: Some(shown),
+            }) => Reply::Read(sent, shown),
+            Some(At::Writing {
+                reply: Some(answer),
+                ..
+            }) => Reply::Wrote(answer),
+            _ => unreachable!("nothing has arrived"),
+        }
+    }
+
+    /// Takes in what a read showed.
+    pub fn see(&mut self, who: Who, sent: u32, shown: Shown, scenario: &Scenario) -> Sight {
+        let sight = match shown.object {
+            None => Sight::Absent { date: shown.date },
+            Some((etag, mut record, modified)) => {
+                if scenario.has(Mutant::ReclaimUnmarked) && record.owner != scenario.role(who).owner
+                {
+                    record.reclaimed = None;
+                }
+                self.aim_at(&record, scenario);
+                Sight::Present(Seen {
+                    etag,
+                    date: shown.date,
+                    modified: shown.date.map(|_| modified),
+                    sent: at(sent),
+                    arrived: at(self.clock),
+                    live_here: self.token() == Some(record.fencing_token),
+                    record,
+                })
+            }
+        };
+        if scenario.has(Mutant::FirstSightForgotten) {
+            self.knowledge = Knowledge::default();
+        }
+        if self.knowledge.observe(&sight) {
+            self.trusts_date = false;
+        }
+        sight
+    }
+
+    /// A release by owner name is about the first holding that it sees.
+    fn aim_at(&mut self, record: &Record, scenario: &Scenario) {
+        if let Some(task) = &mut self.task {
+            let is_his = record.is_held() && record.owner == scenario.roles[0].owner;
+            if matches!(task.call, Running::Free(_)) && task.aim.is_none() && is_his {
+                task.aim = Some(record.fencing_token);
+            }
+        }
+    }
+
+    /// Begins a call. Says how it ended, if it has already.
+    pub fn begin(
+        &mut self,
+        who: Who,
+        call: Running,
+        aim: Option<u64>,
+        scenario: &Scenario,
+    ) -> Option<End> {
+        self.task = Some(Task {
+            call,
+            at: At::Pausing,
+            gave_up: false,
+            unresolved: false,
+            first_write: self.writes,
+            first_send: self.clock,
+            condition: None,
+            landed: None,
+            aim,
+        });
+        self.feed(who, Event::Resume, scenario)
+    }
+
+    /// Lets the call go on until it needs something of the store or of time, or has ended.
+    pub fn feed(&mut self, who: Who, event: Event, scenario: &Scenario) -> Option<End> {
+        let mut task = self.task.take()?;
+        let event = task.misread(event, who, scenario);
+        task.gave_up |= event == Event::GiveUp;
+        let id = WriteId {
+            by: who,
+            number: self.writes,
+        };
+        let turn = Turn {
+            now: at(self.clock),
+            nonce: nonce(id, scenario),
+            wall: std::time::SystemTime::UNIX_EPOCH.into(),
+            trusts_date: self.trusts_date,
+        };
+        let before = self.holding.clone();
+        let mut step = self.step(&mut task.call, event, &turn);
+        self.misjudge(before, &mut step, &task, scenario);
+        match step {
+            Step::Done(end) => {
+                self.task = Some(task);
+                return Some(end);
+            }
+            Step::Read => {
+                task.at = At::Reading {
+                    sent: self.clock,
+                    reply: None,
+                }
+            }
+            Step::Write(write) => self.write(&mut task, write, id, &turn),
+            Step::Wait { .. } | Step::Pause(_) if task.gave_up => {
+                self.task = Some(task);
+                return self.feed(who, Event::GiveUp, scenario);
+            }
+            Step::Wait { .. } => task.at = At::Waiting { since: self.clock },
+            Step::Pause(_) => task.at = At::Pausing,
+        }
+        self.task = Some(task);
+        None
+    }
+
+    fn step(&mut self, call: &mut Running, event: Event, turn: &Turn) -> Step<End> {
+        let known = &mut self.knowledge;
+        match call {
+            Running::Acquire(acquire) => map(acquire.on(event, turn, known), End::Acquired),
+            Running::Verify(look) => map(look.on(event, turn, known), End::Verified),
+            Running::Status(look) => map(look.on(event, turn, known), |_| End::Looked),
+            Running::Free(free) => map(free.on(event, turn, known), End::Freed),
+            Running::Renew(renew) => {
+                let holding = self.holding.as_mut().expect("a guard renews");
+                map(renew.on(event, turn, holding), End::Renewed)
+            }
+            Running::Release(release) => {
+                let holding = self.holding.as_mut().expect("a guard gives back");
+                map(release.on(event, turn, holding), End::Released)
+            }
+        }
+    }
+
+    fn write(&mut self, task: &mut Task, write: Write, mut id: WriteId, turn: &Turn) {
+        if write.record.nonce == turn.nonce {
+            self.writes += 1;
+            task.first_send = self.clock;
+            task.condition = Some(write.condition.clone());
+        } else {
+            // Once more, what was written last.
+            id.number -= 1;
+        }
+        let message = Message {
+            id,
+            intent: task.intent(&write.record),
+            write,
+        };
+        task.at = At::Writing {
+            message,
+            reply: None,
+        };
+    }
+
+    /// How a client that is broken on purpose counts its lease.
+    fn misjudge(
+        &mut self,
+        before: Option<Holding>,
+        step: &mut Step<End>,
+        task: &Task,
+        scenario: &Scenario,
+    ) {
+        let Some(mutant) = scenario.mutant else {
+            return;
+        };
+        let recount = |holding: &mut Holding, since| {
+            let record = holding.record().clone();
+            let etag = version(&record);
+            *holding = Holding::new(Known { etag, record }, since);
+        };
+        let now = at(self.clock);
+        if let Step::Done(End::Acquired(Acquired::Won { holding, .. })) = step {
+            if mutant == Mutant::DeadlineFromReply {
+                recount(holding, now);
+            }
+        }
+        let (Some(before), Some(holding)) = (before, &mut self.holding) else {
+            return;
+        };
+        if before.record() != holding.record() {
+            match mutant {
+                Mutant::DeadlineFromReply => recount(holding, now),
+                Mutant::DeadlineOfALaterRenewal => recount(holding, at(task.first_send)),
+                Mutant::LateRenewalRevives => recount(holding, holding.since()),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Task {
+    fn intent(&self, record: &Record) -> Intent {
+        match (&self.call, self.aim) {
+            (Running::Free(_), Some(token)) => Intent::End(token),
+            (Running::Renew(_), _) => Intent::Renew,
+            (Running::Acquire(_), _) if record.is_held() => Intent::Take,
+            _ => Intent::GiveBack(record.fencing_token),
+        }
+    }
+
+    /// What a client that is broken on purpose makes of an event.
+    fn misread(&mut self, event: Event, who: Who, scenario: &Scenario) -> Event {
+        let Some(mutant) = scenario.mutant else {
+            return event;
+        };
+        let begins_anew = match (mutant, &event) {
+            (Mutant::NoReadBack, Event::Wrote(Answer::Unknown)) => {
+                return Event::Wrote(Answer::NotSent(Trouble::Passing));
+            }
+            (Mutant::NoReadBack, Event::Wrote(Answer::Refused(_))) => {
+                return Event::Wrote(Answer::Refused(Refusal::Conflict));
+            }
+            (Mutant::UnchangedMeansNotApplied, Event::Read(Ok(sight))) => self.still_stands(sight),
+            (Mutant::RefusalOfARetryBelieved, Event::Wrote(Answer::Refused(_))) => true,
+            (Mutant::ReleaseRetriedByName, Event::Resume) => matches!(self.call, Running::Free(_)),
+            (Mutant::NoUndo, Event::GiveUp) => matches!(self.call, Running::Acquire(_)),
+            _ => false,
+        };
+        if !begins_anew || !self.unresolved {
+            return event;
+        }
+        self.unresolved = false;
+        self.call = self.call.anew(who, scenario);
+        match event {
+            Event::GiveUp => event,
+            _ => Event::Resume,
+        }
+    }
+
+    /// Whether it has made a write.
+    pub fn has_made(&self, who: Who, id: WriteId) -> bool {
+        id.by == who && id.number >= self.first_write
+    }
+
+    /// Whether the store has carried out the write of this record, last of all that are this call's.
+    pub fn has_landed(&self, record: &Record, scenario: &Scenario) -> bool {
+        self.landed
+            .is_some_and(|id| nonce(id, scenario) == record.nonce)
+    }
+
+    fn still_stands(&self, sight: &Sight) -> bool {
+        match (&self.condition, sight) {
+            (Some(Condition::Absent), Sight::Absent { .. }) => true,
+            (Some(Condition::Matches(etag)), Sight::Present(seen)) => seen.etag == *etag,
+            _ => false,
+        }
+    }
+}
+
+impl Running {
+    pub fn acquire(who: Who, scenario: &Scenario) -> Running {
+        let role = scenario.role(who);
+        Running::Acquire(Acquire::new(Claim {
+            owner: role.owner.to_owned(),
+            lease: TICK * LEASE,
+            host: String::new(),
+            pid: 0,
+            purpose: None,
+            patience: scenario.patience(role),
+            reclaims: role.reclaims,
+        }))
+    }
+
+    /// By owner name: what the first client holds.
+    pub fn release(scenario: &Scenario) -> Running {
+        Running::Free(Free::by_name(scenario.roles[0].owner.to_owned()))
+    }
+
+    /// The same call, from its beginning.
+    fn anew(&self, who: Who, scenario: &Scenario) -> Running {
+        match self {
+            Running::Acquire(_) => Running::acquire(who, scenario),
+            Running::Renew(_) => Running::Renew(Renew::default()),
+            Running::Release(_) => Running::Release(Release::default()),
+            Running::Free(_) => Running::release(scenario),
+            Running::Verify(_) | Running::Status(_) => self.clone(),
+        }
+    }
+}
+
+/// How the store names what it holds: as S3 does, by a digest of the body.
+pub fn version(record: &Record) -> ETag {
+    let mut hasher = DefaultHasher::new();
+    record.hash(&mut hasher);
+    ETag(format!("{:x}", hasher.finish()))
+}
+
+fn nonce(id: WriteId, scenario: &Scenario) -> Nonce {
+    match scenario.has(Mutant::IdenticalBodies) {
+        true => Nonce(0),
+        false => Nonce((u128::from(id.by.0) << 64) + u128::from(id.number)),
+    }
+}
+
+fn map<A, B>(step: Step<A>, end: fn(A) -> B) -> Step<B> {
+    match step {
+        Step::Done(done) => Step::Done(end(done)),
+        Step::Read => Step::Read,
+        Step::Write(write) => Step::Write(write),
+        Step::Wait { free_in } => Step::Wait { free_in },
+        Step::Pause(why) => Step::Pause(why),
+    }
+}

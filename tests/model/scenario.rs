@@ -1,0 +1,136 @@
+//! What is checked: who takes part, what may go wrong and how often, and what is broken on purpose.
+
+use std::time::Duration;
+
+use s3_lock::internals::Instant;
+use s3_lock::internals::protocol::knowledge::Patience;
+
+use super::client::Who;
+
+/// The unit of time. A header's second has two of them, so that what it cuts off is real.
+pub const TICKS_PER_SECOND: u32 = 2;
+pub const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
+/// So long that two clocks may come apart by one tick, which is 0.2 % of it.
+pub const LEASE: u32 = 500;
+pub const DRIFT: u32 = 1;
+/// How far apart the clocks of two of the store's nodes may be: 1 s.
+pub const NODES: i64 = TICKS_PER_SECOND as i64;
+/// What a record's age must exceed its lease by, beside the share for the clocks' rates.
+///
+/// The default of 2 s has 1 s for the nodes and 1 s for what the headers cut off. In whole ticks
+/// the latter is one tick less, and "older than" begins a tick later: with the 2 ticks that are
+/// too many here, what is wrong by a tick would stay hidden.
+pub const MARGIN: u32 = 2 * TICKS_PER_SECOND - 2;
+
+/// A point on some clock.
+pub fn at(ticks: u32) -> Instant {
+    Instant::from_origin(TICK * ticks)
+}
+
+/// What there is to explore.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub roles: Vec<Role>,
+    pub budget: Budget,
+    /// Which clocks may run fast while a lease passes: each a set of bits, the store's first.
+    pub fast: Vec<u8>,
+    /// How far the node that dates replies may be ahead of the one that stamps objects, in ticks.
+    pub ahead: Vec<i64>,
+    pub margin: u32,
+    pub mutant: Option<Mutant>,
+    /// Everybody goes on for as long as there is something to do, and a lease passes only when
+    /// there is nothing else: so every path ends, and none before its time.
+    pub must_end: bool,
+}
+
+/// One client, and what it may do.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub owner: &'static str,
+    pub reclaims: bool,
+    pub store_clock: bool,
+    pub calls: Calls,
+}
+
+/// How often a client may begin each call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Calls {
+    pub acquire: u16,
+    pub renew: u16,
+    pub verify: u16,
+    pub detach: u16,
+    pub status: u16,
+    /// By owner name: that of the first client.
+    pub release: u16,
+    pub force_release: u16,
+}
+
+/// How often something may happen to anybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    pub ticks: u16,
+    /// Lengths of a lease that pass at once.
+    pub leases: u16,
+    /// Requests that are not answered; they may arrive at the store at any later time, or never.
+    pub losses: u16,
+    /// Writes that a proxy sends twice.
+    pub repeats: u16,
+    /// Writes that the store refuses without having looked at them.
+    pub refusals: u16,
+    pub crashes: u16,
+}
+
+/// A rule that is broken on purpose, to see that it is needed and that it would be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A holder counts its lease from the reply.
+    DeadlineFromReply,
+    /// What a read-back finds counts from the first send of the last renewal, whichever it is.
+    DeadlineOfALaterRenewal,
+    /// A write without an answer is taken for one that did not happen.
+    NoReadBack,
+    /// A read that shows the condition still standing is taken for "not applied".
+    UnchangedMeansNotApplied,
+    /// So is a refusal of the second attempt.
+    RefusalOfARetryBelieved,
+    /// A holder believes itself one tick longer.
+    ValidOneTickPastTheDeadline,
+    /// A renewal learned of after the deadline makes the guard valid again.
+    LateRenewalRevives,
+    /// A release replaces whatever is there.
+    ReleaseUnconditional,
+    /// A release by owner name forgets between two attempts which holding it was about.
+    ReleaseRetriedByName,
+    /// A release deletes the object.
+    DeleteOnRelease,
+    /// A write's body has no nonce.
+    IdenticalBodies,
+    /// Whoever has reclaimed a holding leaves no mark of that.
+    ReclaimUnmarked,
+    /// An acquire that was given up does not undo what may yet land.
+    NoUndo,
+    /// A waiter forgets at each look when it first saw a version.
+    FirstSightForgotten,
+}
+
+impl Scenario {
+    pub fn patience(&self, role: &Role) -> Patience {
+        Patience {
+            margin: TICK * self.margin,
+            store_clock: role.store_clock,
+        }
+    }
+
+    pub fn role(&self, who: Who) -> &Role {
+        &self.roles[usize::from(who.0)]
+    }
+
+    pub fn has(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether a version that was replaced may come back. The lock's own never do.
+    pub fn versions_return(&self) -> bool {
+        self.has(Mutant::DeleteOnRelease) || self.has(Mutant::IdenticalBodies)
+    }
+}

@@ -1,0 +1,755 @@
+//! The store, the network, the clocks and the clients, and everything that can happen next.
+
+use std::fmt;
+use std::sync::Arc;
+
+use s3_lock::internals::protocol::holding::Learned;
+use s3_lock::internals::protocol::{
+    Acquired, Answer, Condition, ETag, Event, Free, Freed, Holding, Look, Loss, Refusal, Release,
+    Released, Renew, Renewed, Sight, StoreSeconds, Trouble,
+};
+use s3_lock::internals::record::Record;
+
+use super::client::{
+    At, Client, End, Intent, Message, Reply, Running, Shown, Task, Who, WriteId, version,
+};
+use super::scenario::{Budget, DRIFT, LEASE, Mutant, Scenario, TICKS_PER_SECOND, at};
+
+/// Everything, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub store: Store,
+    pub clients: Vec<Arc<Client>>,
+    /// Writes that may still arrive, although nobody waits for their answer.
+    pub late: Vec<Message>,
+    pub left: Budget,
+    pub history: History,
+    /// What the last action brought about; for what must be possible, and nothing else.
+    pub news: Option<News>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Store {
+    /// Ticks since the epoch, on the node that stamps objects.
+    pub clock: u32,
+    /// How far the node that dates replies is ahead of it.
+    pub ahead: i64,
+    pub object: Option<Object>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    pub etag: ETag,
+    pub record: Record,
+    pub modified: StoreSeconds,
+    pub by: WriteId,
+}
+
+/// What no client knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// The largest token with which the lock was ever acquired.
+    pub highest_token: u64,
+    /// Holdings that were ended by force or by owner name: for what their holders do until they
+    /// know, whoever did that has to answer.
+    pub excused: Vec<u64>,
+    pub fault: Option<Fault>,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A token that is not larger than the one before.
+    Token,
+    /// A release that ended somebody else's holding.
+    FreedAnothers,
+    /// Reported as done, and was not.
+    NotDone,
+    /// Reported as not done, and was done or may yet be.
+    DoneAfterAll,
+    /// An honest store that was said to refuse what it must do.
+    FalselyAccused,
+}
+
+/// What must be possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum News {
+    TookOver,
+    Reclaimed,
+    /// A write whose answer was lost has turned out to be done.
+    Resolved,
+    /// The same of a renewal, found by a later call.
+    Adopted,
+    /// An acquire was given up, and what might yet have landed never will.
+    Undone,
+    /// A holder has learned that an operator broke its holding.
+    LearnedOfForce,
+    FreedByName,
+    /// A guard's release was inferred from what came after it.
+    Inferred,
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Begin(Who, Call),
+    /// The store carries out a request and answers it.
+    Serve(Who),
+    /// The store carries out a write; then the same write comes once more, from a proxy.
+    ServeTwice(Who),
+    Refuse(Who, Refusal),
+    /// The answer arrives.
+    Hear(Who),
+    /// No answer arrives in time.
+    HearNothing(Who),
+    /// A write for whose answer nobody waits arrives at the store.
+    Land(WriteId),
+    GoOn(Who),
+    GiveUp(Who),
+    Crash(Who),
+    Tick,
+    /// Nearly a lease passes. The clocks in the set run fast.
+    Lease(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Acquire,
+    Renew,
+    Verify,
+    GiveBack,
+    Detach,
+    Status,
+    ReleaseByName,
+    ForceRelease,
+}
+
+impl World {
+    pub fn new(scenario: &Scenario, phase: u32, ahead: i64) -> World {
+        // Every clock begins elsewhere: whoever compares two of them goes wrong at once.
+        let clock = |i: usize| 10_000 * (u32::try_from(i).expect("few") + 1);
+        let client = |(i, role): (usize, &super::scenario::Role)| {
+            Arc::new(Client::new(clock(i), role.calls))
+        };
+        World {
+            store: Store {
+                clock: 100 * TICKS_PER_SECOND + phase,
+                ahead,
+                object: None,
+            },
+            clients: scenario.roles.iter().enumerate().map(client).collect(),
+            late: Vec::new(),
+            left: scenario.budget,
+            history: History::default(),
+            news: None,
+        }
+    }
+
+    pub fn client(&self, who: Who) -> &Client {
+        &self.clients[usize::from(who.0)]
+    }
+
+    fn client_mut(&mut self, who: Who) -> &mut Client {
+        Arc::make_mut(&mut self.clients[usize::from(who.0)])
+    }
+
+    pub fn everybody(&self) -> impl Iterator<Item = Who> + use<> {
+        let count = u8::try_from(self.clients.len()).expect("few");
+        (0..count).map(Who)
+    }
+
+    /// Who goes on with what the lock is for.
+    pub fn believers(&self, scenario: &Scenario) -> usize {
+        let believes = |client: &&Arc<Client>| {
+            let excused = |token| self.history.excused.contains(&token);
+            client.believes(scenario) && !client.token().is_some_and(excused)
+        };
+        self.clients.iter().filter(believes).count()
+    }
+
+    pub fn actions(&self, scenario: &Scenario, actions: &mut Vec<Action>) {
+        if self.history.fault.is_some() {
+            return;
+        }
+        for who in self.everybody() {
+            self.calls(who, actions);
+            self.steps(who, scenario, actions);
+        }
+        for message in &self.late {
+            actions.push(Action::Land(message.id));
+        }
+        if self.left.leases > 0 && !(scenario.must_end && self.is_busy(scenario)) {
+            actions.extend(scenario.fast.iter().map(|set| Action::Lease(*set)));
+        }
+        if self.left.ticks > 0 {
+            actions.push(Action::Tick);
+        }
+    }
+
+    /// Whether there is anything else to do but to let time pass.
+    fn is_busy(&self, scenario: &Scenario) -> bool {
+        let mut actions = Vec::new();
+        for who in self.everybody() {
+            self.calls(who, &mut actions);
+            self.steps(who, scenario, &mut actions);
+        }
+        !actions.is_empty()
+    }
+
+    fn calls(&self, who: Who, actions: &mut Vec<Action>) {
+        let client = self.client(who);
+        let mut offer = |left: u16, call| {
+            if left > 0 {
+                actions.push(Action::Begin(who, call));
+            }
+        };
+        let calls = &client.calls;
+        let renews = matches!(&client.task, Some(task) if matches!(task.call, Running::Renew(_)));
+        if client.holding.is_some() && (client.task.is_none() || renews) {
+            offer(1, Call::GiveBack);
+        }
+        if client.task.is_some() {
+            return;
+        }
+        if client.holding.is_some() {
+            offer(calls.renew, Call::Renew);
+            offer(calls.verify, Call::Verify);
+            offer(calls.detach, Call::Detach);
+        } else {
+            offer(calls.acquire, Call::Acquire);
+            offer(calls.status, Call::Status);
+            offer(calls.release, Call::ReleaseByName);
+            if client.knowledge.held.is_some() {
+                offer(calls.force_release, Call::ForceRelease);
+            }
+        }
+        if self.left.crashes > 0 && client.holding.is_some() {
+            actions.push(Action::Crash(who));
+        }
+    }
+
+    fn steps(&self, who: Who, scenario: &Scenario, actions: &mut Vec<Action>) {
+        let client = self.client(who);
+        let Some(task) = &client.task else {
+            return;
+        };
+        let mut may_be_unsent = false;
+        match &task.at {
+            At::Reading { reply: None, .. } => {
+                actions.push(Action::Serve(who));
+                may_be_unsent = true;
+            }
+            At::Writing {
+                message,
+                reply: None,
+            } => {
+                actions.push(Action::Serve(who));
+                may_be_unsent = task.landed != Some(message.id);
+                if self.left.repeats > 0 && self.store.allows(message, scenario) {
+                    actions.push(Action::ServeTwice(who));
+                }
+                if self.left.refusals > 0 && may_be_unsent {
+                    actions.push(Action::Refuse(who, Refusal::Conflict));
+                    actions.push(Action::Refuse(who, Refusal::Denied));
+                }
+            }
+            At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
+            // To look again at the same moment would show the same.
+            At::Waiting { since } => {
+                if *since != client.clock {
+                    actions.push(Action::GoOn(who));
+                }
+            }
+            At::Pausing => actions.push(Action::GoOn(who)),
+        }
+        let waits = matches!(task.at, At::Waiting { .. } | At::Pausing);
+        if !waits && self.left.losses > 0 {
+            actions.push(Action::HearNothing(who));
+        }
+        if (waits || may_be_unsent) && !scenario.must_end {
+            actions.push(Action::GiveUp(who));
+        }
+        if self.left.crashes > 0 {
+            actions.push(Action::Crash(who));
+        }
+    }
+
+    /// Carries out an action.
+    pub fn act(&mut self, action: Action, scenario: &Scenario) {
+        self.news = None;
+        match action {
+            Action::Begin(who, call) => self.begin(who, call, scenario),
+            Action::Serve(who) => self.serve(who, scenario),
+            Action::ServeTwice(who) => self.serve_twice(who, scenario),
+            Action::Refuse(who, refusal) => {
+                self.left.refusals -= 1;
+                self.answer(who, Answer::Refused(refusal));
+            }
+            Action::Hear(who) => self.hear(who, scenario),
+            Action::HearNothing(who) => self.hear_nothing(who, scenario),
+            Action::Land(id) => {
+                let place = self.late.iter().position(|m| m.id == id);
+                let message = self.late.remove(place.expect("it is on its way"));
+                self.carry_out(&message, scenario);
+            }
+            Action::GoOn(who) => self.feed(who, Event::Resume, scenario),
+            // Instead of the request: there was no time left to send it.
+            Action::GiveUp(who) => self.feed(who, Event::GiveUp, scenario),
+            Action::Crash(who) => {
+                self.left.crashes -= 1;
+                self.abandon(who);
+                let client = self.client_mut(who);
+                *client = client.restarted();
+            }
+            Action::Tick => {
+                self.left.ticks -= 1;
+                self.pass(1, 0);
+            }
+            Action::Lease(fast) => {
+                self.left.leases -= 1;
+                self.pass(LEASE - 2, fast);
+            }
+        }
+        self.forget_what_cannot_land(scenario);
+    }
+
+    fn pass(&mut self, ticks: u32, fast: u8) {
+        let passed = |bit: usize| ticks + DRIFT * u32::from(fast >> bit & 1);
+        self.store.clock += passed(0);
+        for (i, client) in self.clients.iter_mut().enumerate() {
+            Arc::make_mut(client).clock += passed(i + 1);
+        }
+    }
+
+    fn begin(&mut self, who: Who, call: Call, scenario: &Scenario) {
+        let mut aim = None;
+        if call == Call::GiveBack {
+            // A renewal under way is dropped for it; its write is not.
+            self.abandon(who);
+        }
+        let client = self.client_mut(who);
+        let calls = &mut client.calls;
+        let running = match call {
+            Call::Acquire => {
+                calls.acquire -= 1;
+                Running::acquire(who, scenario)
+            }
+            Call::Renew => {
+                calls.renew -= 1;
+                Running::Renew(Renew::default())
+            }
+            Call::Verify => {
+                calls.verify -= 1;
+                Running::Verify(Look)
+            }
+            Call::GiveBack => {
+                aim = client.token();
+                Running::Release(Release::default())
+            }
+            Call::Detach => {
+                calls.detach -= 1;
+                client.holding = None;
+                return;
+            }
+            Call::Status => {
+                calls.status -= 1;
+                Running::Status(Look)
+            }
+            Call::ReleaseByName => {
+                calls.release -= 1;
+                Running::release(scenario)
+            }
+            Call::ForceRelease => {
+                calls.force_release -= 1;
+                let seen = client.knowledge.held.as_ref().expect("it was seen");
+                aim = Some(seen.record.fencing_token);
+                let owner = seen.record.owner.clone();
+                Running::Free(Free::by_force(owner, seen.record.fencing_token))
+            }
+        };
+        if let Some(end) = client.begin(who, running, aim, scenario) {
+            self.finish(who, end, scenario);
+        }
+    }
+
+    fn feed(&mut self, who: Who, event: Event, scenario: &Scenario) {
+        if let Some(end) = self.client_mut(who).feed(who, event, scenario) {
+            self.finish(who, end, scenario);
+        }
+    }
+
+    /// Drops a call with whatever it waits for. What it has sent is on its way.
+    fn abandon(&mut self, who: Who) {
+        let task = self.client_mut(who).task.take();
+        if let Some(At::Writing {
+            message,
+            reply: None,
+        }) = task.map(|task| task.at)
+        {
+            self.send_on(message);
+        }
+    }
+
+    fn send_on(&mut self, message: Message) {
+        if !self.late.contains(&message) {
+            self.late.push(message);
+            self.late.sort_by_key(|message| message.id);
+        }
+    }
+
+    /// A version that was replaced never comes back, so neither does a condition.
+    fn forget_what_cannot_land(&mut self, scenario: &Scenario) {
+        let store = &self.store;
+        if !scenario.versions_return() {
+            self.late.retain(|message| store.allows(message, scenario));
+        }
+    }
+
+    fn serve(&mut self, who: Who, scenario: &Scenario) {
+        let at = &self.client(who).task.as_ref().expect("it asks").at;
+        match at.clone() {
+            At::Reading { sent, .. } => {
+                let shown = self.store.show(scenario.role(who).store_clock);
+                let task = self.client_mut(who).task.as_mut().expect("it asks");
+                task.at = At::Reading {
+                    sent,
+                    reply: Some(shown),
+                };
+            }
+            At::Writing { message, .. } => {
+                let answer = self.carry_out(&message, scenario);
+                self.answer(who, answer);
+            }
+            _ => unreachable!("it asks"),
+        }
+    }
+
+    fn serve_twice(&mut self, who: Who, scenario: &Scenario) {
+        self.left.repeats -= 1;
+        let at = &self.client(who).task.as_ref().expect("it asks").at;
+        let At::Writing { message, .. } = at.clone() else {
+            unreachable!("it writes");
+        };
+        self.carry_out(&message, scenario);
+    }
+
+    fn answer(&mut self, who: Who, answer: Answer) {
+        let task = self.client_mut(who).task.as_mut().expect("it asks");
+        let At::Writing { reply, .. } = &mut task.at else {
+            unreachable!("it writes");
+        };
+        *reply = Some(answer);
+    }
+
+    /// What the store does with a write.
+    fn carry_out(&mut self, message: &Message, scenario: &Scenario) -> Answer {
+        if !self.store.allows(message, scenario) {
+            return Answer::Refused(Refusal::Condition);
+        }
+        self.judge(message, scenario);
+        let record = message.write.record.clone();
+        let etag = version(&record);
+        let deletes = scenario.has(Mutant::DeleteOnRelease) && !record.is_held();
+        self.store.object = (!deletes).then(|| Object {
+            etag: etag.clone(),
+            record,
+            modified: self.store.stamp(),
+            by: message.id,
+        });
+        if let Some(task) = &mut self.client_mut(message.id.by).task {
+            if message.id.number >= task.first_write {
+                task.landed = Some(message.id);
+            }
+        }
+        Answer::Applied(etag)
+    }
+
+    /// Compares a write that is about to be carried out with what was promised.
+    fn judge(&mut self, message: &Message, scenario: &Scenario) {
+        let record = &message.write.record;
+        let token = record.fencing_token;
+        let before = self
+            .store
+            .object
+            .as_ref()
+            .map(|o| &o.record)
+            .filter(|r| r.is_held());
+        match message.intent {
+            Intent::Renew => {}
+            Intent::Take => {
+                if token <= self.history.highest_token {
+                    self.history.fault = Some(Fault::Token);
+                }
+                self.history.highest_token = self.history.highest_token.max(token);
+            }
+            Intent::GiveBack(own) => {
+                let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
+                // Undoing a takeover may write over what was to be taken over; nobody's any more.
+                if other.is_some_and(|t| self.is_valid(t, scenario)) {
+                    self.history.fault = Some(Fault::FreedAnothers);
+                }
+            }
+            Intent::End(aim) => {
+                if before.is_some_and(|b| b.fencing_token != aim) {
+                    self.history.fault = Some(Fault::FreedAnothers);
+                }
+                self.history.excused.push(aim);
+                self.history.excused.sort_unstable();
+                self.history.excused.dedup();
+            }
+        }
+        if !record.is_held() && record.broken != Some(token) {
+            for client in &mut self.clients {
+                if client.token() == Some(token) && !client.given_back {
+                    Arc::make_mut(client).given_back = true;
+                }
+            }
+        }
+    }
+
+    fn is_valid(&self, token: u64, scenario: &Scenario) -> bool {
+        let has = |client: &Arc<Client>| client.token() == Some(token) && client.believes(scenario);
+        self.clients.iter().any(has)
+    }
+
+    fn hear(&mut self, who: Who, scenario: &Scenario) {
+        let client = self.client_mut(who);
+        let event = match client.take_reply() {
+            Reply::Wrote(answer) => Event::Wrote(answer),
+            Reply::Read(sent, shown) => {
+                let sight = client.see(who, sent, shown, scenario);
+                Event::Read(Ok(sight))
+            }
+        };
+        self.feed(who, event, scenario);
+    }
+
+    fn hear_nothing(&mut self, who: Who, scenario: &Scenario) {
+        self.left.losses -= 1;
+        let task = self.client_mut(who).task.as_mut().expect("it asks");
+        let event = match task.at.clone() {
+            At::Writing { message, reply } => {
+                task.unresolved = true;
+                if reply.is_none() {
+                    self.send_on(message);
+                }
+                Event::Wrote(Answer::Unknown)
+            }
+            _ => Event::Read(Err(Trouble::Passing)),
+        };
+        self.feed(who, event, scenario);
+    }
+}
+
+/// Judging how a call ended.
+impl World {
+    fn finish(&mut self, who: Who, end: End, scenario: &Scenario) {
+        let task = self
+            .client_mut(who)
+            .task
+            .take()
+            .expect("it has ended just now");
+        let fault = match end {
+            End::Acquired(Acquired::Won { holding, from }) => {
+                let is_reclaimed = from
+                    .as_ref()
+                    .is_some_and(|from| holding.record().reclaimed == Some(from.fencing_token));
+                self.news = match from {
+                    Some(_) if is_reclaimed => Some(News::Reclaimed),
+                    Some(_) => Some(News::TookOver),
+                    None => task.unresolved.then_some(News::Resolved),
+                };
+                let done = task.has_landed(holding.record(), scenario);
+                self.hand_out(who, holding);
+                (!done).then_some(Fault::NotDone)
+            }
+            End::Acquired(Acquired::MayRemain) | End::Looked => None,
+            End::Acquired(Acquired::Defied)
+            | End::Renewed(Renewed::Defied)
+            | End::Released(Released::Defied)
+            | End::Freed(Freed::Defied) => Some(Fault::FalselyAccused),
+            End::Acquired(Acquired::Held(_) | Acquired::Failed) => {
+                let undone = task.landed.is_some_and(|id| self.store.is_last_write(id));
+                self.news = undone.then_some(News::Undone);
+                self.may_remain(who, &task, scenario)
+                    .then_some(Fault::DoneAfterAll)
+            }
+            End::Renewed(renewed) => self.finish_renewal(who, &renewed, &task, scenario),
+            End::Verified(sight) => {
+                self.verify(who, sight);
+                None
+            }
+            End::Released(released) => self.finish_release(who, released, &task, scenario),
+            End::Freed(Freed::Yes(known)) => {
+                self.news = matches!(task.aim, Some(_)).then_some(News::FreedByName);
+                let done = task.has_landed(&known.record, scenario);
+                self.client_mut(who).knowledge.note_released(known);
+                (!done).then_some(Fault::NotDone)
+            }
+            End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
+            End::Freed(Freed::Unknown) => None,
+        };
+        if fault.is_some() {
+            self.history.fault = fault;
+        }
+    }
+
+    fn hand_out(&mut self, who: Who, holding: Holding) {
+        let was_freed = self
+            .history
+            .excused
+            .contains(&holding.record().fencing_token);
+        let client = self.client_mut(who);
+        client.won = true;
+        client.given_back = was_freed;
+        client.holding = Some(holding);
+    }
+
+    fn finish_renewal(
+        &mut self,
+        who: Who,
+        renewed: &Renewed,
+        task: &Task,
+        scenario: &Scenario,
+    ) -> Option<Fault> {
+        let client = self.client_mut(who);
+        let now = at(client.clock);
+        let holding = client.holding.as_mut().expect("a guard renews");
+        match renewed {
+            Renewed::Yes => {
+                let done = task.has_landed(holding.record(), scenario);
+                self.news = task.unresolved.then_some(News::Resolved);
+                (!done).then_some(Fault::NotDone)
+            }
+            Renewed::Lost => {
+                let broken = matches!(holding.check(now), Some(Loss::Broken));
+                self.news = broken.then_some(News::LearnedOfForce);
+                None
+            }
+            Renewed::Failed => self.done_after_all(who, task, scenario),
+            Renewed::Defied | Renewed::Unknown => None,
+        }
+    }
+
+    fn verify(&mut self, who: Who, sight: Option<Sight>) {
+        let client = self.client_mut(who);
+        let now = at(client.clock);
+        let holding = client.holding.as_mut().expect("a guard verifies");
+        let Some(sight) = sight else {
+            return;
+        };
+        self.news = match holding.learn(&sight, now) {
+            Learned::Resolved => Some(News::Adopted),
+            Learned::Lost if matches!(holding.check(now), Some(Loss::Broken)) => {
+                Some(News::LearnedOfForce)
+            }
+            _ => None,
+        };
+    }
+
+    fn finish_release(
+        &mut self,
+        who: Who,
+        released: Released,
+        task: &Task,
+        scenario: &Scenario,
+    ) -> Option<Fault> {
+        let client = self.client_mut(who);
+        client.holding = None;
+        match released {
+            Released::Yes(stored) => {
+                let done = client.given_back;
+                if stored.is_none() {
+                    self.news = Some(News::Inferred);
+                } else if task.unresolved {
+                    self.news = Some(News::Resolved);
+                }
+                if let Some(known) = stored {
+                    self.client_mut(who).knowledge.note_released(known);
+                }
+                (!done).then_some(Fault::NotDone)
+            }
+            Released::Failed => self.done_after_all(who, task, scenario),
+            Released::Lost | Released::Unknown | Released::Defied => None,
+        }
+    }
+
+    fn done_after_all(&self, who: Who, task: &Task, scenario: &Scenario) -> Option<Fault> {
+        let done = task.landed.is_some() || self.may_land(who, task, scenario);
+        done.then_some(Fault::DoneAfterAll)
+    }
+
+    /// Whether an acquire has left the lock held, or may yet do so.
+    fn may_remain(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
+        let object = self.store.object.as_ref();
+        let stands =
+            object.is_some_and(|object| object.record.is_held() && task.has_made(who, object.by));
+        stands || self.may_land(who, task, scenario)
+    }
+
+    fn may_land(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
+        self.late
+            .iter()
+            .any(|message| task.has_made(who, message.id) && self.store.allows(message, scenario))
+    }
+}
+
+impl Store {
+    fn stamp(&self) -> StoreSeconds {
+        StoreSeconds::from(self.clock / TICKS_PER_SECOND)
+    }
+
+    fn date(&self) -> StoreSeconds {
+        (i64::from(self.clock) + self.ahead).div_euclid(i64::from(TICKS_PER_SECOND))
+    }
+
+    fn show(&self, dated: bool) -> Shown {
+        let shown = |object: &Object| (object.etag.clone(), object.record.clone(), object.modified);
+        Shown {
+            date: dated.then(|| self.date()),
+            object: self.object.as_ref().map(shown),
+        }
+    }
+
+    /// Whether the condition of a write holds.
+    fn allows(&self, message: &Message, scenario: &Scenario) -> bool {
+        if scenario.has(Mutant::ReleaseUnconditional) && !message.write.record.is_held() {
+            return true;
+        }
+        match (&message.write.condition, &self.object) {
+            (Condition::Absent, None) => true,
+            (Condition::Matches(etag), Some(object)) => object.etag == *etag,
+            _ => false,
+        }
+    }
+
+    fn is_last_write(&self, id: WriteId) -> bool {
+        self.object
+            .as_ref()
+            .is_some_and(|object| object.by == id && !object.record.is_held())
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Begin(who, call) => write!(f, "{who:?} begins to {call:?}"),
+            Action::Serve(who) => write!(f, "the store answers {who:?}"),
+            Action::ServeTwice(who) => {
+                write!(
+                    f,
+                    "the store does as {who:?} asks, and a proxy asks once more"
+                )
+            }
+            Action::Refuse(who, refusal) => write!(f, "the store refuses {who:?}: {refusal:?}"),
+            Action::Hear(who) => write!(f, "{who:?} hears the answer"),
+            Action::HearNothing(who) => write!(f, "{who:?} hears nothing"),
+            Action::Land(id) => write!(f, "write {} of {:?} arrives late", id.number, id.by),
+            Action::GoOn(who) => write!(f, "{who:?} goes on"),
+            Action::GiveUp(who) => write!(f, "{who:?} gives up"),
+            Action::Crash(who) => write!(f, "{who:?} crashes and starts again"),
+            Action::Tick => write!(f, "a tick passes"),
+            Action::Lease(fast) => write!(f, "a lease but for two ticks passes, fast: {fast:b}"),
+        }
+    }
+}
