@@ -371,15 +371,18 @@ impl Release {
         turn: &Turn,
         holding: &mut Holding,
     ) -> Step<Released> {
+        let was_in_time = holding.check(turn.now).is_none();
         match holding.learn(&sight, turn.now) {
             Learned::Resolved => self.start(turn, holding),
             Learned::Unchanged => Step::Pause(Why::Contended),
-            // Sent while the lease ran, and another has acquired the lock: nobody could have,
-            // before the deadline, had the release not landed.
-            Learned::Lost if cas.is_unresolved() && !self.late && holding.was_succeeded() => {
-                Step::Done(Released::Yes(None))
+            Learned::Lost if self.late || !cas.is_unresolved() || !holding.was_succeeded() => {
+                Step::Done(Released::Lost)
             }
-            Learned::Lost => Step::Done(Released::Lost),
+            // Another has acquired the lock while the lease ran: nobody could have, had the release
+            // not landed.
+            Learned::Lost if was_in_time => Step::Done(Released::Yes(None)),
+            // Given back in time, or waited for until the deadline: nothing tells which.
+            Learned::Lost => Step::Done(Released::Unknown),
         }
     }
 }

@@ -825,6 +825,20 @@ mod holding {
     }
 
     #[test]
+    fn a_release_of_unknown_outcome_stays_unknown_where_the_next_may_have_waited_for_the_deadline()
+    {
+        let mut holding = held();
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(99_999, 7), &mut holding));
+        let unknown = Event::Wrote(Answer::Unknown);
+        let step = release.on(unknown, &turn(99_999, 0), &mut holding);
+        assert_eq!(step, Step::Read);
+        let taken = read(present("x", &record("you", 6, 8)));
+        let end = release.on(taken, &turn(103_000, 8), &mut holding);
+        assert_eq!(end, Step::Done(Released::Unknown));
+    }
+
+    #[test]
     fn a_release_of_unknown_outcome_after_which_a_namesake_reclaimed_is_a_loss() {
         // The mark of a later holding may have covered that of this one.
         for mark in [5, 6] {
