@@ -61,7 +61,7 @@ impl Operation for Free {
                 return Step::Done(Freed::Yes(Known { etag, record }));
             }
             Progress::Overtaken(sight) => {
-                return match cas.is_unresolved() && self.hides(&sight) {
+                return match cas.may_stand() && self.hides(&sight) {
                     true => Step::Done(Freed::Unknown),
                     false => self.decide(sight, turn),
                 };
