@@ -64,7 +64,8 @@
 //! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
 //! replicates into the lock's object; and where a lock is released by owner name or reclaimed, one
 //! live participant has that name. [`S3Lock::force_release`] ends the exclusion until the old holder
-//! asks the store or its deadline passes.
+//! asks the store or its deadline passes. What is lost if one of these is not so, why the lock holds if
+//! they are, and how that is checked is told in [why you can trust it](why_you_can_trust_it).
 //!
 //! # Dropping a guard
 //!
@@ -149,8 +150,9 @@
 //! deleted, so that fencing tokens only grow. Every write is conditional (`If-None-Match: *` or
 //! `If-Match`) and carries a fresh random number, so that no version's ETag ever returns. A reply that
 //! is lost leaves a write *unknown*, and it is found out by reading back; nothing is guessed. The
-//! rules are pure code (`src/protocol.rs`), which a loop (`src/drive.rs`) carries out over HTTP. Each
-//! client has a private current-thread runtime that runs on the calling thread.
+//! rules are pure code (`src/protocol.rs`), which a model checker [goes through](why_you_can_trust_it),
+//! and which a loop (`src/drive.rs`) carries out over HTTP. Each client has a private current-thread
+//! runtime that runs on the calling thread.
 
 #![forbid(unsafe_code)]
 // With internals, the hidden items become reachable, and the lint would want them documented too.
@@ -193,6 +195,8 @@ mod store_check;
 mod store_report;
 mod sync;
 mod vetting;
+#[doc = include_str!("trust.md")]
+pub mod why_you_can_trust_it {}
 
 pub use builder::S3LockBuilder;
 pub use client::Client;
