@@ -171,6 +171,15 @@ impl Client {
         !gives_back && self.holding.as_ref().is_some_and(held)
     }
 
+    /// The token of the holding that it has, if that is lost.
+    pub fn lost(&self) -> Option<u64> {
+        let lost = |h: &&Holding| h.remaining(at(self.clock)).is_zero();
+        self.holding
+            .as_ref()
+            .filter(lost)
+            .map(|h| h.record().fencing_token)
+    }
+
     pub fn token(&self) -> Option<u64> {
         self.holding.as_ref().map(|h| h.record().fencing_token)
     }
@@ -356,11 +365,13 @@ impl Client {
         let (Some(before), Some(holding)) = (before, &mut self.holding) else {
             return;
         };
+        let is_lost = holding.remaining(now).is_zero();
         if before.record() != holding.record() {
             match mutant {
+                Mutant::LateRenewalRevives => recount(holding, holding.since()),
+                _ if is_lost => {}
                 Mutant::DeadlineFromReply => recount(holding, now),
                 Mutant::DeadlineOfALaterRenewal => recount(holding, at(task.first_send)),
-                Mutant::LateRenewalRevives => recount(holding, holding.since()),
                 _ => {}
             }
         }

@@ -1,33 +1,64 @@
-//! The lock as a state machine that stateright explores, and what is promised of it.
+//! What is promised of the lock, for the checker to test in every state.
 
 use stateright::{Model, Property};
 
-use super::scenario::Scenario;
-use super::world::{Action, Fault, News, World};
+use super::judge::{Fault, News};
+use super::scenario::{Scenario, TICKS_PER_SECOND};
+use super::world::{Action, World};
+
+/// Something that has to happen in some history, under a name.
+pub type Possible = (&'static str, fn(&Scenario, &World) -> bool);
 
 pub const ONE_HOLDER: &str = "at most one client believes it holds validly";
 pub const TOKENS_GROW: &str = "tokens strictly increase in the order of acquisition";
-pub const FREES_OWN: &str = "a release never frees another's holding";
+pub const FREES_ITS_OWN: &str = "a release never frees another's holding";
 pub const DONE: &str = "an operation reported as done was done";
 pub const NOT_DONE: &str = "an operation reported as not done is not done, then or later";
 pub const NOT_ACCUSED: &str = "an honest store is never accused";
+pub const STAYS_LOST: &str = "a holding that was lost stays lost";
+pub const FREE_AGAIN: &str = "the lock is eventually free again";
+
+pub const EVERYBODY: Possible = ("every client gets the lock", |_, world| {
+    world.clients.iter().all(|client| client.won)
+});
+pub const TAKEOVER: Possible = ("a takeover happens", |_, world| said(world, News::TookOver));
+pub const RESOLVED: Possible = ("a lost reply is resolved", |_, world| {
+    said(world, News::Resolved)
+});
+pub const ADOPTED: Possible = ("a renewal without an answer is found later", |_, world| {
+    said(world, News::Adopted)
+});
+pub const UNDONE: Possible = ("an acquire given up is undone", |_, world| {
+    said(world, News::Undone)
+});
+pub const INFERRED: Possible = ("a release is inferred from what follows it", |_, world| {
+    said(world, News::Inferred)
+});
+pub const RECLAIMED: Possible = ("an owner reclaims its lock", |_, world| {
+    said(world, News::Reclaimed)
+});
+pub const FREED: Possible = ("a holding is ended without its guard", |_, world| {
+    said(world, News::Freed)
+});
+pub const LEARNED_OF_FORCE: Possible = ("a holder learns that its lock was broken", |_, world| {
+    said(world, News::LearnedOfForce)
+});
 
 impl Model for Scenario {
     type State = World;
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let phases = 0..super::scenario::TICKS_PER_SECOND;
-        let new = |phase| {
-            self.ahead
-                .iter()
-                .map(move |ahead| World::new(self, phase, *ahead))
+        let phases = 0..TICKS_PER_SECOND;
+        let worlds = |phase| {
+            let ahead = self.ahead.iter();
+            ahead.map(move |ahead| World::new(self, phase, *ahead))
         };
-        phases.flat_map(new).collect()
+        phases.flat_map(worlds).collect()
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        World::actions(world, self, actions);
+        world.actions(self, actions);
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -37,24 +68,34 @@ impl Model for Scenario {
     }
 
     fn properties(&self) -> Vec<Property<Scenario>> {
-        fn said(world: &World, news: News) -> bool {
-            world.news == Some(news)
-        }
-        fn kept(world: &World, fault: Fault) -> bool {
-            world.history.fault != Some(fault)
-        }
-        vec![
-            Property::always(ONE_HOLDER, |s: &Scenario, w: &World| w.believers(s) <= 1),
-            Property::always(TOKENS_GROW, |_, w| kept(w, Fault::Token)),
-            Property::always(FREES_OWN, |_, w| kept(w, Fault::FreedAnothers)),
-            Property::always(DONE, |_, w| kept(w, Fault::NotDone)),
-            Property::always(NOT_DONE, |_, w| kept(w, Fault::DoneAfterAll)),
-            Property::always(NOT_ACCUSED, |_, w| kept(w, Fault::FalselyAccused)),
-            Property::sometimes("every client gets the lock", |_, w: &World| {
-                w.clients.iter().all(|client| client.won)
+        let mut properties = vec![
+            Property::always(ONE_HOLDER, |scenario: &Scenario, world: &World| {
+                world.believers(scenario) <= 1
             }),
-            Property::sometimes("a takeover happens", |_, w| said(w, News::TookOver)),
-            Property::sometimes("a lost reply is resolved", |_, w| said(w, News::Resolved)),
-        ]
+            Property::always(TOKENS_GROW, |_, world| kept(world, Fault::Token)),
+            Property::always(FREES_ITS_OWN, |_, world| kept(world, Fault::FreedAnothers)),
+            Property::always(DONE, |_, world| kept(world, Fault::NotDone)),
+            Property::always(NOT_DONE, |_, world| kept(world, Fault::DoneAfterAll)),
+            Property::always(NOT_ACCUSED, |_, world| kept(world, Fault::FalselyAccused)),
+            Property::always(STAYS_LOST, |_, world| kept(world, Fault::Revived)),
+        ];
+        if self.must_end {
+            // That somebody who waits has had it is kept in the state, so this does not depend on
+            // the path by which the checker came to it.
+            properties.push(Property::eventually(FREE_AGAIN, |_, world: &World| {
+                world.clients.last().is_some_and(|last| last.won)
+            }));
+        }
+        let possible = self.possible.iter();
+        properties.extend(possible.map(|(name, happens)| Property::sometimes(name, *happens)));
+        properties
     }
+}
+
+fn kept(world: &World, fault: Fault) -> bool {
+    world.history.fault != Some(fault)
+}
+
+fn said(world: &World, news: News) -> bool {
+    world.news == Some(news)
 }

@@ -6,6 +6,8 @@ use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::knowledge::Patience;
 
 use super::client::Who;
+use super::lock::Possible;
+use super::world::{Action, Call};
 
 /// The unit of time. A header's second has two of them, so that what it cuts off is real.
 pub const TICKS_PER_SECOND: u32 = 2;
@@ -28,7 +30,7 @@ pub fn at(ticks: u32) -> Instant {
 }
 
 /// What there is to explore.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scenario {
     pub roles: Vec<Role>,
     pub budget: Budget,
@@ -37,10 +39,14 @@ pub struct Scenario {
     /// How far the node that dates replies may be ahead of the one that stamps objects, in ticks.
     pub ahead: Vec<i64>,
     pub margin: u32,
+    /// What has happened before.
+    pub already: Vec<Action>,
     pub mutant: Option<Mutant>,
     /// Everybody goes on for as long as there is something to do, and a lease passes only when
     /// there is nothing else: so every path ends, and none before its time.
     pub must_end: bool,
+    /// What has to be among what happens.
+    pub possible: Vec<Possible>,
 }
 
 /// One client, and what it may do.
@@ -50,6 +56,17 @@ pub struct Role {
     pub reclaims: bool,
     pub store_clock: bool,
     pub calls: Calls,
+}
+
+impl Role {
+    pub fn of(owner: &'static str, calls: Calls) -> Role {
+        Role {
+            owner,
+            reclaims: false,
+            store_clock: true,
+            calls,
+        }
+    }
 }
 
 /// How often a client may begin each call.
@@ -113,12 +130,43 @@ pub enum Mutant {
     FirstSightForgotten,
 }
 
+/// Sets of clocks that run fast: the store's, and the clients'.
+pub const NONE: u8 = 0;
+pub const STORES: u8 = 1;
+
+/// A client's clock.
+pub fn clock_of(who: Who) -> u8 {
+    2 << who.0
+}
+
 impl Scenario {
+    /// Clients among whom nothing goes wrong, and no time passes.
+    pub fn of(roles: Vec<Role>) -> Scenario {
+        Scenario {
+            roles,
+            budget: Budget::default(),
+            fast: vec![NONE],
+            ahead: vec![0, NODES],
+            margin: MARGIN,
+            already: Vec::new(),
+            mutant: None,
+            must_end: false,
+            possible: Vec::new(),
+        }
+    }
+
     pub fn patience(&self, role: &Role) -> Patience {
         Patience {
             margin: TICK * self.margin,
             store_clock: role.store_clock,
         }
+    }
+
+    /// With every single clock running fast, and none.
+    pub fn with_any_clock_fast(mut self) -> Scenario {
+        let clocks = (0..=self.roles.len()).map(|bit| 1 << bit);
+        self.fast.extend(clocks);
+        self
     }
 
     pub fn role(&self, who: Who) -> &Role {
@@ -132,5 +180,51 @@ impl Scenario {
     /// Whether a version that was replaced may come back. The lock's own never do.
     pub fn versions_return(&self) -> bool {
         self.has(Mutant::DeleteOnRelease) || self.has(Mutant::IdenticalBodies)
+    }
+}
+
+/// The first client has acquired the lock.
+pub fn held() -> Vec<Action> {
+    let first = Who(0);
+    vec![
+        Action::Begin(first, Call::Acquire),
+        Action::Serve(first),
+        Action::Hear(first),
+        Action::Serve(first),
+        Action::Hear(first),
+    ]
+}
+
+/// A holder that may crash or forget its guard, and somebody who waits, with nothing to go by but
+/// its own clock.
+pub fn patience() -> Scenario {
+    let holder = Calls {
+        acquire: 1,
+        renew: 1,
+        detach: 1,
+        ..Calls::default()
+    };
+    let waiter = Calls {
+        acquire: 1,
+        ..Calls::default()
+    };
+    Scenario {
+        budget: Budget {
+            ticks: 1,
+            // One until each of two renewals has expired, and one to spare.
+            leases: 5,
+            losses: 1,
+            repeats: 1,
+            refusals: 0,
+            crashes: 1,
+        },
+        must_end: true,
+        ..Scenario::of(vec![
+            Role::of("a", holder),
+            Role {
+                store_clock: false,
+                ..Role::of("b", waiter)
+            },
+        ])
     }
 }

@@ -3,17 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use s3_lock::internals::protocol::holding::Learned;
-use s3_lock::internals::protocol::{
-    Acquired, Answer, Condition, ETag, Event, Free, Freed, Holding, Look, Loss, Refusal, Release,
-    Released, Renew, Renewed, Sight, StoreSeconds, Trouble,
-};
-use s3_lock::internals::record::Record;
+use s3_lock::internals::protocol::{Answer, Event, Free, Look, Refusal, Release, Renew, Trouble};
 
-use super::client::{
-    At, Client, End, Intent, Message, Reply, Running, Shown, Task, Who, WriteId, version,
-};
-use super::scenario::{Budget, DRIFT, LEASE, Mutant, Scenario, TICKS_PER_SECOND, at};
+use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
+use super::judge::{Fault, History, News};
+use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND};
+use super::store::{Object, Store};
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,67 +21,6 @@ pub struct World {
     pub history: History,
     /// What the last action brought about; for what must be possible, and nothing else.
     pub news: Option<News>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Store {
-    /// Ticks since the epoch, on the node that stamps objects.
-    pub clock: u32,
-    /// How far the node that dates replies is ahead of it.
-    pub ahead: i64,
-    pub object: Option<Object>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Object {
-    pub etag: ETag,
-    pub record: Record,
-    pub modified: StoreSeconds,
-    pub by: WriteId,
-}
-
-/// What no client knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct History {
-    /// The largest token with which the lock was ever acquired.
-    pub highest_token: u64,
-    /// Holdings that were ended by force or by owner name: for what their holders do until they
-    /// know, whoever did that has to answer.
-    pub excused: Vec<u64>,
-    pub fault: Option<Fault>,
-}
-
-/// A promise that was broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// A token that is not larger than the one before.
-    Token,
-    /// A release that ended somebody else's holding.
-    FreedAnothers,
-    /// Reported as done, and was not.
-    NotDone,
-    /// Reported as not done, and was done or may yet be.
-    DoneAfterAll,
-    /// An honest store that was said to refuse what it must do.
-    FalselyAccused,
-}
-
-/// What must be possible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum News {
-    TookOver,
-    Reclaimed,
-    /// A write whose answer was lost has turned out to be done.
-    Resolved,
-    /// The same of a renewal, found by a later call.
-    Adopted,
-    /// An acquire was given up, and what might yet have landed never will.
-    Undone,
-    /// A holder has learned that an operator broke its holding.
-    LearnedOfForce,
-    FreedByName,
-    /// A guard's release was inferred from what came after it.
-    Inferred,
 }
 
 /// What can happen next.
@@ -128,10 +62,8 @@ impl World {
     pub fn new(scenario: &Scenario, phase: u32, ahead: i64) -> World {
         // Every clock begins elsewhere: whoever compares two of them goes wrong at once.
         let clock = |i: usize| 10_000 * (u32::try_from(i).expect("few") + 1);
-        let client = |(i, role): (usize, &super::scenario::Role)| {
-            Arc::new(Client::new(clock(i), role.calls))
-        };
-        World {
+        let client = |(i, role): (usize, &Role)| Arc::new(Client::new(clock(i), role.calls));
+        let mut world = World {
             store: Store {
                 clock: 100 * TICKS_PER_SECOND + phase,
                 ahead,
@@ -142,14 +74,18 @@ impl World {
             left: scenario.budget,
             history: History::default(),
             news: None,
+        };
+        for action in &scenario.already {
+            world.act(*action, scenario);
         }
+        world
     }
 
     pub fn client(&self, who: Who) -> &Client {
         &self.clients[usize::from(who.0)]
     }
 
-    fn client_mut(&mut self, who: Who) -> &mut Client {
+    pub fn client_mut(&mut self, who: Who) -> &mut Client {
         Arc::make_mut(&mut self.clients[usize::from(who.0)])
     }
 
@@ -373,8 +309,12 @@ impl World {
     }
 
     fn feed(&mut self, who: Who, event: Event, scenario: &Scenario) {
+        let lost = self.client(who).lost();
         if let Some(end) = self.client_mut(who).feed(who, event, scenario) {
             self.finish(who, end, scenario);
+        }
+        if lost.is_some() && self.client(who).token() == lost && self.client(who).lost().is_none() {
+            self.history.fault = Some(Fault::Revived);
         }
     }
 
@@ -464,54 +404,6 @@ impl World {
         Answer::Applied(etag)
     }
 
-    /// Compares a write that is about to be carried out with what was promised.
-    fn judge(&mut self, message: &Message, scenario: &Scenario) {
-        let record = &message.write.record;
-        let token = record.fencing_token;
-        let before = self
-            .store
-            .object
-            .as_ref()
-            .map(|o| &o.record)
-            .filter(|r| r.is_held());
-        match message.intent {
-            Intent::Renew => {}
-            Intent::Take => {
-                if token <= self.history.highest_token {
-                    self.history.fault = Some(Fault::Token);
-                }
-                self.history.highest_token = self.history.highest_token.max(token);
-            }
-            Intent::GiveBack(own) => {
-                let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
-                // Undoing a takeover may write over what was to be taken over; nobody's any more.
-                if other.is_some_and(|t| self.is_valid(t, scenario)) {
-                    self.history.fault = Some(Fault::FreedAnothers);
-                }
-            }
-            Intent::End(aim) => {
-                if before.is_some_and(|b| b.fencing_token != aim) {
-                    self.history.fault = Some(Fault::FreedAnothers);
-                }
-                self.history.excused.push(aim);
-                self.history.excused.sort_unstable();
-                self.history.excused.dedup();
-            }
-        }
-        if !record.is_held() && record.broken != Some(token) {
-            for client in &mut self.clients {
-                if client.token() == Some(token) && !client.given_back {
-                    Arc::make_mut(client).given_back = true;
-                }
-            }
-        }
-    }
-
-    fn is_valid(&self, token: u64, scenario: &Scenario) -> bool {
-        let has = |client: &Arc<Client>| client.token() == Some(token) && client.believes(scenario);
-        self.clients.iter().any(has)
-    }
-
     fn hear(&mut self, who: Who, scenario: &Scenario) {
         let client = self.client_mut(who);
         let event = match client.take_reply() {
@@ -538,195 +430,6 @@ impl World {
             _ => Event::Read(Err(Trouble::Passing)),
         };
         self.feed(who, event, scenario);
-    }
-}
-
-/// Judging how a call ended.
-impl World {
-    fn finish(&mut self, who: Who, end: End, scenario: &Scenario) {
-        let task = self
-            .client_mut(who)
-            .task
-            .take()
-            .expect("it has ended just now");
-        let fault = match end {
-            End::Acquired(Acquired::Won { holding, from }) => {
-                let is_reclaimed = from
-                    .as_ref()
-                    .is_some_and(|from| holding.record().reclaimed == Some(from.fencing_token));
-                self.news = match from {
-                    Some(_) if is_reclaimed => Some(News::Reclaimed),
-                    Some(_) => Some(News::TookOver),
-                    None => task.unresolved.then_some(News::Resolved),
-                };
-                let done = task.has_landed(holding.record(), scenario);
-                self.hand_out(who, holding);
-                (!done).then_some(Fault::NotDone)
-            }
-            End::Acquired(Acquired::MayRemain) | End::Looked => None,
-            End::Acquired(Acquired::Defied)
-            | End::Renewed(Renewed::Defied)
-            | End::Released(Released::Defied)
-            | End::Freed(Freed::Defied) => Some(Fault::FalselyAccused),
-            End::Acquired(Acquired::Held(_) | Acquired::Failed) => {
-                let undone = task.landed.is_some_and(|id| self.store.is_last_write(id));
-                self.news = undone.then_some(News::Undone);
-                self.may_remain(who, &task, scenario)
-                    .then_some(Fault::DoneAfterAll)
-            }
-            End::Renewed(renewed) => self.finish_renewal(who, &renewed, &task, scenario),
-            End::Verified(sight) => {
-                self.verify(who, sight);
-                None
-            }
-            End::Released(released) => self.finish_release(who, released, &task, scenario),
-            End::Freed(Freed::Yes(known)) => {
-                self.news = matches!(task.aim, Some(_)).then_some(News::FreedByName);
-                let done = task.has_landed(&known.record, scenario);
-                self.client_mut(who).knowledge.note_released(known);
-                (!done).then_some(Fault::NotDone)
-            }
-            End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
-            End::Freed(Freed::Unknown) => None,
-        };
-        if fault.is_some() {
-            self.history.fault = fault;
-        }
-    }
-
-    fn hand_out(&mut self, who: Who, holding: Holding) {
-        let was_freed = self
-            .history
-            .excused
-            .contains(&holding.record().fencing_token);
-        let client = self.client_mut(who);
-        client.won = true;
-        client.given_back = was_freed;
-        client.holding = Some(holding);
-    }
-
-    fn finish_renewal(
-        &mut self,
-        who: Who,
-        renewed: &Renewed,
-        task: &Task,
-        scenario: &Scenario,
-    ) -> Option<Fault> {
-        let client = self.client_mut(who);
-        let now = at(client.clock);
-        let holding = client.holding.as_mut().expect("a guard renews");
-        match renewed {
-            Renewed::Yes => {
-                let done = task.has_landed(holding.record(), scenario);
-                self.news = task.unresolved.then_some(News::Resolved);
-                (!done).then_some(Fault::NotDone)
-            }
-            Renewed::Lost => {
-                let broken = matches!(holding.check(now), Some(Loss::Broken));
-                self.news = broken.then_some(News::LearnedOfForce);
-                None
-            }
-            Renewed::Failed => self.done_after_all(who, task, scenario),
-            Renewed::Defied | Renewed::Unknown => None,
-        }
-    }
-
-    fn verify(&mut self, who: Who, sight: Option<Sight>) {
-        let client = self.client_mut(who);
-        let now = at(client.clock);
-        let holding = client.holding.as_mut().expect("a guard verifies");
-        let Some(sight) = sight else {
-            return;
-        };
-        self.news = match holding.learn(&sight, now) {
-            Learned::Resolved => Some(News::Adopted),
-            Learned::Lost if matches!(holding.check(now), Some(Loss::Broken)) => {
-                Some(News::LearnedOfForce)
-            }
-            _ => None,
-        };
-    }
-
-    fn finish_release(
-        &mut self,
-        who: Who,
-        released: Released,
-        task: &Task,
-        scenario: &Scenario,
-    ) -> Option<Fault> {
-        let client = self.client_mut(who);
-        client.holding = None;
-        match released {
-            Released::Yes(stored) => {
-                let done = client.given_back;
-                if stored.is_none() {
-                    self.news = Some(News::Inferred);
-                } else if task.unresolved {
-                    self.news = Some(News::Resolved);
-                }
-                if let Some(known) = stored {
-                    self.client_mut(who).knowledge.note_released(known);
-                }
-                (!done).then_some(Fault::NotDone)
-            }
-            Released::Failed => self.done_after_all(who, task, scenario),
-            Released::Lost | Released::Unknown | Released::Defied => None,
-        }
-    }
-
-    fn done_after_all(&self, who: Who, task: &Task, scenario: &Scenario) -> Option<Fault> {
-        let done = task.landed.is_some() || self.may_land(who, task, scenario);
-        done.then_some(Fault::DoneAfterAll)
-    }
-
-    /// Whether an acquire has left the lock held, or may yet do so.
-    fn may_remain(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
-        let object = self.store.object.as_ref();
-        let stands =
-            object.is_some_and(|object| object.record.is_held() && task.has_made(who, object.by));
-        stands || self.may_land(who, task, scenario)
-    }
-
-    fn may_land(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
-        self.late
-            .iter()
-            .any(|message| task.has_made(who, message.id) && self.store.allows(message, scenario))
-    }
-}
-
-impl Store {
-    fn stamp(&self) -> StoreSeconds {
-        StoreSeconds::from(self.clock / TICKS_PER_SECOND)
-    }
-
-    fn date(&self) -> StoreSeconds {
-        (i64::from(self.clock) + self.ahead).div_euclid(i64::from(TICKS_PER_SECOND))
-    }
-
-    fn show(&self, dated: bool) -> Shown {
-        let shown = |object: &Object| (object.etag.clone(), object.record.clone(), object.modified);
-        Shown {
-            date: dated.then(|| self.date()),
-            object: self.object.as_ref().map(shown),
-        }
-    }
-
-    /// Whether the condition of a write holds.
-    fn allows(&self, message: &Message, scenario: &Scenario) -> bool {
-        if scenario.has(Mutant::ReleaseUnconditional) && !message.write.record.is_held() {
-            return true;
-        }
-        match (&message.write.condition, &self.object) {
-            (Condition::Absent, None) => true,
-            (Condition::Matches(etag), Some(object)) => object.etag == *etag,
-            _ => false,
-        }
-    }
-
-    fn is_last_write(&self, id: WriteId) -> bool {
-        self.object
-            .as_ref()
-            .is_some_and(|object| object.by == id && !object.record.is_held())
     }
 }
 

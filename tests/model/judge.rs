@@ -1,0 +1,256 @@
+//! Compares what happens with what was promised.
+
+use std::sync::Arc;
+
+use s3_lock::internals::protocol::holding::Learned;
+use s3_lock::internals::protocol::{Acquired, Freed, Holding, Loss, Released, Renewed, Sight};
+
+use super::client::{Client, End, Intent, Message, Task, Who};
+use super::scenario::{Scenario, at};
+use super::world::World;
+
+/// What no client knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// The largest token with which the lock was ever acquired.
+    pub highest_token: u64,
+    /// Holdings that were ended by force or by owner name: for what their holders do until they
+    /// know, whoever did that has to answer.
+    pub excused: Vec<u64>,
+    pub fault: Option<Fault>,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A token that is not larger than the one before.
+    Token,
+    /// A release that ended somebody else's holding.
+    FreedAnothers,
+    /// Reported as done, and was not.
+    NotDone,
+    /// Reported as not done, and was done or may yet be.
+    DoneAfterAll,
+    /// An honest store that was said to refuse what it must do.
+    FalselyAccused,
+    /// A holding that was lost, and then was not.
+    Revived,
+}
+
+/// What must be possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum News {
+    TookOver,
+    Reclaimed,
+    /// A write whose answer was lost has turned out to be done.
+    Resolved,
+    /// The same of a renewal, found by a later call.
+    Adopted,
+    /// An acquire was given up, and what might yet have landed never will.
+    Undone,
+    /// A holder has learned that an operator broke its holding.
+    LearnedOfForce,
+    Freed,
+    /// A guard's release was inferred from what came after it.
+    Inferred,
+}
+
+impl World {
+    /// Compares a write that is about to be carried out with what was promised.
+    pub fn judge(&mut self, message: &Message, scenario: &Scenario) {
+        let record = &message.write.record;
+        let token = record.fencing_token;
+        let before = self
+            .store
+            .object
+            .as_ref()
+            .map(|o| &o.record)
+            .filter(|r| r.is_held());
+        match message.intent {
+            Intent::Renew => {}
+            Intent::Take => {
+                if token <= self.history.highest_token {
+                    self.history.fault = Some(Fault::Token);
+                }
+                self.history.highest_token = self.history.highest_token.max(token);
+            }
+            Intent::GiveBack(own) => {
+                let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
+                // Undoing a takeover may write over what was to be taken over; nobody's any more.
+                if other.is_some_and(|t| self.is_valid(t, scenario)) {
+                    self.history.fault = Some(Fault::FreedAnothers);
+                }
+            }
+            Intent::End(aim) => {
+                if before.is_some_and(|b| b.fencing_token != aim) {
+                    self.history.fault = Some(Fault::FreedAnothers);
+                }
+                self.history.excused.push(aim);
+                self.history.excused.sort_unstable();
+                self.history.excused.dedup();
+            }
+        }
+        if !record.is_held() && record.broken != Some(token) {
+            for client in &mut self.clients {
+                if client.token() == Some(token) && !client.given_back {
+                    Arc::make_mut(client).given_back = true;
+                }
+            }
+        }
+    }
+
+    fn is_valid(&self, token: u64, scenario: &Scenario) -> bool {
+        let has = |client: &Arc<Client>| client.token() == Some(token) && client.believes(scenario);
+        self.clients.iter().any(has)
+    }
+
+    pub fn finish(&mut self, who: Who, end: End, scenario: &Scenario) {
+        let task = self
+            .client_mut(who)
+            .task
+            .take()
+            .expect("it has ended just now");
+        let fault = match end {
+            End::Acquired(Acquired::Won { holding, from }) => {
+                let is_reclaimed = from
+                    .as_ref()
+                    .is_some_and(|from| holding.record().reclaimed == Some(from.fencing_token));
+                self.news = match from {
+                    Some(_) if is_reclaimed => Some(News::Reclaimed),
+                    Some(_) => Some(News::TookOver),
+                    None => task.unresolved.then_some(News::Resolved),
+                };
+                let done = task.has_landed(holding.record(), scenario);
+                self.hand_out(who, holding);
+                (!done).then_some(Fault::NotDone)
+            }
+            End::Acquired(Acquired::MayRemain) | End::Looked => None,
+            End::Acquired(Acquired::Defied)
+            | End::Renewed(Renewed::Defied)
+            | End::Released(Released::Defied)
+            | End::Freed(Freed::Defied) => Some(Fault::FalselyAccused),
+            End::Acquired(Acquired::Held(_) | Acquired::Failed) => {
+                let undone = task.landed.is_some_and(|id| self.store.is_last_write(id));
+                self.news = undone.then_some(News::Undone);
+                self.may_remain(who, &task, scenario)
+                    .then_some(Fault::DoneAfterAll)
+            }
+            End::Renewed(renewed) => self.finish_renewal(who, &renewed, &task, scenario),
+            End::Verified(sight) => {
+                self.verify(who, sight);
+                None
+            }
+            End::Released(released) => self.finish_release(who, released, &task, scenario),
+            End::Freed(Freed::Yes(known)) => {
+                self.news = matches!(task.aim, Some(_)).then_some(News::Freed);
+                let done = task.has_landed(&known.record, scenario);
+                self.client_mut(who).knowledge.note_released(known);
+                (!done).then_some(Fault::NotDone)
+            }
+            End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
+            End::Freed(Freed::Unknown) => None,
+        };
+        if fault.is_some() {
+            self.history.fault = fault;
+        }
+    }
+
+    fn hand_out(&mut self, who: Who, holding: Holding) {
+        let was_freed = self
+            .history
+            .excused
+            .contains(&holding.record().fencing_token);
+        let client = self.client_mut(who);
+        client.won = true;
+        client.given_back = was_freed;
+        client.holding = Some(holding);
+    }
+
+    fn finish_renewal(
+        &mut self,
+        who: Who,
+        renewed: &Renewed,
+        task: &Task,
+        scenario: &Scenario,
+    ) -> Option<Fault> {
+        let client = self.client_mut(who);
+        let now = at(client.clock);
+        let holding = client.holding.as_mut().expect("a guard renews");
+        match renewed {
+            Renewed::Yes => {
+                let done = task.has_landed(holding.record(), scenario);
+                self.news = task.unresolved.then_some(News::Resolved);
+                (!done).then_some(Fault::NotDone)
+            }
+            Renewed::Lost => {
+                let broken = matches!(holding.check(now), Some(Loss::Broken));
+                self.news = broken.then_some(News::LearnedOfForce);
+                None
+            }
+            Renewed::Failed => self.done_after_all(who, task, scenario),
+            Renewed::Defied | Renewed::Unknown => None,
+        }
+    }
+
+    fn verify(&mut self, who: Who, sight: Option<Sight>) {
+        let client = self.client_mut(who);
+        let now = at(client.clock);
+        let holding = client.holding.as_mut().expect("a guard verifies");
+        let Some(sight) = sight else {
+            return;
+        };
+        self.news = match holding.learn(&sight, now) {
+            Learned::Resolved => Some(News::Adopted),
+            Learned::Lost if matches!(holding.check(now), Some(Loss::Broken)) => {
+                Some(News::LearnedOfForce)
+            }
+            _ => None,
+        };
+    }
+
+    fn finish_release(
+        &mut self,
+        who: Who,
+        released: Released,
+        task: &Task,
+        scenario: &Scenario,
+    ) -> Option<Fault> {
+        let client = self.client_mut(who);
+        client.holding = None;
+        match released {
+            Released::Yes(stored) => {
+                let done = client.given_back;
+                if stored.is_none() {
+                    self.news = Some(News::Inferred);
+                } else if task.unresolved {
+                    self.news = Some(News::Resolved);
+                }
+                if let Some(known) = stored {
+                    self.client_mut(who).knowledge.note_released(known);
+                }
+                (!done).then_some(Fault::NotDone)
+            }
+            Released::Failed => self.done_after_all(who, task, scenario),
+            Released::Lost | Released::Unknown | Released::Defied => None,
+        }
+    }
+
+    fn done_after_all(&self, who: Who, task: &Task, scenario: &Scenario) -> Option<Fault> {
+        let done = task.landed.is_some() || self.may_land(who, task, scenario);
+        done.then_some(Fault::DoneAfterAll)
+    }
+
+    /// Whether an acquire has left the lock held, or may yet do so.
+    fn may_remain(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
+        let object = self.store.object.as_ref();
+        let stands =
+            object.is_some_and(|object| object.record.is_held() && task.has_made(who, object.by));
+        stands || self.may_land(who, task, scenario)
+    }
+
+    fn may_land(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
+        self.late
+            .iter()
+            .any(|message| task.has_made(who, message.id) && self.store.allows(message, scenario))
+    }
+}

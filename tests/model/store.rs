@@ -1,0 +1,60 @@
+//! The store: one object, a clock, and no memory of who asked.
+
+use s3_lock::internals::protocol::{Condition, ETag, StoreSeconds};
+use s3_lock::internals::record::Record;
+
+use super::client::{Message, Shown, WriteId};
+use super::scenario::{Mutant, Scenario, TICKS_PER_SECOND};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Store {
+    /// Ticks since the epoch, on the node that stamps objects.
+    pub clock: u32,
+    /// How far the node that dates replies is ahead of it.
+    pub ahead: i64,
+    pub object: Option<Object>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    pub etag: ETag,
+    pub record: Record,
+    pub modified: StoreSeconds,
+    pub by: WriteId,
+}
+
+impl Store {
+    pub fn stamp(&self) -> StoreSeconds {
+        StoreSeconds::from(self.clock / TICKS_PER_SECOND)
+    }
+
+    pub fn date(&self) -> StoreSeconds {
+        (i64::from(self.clock) + self.ahead).div_euclid(i64::from(TICKS_PER_SECOND))
+    }
+
+    pub fn show(&self, dated: bool) -> Shown {
+        let shown = |object: &Object| (object.etag.clone(), object.record.clone(), object.modified);
+        Shown {
+            date: dated.then(|| self.date()),
+            object: self.object.as_ref().map(shown),
+        }
+    }
+
+    /// Whether the condition of a write holds.
+    pub fn allows(&self, message: &Message, scenario: &Scenario) -> bool {
+        if scenario.has(Mutant::ReleaseUnconditional) && !message.write.record.is_held() {
+            return true;
+        }
+        match (&message.write.condition, &self.object) {
+            (Condition::Absent, None) => true,
+            (Condition::Matches(etag), Some(object)) => object.etag == *etag,
+            _ => false,
+        }
+    }
+
+    pub fn is_last_write(&self, id: WriteId) -> bool {
+        self.object
+            .as_ref()
+            .is_some_and(|object| object.by == id && !object.record.is_held())
+    }
+}
