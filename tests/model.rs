@@ -1,4 +1,6 @@
 //! exploration
+#[path = "model/classic.rs"]
+mod classic;
 #[path = "model/client.rs"]
 mod client;
 #[path = "model/lock.rs"]
