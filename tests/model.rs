@@ -21,6 +21,7 @@
 //! less than `cargo test --release`.
 
 mod model {
+    mod classic;
     pub mod client;
     pub mod judge;
     pub mod lock;

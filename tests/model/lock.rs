@@ -88,6 +88,7 @@ impl Model for Scenario {
         }
         let possible = self.possible.iter();
         properties.extend(possible.map(|(name, happens)| Property::sometimes(name, *happens)));
+        properties.retain(|property| self.only.is_none_or(|only| property.name == only));
         properties
     }
 }

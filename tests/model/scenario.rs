@@ -47,6 +47,9 @@ pub struct Scenario {
     pub must_end: bool,
     /// What has to be among what happens.
     pub possible: Vec<Possible>,
+    /// The one promise to look at, if not all. The checker goes on until it has found a way to break
+    /// each, and keeps the last way that it comes across: only where there is one, it is a shortest.
+    pub only: Option<&'static str>,
 }
 
 /// One client, and what it may do.
@@ -55,6 +58,8 @@ pub struct Role {
     pub owner: &'static str,
     pub reclaims: bool,
     pub store_clock: bool,
+    /// Whether its process never ends before its time.
+    pub is_steady: bool,
     pub calls: Calls,
 }
 
@@ -64,6 +69,7 @@ impl Role {
             owner,
             reclaims: false,
             store_clock: true,
+            is_steady: false,
             calls,
         }
     }
@@ -152,6 +158,7 @@ impl Scenario {
             mutant: None,
             must_end: false,
             possible: Vec::new(),
+            only: None,
         }
     }
 
@@ -223,6 +230,7 @@ pub fn patience() -> Scenario {
             Role::of("a", holder),
             Role {
                 store_clock: false,
+                is_steady: true,
                 ..Role::of("b", waiter)
             },
         ])

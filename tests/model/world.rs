@@ -108,7 +108,7 @@ impl World {
             return;
         }
         for who in self.everybody() {
-            self.calls(who, actions);
+            self.calls(who, scenario, actions);
             self.steps(who, scenario, actions);
         }
         for message in &self.late {
@@ -126,13 +126,17 @@ impl World {
     fn is_busy(&self, scenario: &Scenario) -> bool {
         let mut actions = Vec::new();
         for who in self.everybody() {
-            self.calls(who, &mut actions);
+            self.calls(who, scenario, &mut actions);
             self.steps(who, scenario, &mut actions);
         }
         !actions.is_empty()
     }
 
-    fn calls(&self, who: Who, actions: &mut Vec<Action>) {
+    fn may_crash(&self, who: Who, scenario: &Scenario) -> bool {
+        self.left.crashes > 0 && !scenario.role(who).is_steady
+    }
+
+    fn calls(&self, who: Who, scenario: &Scenario, actions: &mut Vec<Action>) {
         let client = self.client(who);
         let mut offer = |left: u16, call| {
             if left > 0 {
@@ -159,7 +163,7 @@ impl World {
                 offer(calls.force_release, Call::ForceRelease);
             }
         }
-        if self.left.crashes > 0 && client.holding.is_some() {
+        if self.may_crash(who, scenario) && client.holding.is_some() {
             actions.push(Action::Crash(who));
         }
     }
@@ -205,7 +209,7 @@ impl World {
         if (waits || may_be_unsent) && !scenario.must_end {
             actions.push(Action::GiveUp(who));
         }
-        if self.left.crashes > 0 {
+        if self.may_crash(who, scenario) {
             actions.push(Action::Crash(who));
         }
     }
