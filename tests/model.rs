@@ -121,7 +121,8 @@ fn two_clients_never_hold_the_lock_at_once() {
         possible: either(vec![EVERYBODY], vec![EVERYBODY, TAKEOVER, RESOLVED, UNDONE]),
         ..Scenario::of(vec![acquires("a", 1), acquires("b", 1)])
     };
-    holds(scenario.with_any_clock_fast(), either(0, 0));
+    let scenario = either(scenario.clone(), scenario.with_any_clock_fast());
+    holds(scenario, either(0, 0));
 }
 
 /// Every way for a write to come to nothing or to come twice, and a client that bets on its own
@@ -131,8 +132,8 @@ fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
     let scenario = Scenario {
         budget: Budget {
             losses: either(1, 2),
-            repeats: 1,
-            refusals: 1,
+            repeats: either(0, 1),
+            refusals: either(0, 1),
             ..FINE
         },
         possible: vec![EVERYBODY, RESOLVED, UNDONE, INFERRED],
@@ -169,7 +170,7 @@ fn a_holder_that_renews_keeps_to_the_lease_that_it_has() {
     let scenario = Scenario {
         budget: Budget {
             ticks: either(0, 1),
-            leases: 1,
+            leases: either(0, 1),
             losses: 1,
             ..FINE
         },
@@ -214,9 +215,15 @@ fn an_operator_breaks_the_holding_that_was_seen_and_no_other() {
         ..NO
     };
     let scenario = Scenario {
-        budget: Budget { losses: 1, ..FINE },
+        budget: Budget {
+            losses: either(0, 1),
+            ..FINE
+        },
         ahead: vec![0],
-        possible: vec![RESOLVED, FREED, LEARNED_OF_FORCE],
+        possible: either(
+            vec![FREED, LEARNED_OF_FORCE],
+            vec![FREED, LEARNED_OF_FORCE, RESOLVED],
+        ),
         ..Scenario::of(vec![
             Role::of("a", holder),
             Role::of("operator", operator),
@@ -260,7 +267,7 @@ fn without_the_stores_clock_there_is_one_holder_too() {
     };
     let scenario = Scenario {
         budget: Budget {
-            ticks: either(1, 2),
+            ticks: either(0, 1),
             leases: 2,
             ..FINE
         },
@@ -268,7 +275,8 @@ fn without_the_stores_clock_there_is_one_holder_too() {
         possible: vec![EVERYBODY, TAKEOVER],
         ..Scenario::of(vec![own_clock("a"), own_clock("b")])
     };
-    holds(scenario.with_any_clock_fast(), either(0, 0));
+    let scenario = either(scenario.clone(), scenario.with_any_clock_fast());
+    holds(scenario, either(0, 0));
 }
 
 /// Whatever becomes of a holder, somebody who waits gets the lock: on every path to its end.
