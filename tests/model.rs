@@ -5,6 +5,8 @@ mod client;
 mod lock;
 #[path = "model/scenario.rs"]
 mod scenario;
+#[path = "model/schedules.rs"]
+mod schedules;
 #[path = "model/world.rs"]
 mod world;
 
