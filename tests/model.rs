@@ -26,6 +26,7 @@ mod model {
     pub mod judge;
     pub mod lock;
     pub mod scenario;
+    mod schedules;
     pub mod store;
     pub mod world;
 }

@@ -50,6 +50,7 @@ pub enum News {
     Undone,
     /// A holder has learned that an operator broke its holding.
     LearnedOfForce,
+    /// A holding was ended by owner name or by force.
     Freed,
     /// A guard's release was inferred from what came after it.
     Inferred,
@@ -142,7 +143,7 @@ impl World {
             }
             End::Released(released) => self.finish_release(who, released, &task, scenario),
             End::Freed(Freed::Yes(known)) => {
-                self.news = matches!(task.aim, Some(_)).then_some(News::Freed);
+                self.news = Some(News::Freed);
                 let done = task.has_landed(&known.record, scenario);
                 self.client_mut(who).knowledge.note_released(known);
                 (!done).then_some(Fault::NotDone)

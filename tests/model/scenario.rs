@@ -30,7 +30,7 @@ pub fn at(ticks: u32) -> Instant {
 }
 
 /// What there is to explore.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Scenario {
     pub roles: Vec<Role>,
     pub budget: Budget,
