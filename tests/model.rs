@@ -25,6 +25,7 @@ mod model {
     pub mod client;
     pub mod judge;
     pub mod lock;
+    mod mutants;
     pub mod scenario;
     mod schedules;
     pub mod store;

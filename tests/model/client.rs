@@ -204,8 +204,8 @@ impl Client {
         let sight = match shown.object {
             None => Sight::Absent { date: shown.date },
             Some((etag, mut record, modified)) => {
-                if scenario.has(Mutant::ReclaimUnmarked) && record.owner != scenario.role(who).owner
-                {
+                let is_own = record.nonce.0 >> 64 == u128::from(who.0);
+                if scenario.has(Mutant::ReclaimUnmarked) && !is_own {
                     record.reclaimed = None;
                 }
                 self.aim_at(&record, scenario);

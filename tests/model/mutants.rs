@@ -1,0 +1,482 @@
+//! Rules broken on purpose, one at a time, and the shortest history that shows what each is for.
+//!
+//! A checker that finds nothing may be blind; here it has to find something. With `--release` it
+//! also has to find nothing where the rule is kept.
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use super::client::{Who, WriteId};
+use super::lock::{DONE, FREE_AGAIN, FREES_ITS_OWN, NOT_DONE, ONE_HOLDER, STAYS_LOST, TOKENS_GROW};
+use super::scenario::{
+    Budget, Calls, DRIFT, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held, patience,
+};
+use super::world::{Action, Call};
+
+const A: Who = Who(0);
+const B: Who = Who(1);
+/// Far longer than anything goes on here.
+const FOR_EVER: u32 = 1_000_000;
+
+/// Checks that this way of breaking a rule breaks a promise, and in these steps.
+#[track_caller]
+fn shows(promise: &'static str, scenario: Scenario, mutant: Mutant, steps: &str) {
+    let broken = Scenario {
+        mutant: Some(mutant),
+        ..scenario.clone()
+    };
+    refutes(promise, broken, scenario, steps);
+}
+
+#[track_caller]
+fn refutes(promise: &'static str, broken: Scenario, sound: Scenario, steps: &str) {
+    let found = shortest(promise, broken).expect("the checker sees it");
+    let steps: Vec<&str> = steps.lines().map(str::trim).collect();
+    assert_eq!(found.join("\n"), steps.join("\n").trim());
+    if !cfg!(debug_assertions) {
+        assert_eq!(shortest(promise, sound), None, "and by the rule, nothing");
+    }
+}
+
+/// The shortest history in which a promise is broken. One thread, for a path that is always the same.
+fn shortest(promise: &'static str, mut scenario: Scenario) -> Option<Vec<String>> {
+    scenario.only = Some(promise);
+    let checker = scenario.checker().threads(1);
+    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
+    let path = checker.join().discovery(promise)?;
+    let actions = path.into_actions().into_iter();
+    Some(actions.map(|action| format!("{action:?}")).collect())
+}
+
+/// Two clients, of whom the first has the lock.
+fn holder_and_rival() -> Scenario {
+    let calls = Calls {
+        acquire: 1,
+        renew: 1,
+        ..Calls::default()
+    };
+    Scenario {
+        fast: vec![STORES | clock_of(B)],
+        ahead: vec![NODES],
+        already: held(),
+        ..Scenario::of(vec![Role::of("a", calls), Role::of("b", once())])
+    }
+}
+
+/// The same, with every tick around the deadline.
+fn holder_at_its_deadline() -> Scenario {
+    Scenario {
+        budget: Budget {
+            ticks: 2,
+            leases: 1,
+            ..Budget::default()
+        },
+        ..holder_and_rival()
+    }
+}
+
+/// One client that loses the answer to a request.
+fn alone(losses: u16) -> Scenario {
+    Scenario {
+        budget: Budget {
+            losses,
+            ..Budget::default()
+        },
+        ahead: vec![0],
+        ..Scenario::of(vec![Role::of("a", once())])
+    }
+}
+
+/// A holder that may crash or forget its guard, and somebody who waits.
+fn left_alone() -> Scenario {
+    let scenario = patience();
+    Scenario {
+        budget: Budget {
+            leases: scenario.budget.leases,
+            crashes: 1,
+            ..Budget::default()
+        },
+        already: held(),
+        ..scenario
+    }
+}
+
+fn once() -> Calls {
+    Calls {
+        acquire: 1,
+        ..Calls::default()
+    }
+}
+
+#[test]
+fn a_deadline_counted_from_the_reply() {
+    let scenario = Scenario {
+        already: held()[..3].to_vec(),
+        ..holder_at_its_deadline()
+    };
+    let steps = "
+        the store answers A
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        A hears the answer
+        a tick passes
+        a tick passes
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::DeadlineFromReply, steps);
+}
+
+#[test]
+fn a_deadline_of_a_later_renewal_given_to_an_earlier_one() {
+    let first = [
+        Action::Begin(A, Call::Renew),
+        Action::HearNothing(A),
+        Action::GiveUp(A),
+        Action::Land(WriteId { by: A, number: 1 }),
+    ];
+    let calls = Calls {
+        acquire: 1,
+        renew: 2,
+        ..Calls::default()
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", calls), Role::of("b", once())],
+        budget: Budget {
+            losses: 1,
+            ..holder_at_its_deadline().budget
+        },
+        already: [&held()[..], &first].concat(),
+        ..holder_and_rival()
+    };
+    let steps = "
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        A begins to Renew
+        the store answers A
+        A hears the answer
+        a tick passes
+        a tick passes
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::DeadlineOfALaterRenewal, steps);
+}
+
+#[test]
+fn a_write_without_an_answer_taken_for_one_that_did_not_happen() {
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        A hears nothing
+        A gives up
+    ";
+    shows(NOT_DONE, alone(1), Mutant::NoReadBack, steps);
+}
+
+#[test]
+fn an_unchanged_record_taken_for_not_applied() {
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        A hears nothing
+        the store answers A
+        A hears the answer
+        A gives up
+    ";
+    shows(NOT_DONE, alone(1), Mutant::UnchangedMeansNotApplied, steps);
+}
+
+#[test]
+fn a_refusal_of_a_retry_believed() {
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        A hears nothing
+        the store answers A
+        A hears the answer
+        A goes on
+        write 0 of A arrives late
+        the store answers A
+        A hears the answer
+        A gives up
+    ";
+    shows(NOT_DONE, alone(2), Mutant::RefusalOfARetryBelieved, steps);
+}
+
+#[test]
+fn a_takeover_without_a_margin() {
+    let scenario = holder_at_its_deadline();
+    let broken = Scenario {
+        margin: 0,
+        ..scenario.clone()
+    };
+    let steps = "
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+    ";
+    refutes(ONE_HOLDER, broken, scenario, steps);
+}
+
+/// Or one that is a tick too small, which is the same.
+#[test]
+fn a_takeover_with_a_margin_without_room_for_the_clocks_rates() {
+    let scenario = holder_at_its_deadline();
+    let broken = Scenario {
+        margin: MARGIN - DRIFT,
+        ..scenario.clone()
+    };
+    let steps = "
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        the store answers B
+        B hears the answer
+        a tick passes
+        B goes on
+        the store answers B
+        B hears the answer
+    ";
+    refutes(ONE_HOLDER, broken, scenario, steps);
+}
+
+#[test]
+fn a_holder_that_is_valid_one_tick_past_its_deadline() {
+    let scenario = holder_at_its_deadline();
+    let steps = "
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        a tick passes
+        a tick passes
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+    ";
+    shows(
+        ONE_HOLDER,
+        scenario,
+        Mutant::ValidOneTickPastTheDeadline,
+        steps,
+    );
+}
+
+#[test]
+fn a_renewal_learned_of_too_late_that_revives_its_guard() {
+    let scenario = holder_at_its_deadline();
+    let steps = "
+        a lease but for two ticks passes, fast: 101
+        A begins to Renew
+        the store answers A
+        a tick passes
+        a tick passes
+        A hears the answer
+    ";
+    shows(STAYS_LOST, scenario, Mutant::LateRenewalRevives, steps);
+}
+
+#[test]
+fn a_release_without_a_condition() {
+    let scenario = Scenario {
+        budget: Budget {
+            leases: 2,
+            ..Budget::default()
+        },
+        ..holder_and_rival()
+    };
+    let steps = "
+        A begins to GiveBack
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        a lease but for two ticks passes, fast: 101
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+        the store answers A
+    ";
+    shows(FREES_ITS_OWN, scenario, Mutant::ReleaseUnconditional, steps);
+}
+
+#[test]
+fn a_release_by_owner_name_retried_by_name() {
+    let holder = Calls {
+        acquire: 2,
+        detach: 1,
+        ..Calls::default()
+    };
+    let releaser = Calls {
+        release: 1,
+        ..Calls::default()
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", holder), Role::of("b", releaser)],
+        already: held(),
+        ..alone(1)
+    };
+    let steps = "
+        A begins to GiveBack
+        B begins to ReleaseByName
+        the store answers B
+        B hears the answer
+        B hears nothing
+        the store answers B
+        the store answers A
+        A hears the answer
+        A begins to Acquire
+        the store answers A
+        B hears the answer
+        B goes on
+        the store answers B
+        B hears the answer
+        the store answers B
+    ";
+    shows(FREES_ITS_OWN, scenario, Mutant::ReleaseRetriedByName, steps);
+}
+
+#[test]
+fn a_release_that_deletes_the_object_so_that_tokens_begin_anew() {
+    let scenario = holder_and_rival();
+    let steps = "
+        A begins to GiveBack
+        the store answers A
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+    ";
+    shows(TOKENS_GROW, scenario, Mutant::DeleteOnRelease, steps);
+}
+
+#[test]
+fn bodies_that_are_identical() {
+    let scenario = holder_at_its_deadline();
+    let steps = "
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 101
+        A begins to Renew
+        the store answers B
+        the store answers A
+        A hears the answer
+        B hears the answer
+        a tick passes
+        a tick passes
+        B goes on
+        the store answers B
+        B hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::IdenticalBodies, steps);
+}
+
+/// To reclaim from an owner at work is to break an assumption, and exclusion with it. But the
+/// owner is not to be told that it has given back what was taken from it.
+#[test]
+fn a_reclaim_that_leaves_no_mark() {
+    let namesake = Role {
+        reclaims: true,
+        ..Role::of("a", once())
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", once()), namesake],
+        already: held(),
+        ..alone(1)
+    };
+    let steps = "
+        A begins to GiveBack
+        A hears nothing
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(DONE, scenario, Mutant::ReclaimUnmarked, steps);
+}
+
+#[test]
+fn an_acquire_given_up_and_not_undone() {
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        A hears nothing
+        A gives up
+    ";
+    shows(NOT_DONE, alone(1), Mutant::NoUndo, steps);
+}
+
+#[test]
+fn a_waiter_that_forgets_when_it_first_saw_a_version() {
+    let steps = "
+        A crashes and starts again
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+    ";
+    shows(FREE_AGAIN, left_alone(), Mutant::FirstSightForgotten, steps);
+}
+
+#[test]
+fn a_waiter_that_never_takes_over() {
+    let broken = Scenario {
+        margin: FOR_EVER,
+        ..left_alone()
+    };
+    let steps = "
+        A crashes and starts again
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+        a lease but for two ticks passes, fast: 0
+        B goes on
+        the store answers B
+        B hears the answer
+    ";
+    refutes(FREE_AGAIN, broken, left_alone(), steps);
+}
