@@ -134,9 +134,10 @@ pub enum Answer {
 pub enum Refusal {
     /// The condition does not hold (412, or 404 for a key that is gone).
     Condition,
-    /// Others write at this moment (409 `ConditionalRequestConflict`): ask again.
+    /// Another write is under way (409 `ConditionalRequestConflict`), which may be a copy of this
+    /// one: ask again.
     Conflict,
-    /// The store is too busy for it (429, `SlowDown` below 500): ask again later.
+    /// Asked too often (429, `SlowDown` below 500), maybe by a copy of this one: ask again later.
     Busy,
     /// Something that asking again does not mend.
     Denied,

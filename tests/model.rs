@@ -140,8 +140,7 @@ fn two_clients_never_hold_the_lock_at_once_whatever_request_is_lost() {
     holds(scenario, either(140_904, 15_955_382));
 }
 
-/// Every way for a write to come to nothing or to come twice, and a client that bets on its own
-/// last release.
+/// A client that bets on its own last release.
 #[test]
 fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
     let scenario = Scenario {
@@ -155,6 +154,29 @@ fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
         ..Scenario::of(vec![acquires("a", 2), acquires("b", 1)])
     };
     holds(scenario, either(52_760, 2_800_552));
+}
+
+/// Every way for a write to come to nothing or to come twice: the store says no to a second copy,
+/// and has carried out the first.
+#[test]
+fn a_refusal_of_a_write_that_came_twice_misleads_nobody() {
+    let holder = Calls {
+        acquire: 1,
+        renew: 1,
+        ..NO
+    };
+    let scenario = Scenario {
+        budget: Budget {
+            losses: either(0, 1),
+            repeats: 1,
+            refusals: either(1, 2),
+            ..FINE
+        },
+        ahead: vec![0],
+        possible: either(vec![EVERYBODY], vec![EVERYBODY, RESOLVED, UNDONE]),
+        ..Scenario::of(vec![Role::of("a", holder), acquires("b", 1)])
+    };
+    holds(scenario, either(0, 0));
 }
 
 /// One has it from the first, and may crash; the others take it over, from each other too.

@@ -234,8 +234,7 @@ impl Acquire {
                 return Step::Done(Acquired::Won { holding, from });
             }
             Progress::Overtaken(sight) => return self.decide(sight, turn, known),
-            Progress::NotApplied(Why::Contended) if self.takes < MAX_TAKES => return Step::Read,
-            Progress::NotApplied(why) => return self.rest(why),
+            Progress::NotApplied => return self.rest(Why::Trouble),
             Progress::Refused => return Step::Done(Acquired::Failed),
             Progress::Defied => return Step::Done(Acquired::Defied),
             Progress::Unresolved => {
@@ -244,7 +243,15 @@ impl Acquire {
             }
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
-            Progress::Pause(why) => Step::Pause(why),
+            // At once: a lock that is free must not be reported as held, or not be had.
+            Progress::Pause(Why::Contended) if self.takes < MAX_TAKES => {
+                self.takes += 1;
+                Step::Write(cas.write().clone())
+            }
+            Progress::Pause(why) => {
+                self.takes = 0;
+                Step::Pause(why)
+            }
         };
         self.phase = Phase::Taking(cas);
         step
@@ -300,10 +307,9 @@ impl Acquire {
             Progress::Read => Step::Read,
             Progress::Send(write) => Step::Write(write),
             Progress::Pause(why) => Step::Pause(why),
-            Progress::NotApplied(_)
-            | Progress::Refused
-            | Progress::Defied
-            | Progress::Unresolved => return Step::Done(Acquired::MayRemain),
+            Progress::NotApplied | Progress::Refused | Progress::Defied | Progress::Unresolved => {
+                return Step::Done(Acquired::MayRemain);
+            }
         };
         self.phase = Phase::Freeing { taking, freeing };
         step

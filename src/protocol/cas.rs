@@ -6,9 +6,11 @@
 //! * A read that shows the whole body: it was applied.
 //! * A read that shows the condition still standing: it may yet land. Not resolved.
 //! * A read that shows anything else: ETags never come back, so it never lands.
-//! * A refusal counts as an outcome only while no earlier attempt is unresolved. A refused
-//!   condition is read in any case, because a proxy may have repeated the request, and the record
-//!   that refused the second copy may be the first.
+//! * A refusal speaks for one copy of the write, and a proxy may have sent two. That the store is
+//!   at work on the key (409), or has been asked too often (429), may be what it says to the second
+//!   because of the first: not resolved. A refused condition is read, for the record that refused
+//!   the second copy may be the first. A refusal for any other reason ends it, unless an earlier
+//!   attempt is unresolved.
 
 use crate::clock::Instant;
 use crate::protocol::{Answer, Condition, ETag, Event, Refusal, Sight, Trouble, Why, Write};
@@ -19,17 +21,19 @@ pub struct Cas {
     write: Write,
     first_send: Instant,
     certainty: Certainty,
+    /// Why to keep away before it is sent again.
+    why: Why,
     /// The last read failed, so the next step is another.
     reading: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Certainty {
-    /// Every attempt so far had a certain end.
+    /// No attempt was made, or none that can have been applied.
     Clear,
     /// The only attempt was refused for its condition, and not yet read back.
     Doubted,
-    /// An attempt has had no answer.
+    /// An attempt has had no answer, or one that may be about a second copy of it.
     Unresolved,
 }
 
@@ -43,7 +47,7 @@ pub enum Progress {
     /// It will never be applied: this stands instead.
     Overtaken(Sight),
     /// Not applied, for a reason that may pass. Another write may succeed.
-    NotApplied(Why),
+    NotApplied,
     /// Not applied, and trying again does not help.
     Refused,
     /// Not applied: the store refuses a condition that holds.
@@ -59,6 +63,7 @@ impl Cas {
             write,
             first_send: now,
             certainty: Certainty::Clear,
+            why: Why::Trouble,
             reading: false,
         }
     }
@@ -71,7 +76,7 @@ impl Cas {
         self.first_send
     }
 
-    /// Whether an attempt has had no answer.
+    /// Whether an attempt has had no answer that settles it.
     pub fn is_unresolved(&self) -> bool {
         self.certainty == Certainty::Unresolved
     }
@@ -98,15 +103,13 @@ impl Cas {
     fn answered(&mut self, answer: Answer) -> Progress {
         match (answer, self.certainty) {
             (Answer::Applied(etag), _) => Progress::Applied(etag),
-            (Answer::Unknown, _) => {
-                self.certainty = Certainty::Unresolved;
-                Progress::Read
-            }
+            (Answer::Unknown | Answer::Refused(Refusal::Busy), _) => self.doubt(Why::Trouble),
+            (Answer::Refused(Refusal::Conflict), _) => self.doubt(Why::Contended),
             (Answer::NotSent(Trouble::Passing), Certainty::Unresolved) => {
                 Progress::Pause(Why::Trouble)
             }
             (Answer::NotSent(Trouble::Lasting), Certainty::Unresolved) => Progress::Unresolved,
-            (Answer::NotSent(Trouble::Passing), _) => Progress::NotApplied(Why::Trouble),
+            (Answer::NotSent(Trouble::Passing), _) => Progress::NotApplied,
             (Answer::NotSent(Trouble::Lasting), _) => Progress::Refused,
             // Whatever this attempt was told, an earlier one may still land.
             (Answer::Refused(_), Certainty::Unresolved) => Progress::Read,
@@ -114,10 +117,14 @@ impl Cas {
                 self.certainty = Certainty::Doubted;
                 Progress::Read
             }
-            (Answer::Refused(Refusal::Conflict), _) => Progress::NotApplied(Why::Contended),
-            (Answer::Refused(Refusal::Busy), _) => Progress::NotApplied(Why::Trouble),
             (Answer::Refused(Refusal::Denied), _) => Progress::Refused,
         }
+    }
+
+    fn doubt(&mut self, why: Why) -> Progress {
+        self.certainty = Certainty::Unresolved;
+        self.why = why;
+        Progress::Read
     }
 
     fn read(&mut self, sight: Sight) -> Progress {
@@ -134,7 +141,7 @@ impl Cas {
         };
         match (stands, self.certainty) {
             (false, _) => Progress::Overtaken(sight),
-            (true, Certainty::Unresolved) => Progress::Pause(Why::Trouble),
+            (true, Certainty::Unresolved) => Progress::Pause(self.why),
             // ETags never come back, so it held when it was refused.
             (true, _) => Progress::Defied,
         }
@@ -142,7 +149,7 @@ impl Cas {
 
     fn give_up(&self) -> Progress {
         match self.certainty {
-            Certainty::Clear => Progress::NotApplied(Why::Trouble),
+            Certainty::Clear => Progress::NotApplied,
             Certainty::Doubted | Certainty::Unresolved => Progress::Unresolved,
         }
     }

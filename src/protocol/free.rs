@@ -66,7 +66,7 @@ impl Operation for Free {
                     false => self.decide(sight, turn),
                 };
             }
-            Progress::NotApplied(why) => return Step::Pause(why),
+            Progress::NotApplied => return Step::Pause(Why::Trouble),
             Progress::Refused => return Step::Done(Freed::Failed),
             Progress::Defied => return Step::Done(Freed::Defied),
             Progress::Unresolved => return Step::Done(Freed::Unknown),

@@ -235,9 +235,9 @@ impl Operation for Renew {
                     Learned::Unchanged => Step::Pause(Why::Contended),
                 };
             }
-            Progress::NotApplied(why) => {
+            Progress::NotApplied => {
                 holding.end(&cas);
-                return Step::Pause(why);
+                return Step::Pause(Why::Trouble);
             }
             Progress::Refused => {
                 holding.end(&cas);
@@ -352,7 +352,7 @@ impl Release {
                 return Step::Done(Released::Yes(Some(Known { etag, record })));
             }
             Progress::Overtaken(sight) => return self.overtaken(sight, &cas, turn, holding),
-            Progress::NotApplied(why) => return Step::Pause(why),
+            Progress::NotApplied => return Step::Pause(Why::Trouble),
             Progress::Refused => return Step::Done(Released::Failed),
             Progress::Defied => return Step::Done(Released::Defied),
             Progress::Unresolved => return Step::Done(Released::Unknown),

@@ -316,18 +316,30 @@ mod one_write {
     }
 
     #[test]
-    fn other_refusals_of_the_only_attempt_are_believed() {
-        let conflict = answered(&mut cas(), Answer::Refused(Refusal::Conflict));
-        assert!(matches!(conflict, Progress::NotApplied(Why::Contended)));
-        let busy = answered(&mut cas(), Answer::Refused(Refusal::Busy));
-        assert!(matches!(busy, Progress::NotApplied(Why::Trouble)));
+    fn a_conflict_or_a_busy_store_resolves_nothing_because_a_proxy_may_have_repeated_the_request() {
+        let refusals = [
+            (Refusal::Conflict, Why::Contended),
+            (Refusal::Busy, Why::Trouble),
+        ];
+        for (refusal, why) in refusals {
+            let mut cas = cas();
+            let refused = answered(&mut cas, Answer::Refused(refusal));
+            assert!(matches!(refused, Progress::Read), "{refusal:?}");
+            assert!(cas.is_unresolved());
+            let standing = present("old", &record("other", 1, 1));
+            assert!(matches!(cas.on(read(standing)), Progress::Pause(w) if w == why));
+        }
+    }
+
+    #[test]
+    fn any_other_refusal_of_the_only_attempt_is_believed() {
         let denied = answered(&mut cas(), Answer::Refused(Refusal::Denied));
         assert!(matches!(denied, Progress::Refused));
     }
 
     #[test]
     fn a_write_given_up_is_unresolved_unless_every_attempt_had_a_certain_end() {
-        assert!(matches!(cas().on(Event::GiveUp), Progress::NotApplied(_)));
+        assert!(matches!(cas().on(Event::GiveUp), Progress::NotApplied));
         for answer in [Answer::Unknown, Answer::Refused(Refusal::Condition)] {
             let mut cas = cas();
             answered(&mut cas, answer);

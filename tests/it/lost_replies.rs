@@ -20,12 +20,15 @@ fn impatient(server: &Server) -> S3Lock {
 }
 
 /// Faults after which the write has happened, though its reply does not say so.
-fn applied_unseen() -> [Fault; 4] {
+fn applied_unseen() -> [Fault; 6] {
     [
         Fault::DropAfter,
         Fault::answer_after(500, "InternalError"),
         Fault::answer_after(503, "SlowDown"),
         Fault::StripEtag,
+        // A proxy has sent it twice, and the second copy came too soon after the first.
+        Fault::answer_after(409, "ConditionalRequestConflict"),
+        Fault::answer_after(429, "SlowDown"),
     ]
 }
 

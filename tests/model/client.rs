@@ -394,7 +394,8 @@ impl Task {
             return event;
         };
         let begins_anew = match (mutant, &event) {
-            (Mutant::NoReadBack, Event::Wrote(Answer::Unknown)) => {
+            (Mutant::NoReadBack, Event::Wrote(Answer::Unknown))
+            | (Mutant::ConflictBelieved, Event::Wrote(Answer::Refused(Refusal::Conflict))) => {
                 return Event::Wrote(Answer::NotSent(Trouble::Passing));
             }
             (Mutant::NoReadBack, Event::Wrote(Answer::Refused(_))) => {

@@ -211,6 +211,28 @@ fn a_refusal_of_a_retry_believed() {
 }
 
 #[test]
+fn a_conflict_that_a_second_copy_met_believed() {
+    let scenario = Scenario {
+        budget: Budget {
+            repeats: 1,
+            refusals: 1,
+            ..Budget::default()
+        },
+        ..alone(0)
+    };
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        the store does as A asks, and a proxy asks once more
+        the store refuses A: Conflict
+        A hears the answer
+        A gives up
+    ";
+    shows(NOT_DONE, scenario, Mutant::ConflictBelieved, steps);
+}
+
+#[test]
 fn a_takeover_without_a_margin() {
     let scenario = holder_at_its_deadline();
     let broken = Scenario {

@@ -116,6 +116,8 @@ pub enum Mutant {
     UnchangedMeansNotApplied,
     /// So is a refusal of the second attempt.
     RefusalOfARetryBelieved,
+    /// So is a conflict, although that may have been about a second copy.
+    ConflictBelieved,
     /// A holder believes itself one tick longer.
     ValidOneTickPastTheDeadline,
     /// A renewal learned of after the deadline makes the guard valid again.

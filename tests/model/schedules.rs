@@ -350,6 +350,11 @@ static PLAYED: LazyLock<Result<Tally, String>> = LazyLock::new(|| {
     Ok(tally.into_inner())
 });
 
+fn played() -> &'static Tally {
+    let played = PLAYED.as_ref();
+    played.unwrap_or_else(|_| panic!("see every_promise_is_kept_on_every_schedule"))
+}
+
 #[test]
 fn every_promise_is_kept_on_every_schedule() {
     match &*PLAYED {
@@ -363,7 +368,7 @@ mod schedules_show {
     use super::*;
 
     fn at_least(least: u32, count: impl Fn(&Tally) -> u32) {
-        let tally = PLAYED.as_ref().expect("every promise is kept");
+        let tally = played();
         let least = u64::from(least) * u64::from(tally.schedules) / u64::from(DEFAULT_SCHEDULES);
         assert!(u64::from(count(tally)) >= least, "{tally:?}");
     }
@@ -432,7 +437,7 @@ mod schedules_notice {
 
     fn notice(change: impl Fn(&mut Scenario) + 'static) {
         // Else what is noticed may be something else.
-        PLAYED.as_ref().expect("every promise is kept without it");
+        played();
         assert!(sabotage(change, 0).is_err(), "nobody noticed");
     }
 
@@ -458,6 +463,11 @@ mod schedules_notice {
     #[test]
     fn a_refusal_of_the_second_attempt_taken_for_no() {
         notice_mutant(Mutant::RefusalOfARetryBelieved);
+    }
+
+    #[test]
+    fn a_conflict_that_a_second_copy_met_taken_for_no() {
+        notice_mutant(Mutant::ConflictBelieved);
     }
 
     #[test]

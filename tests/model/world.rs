@@ -188,8 +188,11 @@ impl World {
                 if self.left.repeats > 0 && self.store.allows(message, scenario) {
                     actions.push(Action::ServeTwice(who));
                 }
-                if self.left.refusals > 0 && may_be_unsent {
+                if self.left.refusals > 0 {
+                    // To the first copy, or to a second that comes too soon after it.
                     actions.push(Action::Refuse(who, Refusal::Conflict));
+                }
+                if self.left.refusals > 0 && may_be_unsent {
                     actions.push(Action::Refuse(who, Refusal::Denied));
                 }
             }

@@ -239,6 +239,8 @@ impl Far<'_> {
             Fate::Truncated => return Ok(Ending::Closed(part(&reply, &mut dice))),
             Fate::InternalErrorAfter => reply = error(500, "InternalError"),
             Fate::SlowDownAfter => reply = error(503, "SlowDown"),
+            Fate::TooManyRequestsAfter => reply = error(429, "TooManyRequests"),
+            Fate::ConflictAfter => reply = error(409, "ConditionalRequestConflict"),
             Fate::ErrorInSuccessAfter => reply = error_in_success(request),
             Fate::HugeErrorAfter => reply = huge(),
             Fate::NoEtag => reply.remove("etag"),

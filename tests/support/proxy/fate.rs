@@ -7,8 +7,8 @@ use crate::support::dice::Dice;
 /// What a proxy does to a request.
 ///
 /// Two rules keep it an honest network, whose lies a lock can be asked to survive. What it refuses
-/// for certain (403, 409, 429, 301) it has not passed on: a store that says no to what it did
-/// would mislead anybody. And nothing is sent twice.
+/// for certain (403, 301) it has not passed on: a store that says no to what it did would mislead
+/// anybody. And nothing is sent twice; but what may be said of a second copy is said (409, 429).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
     // Not passed on: it never happens.
@@ -50,6 +50,10 @@ pub enum Fate {
     InternalErrorAfter,
     /// 503 `SlowDown`.
     SlowDownAfter,
+    /// 429.
+    TooManyRequestsAfter,
+    /// 409 `ConditionalRequestConflict`; for writes alone.
+    ConflictAfter,
     /// 200, with an error in the body.
     ErrorInSuccessAfter,
     /// 500, with a body of 10 MB.
@@ -74,7 +78,7 @@ pub enum Fate {
 
 /// Every fate, and how often it comes compared with the others. What costs its sender the whole time
 /// that it gives to a request is rare, or nothing else would ever happen.
-pub const FATES: [(Fate, u64); 27] = [
+pub const FATES: [(Fate, u64); 29] = [
     (Fate::DroppedBefore, 40),
     (Fate::ResetBefore, 40),
     (Fate::InternalError, 40),
@@ -93,6 +97,8 @@ pub const FATES: [(Fate, u64); 27] = [
     (Fate::Truncated, 40),
     (Fate::InternalErrorAfter, 40),
     (Fate::SlowDownAfter, 40),
+    (Fate::TooManyRequestsAfter, 20),
+    (Fate::ConflictAfter, 40),
     (Fate::ErrorInSuccessAfter, 40),
     (Fate::HugeErrorAfter, 2),
     (Fate::NoEtag, 40),
@@ -161,7 +167,7 @@ impl Fates {
 
     fn is_possible(&self, fate: Fate, passenger: Passenger<'_>) -> bool {
         match fate {
-            Fate::Conflict => passenger.method == "PUT",
+            Fate::Conflict | Fate::ConflictAfter => passenger.method == "PUT",
             Fate::DateBehind => self.dates != Dates::Edge,
             Fate::DateAhead => self.dates == Dates::Any,
             _ => true,
