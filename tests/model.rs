@@ -62,7 +62,7 @@ const FINE: Budget = Budget {
     leases: 0,
     losses: 0,
     repeats: 0,
-    refusals: 0,
+    failures: 0,
     crashes: 0,
 };
 
@@ -156,10 +156,10 @@ fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
     holds(scenario, either(52_760, 2_800_552));
 }
 
-/// Every way for a write to come to nothing or to come twice: the store says no to a second copy,
-/// and has carried out the first.
+/// Every way for a request to come to nothing, and for a write to come twice: what the store says
+/// of one copy need not be so of the other.
 #[test]
-fn a_refusal_of_a_write_that_came_twice_misleads_nobody() {
+fn a_write_that_comes_to_nothing_or_twice_misleads_nobody() {
     let holder = Calls {
         acquire: 1,
         renew: 1,
@@ -169,7 +169,7 @@ fn a_refusal_of_a_write_that_came_twice_misleads_nobody() {
         budget: Budget {
             losses: either(0, 1),
             repeats: 1,
-            refusals: either(1, 2),
+            failures: either(1, 2),
             ..FINE
         },
         ahead: vec![0],

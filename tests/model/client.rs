@@ -85,6 +85,8 @@ pub enum At {
     },
     Writing {
         message: Message,
+        /// Whether a proxy has already sent it once, and now sends it again.
+        repeated: bool,
         reply: Option<Answer>,
     },
     /// The lock to be free: it looks again when some time has passed.
@@ -336,6 +338,7 @@ impl Client {
         };
         task.at = At::Writing {
             message,
+            repeated: false,
             reply: None,
         };
     }

@@ -211,11 +211,10 @@ fn a_refusal_of_a_retry_believed() {
 }
 
 #[test]
-fn a_conflict_that_a_second_copy_met_believed() {
+fn a_conflict_taken_for_not_applied() {
     let scenario = Scenario {
         budget: Budget {
-            repeats: 1,
-            refusals: 1,
+            failures: 1,
             ..Budget::default()
         },
         ..alone(0)
@@ -224,7 +223,6 @@ fn a_conflict_that_a_second_copy_met_believed() {
         A begins to Acquire
         the store answers A
         A hears the answer
-        the store does as A asks, and a proxy asks once more
         the store refuses A: Conflict
         A hears the answer
         A gives up

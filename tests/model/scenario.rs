@@ -98,8 +98,8 @@ pub struct Budget {
     pub losses: u16,
     /// Writes that a proxy sends twice.
     pub repeats: u16,
-    /// Writes that the store refuses without having looked at them.
-    pub refusals: u16,
+    /// Requests that come to nothing: refused without a look, or not sent for want of a connection.
+    pub failures: u16,
     pub crashes: u16,
 }
 
@@ -116,7 +116,7 @@ pub enum Mutant {
     UnchangedMeansNotApplied,
     /// So is a refusal of the second attempt.
     RefusalOfARetryBelieved,
-    /// So is a conflict, although that may have been about a second copy.
+    /// So is a conflict, although it may be one with a copy of the same write.
     ConflictBelieved,
     /// A holder believes itself one tick longer.
     ValidOneTickPastTheDeadline,
@@ -224,7 +224,7 @@ pub fn patience() -> Scenario {
             leases: 5,
             losses: 1,
             repeats: 1,
-            refusals: 0,
+            failures: 0,
             crashes: 1,
         },
         must_end: true,

@@ -129,7 +129,7 @@ fn with_plenty(roles: Vec<Role>, fast: Vec<u8>, margin: u32) -> Scenario {
             leases: PLENTY,
             losses: PLENTY,
             repeats: PLENTY,
-            refusals: PLENTY,
+            failures: PLENTY,
             crashes: PLENTY,
         },
         fast,
@@ -165,7 +165,7 @@ impl Weather {
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
             Action::HearNothing(_) => 5.0 * self.losses,
-            Action::Refuse(..) => self.losses,
+            Action::Refuse(..) | Action::Fail(..) => 0.5 * self.losses,
             Action::Land(_) => 5.0 * self.late,
             Action::GiveUp(_) => 2.0 * self.impatience,
             Action::Crash(_) => 0.3 * self.crashes,
@@ -254,6 +254,7 @@ fn code(action: Action) -> u64 {
         Action::Tick => (9, Who(0), 0),
         Action::Lease(fast) => (10, Who(0), u32::from(fast)),
         Action::Begin(who, call) => (11, who, call as u32),
+        Action::Fail(who, trouble) => (12, who, trouble as u32),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }
@@ -466,7 +467,7 @@ mod schedules_notice {
     }
 
     #[test]
-    fn a_conflict_that_a_second_copy_met_taken_for_no() {
+    fn a_conflict_with_a_copy_of_the_same_write_taken_for_no() {
         notice_mutant(Mutant::ConflictBelieved);
     }
 

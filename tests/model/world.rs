@@ -32,6 +32,8 @@ pub enum Action {
     /// The store carries out a write; then the same write comes once more, from a proxy.
     ServeTwice(Who),
     Refuse(Who, Refusal),
+    /// A request is not sent: there is no connection.
+    Fail(Who, Trouble),
     /// The answer arrives.
     Hear(Who),
     /// No answer arrives in time.
@@ -181,20 +183,12 @@ impl World {
             }
             At::Writing {
                 message,
+                repeated,
                 reply: None,
             } => {
-                actions.push(Action::Serve(who));
-                may_be_unsent = task.landed != Some(message.id);
-                if self.left.repeats > 0 && self.store.allows(message, scenario) {
-                    actions.push(Action::ServeTwice(who));
-                }
-                if self.left.refusals > 0 {
-                    // To the first copy, or to a second that comes too soon after it.
-                    actions.push(Action::Refuse(who, Refusal::Conflict));
-                }
-                if self.left.refusals > 0 && may_be_unsent {
-                    actions.push(Action::Refuse(who, Refusal::Denied));
-                }
+                may_be_unsent = !repeated;
+                let takes_effect = self.store.allows(message, scenario);
+                self.answers_to_write(who, takes_effect, may_be_unsent, actions);
             }
             At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
             // To look again at the same moment would show the same.
@@ -209,11 +203,34 @@ impl World {
         if !waits && self.left.losses > 0 {
             actions.push(Action::HearNothing(who));
         }
+        if may_be_unsent && self.left.failures > 0 {
+            actions.push(Action::Fail(who, Trouble::Passing));
+            actions.push(Action::Fail(who, Trouble::Lasting));
+        }
         if (waits || may_be_unsent) && !scenario.must_end {
             actions.push(Action::GiveUp(who));
         }
         if self.may_crash(who, scenario) {
             actions.push(Action::Crash(who));
+        }
+    }
+
+    fn answers_to_write(
+        &self,
+        who: Who,
+        takes_effect: bool,
+        may_be_unsent: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Serve(who));
+        if takes_effect && self.left.repeats > 0 {
+            actions.push(Action::ServeTwice(who));
+        }
+        if self.left.failures > 0 {
+            actions.push(Action::Refuse(who, Refusal::Conflict));
+        }
+        if may_be_unsent && self.left.failures > 0 {
+            actions.push(Action::Refuse(who, Refusal::Denied));
         }
     }
 
@@ -224,10 +241,8 @@ impl World {
             Action::Begin(who, call) => self.begin(who, call, scenario),
             Action::Serve(who) => self.serve(who, scenario),
             Action::ServeTwice(who) => self.serve_twice(who, scenario),
-            Action::Refuse(who, refusal) => {
-                self.left.refusals -= 1;
-                self.answer(who, Answer::Refused(refusal));
-            }
+            Action::Refuse(who, refusal) => self.refuse(who, refusal),
+            Action::Fail(who, trouble) => self.fail(who, trouble, scenario),
             Action::Hear(who) => self.hear(who, scenario),
             Action::HearNothing(who) => self.hear_nothing(who, scenario),
             Action::Land(id) => {
@@ -331,6 +346,7 @@ impl World {
         if let Some(At::Writing {
             message,
             reply: None,
+            ..
         }) = task.map(|task| task.at)
         {
             self.send_on(message);
@@ -378,6 +394,32 @@ impl World {
             unreachable!("it writes");
         };
         self.carry_out(&message, scenario);
+        let task = self.client_mut(who).task.as_mut().expect("it asks");
+        task.at = At::Writing {
+            message,
+            repeated: true,
+            reply: None,
+        };
+    }
+
+    fn refuse(&mut self, who: Who, refusal: Refusal) {
+        self.left.failures -= 1;
+        let at = &self.client(who).task.as_ref().expect("it asks").at;
+        if let (At::Writing { message, .. }, Refusal::Conflict) = (at.clone(), refusal) {
+            // What it is in conflict with may be a copy of itself.
+            self.send_on(message);
+        }
+        self.answer(who, Answer::Refused(refusal));
+    }
+
+    fn fail(&mut self, who: Who, trouble: Trouble, scenario: &Scenario) {
+        self.left.failures -= 1;
+        let at = &self.client(who).task.as_ref().expect("it asks").at;
+        let event = match at {
+            At::Writing { .. } => Event::Wrote(Answer::NotSent(trouble)),
+            _ => Event::Read(Err(trouble)),
+        };
+        self.feed(who, event, scenario);
     }
 
     fn answer(&mut self, who: Who, answer: Answer) {
@@ -427,7 +469,7 @@ impl World {
         self.left.losses -= 1;
         let task = self.client_mut(who).task.as_mut().expect("it asks");
         let event = match task.at.clone() {
-            At::Writing { message, reply } => {
+            At::Writing { message, reply, .. } => {
                 task.unresolved = true;
                 if reply.is_none() {
                     self.send_on(message);
@@ -452,6 +494,7 @@ impl fmt::Debug for Action {
                 )
             }
             Action::Refuse(who, refusal) => write!(f, "the store refuses {who:?}: {refusal:?}"),
+            Action::Fail(who, trouble) => write!(f, "{who:?} has no connection: {trouble:?}"),
             Action::Hear(who) => write!(f, "{who:?} hears the answer"),
             Action::HearNothing(who) => write!(f, "{who:?} hears nothing"),
             Action::Land(id) => write!(f, "write {} of {:?} arrives late", id.number, id.by),
