@@ -5,12 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use s3_lock::internals::protocol::{
     Acquire, Acquired, Answer, Claim, Condition, ETag, Event, Free, Freed, Holding, Knowledge,
-    Known, Look, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
+    Known, Look, Loss, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
     StoreSeconds, Trouble, Turn, Write,
 };
 use s3_lock::internals::record::{Nonce, Record};
 
-use super::scenario::{Calls, LEASE, Mutant, Scenario, TICK, at};
+use super::scenario::{Calls, Mutant, Scenario, TICK, at};
 
 /// A client's place in the scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,8 +61,10 @@ pub struct Task {
     pub condition: Option<Condition>,
     /// The last of its writes that the store has carried out.
     pub landed: Option<WriteId>,
-    /// The token of the holding that it is to end.
+    /// The token of the holding that it is about.
     pub aim: Option<u64>,
+    /// How often it went on; counted only where it must end.
+    pub turns: u8,
 }
 
 /// The crate's own operations.
@@ -107,17 +109,20 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
     Take,
-    Renew,
-    /// To end the holding with this token, which is the writer's own.
+    /// To renew the holding with this token, which is the writer's own.
+    Renew(u64),
+    /// To end it.
     GiveBack(u64),
-    /// To end somebody's, on the owner's behalf or an operator's.
-    End(u64),
+    /// To end what an acquire that was given up may have taken, or may yet take.
+    Undo(u64),
+    /// To end somebody's, on the owner's behalf or an operator's; if it has seen any.
+    End(Option<u64>),
 }
 
 /// The store's reply to a read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shown {
-    pub date: Option<StoreSeconds>,
+    pub date: StoreSeconds,
     pub object: Option<(ETag, Record, StoreSeconds)>,
 }
 
@@ -186,6 +191,21 @@ impl Client {
         self.holding.as_ref().map(|h| h.record().fencing_token)
     }
 
+    /// Takes in that it has ended a holding without its guard, which may be its own.
+    pub fn note_freed(&mut self, freed: Known) {
+        let record = &freed.record;
+        let loss = match record.broken == Some(record.fencing_token) {
+            true => Loss::Broken,
+            false => Loss::Vanished,
+        };
+        if let Some(holding) = &mut self.holding {
+            if holding.record().fencing_token == record.fencing_token {
+                holding.lose(loss);
+            }
+        }
+        self.knowledge.note_released(freed);
+    }
+
     /// The answer that has arrived.
     pub fn take_reply(&self) -> Reply {
         match self.task.as_ref().map(|task| task.at.clone()) {
@@ -204,7 +224,9 @@ impl Client {
     /// Takes in what a read showed.
     pub fn see(&mut self, who: Who, sent: u32, shown: Shown, scenario: &Scenario) -> Sight {
         let sight = match shown.object {
-            None => Sight::Absent { date: shown.date },
+            None => Sight::Absent {
+                date: Some(shown.date),
+            },
             Some((etag, mut record, modified)) => {
                 let is_own = record.nonce.0 >> 64 == u128::from(who.0);
                 if scenario.has(Mutant::ReclaimUnmarked) && !is_own {
@@ -213,8 +235,8 @@ impl Client {
                 self.aim_at(&record, scenario);
                 Sight::Present(Seen {
                     etag,
-                    date: shown.date,
-                    modified: shown.date.map(|_| modified),
+                    date: Some(shown.date),
+                    modified: Some(modified),
                     sent: at(sent),
                     arrived: at(self.clock),
                     live_here: self.token() == Some(record.fencing_token),
@@ -259,6 +281,7 @@ impl Client {
             condition: None,
             landed: None,
             aim,
+            turns: 0,
         });
         self.feed(who, Event::Resume, scenario)
     }
@@ -266,6 +289,7 @@ impl Client {
     /// Lets the call go on until it needs something of the store or of time, or has ended.
     pub fn feed(&mut self, who: Who, event: Event, scenario: &Scenario) -> Option<End> {
         let mut task = self.task.take()?;
+        task.turns += u8::from(scenario.must_end);
         let event = task.misread(event, who, scenario);
         task.gave_up |= event == Event::GiveUp;
         let id = WriteId {
@@ -383,11 +407,14 @@ impl Client {
 
 impl Task {
     fn intent(&self, record: &Record) -> Intent {
-        match (&self.call, self.aim) {
-            (Running::Free(_), Some(token)) => Intent::End(token),
-            (Running::Renew(_), _) => Intent::Renew,
-            (Running::Acquire(_), _) if record.is_held() => Intent::Take,
-            _ => Intent::GiveBack(record.fencing_token),
+        let own = || self.aim.expect("a guard knows its own");
+        match &self.call {
+            Running::Acquire(_) if record.is_held() => Intent::Take,
+            Running::Acquire(_) => Intent::Undo(record.fencing_token),
+            Running::Renew(_) => Intent::Renew(own()),
+            Running::Release(_) => Intent::GiveBack(own()),
+            Running::Free(_) => Intent::End(self.aim),
+            Running::Verify(_) | Running::Status(_) => unreachable!("it only looks"),
         }
     }
 
@@ -446,7 +473,7 @@ impl Running {
         let role = scenario.role(who);
         Running::Acquire(Acquire::new(Claim {
             owner: role.owner.to_owned(),
-            lease: TICK * LEASE,
+            lease: TICK * role.lease,
             host: String::new(),
             pid: 0,
             purpose: None,

@@ -17,6 +17,8 @@ pub struct History {
     /// Holdings that were ended by force or by owner name: for what their holders do until they
     /// know, whoever did that has to answer.
     pub excused: Vec<u64>,
+    /// Those of them that were given back, on their owner's behalf.
+    pub given_back: Vec<u64>,
     pub fault: Option<Fault>,
 }
 
@@ -35,6 +37,8 @@ pub enum Fault {
     FalselyAccused,
     /// A holding that was lost, and then was not.
     Revived,
+    /// A holding said to be lost to something that has not happened.
+    LostInError,
 }
 
 /// What must be possible.
@@ -56,6 +60,24 @@ pub enum News {
     Inferred,
 }
 
+impl History {
+    fn excuse(&mut self, aim: Option<u64>, given_back: bool) {
+        let Some(token) = aim else {
+            return;
+        };
+        add(&mut self.excused, token);
+        if given_back {
+            add(&mut self.given_back, token);
+        }
+    }
+}
+
+fn add(tokens: &mut Vec<u64>, token: u64) {
+    if let Err(place) = tokens.binary_search(&token) {
+        tokens.insert(place, token);
+    }
+}
+
 impl World {
     /// Compares a write that is about to be carried out with what was promised.
     pub fn judge(&mut self, message: &Message, scenario: &Scenario) {
@@ -68,27 +90,30 @@ impl World {
             .map(|o| &o.record)
             .filter(|r| r.is_held());
         match message.intent {
-            Intent::Renew => {}
+            Intent::Renew(own) | Intent::GiveBack(own) => {
+                if before.is_some_and(|b| b.fencing_token != own) {
+                    self.history.fault = Some(Fault::FreedAnothers);
+                }
+            }
             Intent::Take => {
                 if token <= self.history.highest_token {
                     self.history.fault = Some(Fault::Token);
                 }
                 self.history.highest_token = self.history.highest_token.max(token);
             }
-            Intent::GiveBack(own) => {
+            Intent::Undo(own) => {
                 let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
-                // Undoing a takeover may write over what was to be taken over; nobody's any more.
+                // It may write over what was to be taken over; nobody's any more.
                 if other.is_some_and(|t| self.is_valid(t, scenario)) {
                     self.history.fault = Some(Fault::FreedAnothers);
                 }
             }
             Intent::End(aim) => {
-                if before.is_some_and(|b| b.fencing_token != aim) {
+                if before.is_some_and(|b| Some(b.fencing_token) != aim) {
                     self.history.fault = Some(Fault::FreedAnothers);
                 }
-                self.history.excused.push(aim);
-                self.history.excused.sort_unstable();
-                self.history.excused.dedup();
+                let by_name = record.broken != Some(token);
+                self.history.excuse(aim, by_name);
             }
         }
         if !record.is_held() && record.broken != Some(token) {
@@ -126,12 +151,11 @@ impl World {
                 (!done).then_some(Fault::NotDone)
             }
             End::Acquired(Acquired::MayRemain) | End::Looked => None,
-            End::Acquired(Acquired::Defied)
-            | End::Renewed(Renewed::Defied)
-            | End::Released(Released::Defied)
-            | End::Freed(Freed::Defied) => Some(Fault::FalselyAccused),
+            End::Acquired(Acquired::Defied) | End::Freed(Freed::Defied) => {
+                Some(Fault::FalselyAccused)
+            }
             End::Acquired(Acquired::Held(_) | Acquired::Failed) => {
-                let undone = task.landed.is_some_and(|id| self.store.is_last_write(id));
+                let undone = task.landed.is_some_and(|id| self.store.is_released_by(id));
                 self.news = undone.then_some(News::Undone);
                 self.may_remain(who, &task, scenario)
                     .then_some(Fault::DoneAfterAll)
@@ -145,7 +169,7 @@ impl World {
             End::Freed(Freed::Yes(known)) => {
                 self.news = Some(News::Freed);
                 let done = task.has_landed(&known.record, scenario);
-                self.client_mut(who).knowledge.note_released(known);
+                self.client_mut(who).note_freed(known);
                 (!done).then_some(Fault::NotDone)
             }
             End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
@@ -157,13 +181,11 @@ impl World {
     }
 
     fn hand_out(&mut self, who: Who, holding: Holding) {
-        let was_freed = self
-            .history
-            .excused
-            .contains(&holding.record().fencing_token);
+        let token = holding.record().fencing_token;
+        let given_back = self.history.given_back.contains(&token);
         let client = self.client_mut(who);
         client.won = true;
-        client.given_back = was_freed;
+        client.given_back = given_back;
         client.holding = Some(holding);
     }
 
@@ -189,7 +211,8 @@ impl World {
                 None
             }
             Renewed::Failed => self.done_after_all(who, task, scenario),
-            Renewed::Defied | Renewed::Unknown => None,
+            Renewed::Defied => Some(Fault::FalselyAccused),
+            Renewed::Unknown => None,
         }
     }
 
@@ -197,7 +220,7 @@ impl World {
         let client = self.client_mut(who);
         let now = at(client.clock);
         let holding = client.holding.as_mut().expect("a guard verifies");
-        let Some(sight) = sight else {
+        let Some(sight) = sight.filter(|sight| !matches!(sight, Sight::Hidden { .. })) else {
             return;
         };
         self.news = match holding.learn(&sight, now) {
@@ -207,6 +230,20 @@ impl World {
             }
             _ => None,
         };
+        self.judge_loss(who);
+    }
+
+    /// Whether a holding that is said to be gone is there all the same.
+    pub fn judge_loss(&mut self, who: Who) {
+        let holding = self.client(who).holding.as_ref();
+        let stored = self.store.object.as_ref().map(|object| &object.record);
+        let (Some(holding), Some(stored)) = (holding, stored) else {
+            return;
+        };
+        let stands = stored.is_held() && stored.fencing_token == holding.record().fencing_token;
+        if stands && holding.is_gone() {
+            self.history.fault = Some(Fault::LostInError);
+        }
     }
 
     fn finish_release(
@@ -232,7 +269,8 @@ impl World {
                 (!done).then_some(Fault::NotDone)
             }
             Released::Failed => self.done_after_all(who, task, scenario),
-            Released::Lost | Released::Unknown | Released::Defied => None,
+            Released::Defied => Some(Fault::FalselyAccused),
+            Released::Lost | Released::Unknown => None,
         }
     }
 

@@ -16,6 +16,7 @@ pub const DONE: &str = "an operation reported as done was done";
 pub const NOT_DONE: &str = "an operation reported as not done is not done, then or later";
 pub const NOT_ACCUSED: &str = "an honest store is never accused";
 pub const STAYS_LOST: &str = "a holding that was lost stays lost";
+pub const TRULY_LOST: &str = "a holder is told of a loss only if there was one";
 pub const FREE_AGAIN: &str = "the lock is eventually free again";
 
 pub const EVERYBODY: Possible = ("every client gets the lock", |_, world| {
@@ -78,6 +79,7 @@ impl Model for Scenario {
             Property::always(NOT_DONE, |_, world| kept(world, Fault::DoneAfterAll)),
             Property::always(NOT_ACCUSED, |_, world| kept(world, Fault::FalselyAccused)),
             Property::always(STAYS_LOST, |_, world| kept(world, Fault::Revived)),
+            Property::always(TRULY_LOST, |_, world| kept(world, Fault::LostInError)),
         ];
         if self.must_end {
             // That somebody who waits has had it is kept in the state, so this does not depend on

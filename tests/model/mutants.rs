@@ -321,7 +321,6 @@ fn a_release_without_a_condition() {
         the store answers B
         B hears the answer
         the store answers B
-        B hears the answer
         the store answers A
     ";
     shows(FREES_ITS_OWN, scenario, Mutant::ReleaseUnconditional, steps);

@@ -6,7 +6,7 @@ use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::knowledge::Patience;
 
 use super::client::Who;
-use super::lock::Possible;
+use super::lock::{EVERYBODY, Possible, TAKEOVER};
 use super::world::{Action, Call};
 
 /// The unit of time. A header's second has two of them, so that what it cuts off is real.
@@ -56,7 +56,10 @@ pub struct Scenario {
 #[derive(Clone, Debug)]
 pub struct Role {
     pub owner: &'static str,
+    /// In ticks.
+    pub lease: u32,
     pub reclaims: bool,
+    /// Whether it goes by the store's clock. Else what it is told of that is far from the truth.
     pub store_clock: bool,
     /// Whether its process never ends before its time.
     pub is_steady: bool,
@@ -67,6 +70,7 @@ impl Role {
     pub fn of(owner: &'static str, calls: Calls) -> Role {
         Role {
             owner,
+            lease: LEASE,
             reclaims: false,
             store_clock: true,
             is_steady: false,
@@ -220,7 +224,7 @@ pub fn patience() -> Scenario {
     Scenario {
         budget: Budget {
             ticks: 1,
-            // One until each of two renewals has expired, and one to spare.
+            // Two until what was acquired has expired, two for a renewal, and one to spare.
             leases: 5,
             losses: 1,
             repeats: 1,
@@ -228,6 +232,7 @@ pub fn patience() -> Scenario {
             crashes: 1,
         },
         must_end: true,
+        possible: vec![EVERYBODY, TAKEOVER],
         ..Scenario::of(vec![
             Role::of("a", holder),
             Role {

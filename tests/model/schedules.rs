@@ -22,7 +22,7 @@ use stateright::{Expectation, Model, Property};
 use super::client::Who;
 use super::judge::News;
 use super::scenario::{
-    Budget, Calls, MARGIN, Mutant, NODES, Role, STORES, Scenario, TICKS_PER_SECOND,
+    Budget, Calls, LEASE, MARGIN, Mutant, NODES, Role, STORES, Scenario, TICKS_PER_SECOND,
 };
 use super::world::{Action, Call, World};
 
@@ -141,8 +141,11 @@ fn with_plenty(roles: Vec<Role>, fast: Vec<u8>, margin: u32) -> Scenario {
 fn role() -> impl Strategy<Value = Role> {
     let some = |share| prop::bool::weighted(share).prop_map(|has| if has { PLENTY } else { 0 });
     let calls = (some(0.3), some(0.5), some(0.2), some(0.2));
-    (any::<bool>(), any::<bool>(), calls).prop_map(|(reclaims, store_clock, calls)| Role {
+    let lease = select(&[LEASE, 2 * LEASE][..]);
+    let flags = (any::<bool>(), any::<bool>());
+    (lease, flags, calls).prop_map(|(lease, (reclaims, store_clock), calls)| Role {
         owner: OWNERS[0],
+        lease,
         reclaims,
         store_clock,
         is_steady: false,
@@ -165,7 +168,7 @@ impl Weather {
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
             Action::HearNothing(_) => 5.0 * self.losses,
-            Action::Refuse(..) | Action::Fail(..) => 0.5 * self.losses,
+            Action::Refuse(..) | Action::Forbid(_) | Action::Fail(..) => 0.5 * self.losses,
             Action::Land(_) => 5.0 * self.late,
             Action::GiveUp(_) => 2.0 * self.impatience,
             Action::Crash(_) => 0.3 * self.crashes,
@@ -255,6 +258,7 @@ fn code(action: Action) -> u64 {
         Action::Lease(fast) => (10, Who(0), u32::from(fast)),
         Action::Begin(who, call) => (11, who, call as u32),
         Action::Fail(who, trouble) => (12, who, trouble as u32),
+        Action::Forbid(who) => (13, who, 0),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }

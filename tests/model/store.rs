@@ -6,6 +6,9 @@ use s3_lock::internals::record::Record;
 use super::client::{Message, Shown, WriteId};
 use super::scenario::{Mutant, Scenario, TICKS_PER_SECOND};
 
+/// By how many seconds: whoever believes it finds every lease run out.
+const PROXY_AHEAD: StoreSeconds = 10_000;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Store {
     /// Ticks since the epoch, on the node that stamps objects.
@@ -32,10 +35,11 @@ impl Store {
         (i64::from(self.clock) + self.ahead).div_euclid(i64::from(TICKS_PER_SECOND))
     }
 
-    pub fn show(&self, dated: bool) -> Shown {
+    /// What a reader is shown, by way of a proxy with a clock of its own or not.
+    pub fn show(&self, by_proxy: bool) -> Shown {
         let shown = |object: &Object| (object.etag.clone(), object.record.clone(), object.modified);
         Shown {
-            date: dated.then(|| self.date()),
+            date: self.date() + if by_proxy { PROXY_AHEAD } else { 0 },
             object: self.object.as_ref().map(shown),
         }
     }
@@ -52,7 +56,7 @@ impl Store {
         }
     }
 
-    pub fn is_last_write(&self, id: WriteId) -> bool {
+    pub fn is_released_by(&self, id: WriteId) -> bool {
         self.object
             .as_ref()
             .is_some_and(|object| object.by == id && !object.record.is_held())

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use s3_lock::internals::protocol::{Answer, Event, Free, Look, Refusal, Release, Renew, Trouble};
+use s3_lock::internals::protocol::{
+    Answer, Event, Free, Look, Refusal, Release, Renew, Sight, Trouble,
+};
 
 use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
 use super::judge::{Fault, History, News};
 use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND};
 use super::store::{Object, Store};
+
+/// More than any call needs that must end. One that goes on after that does so in circles.
+const MAX_TURNS: u8 = 40;
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +37,8 @@ pub enum Action {
     /// The store carries out a write; then the same write comes once more, from a proxy.
     ServeTwice(Who),
     Refuse(Who, Refusal),
+    /// The store will not show what it has.
+    Forbid(Who),
     /// A request is not sent: there is no connection.
     Fail(Who, Trouble),
     /// The answer arrives.
@@ -106,7 +113,11 @@ impl World {
     }
 
     pub fn actions(&self, scenario: &Scenario, actions: &mut Vec<Action>) {
-        if self.history.fault.is_some() {
+        let is_endless = |client: &Arc<Client>| {
+            let task = client.task.as_ref();
+            task.is_some_and(|task| task.turns == MAX_TURNS)
+        };
+        if self.history.fault.is_some() || self.clients.iter().any(is_endless) {
             return;
         }
         for who in self.everybody() {
@@ -159,11 +170,11 @@ impl World {
             offer(calls.detach, Call::Detach);
         } else {
             offer(calls.acquire, Call::Acquire);
-            offer(calls.status, Call::Status);
-            offer(calls.release, Call::ReleaseByName);
-            if client.knowledge.held.is_some() {
-                offer(calls.force_release, Call::ForceRelease);
-            }
+        }
+        offer(calls.status, Call::Status);
+        offer(calls.release, Call::ReleaseByName);
+        if client.knowledge.held.is_some() {
+            offer(calls.force_release, Call::ForceRelease);
         }
         if self.may_crash(who, scenario) && client.holding.is_some() {
             actions.push(Action::Crash(who));
@@ -191,9 +202,11 @@ impl World {
                 self.answers_to_write(who, takes_effect, may_be_unsent, actions);
             }
             At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
-            // To look again at the same moment would show the same.
+            // To look again at the same moment at the same version would show the same.
             At::Waiting { since } => {
-                if *since != client.clock {
+                let seen = client.knowledge.held.as_ref().map(|seen| &seen.etag);
+                let stored = self.store.object.as_ref().map(|object| &object.etag);
+                if *since != client.clock || seen != stored {
                     actions.push(Action::GoOn(who));
                 }
             }
@@ -204,6 +217,9 @@ impl World {
             actions.push(Action::HearNothing(who));
         }
         if may_be_unsent && self.left.failures > 0 {
+            if let At::Reading { .. } = task.at {
+                actions.push(Action::Forbid(who));
+            }
             actions.push(Action::Fail(who, Trouble::Passing));
             actions.push(Action::Fail(who, Trouble::Lasting));
         }
@@ -242,6 +258,7 @@ impl World {
             Action::Serve(who) => self.serve(who, scenario),
             Action::ServeTwice(who) => self.serve_twice(who, scenario),
             Action::Refuse(who, refusal) => self.refuse(who, refusal),
+            Action::Forbid(who) => self.forbid(who, scenario),
             Action::Fail(who, trouble) => self.fail(who, trouble, scenario),
             Action::Hear(who) => self.hear(who, scenario),
             Action::HearNothing(who) => self.hear_nothing(who, scenario),
@@ -294,6 +311,7 @@ impl World {
             }
             Call::Renew => {
                 calls.renew -= 1;
+                aim = client.token();
                 Running::Renew(Renew::default())
             }
             Call::Verify => {
@@ -332,7 +350,9 @@ impl World {
 
     fn feed(&mut self, who: Who, event: Event, scenario: &Scenario) {
         let lost = self.client(who).lost();
-        if let Some(end) = self.client_mut(who).feed(who, event, scenario) {
+        let end = self.client_mut(who).feed(who, event, scenario);
+        self.judge_loss(who);
+        if let Some(end) = end {
             self.finish(who, end, scenario);
         }
         if lost.is_some() && self.client(who).token() == lost && self.client(who).lost().is_none() {
@@ -372,7 +392,7 @@ impl World {
         let at = &self.client(who).task.as_ref().expect("it asks").at;
         match at.clone() {
             At::Reading { sent, .. } => {
-                let shown = self.store.show(scenario.role(who).store_clock);
+                let shown = self.store.show(!scenario.role(who).store_clock);
                 let task = self.client_mut(who).task.as_mut().expect("it asks");
                 task.at = At::Reading {
                     sent,
@@ -410,6 +430,13 @@ impl World {
             self.send_on(message);
         }
         self.answer(who, Answer::Refused(refusal));
+    }
+
+    fn forbid(&mut self, who: Who, scenario: &Scenario) {
+        self.left.failures -= 1;
+        let date = Some(self.store.date());
+        let sight = Sight::Hidden { date };
+        self.feed(who, Event::Read(Ok(sight)), scenario);
     }
 
     fn fail(&mut self, who: Who, trouble: Trouble, scenario: &Scenario) {
@@ -494,6 +521,7 @@ impl fmt::Debug for Action {
                 )
             }
             Action::Refuse(who, refusal) => write!(f, "the store refuses {who:?}: {refusal:?}"),
+            Action::Forbid(who) => write!(f, "the store shows {who:?} nothing"),
             Action::Fail(who, trouble) => write!(f, "{who:?} has no connection: {trouble:?}"),
             Action::Hear(who) => write!(f, "{who:?} hears the answer"),
             Action::HearNothing(who) => write!(f, "{who:?} hears nothing"),
