@@ -36,6 +36,12 @@ impl Instant {
         }
     }
 
+    /// The same, where the two clocks differ.
+    #[cfg(test)]
+    pub const fn between(low: Duration, high: Duration) -> Instant {
+        Instant { low, high }
+    }
+
     /// No more than the time that passed since `earlier`: what someone who waits for another's
     /// lease to run out may count on.
     pub fn at_least_since(self, earlier: Instant) -> Duration {

@@ -132,7 +132,7 @@ fn a_lease_longer_than_that_of_who_waits_is_respected() {
     holds(scenario, either(18_476, 169_407));
 }
 
-/// From before anybody has it, and by whichever clock is fast.
+/// From before anybody has it; with `--release`, by whichever clock is fast.
 #[test]
 fn two_clients_never_hold_the_lock_at_once() {
     let scenario = Scenario {

@@ -19,6 +19,12 @@ fn at(millis: u64) -> Instant {
     Instant::from_origin(Duration::from_millis(millis))
 }
 
+/// A point at which the machine may have slept for so long, by a clock that did not tell.
+fn after_sleep(millis: u64, slept: u64) -> Instant {
+    let awake = Duration::from_millis(millis);
+    Instant::between(awake, awake + Duration::from_millis(slept))
+}
+
 fn stamp() -> Stamp {
     std::time::SystemTime::UNIX_EPOCH.into()
 }
@@ -113,6 +119,16 @@ mod expiry {
         );
         assert!(free_in(&dated(1102, 1000), 1_201).is_zero());
         assert!(free_in(&dated(1103, 1000), 1_000).is_zero());
+    }
+
+    #[test]
+    fn time_that_may_not_have_passed_makes_no_observer_early() {
+        let slept = after_sleep(1_000, 3_600_000);
+        let mut known = Knowledge::default();
+        let seen = dated(1000, 1000);
+        assert!(!known.observe(&Sight::Present(seen.clone())));
+        let left = known.free_in(&seen, &PATIENCE, slept);
+        assert_eq!(left, known.free_in(&seen, &PATIENCE, at(1_000)));
     }
 
     #[test]
@@ -344,6 +360,18 @@ mod one_write {
             let mut cas = cas();
             answered(&mut cas, answer);
             assert!(matches!(cas.on(Event::GiveUp), Progress::Unresolved));
+        }
+    }
+
+    #[test]
+    fn a_read_back_that_can_never_be_made_leaves_it_unresolved() {
+        for read_back in [
+            Event::Read(Err(Trouble::Lasting)),
+            read(Sight::Hidden { date: None }),
+        ] {
+            let mut cas = cas();
+            answered(&mut cas, Answer::Unknown);
+            assert!(matches!(cas.on(read_back), Progress::Unresolved));
         }
     }
 
@@ -641,6 +669,14 @@ mod holding {
         let mut holding = held();
         assert_eq!(holding.check(at(99_999)), None);
         assert_eq!(holding.check(at(100_000)), Some(&Loss::Expired));
+    }
+
+    #[test]
+    fn time_that_may_have_passed_counts_against_the_holder() {
+        let mut holding = held();
+        assert_eq!(holding.check(after_sleep(1_000, 98_999)), None);
+        let slept = after_sleep(1_000, 99_000);
+        assert_eq!(holding.check(slept), Some(&Loss::Expired));
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Client {
                 })
             }
         };
-        if scenario.has(Mutant::FirstSightForgotten) {
+        if scenario.has(Mutant::EachSightForgotten) {
             self.knowledge = Knowledge::default();
         }
         if self.knowledge.observe(&sight) {

@@ -435,7 +435,7 @@ fn an_acquire_given_up_and_not_undone() {
 }
 
 #[test]
-fn a_waiter_that_forgets_when_it_first_saw_a_version() {
+fn a_waiter_that_forgets_what_it_has_seen() {
     let steps = "
         A crashes and starts again
         B begins to Acquire
@@ -462,7 +462,7 @@ fn a_waiter_that_forgets_when_it_first_saw_a_version() {
         the store answers B
         B hears the answer
     ";
-    shows(FREE_AGAIN, left_alone(), Mutant::FirstSightForgotten, steps);
+    shows(FREE_AGAIN, left_alone(), Mutant::EachSightForgotten, steps);
 }
 
 #[test]

@@ -138,8 +138,8 @@ pub enum Mutant {
     ReclaimUnmarked,
     /// An acquire that was given up does not undo what may yet land.
     NoUndo,
-    /// A waiter forgets at each look when it first saw a version.
-    FirstSightForgotten,
+    /// A waiter forgets at each look what it has seen before.
+    EachSightForgotten,
 }
 
 /// Sets of clocks that run fast: the store's, and the clients'.
