@@ -69,6 +69,7 @@ pub struct Task {
 
 /// The crate's own operations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to a client")]
 pub enum Running {
     Acquire(Acquire),
     Renew(Renew),
