@@ -434,35 +434,26 @@ fn an_acquire_given_up_and_not_undone() {
     shows(NOT_DONE, alone(1), Mutant::NoUndo, steps);
 }
 
-#[test]
-fn a_waiter_that_forgets_what_it_has_seen() {
-    let steps = "
+/// A waiter that looks again and again, after each lease that passes.
+fn waits_for_ever() -> String {
+    let begins = "
         A crashes and starts again
         B begins to Acquire
         the store answers B
-        B hears the answer
+        B hears the answer";
+    let looks = "
         a lease but for two ticks passes, fast: 0
         B goes on
         the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-    ";
-    shows(FREE_AGAIN, left_alone(), Mutant::EachSightForgotten, steps);
+        B hears the answer";
+    let leases = usize::from(patience().budget.leases);
+    begins.to_owned() + &looks.repeat(leases)
+}
+
+#[test]
+fn a_waiter_that_forgets_what_it_has_seen() {
+    let steps = waits_for_ever();
+    shows(FREE_AGAIN, left_alone(), Mutant::EachSightForgotten, &steps);
 }
 
 #[test]
@@ -471,31 +462,5 @@ fn a_waiter_that_never_takes_over() {
         margin: FOR_EVER,
         ..left_alone()
     };
-    let steps = "
-        A crashes and starts again
-        B begins to Acquire
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-        a lease but for two ticks passes, fast: 0
-        B goes on
-        the store answers B
-        B hears the answer
-    ";
-    refutes(FREE_AGAIN, broken, left_alone(), steps);
+    refutes(FREE_AGAIN, broken, left_alone(), &waits_for_ever());
 }
