@@ -330,8 +330,10 @@ impl LockGuard {
     ///
     /// * [`LockError::Lost`]: the lock was no longer held when it was given back. What the main
     ///   operation did meanwhile may have met somebody else's work.
-    /// * [`LockError::Storage`]: the lock may stay held until its lease has run out.
-    /// * [`LockError::Config`]: the same, as there are no credentials any more.
+    /// * [`LockError::Storage`]: the lock may stay held until its lease has run out. If the
+    ///   [outcome is unknown](crate::StorageError::is_outcome_unknown), it may also have been given
+    ///   back.
+    /// * [`LockError::Config`]: the lock may stay held, as there are no credentials any more.
     ///
     /// # Examples
     ///

@@ -33,23 +33,32 @@ pub fn command(part: &str, endpoint: &str) -> Command {
 
 /// The same in a process whose wall clock is off; needs the program `faketime`.
 pub fn shifted_command(part: &str, endpoint: &str, offset: &str) -> Command {
-    let inner = command(part, endpoint);
-    let mut command = Command::new("faketime");
+    let mut command = command(part, endpoint);
     command
-        .args(["-f", offset])
-        .arg(inner.get_program())
-        .args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
+        .env("LD_PRELOAD", faketime_library())
+        .env("FAKETIME", offset)
+        // Only the wall clock is off: no clock that counts up from the start of the machine ever is.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+/// Removes what a killed process whose clock was off has left behind: another that happens to get its
+/// id would not start.
+pub fn clean_up_after_shifted(id: u32) {
+    for name in ["faketime_shm_", "sem.faketime_sem_"] {
+        fs::remove_file(format!("/dev/shm/{name}{id}")).expect("faketime has made it");
     }
-    // Only the wall clock is off: no clock that counts up from the start of the machine ever is.
-    command
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .stdout(Stdio::piped());
-    command
+}
+
+/// What the program faketime loads into others. It is loaded without that program, which would stand
+/// between a child and who kills it.
+fn faketime_library() -> String {
+    let mut asks = Command::new("faketime");
+    let output = asks.args(["-f", "+0s", "printenv", "LD_PRELOAD"]).output();
+    let output = output.expect("the program faketime is installed");
+    let library = String::from_utf8(output.stdout).expect("a path of Debian's is text");
+    assert!(output.status.success(), "{}", output.status);
+    library.trim_end().to_owned()
 }
 
 /// The same with nothing of AWS in its environment, but that no instance's metadata be asked for: on

@@ -262,7 +262,9 @@ fn a_killed_process_whose_clock_was_ten_minutes_off_is_taken_over_just_as_well()
         let server = Server::start();
         let shifted = child::shifted_command("hold", &server.endpoint(), offset);
         let holder = child::hold_in(shifted, LEASE);
+        let id = holder.id();
         assert_in_time(takeover_from(holder, &server));
+        child::clean_up_after_shifted(id);
     }
 }
 

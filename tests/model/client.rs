@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::{
     Acquire, Acquired, Answer, Claim, Condition, ETag, Event, Free, Freed, Holding, Knowledge,
     Known, Look, Loss, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
@@ -54,6 +55,8 @@ pub struct Task {
     pub gave_up: bool,
     /// Whether an answer to a write of this call was lost.
     pub unresolved: bool,
+    /// Whether the call ended with a read, after an answer was lost.
+    pub resolved: bool,
     /// The number of the first of its writes.
     pub first_write: u32,
     /// When its last write was first sent, and under which condition.
@@ -272,11 +275,15 @@ impl Client {
         aim: Option<u64>,
         scenario: &Scenario,
     ) -> Option<End> {
+        if scenario.has(Mutant::RenewalForgotten) {
+            self.holding = self.holding.take().map(|h| anew(&h, h.since()));
+        }
         self.task = Some(Task {
             call,
             at: At::Pausing,
             gave_up: false,
             unresolved: false,
+            resolved: false,
             first_write: self.writes,
             first_send: self.clock,
             condition: None,
@@ -293,6 +300,7 @@ impl Client {
         task.turns += u8::from(scenario.must_end);
         let event = task.misread(event, who, scenario);
         task.gave_up |= event == Event::GiveUp;
+        let has_read = matches!(event, Event::Read(Ok(_)));
         let id = WriteId {
             by: who,
             number: self.writes,
@@ -308,6 +316,7 @@ impl Client {
         self.misjudge(before, &mut step, &task, scenario);
         match step {
             Step::Done(end) => {
+                task.resolved = task.unresolved && has_read;
                 self.task = Some(task);
                 return Some(end);
             }
@@ -379,11 +388,7 @@ impl Client {
         let Some(mutant) = scenario.mutant else {
             return;
         };
-        let recount = |holding: &mut Holding, since| {
-            let record = holding.record().clone();
-            let etag = version(&record);
-            *holding = Holding::new(Known { etag, record }, since);
-        };
+        let recount = |holding: &mut Holding, since| *holding = anew(holding, since);
         let now = at(self.clock);
         if let Step::Done(End::Acquired(Acquired::Won { holding, .. })) = step {
             if mutant == Mutant::DeadlineFromReply {
@@ -426,11 +431,12 @@ impl Task {
         };
         let begins_anew = match (mutant, &event) {
             (Mutant::NoReadBack, Event::Wrote(Answer::Unknown))
+            | (Mutant::RefusalBelieved, Event::Wrote(Answer::Refused(Refusal::Condition)))
             | (Mutant::ConflictBelieved, Event::Wrote(Answer::Refused(Refusal::Conflict))) => {
                 return Event::Wrote(Answer::NotSent(Trouble::Passing));
             }
-            (Mutant::NoReadBack, Event::Wrote(Answer::Refused(_))) => {
-                return Event::Wrote(Answer::Refused(Refusal::Conflict));
+            (Mutant::LossTakenForRefusal, Event::Wrote(Answer::Unknown)) => {
+                return Event::Wrote(Answer::Refused(Refusal::Condition));
             }
             (Mutant::UnchangedMeansNotApplied, Event::Read(Ok(sight))) => self.still_stands(sight),
             (Mutant::RefusalOfARetryBelieved, Event::Wrote(Answer::Refused(_))) => true,
@@ -498,6 +504,13 @@ impl Running {
             Running::Verify(_) | Running::Status(_) => self.clone(),
         }
     }
+}
+
+/// The same holding, as if nothing were unresolved and its lease counted from `since`.
+fn anew(holding: &Holding, since: Instant) -> Holding {
+    let record = holding.record().clone();
+    let etag = version(&record);
+    Holding::new(Known { etag, record }, since)
 }
 
 /// How the store names what it holds: as S3 does, by a digest of the body.

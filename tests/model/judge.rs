@@ -46,7 +46,7 @@ pub enum Fault {
 pub enum News {
     TookOver,
     Reclaimed,
-    /// A write whose answer was lost has turned out to be done.
+    /// A write whose answer was lost was found by reading.
     Resolved,
     /// The same of a renewal, found by a later call.
     Adopted,
@@ -144,7 +144,7 @@ impl World {
                 self.news = match from {
                     Some(_) if is_reclaimed => Some(News::Reclaimed),
                     Some(_) => Some(News::TookOver),
-                    None => task.unresolved.then_some(News::Resolved),
+                    None => task.resolved.then_some(News::Resolved),
                 };
                 let done = task.has_landed(holding.record(), scenario);
                 self.hand_out(who, holding);
@@ -202,7 +202,7 @@ impl World {
         match renewed {
             Renewed::Yes => {
                 let done = task.has_landed(holding.record(), scenario);
-                self.news = task.unresolved.then_some(News::Resolved);
+                self.news = task.resolved.then_some(News::Resolved);
                 (!done).then_some(Fault::NotDone)
             }
             Renewed::Lost => {
@@ -260,7 +260,7 @@ impl World {
                 let done = client.given_back;
                 if stored.is_none() {
                     self.news = Some(News::Inferred);
-                } else if task.unresolved {
+                } else if task.resolved {
                     self.news = Some(News::Resolved);
                 }
                 if let Some(known) = stored {

@@ -1,4 +1,5 @@
 //! Rules broken on purpose, one at a time, and the shortest history that shows what each is for.
+//! The protocol's code is not altered, but what it is told, what is made of its answers, or the store.
 //!
 //! A checker that finds nothing may be blind; here it has to find something. With `--release` it
 //! also has to find nothing where the rule is kept.
@@ -6,7 +7,10 @@
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::client::{Who, WriteId};
-use super::lock::{DONE, FREE_AGAIN, FREES_ITS_OWN, NOT_DONE, ONE_HOLDER, STAYS_LOST, TOKENS_GROW};
+use super::lock::{
+    DONE, FREE_AGAIN, FREES_ITS_OWN, NOT_ACCUSED, NOT_DONE, ONE_HOLDER, STAYS_LOST, TOKENS_GROW,
+    TRULY_LOST,
+};
 use super::scenario::{
     Budget, Calls, DRIFT, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held, patience,
 };
@@ -208,6 +212,63 @@ fn a_refusal_of_a_retry_believed() {
         A gives up
     ";
     shows(NOT_DONE, alone(2), Mutant::RefusalOfARetryBelieved, steps);
+}
+
+#[test]
+fn a_refused_condition_believed_without_a_look() {
+    let scenario = Scenario {
+        budget: Budget {
+            repeats: 1,
+            ..Budget::default()
+        },
+        ..alone(0)
+    };
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        the store does as A asks, and a proxy asks once more
+        the store answers A
+        A hears the answer
+        A gives up
+    ";
+    shows(NOT_DONE, scenario, Mutant::RefusalBelieved, steps);
+}
+
+#[test]
+fn a_lost_answer_taken_for_a_refused_condition() {
+    let steps = "
+        A begins to Acquire
+        the store answers A
+        A hears the answer
+        A hears nothing
+        the store answers A
+        A hears the answer
+    ";
+    shows(NOT_ACCUSED, alone(1), Mutant::LossTakenForRefusal, steps);
+}
+
+#[test]
+fn a_renewal_without_an_answer_forgotten() {
+    let calls = Calls {
+        acquire: 1,
+        renew: 1,
+        ..Calls::default()
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", calls)],
+        already: held(),
+        ..alone(1)
+    };
+    let steps = "
+        A begins to Renew
+        A begins to GiveBack
+        A hears nothing
+        write 1 of A arrives late
+        the store answers A
+        A hears the answer
+    ";
+    shows(TRULY_LOST, scenario, Mutant::RenewalForgotten, steps);
 }
 
 #[test]

@@ -98,7 +98,8 @@ pub struct Budget {
     pub ticks: u16,
     /// Lengths of a lease that pass at once.
     pub leases: u16,
-    /// Requests that are not answered; they may arrive at the store at any later time, or never.
+    /// Requests that are not answered. A write that was not carried out may be at any later time, or
+    /// never.
     pub losses: u16,
     /// Writes that a proxy sends twice.
     pub repeats: u16,
@@ -116,12 +117,19 @@ pub enum Mutant {
     DeadlineOfALaterRenewal,
     /// A write without an answer is taken for one that did not happen.
     NoReadBack,
+    /// Or for one whose condition was refused.
+    LossTakenForRefusal,
     /// A read that shows the condition still standing is taken for "not applied".
     UnchangedMeansNotApplied,
     /// So is a refusal of the second attempt.
     RefusalOfARetryBelieved,
+    /// So is a refused condition, without a look, although the first of two copies may have changed
+    /// what it was about.
+    RefusalBelieved,
     /// So is a conflict, although it may be one with a copy of the same write.
     ConflictBelieved,
+    /// A renewal without an answer is forgotten when the next call begins.
+    RenewalForgotten,
     /// A holder believes itself one tick longer.
     ValidOneTickPastTheDeadline,
     /// A renewal learned of after the deadline makes the guard valid again.

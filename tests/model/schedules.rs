@@ -435,9 +435,8 @@ mod schedules_show {
 }
 
 mod schedules_notice {
-    //! Each within as many schedules as are played without a mutant; noticed by at least ten of
-    //! those. Left to stateright is what takes a rarer sequence: a deadline of a later renewal, and a
-    //! reclaim that leaves no mark.
+    //! Each within as many schedules as are played without a mutant. Left to stateright is what takes
+    //! a rarer sequence, such as a deadline of a later renewal, or a reclaim that leaves no mark.
     use super::*;
 
     fn notice(change: impl Fn(&mut Scenario) + 'static) {
