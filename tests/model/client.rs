@@ -331,6 +331,7 @@ impl Client {
                 self.task = Some(task);
                 return self.feed(who, Event::GiveUp, scenario);
             }
+            Step::Wait { .. } if scenario.has(Mutant::WaitsForNothing) => task.at = At::Pausing,
             Step::Wait { .. } => task.at = At::Waiting { since: self.clock },
             Step::Pause(_) => task.at = At::Pausing,
         }

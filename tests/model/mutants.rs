@@ -14,7 +14,7 @@ use super::lock::{
 use super::scenario::{
     Budget, Calls, DRIFT, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held, patience,
 };
-use super::world::{Action, Call};
+use super::world::{Action, Call, MAX_TURNS};
 
 const A: Who = Who(0);
 const B: Who = Who(1);
@@ -515,6 +515,26 @@ fn waits_for_ever() -> String {
 fn a_waiter_that_forgets_what_it_has_seen() {
     let steps = waits_for_ever();
     shows(FREE_AGAIN, left_alone(), Mutant::EachSightForgotten, &steps);
+}
+
+#[test]
+fn a_waiter_that_goes_in_circles() {
+    let begins = "
+        B begins to Acquire
+        the store answers B
+        B hears the answer";
+    let circle = "
+        B goes on
+        the store answers B
+        B hears the answer";
+    // It takes a turn to go on, and another to take the answer in; and so do its first two.
+    let circles = usize::from(MAX_TURNS) / 2 - 1;
+    let steps = begins.to_owned() + &circle.repeat(circles);
+    let scenario = Scenario {
+        already: [&held()[..], &[Action::Crash(A)]].concat(),
+        ..left_alone()
+    };
+    shows(FREE_AGAIN, scenario, Mutant::WaitsForNothing, &steps);
 }
 
 #[test]

@@ -148,6 +148,8 @@ pub enum Mutant {
     NoUndo,
     /// A waiter forgets at each look what it has seen before.
     EachSightForgotten,
+    /// A waiter looks again and again, and lets no time pass.
+    WaitsForNothing,
 }
 
 /// Sets of clocks that run fast: the store's, and the clients'.

@@ -12,8 +12,9 @@ use super::judge::{Fault, History, News};
 use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND};
 use super::store::{Object, Store};
 
-/// More than any call needs that must end. One that goes on after that does so in circles.
-const MAX_TURNS: u8 = 40;
+/// More than any call needs that must end. One that goes on after that does so in circles, in which
+/// the checker would see no end and so nothing wrong.
+pub const MAX_TURNS: u8 = 40;
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
