@@ -15,7 +15,7 @@ use s3_lock::{
 };
 
 use crate::child;
-use crate::support::{BUCKET, Request, Server};
+use crate::support::{BUCKET, Request, Server, Tls};
 use crate::{builder, eventually, leased, lock_of};
 
 /// What the parts of these tests are called by.
@@ -42,6 +42,7 @@ pub fn play(part: &str) {
         "busy" => busy(),
         "memory" => memory(),
         "before use" => before_use(),
+        "tls" => tls(),
         "first build" => first_build(),
         "cloned" => cloned(),
         "same id" => same_id(fork),
@@ -469,6 +470,42 @@ fn busy() {
     });
 }
 
+#[test]
+#[ignore = "needs the program openssl, for a certificate"]
+fn a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_its_parent() {
+    let server = Server::start();
+    let tls = Tls::start(&server);
+    let mut command = child::command(&format!("{PARTS}: tls"), &tls.endpoint());
+    command.env("SSL_CERT_FILE", tls.certificate());
+    child::ends_well(command);
+}
+
+/// Forks while other threads make connections, and each with a client of its own.
+fn tls() {
+    let client = Client::new().unwrap();
+    named(&client, "before").status().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _busy = Busy(&done);
+        for number in 0..4 {
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let client = Client::new().unwrap();
+                    named(&client, &format!("lock-{number}")).status().unwrap();
+                }
+            });
+        }
+        for _ in 0..runs(40) {
+            Forked::new(|| {
+                named(&client, "childs").status().unwrap();
+                named(&Client::new().unwrap(), "childs").status().unwrap();
+            })
+            .ends_well();
+        }
+    });
+}
+
 /// How many times to fork: more where the environment says so.
 fn runs(usual: u32) -> u32 {
     let set = env::var("S3_LOCK_TEST_FORKS").ok();
@@ -593,6 +630,7 @@ fn dead_ancestor() {
             mem::forget(inherited);
         })
         .ends_well();
+        drop(there);
         here.write_all(b".").unwrap();
         here.set_read_timeout(Some(HANGS * 2)).unwrap();
         here.read_exact(&mut [0; 4]).unwrap();
