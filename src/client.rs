@@ -11,6 +11,7 @@ use crate::info::ListedLock;
 use crate::lineage::{GENERATIONS, Lineage};
 use crate::lock::S3Lock;
 use crate::request_counts::RequestCounts;
+use crate::runtime;
 use crate::session::{Recipe, Session};
 use crate::store::memory::InMemoryStore;
 
@@ -217,6 +218,7 @@ impl Client {
     }
 
     pub(crate) fn from_recipe(recipe: Recipe) -> Client {
+        runtime::set_up();
         Client {
             inner: Arc::new(Inner {
                 recipe,

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::Instant;
 use crate::drive::Outcome;
 use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
+use crate::forks::Process;
 use crate::keep_alive::retry_pauses;
 use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
@@ -40,7 +41,7 @@ pub(crate) struct Held {
     /// Whether its loss has been logged.
     mourned: AtomicBool,
     /// The process that acquired it.
-    process: u32,
+    process: Process,
 }
 
 /// What the guard wants of the background thread.
@@ -71,14 +72,14 @@ impl Held {
             news,
             watched: Mutex::new(false),
             mourned: AtomicBool::new(false),
-            process: std::process::id(),
+            process: Process::own(),
         }
     }
 
     /// Whether this is a forked child's copy of its parent's holding, which is none of its business.
     /// Asked before any mutex is touched: it may be locked there for ever.
     pub(crate) fn is_inherited(&self) -> bool {
-        std::process::id() != self.process
+        !self.process.is_own()
     }
 
     pub(crate) fn remaining(&self) -> Duration {

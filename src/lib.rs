@@ -154,7 +154,7 @@
 //! and which a loop (`src/drive.rs`) carries out over HTTP. Each client has a private current-thread
 //! runtime that runs on the calling thread.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 // With internals, the hidden items become reachable, and the lint would want them documented too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 
@@ -167,6 +167,7 @@ mod client_builder;
 mod clock;
 mod drive;
 mod error;
+mod forks;
 mod guard;
 mod held;
 mod host;

@@ -5,9 +5,10 @@
 //! a `OnceLock`. So a child must neither use nor take apart what its parent shared between threads;
 //! it makes its own, and needs a place for it that no process before it ever touched.
 
-use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::forks::Process;
 
 /// How many processes, each forked from the one before, can have something of their own. Those that
 /// never ask for it do not count, as the one in the middle of a daemon's double fork.
@@ -15,21 +16,17 @@ pub(crate) const GENERATIONS: usize = 8;
 
 /// A place for this process, and one for each of those that it descends from by forking alone.
 ///
-/// A place is taken by writing the process's id there, in one step that is done or not done: never
-/// half done in a child. Whatever else is in a place, only the process whose id it bears looks at it.
+/// A place is taken by writing the process's number there, in one step that is done or not done: never
+/// half done in a child. Whatever else is in a place, only the process whose number it bears looks at it.
 /// So a place that a parent's thread was still filling when another one forked is, to the child, just
 /// one that is taken.
-///
-/// A process is known by its id alone, so a descendant that has the id of a dead ancestor takes its
-/// place for its own. Ids come round only after all others, and never while their process lives; but
-/// the first process of a PID namespace has the id 1, as that of the namespace around it has.
 pub(crate) struct Lineage<T> {
     places: [Place<T>; GENERATIONS],
 }
 
 struct Place<T> {
     /// The process that it belongs to; 0 as long as it is nobody's.
-    process: AtomicU32,
+    process: AtomicU64,
     own: OnceLock<T>,
 }
 
@@ -42,10 +39,10 @@ impl<T> Lineage<T> {
 
     /// What this process has; made if it has none yet. Nothing if all places are taken.
     pub(crate) fn own(&self, make: impl FnOnce() -> T) -> Option<&T> {
-        self.of(process::id(), make)
+        self.of(Process::own(), make)
     }
 
-    fn of(&self, process: u32, make: impl FnOnce() -> T) -> Option<&T> {
+    fn of(&self, process: Process, make: impl FnOnce() -> T) -> Option<&T> {
         let place = self.places.iter().find(|place| place.take(process))?;
         // Another thread of this process may be at it: that one is here, and comes to an end.
         Some(place.own.get_or_init(make))
@@ -55,13 +52,14 @@ impl<T> Lineage<T> {
 impl<T> Place<T> {
     const fn new() -> Place<T> {
         Place {
-            process: AtomicU32::new(0),
+            process: AtomicU64::new(0),
             own: OnceLock::new(),
         }
     }
 
     /// Takes it for a process, unless it is another's.
-    fn take(&self, process: u32) -> bool {
+    fn take(&self, process: Process) -> bool {
+        let process = process.number();
         let taken = self
             .process
             .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
@@ -76,30 +74,32 @@ mod tests {
 
     use super::*;
 
+    const SEVEN: Process = Process::other(7);
+
     #[test]
     fn a_process_has_the_same_each_time() {
         let lineage = Lineage::new();
-        assert_eq!(lineage.of(7, || "first"), Some(&"first"));
-        assert_eq!(lineage.of(7, || "second"), Some(&"first"));
+        assert_eq!(lineage.of(SEVEN, || "first"), Some(&"first"));
+        assert_eq!(lineage.of(SEVEN, || "second"), Some(&"first"));
     }
 
     #[test]
     fn each_process_has_its_own() {
         let lineage = Lineage::new();
         for process in [7, 8, 9] {
-            assert_eq!(lineage.of(process, || process), Some(&process));
+            assert_eq!(lineage.of(Process::other(process), || process), Some(&process));
         }
-        assert_eq!(lineage.of(8, || 0), Some(&8));
+        assert_eq!(lineage.of(Process::other(8), || 0), Some(&8));
     }
 
     #[test]
     fn those_that_come_when_all_places_are_taken_have_none() {
         let lineage = Lineage::new();
         for process in 1..=8 {
-            assert!(lineage.of(process, || ()).is_some());
+            assert!(lineage.of(Process::other(process), || ()).is_some());
         }
-        assert!(lineage.of(9, || ()).is_none());
-        assert!(lineage.of(8, || ()).is_some());
+        assert!(lineage.of(Process::other(9), || ()).is_none());
+        assert!(lineage.of(Process::other(8), || ()).is_some());
     }
 
     #[test]
@@ -113,11 +113,11 @@ mod tests {
                 let _ = ended.recv();
                 "parent"
             };
-            scope.spawn(|| lineage.of(7, making));
+            scope.spawn(|| lineage.of(SEVEN, making));
             begins.recv().unwrap();
-            assert_eq!(lineage.of(8, || "child"), Some(&"child"));
+            assert_eq!(lineage.of(Process::other(8), || "child"), Some(&"child"));
             drop(end);
         });
-        assert_eq!(lineage.of(7, || "again"), Some(&"parent"));
+        assert_eq!(lineage.of(SEVEN, || "again"), Some(&"parent"));
     }
 }

@@ -6,10 +6,10 @@
 //! whoever sees its record finds it here, and stays until its guard is gone.
 
 use std::collections::BTreeMap;
-use std::process;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::forks::Process;
 use crate::lineage::Lineage;
 use crate::store::Location;
 use crate::sync::lock;
@@ -30,7 +30,7 @@ pub(crate) struct Living {
 
 /// How often each living holding is entered, in one process.
 struct Book {
-    process: u32,
+    process: Process,
     entries: Mutex<BTreeMap<Holding, usize>>,
 }
 
@@ -100,7 +100,7 @@ impl Book {
     /// The book of this process.
     fn new() -> Book {
         Book {
-            process: process::id(),
+            process: Process::own(),
             entries: Mutex::default(),
         }
     }
@@ -111,7 +111,7 @@ impl Drop for Living {
         let Some(book) = self.book else {
             return;
         };
-        if book.process != process::id() {
+        if !book.process.is_own() {
             return; // a forked child's copy, of a book that may be locked for ever
         }
         let mut entries = lock(&book.entries);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
         let book: &Book = Box::leak(Box::new(Book {
-            process: u32::MAX,
+            process: Process::other(0),
             ..Book::new()
         }));
         let registry = Registry {

@@ -6,9 +6,12 @@
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{panic, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime as Tokio};
+
+use crate::forks::Section;
 
 /// A current-thread runtime that is built when it is first needed.
 #[derive(Default)]
@@ -43,10 +46,7 @@ impl Runtime {
         if let Some(tokio) = self.tokio.get() {
             return Ok(tokio);
         }
-        let built = Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
+        let built = build()?;
         if let Err(second) = self.tokio.set(built) {
             // Another thread was faster. A plain drop would panic inside somebody else's runtime.
             second.shutdown_background();
@@ -65,6 +65,32 @@ impl Drop for Runtime {
             tokio.shutdown_background();
         }
     }
+}
+
+/// Sets up what tokio has once for the whole process, as the first runtime does (its registry of signals,
+/// which is there if anything in the program asks for tokio's feature `signal`). A process that is forked
+/// while somebody is at it waits for ever when it builds a runtime: so it is done when a client is made,
+/// before anybody can fork with one.
+pub(crate) fn set_up() {
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+    if !IS_DONE.load(Ordering::Acquire) {
+        // An error is told by the first call, if it meets it, too.
+        if let Ok(tokio) = build() {
+            tokio.shutdown_background();
+            IS_DONE.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn build() -> io::Result<Tokio> {
+    let _section = Section::begin();
+    let build = || {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_io().enable_time().build()
+    };
+    // The registry is set up or it panics, where there are too few file descriptors.
+    let built = panic::catch_unwind(build);
+    built.unwrap_or_else(|_| Err(io::Error::other("a runtime could not be set up")))
 }
 
 /// Whether this thread may drive a runtime: not while it drives another one, and not while its

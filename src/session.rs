@@ -11,11 +11,12 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{io, mem, process, thread};
+use std::{io, mem, thread};
 
 use crate::call;
 use crate::clock::{Clock, Instant};
 use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::forks::Process;
 use crate::held::Held;
 use crate::keep_alive::Background;
 use crate::living::Registry;
@@ -45,7 +46,7 @@ pub(crate) struct Session {
 
 struct Inner {
     /// The process that it belongs to.
-    process: u32,
+    process: Process,
     store: Box<dyn Store>,
     clock: Clock,
     request_timeout: Duration,
@@ -76,7 +77,7 @@ impl Session {
     pub(crate) fn new(recipe: &Recipe) -> Session {
         Session {
             inner: Arc::new(Inner {
-                process: process::id(),
+                process: Process::own(),
                 store: recipe.origin.connect(&recipe.clock),
                 clock: recipe.clock.clone(),
                 request_timeout: recipe.request_timeout,
@@ -95,7 +96,7 @@ impl Session {
     /// Whether this is a forked child's copy of its parent's session. Asked before any mutex is
     /// touched.
     pub(crate) fn is_inherited(&self) -> bool {
-        process::id() != self.inner.process
+        !self.inner.process.is_own()
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

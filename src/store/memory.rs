@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
-use std::{fmt, process};
+use std::fmt;
 
 use crate::client::{Client, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::forks::Process;
 use crate::living::Registry;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
@@ -55,7 +56,7 @@ pub struct InMemoryStore {
 
 struct Shared {
     /// The process whose memory it is in.
-    process: u32,
+    process: Process,
     clock: Clock,
     objects: Mutex<Objects>,
 }
@@ -63,7 +64,7 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Shared {
         Shared {
-            process: process::id(),
+            process: Process::own(),
             clock: Clock::adjustable(),
             objects: Mutex::default(),
         }
@@ -141,7 +142,7 @@ impl InMemoryStore {
     }
 
     fn is_inherited(&self) -> bool {
-        process::id() != self.shared.process
+        !self.shared.process.is_own()
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {

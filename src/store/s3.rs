@@ -11,6 +11,7 @@ mod list;
 mod profile;
 pub(crate) mod reply;
 mod resolver;
+mod undivided;
 mod wire;
 mod xml;
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
@@ -145,11 +146,39 @@ pub fn count(
 
 /// Runs a part in a process of its own, which must end well.
 pub fn play(parts: &str, part: &str, server: &Server) {
-    let mut command = command(&format!("{parts}: {part}"), &server.endpoint());
-    let output = command.output().expect("this binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{out}\n{err}");
+    ends_well(command(&format!("{parts}: {part}"), &server.endpoint()));
+}
+
+/// Runs a part, which must end, and well. If it does not, it is stopped with all that it has started.
+pub fn ends_well(mut command: Command) {
+    const HANGS: Duration = Duration::from_secs(600);
+    let child = command.stderr(Stdio::piped()).process_group(0).spawn();
+    let mut child = child.expect("this binary runs");
+    let read = |mut pipe: Box<dyn Read + Send>| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let out = read(Box::new(child.stdout.take().expect("it is piped")));
+    let err = read(Box::new(child.stderr.take().expect("it is piped")));
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("it is this process's child") {
+            None if start.elapsed() < HANGS => thread::sleep(Duration::from_millis(2)),
+            ended => break ended,
+        }
+    };
+    if status.is_none() {
+        let group = libc::pid_t::try_from(child.id()).expect("it was one");
+        // SAFETY: who leads the group was started here and not waited for, so its id is still its own.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+        child.wait().expect("it is this process's child");
+    }
+    let is_well = status.is_some_and(|status| status.success());
+    let (out, err) = (out.join().unwrap(), err.join().unwrap());
+    assert!(is_well, "{status:?}\n{out}\n{err}");
 }
 
 /// What a child in the part `complain` says of its attempt to take the lock.

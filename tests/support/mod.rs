@@ -35,6 +35,8 @@ mod server;
 mod settings;
 mod stand_in;
 mod store;
+#[cfg(unix)]
+mod tls;
 
 pub use cable::Cable;
 pub use dice::Dice;
@@ -47,6 +49,8 @@ pub use server::Server;
 pub use settings::{DateHeader, RegionReply};
 pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
+#[cfg(unix)]
+pub use tls::Tls;
 
 /// The bucket that every server has from the start.
 pub const BUCKET: &str = "locks-test";

@@ -5,7 +5,7 @@
 //! whether what it drops had been carried out.
 
 mod fate;
-mod message;
+pub mod message;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, BufReader, Write};

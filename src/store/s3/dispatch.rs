@@ -19,6 +19,7 @@ use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::resolver::Resolver;
+use crate::store::s3::undivided::{Steps, Undivided};
 
 /// Why there is no reply.
 pub(crate) enum SendError {
@@ -206,7 +207,7 @@ struct Connector<T> {
 }
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Stream = MaybeHttpsStream<TcpStream>;
+type Stream = Undivided<MaybeHttpsStream<TcpStream>>;
 
 /// What makes the connections: hyper's connector, over whatever resolves the names.
 pub(crate) trait Tcp:
@@ -226,7 +227,7 @@ where
 }
 
 impl<T: Tcp> Connector<T> {
-    async fn connect(mut self, uri: Uri) -> Result<Stream, BoxError> {
+    async fn connect(mut self, uri: Uri) -> Result<MaybeHttpsStream<TcpStream>, BoxError> {
         if uri.scheme() == Some(&Scheme::HTTP) {
             let stream = self.tcp.call(uri).await.map_err(Into::into)?;
             return Ok(MaybeHttpsStream::Http(stream));
@@ -256,8 +257,12 @@ impl<T: Tcp> Service<Uri> for Connector<T> {
         let connector = self.clone();
         Box::pin(async move {
             let limit = connector.limit;
-            let connected = tokio::time::timeout(limit, connector.connect(uri)).await;
-            connected.map_err(|_| format!("nobody answered within {}", seconds(&limit)))?
+            // Some of them are inside OpenSSL.
+            let steps = Steps::of(connector.connect(uri));
+            let connected = tokio::time::timeout(limit, steps).await;
+            let connected =
+                connected.map_err(|_| format!("nobody answered within {}", seconds(&limit)))?;
+            connected.map(Undivided::new)
         })
     }
 }
