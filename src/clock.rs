@@ -115,6 +115,15 @@ impl Clock {
         SystemTime::now() + self.shifted()
     }
 
+    /// What `future` comes to, unless `span` has passed before.
+    pub(crate) async fn within<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.sleep(span) => None,
+        }
+    }
+
     /// Sleeps for `span` by this clock.
     pub(crate) async fn sleep(&self, span: Duration) {
         let start = self.now();
