@@ -48,6 +48,11 @@ impl Instant {
         self.low.saturating_sub(earlier.low)
     }
 
+    /// Whether this is certainly later.
+    pub fn is_after(self, other: Instant) -> bool {
+        self.low > other.low
+    }
+
     /// No less than the time that passed since `earlier`: what the holder of a lease must assume.
     pub fn at_most_since(self, earlier: Instant) -> Duration {
         let low = self.low.saturating_sub(earlier.low);
@@ -108,6 +113,15 @@ impl Clock {
     /// another computer's.
     pub(crate) fn wall(&self) -> SystemTime {
         SystemTime::now() + self.shifted()
+    }
+
+    /// What `future` comes to, unless `span` has passed before.
+    pub(crate) async fn within<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.sleep(span) => None,
+        }
     }
 
     /// Sleeps for `span` by this clock.

@@ -32,7 +32,7 @@ pub use crate::storage_error::{StorageError, StorageErrorKind};
 /// # drop(guard);
 /// # Ok::<(), LockError>(())
 /// ```
-#[derive(thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody has the lock. Try later, or wait for it with

@@ -178,6 +178,9 @@ impl LockGuard {
     /// Asks the store whether the lock is still held: one request, up to `request_timeout` and a third
     /// of the lease.
     ///
+    /// Threads that ask while another's request is under way share the next one, which is sent after
+    /// they have all asked. No renewal waits for it.
+    ///
     /// Between its answer and your next line anything may happen; the fencing token alone protects
     /// from that. What it adds to [`check`](LockGuard::check): it learns that the lock was taken
     /// away before its time.
@@ -207,8 +210,8 @@ impl LockGuard {
     /// Makes the lease last its full term again from now: one request.
     ///
     /// The fencing token stays. Blocks up to 2 × `request_timeout`, and never beyond the deadline;
-    /// each request up to a third of the lease. Where another thread renews or verifies the same
-    /// guard, it waits for that first.
+    /// each request up to a third of the lease. Threads that ask while the guard is being renewed share the
+    /// next renewal, and wait for it within that time.
     ///
     /// # Errors
     ///

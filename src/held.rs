@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Instant;
-use crate::drive::Outcome;
+use crate::drive::{Errors, Outcome};
 use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
 use crate::forks::Process;
-use crate::keep_alive::retry_pauses;
+use crate::keep_alive::{PACE, retry_pauses};
 use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
-use crate::protocol::holding::Learned;
-use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Sight};
+use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Verified, Verify};
 use crate::record::Record;
 use crate::session::machine_error;
+use crate::shared::{Asked, Shared};
 use crate::sync::lock;
 
 /// What a guard and the background thread share.
@@ -31,8 +31,12 @@ pub(crate) struct Held {
     holding: Arc<Mutex<Holding>>,
     /// Why the last renewal failed.
     last_error: Mutex<Option<Arc<StorageError>>>,
-    /// Held while a renewal is under way: two at once could not tell whose write a read shows.
+    /// Held while a renewal is under way, and by whoever gives the lock back.
     renewing: tokio::sync::Mutex<()>,
+    renewals: Shared<Renewal>,
+    /// Held by a look that is under way, unless that takes long.
+    looking: tokio::sync::Mutex<()>,
+    looks: Shared<Result<(), LockError>>,
     wishes: watch::Sender<Wishes>,
     /// Wakes whoever watches for its loss.
     news: Arc<Notify>,
@@ -42,6 +46,27 @@ pub(crate) struct Held {
     mourned: AtomicBool,
     /// The process that acquired it.
     process: Process,
+}
+
+/// A look waits for the one before it, so that many can share it, but for no more than this part of
+/// the time that it has itself.
+const PATIENCE: u32 = 8;
+
+/// How a renewal went, for all who have asked for it.
+#[derive(Clone)]
+struct Renewal {
+    outcome: Result<(), LockError>,
+    /// Whether it has failed because the time of whoever made it was up.
+    gave_up: bool,
+}
+
+impl Renewal {
+    fn failed(error: LockError) -> Renewal {
+        Renewal {
+            outcome: Err(error),
+            gave_up: false,
+        }
+    }
 }
 
 /// What the guard wants of the background thread.
@@ -68,6 +93,9 @@ impl Held {
             holding,
             last_error: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
+            renewals: Shared::default(),
+            looking: tokio::sync::Mutex::default(),
+            looks: Shared::default(),
             wishes: watch::Sender::default(),
             news,
             watched: Mutex::new(false),
@@ -167,49 +195,122 @@ impl Held {
         self.core.local.leave(&self.holding);
     }
 
-    /// Asks the store whether it still stands.
+    /// Asks the store whether it still stands, within a request's time. Those who ask while a look is
+    /// under way share the next one; where that one hangs, they do not wait for its end.
     pub(crate) async fn verify(&self) -> Result<(), LockError> {
-        let _serial = self.renewing.lock().await;
-        // A renewal may be waiting for this to end.
-        let limit = self.record.lease() / 3;
+        let clock = self.core.client.clock();
+        let limit = self.record.lease() / PACE;
         let limit = limit.min(self.core.client.request_timeout());
-        let Outcome { end, errors, .. } = self.core.look(limit).await?;
-        let sight = match end {
-            Some(Sight::Hidden { .. }) | None => {
-                // It may have taken until the deadline.
-                self.settled()?;
-                return Err(self.core.failed(errors));
+        let start = clock.now();
+        loop {
+            self.check()?;
+            let left = limit.saturating_sub(clock.now().at_most_since(start));
+            if left.is_zero() {
+                return Err(self.core.failed(Errors::default()));
             }
-            Some(sight) => sight,
-        };
-        let now = self.core.client.clock().now();
-        // What there is to learn from it, `check` tells.
-        let _: Learned = lock(&self.holding).learn(&sight, now);
-        self.settled()
+            match self.looks.ask() {
+                Asked::Join(joined) => {
+                    if let Some(Some(outcome)) = clock.within(left, joined.outcome()).await {
+                        return outcome;
+                    }
+                }
+                Asked::Lead(lead) => {
+                    let turn = self.looking.lock();
+                    let _turn = clock.within(left.min(limit / PATIENCE), turn).await;
+                    lead.begin();
+                    let left = limit.saturating_sub(clock.now().at_most_since(start));
+                    let outcome = self.look(left).await;
+                    lead.end(outcome.clone());
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn look(&self, limit: Duration) -> Result<(), LockError> {
+        let core = &self.core;
+        let drive = core.drive(core.limits(limit), core.client.clock().now());
+        let Outcome { end, errors, .. } = drive.run(Verify::default(), &self.holding).await?;
+        // It may have taken until the deadline.
+        self.settled()?;
+        match end {
+            Verified::Failed => Err(core.failed(errors)),
+            Verified::Held => Ok(()),
+            Verified::Lost => self.check(),
+        }
     }
 
     /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
     ///
-    /// May be dropped at any point: a write under way is known to whatever comes after.
+    /// Those who ask while a renewal is under way share the next one, the background thread among them:
+    /// so it never has to wait in a queue.
     pub(crate) async fn renew(&self, limit: Duration) -> Result<(), LockError> {
-        let _serial = self.renewing.lock().await;
+        let clock = self.core.client.clock();
+        let start = clock.now();
+        let limit = limit.min(self.remaining());
+        loop {
+            self.settled()?;
+            let left = limit.saturating_sub(clock.now().at_most_since(start));
+            if left.is_zero() {
+                return Err(self.core.failed(Errors::default()));
+            }
+            match self.renewals.ask() {
+                Asked::Join(joined) => match clock.within(left, joined.outcome()).await {
+                    // Who made it may have had less time than there is here.
+                    Some(Some(Renewal { gave_up: true, .. })) | Some(None) | None => {}
+                    Some(Some(Renewal { outcome, .. })) => return outcome,
+                },
+                Asked::Lead(lead) => {
+                    let Some(serial) = clock.within(left, self.renewing.lock()).await else {
+                        continue;
+                    };
+                    lead.begin();
+                    let left = limit.saturating_sub(clock.now().at_most_since(start));
+                    let renewal = self.renew_now(left).await;
+                    drop(serial);
+                    lead.end(renewal.clone());
+                    if renewal.outcome.is_ok() {
+                        log::debug!("renewed {}", self.core.location.key);
+                    }
+                    return renewal.outcome;
+                }
+            }
+        }
+    }
+
+    /// One renewal, within `limit`. May be dropped at any point: a write under way is known to whatever
+    /// comes after.
+    async fn renew_now(&self, limit: Duration) -> Renewal {
         let core = &self.core;
         let lease = self.record.lease();
-        let mut limits = core.limits(limit.min(self.remaining()));
-        limits.attempt = limits.attempt.min(lease / 3);
+        let mut limits = core.limits(limit);
+        limits.attempt = limits.attempt.min(lease / PACE);
         limits.pauses = retry_pauses(lease);
         let drive = core.drive(limits, core.client.clock().now());
-        let renewed = drive.run(Renew::default(), &self.holding).await;
-        let Outcome { end, errors, .. } = renewed?;
+        let driven = match drive.run(Renew::default(), &self.holding).await {
+            Ok(driven) => driven,
+            Err(error) => return Renewal::failed(error),
+        };
+        let Outcome {
+            end,
+            errors,
+            gave_up,
+            ..
+        } = driven;
         let error = match end {
             Renewed::Yes => {
                 *lock(&self.last_error) = None;
-                log::debug!("renewed {}", self.core.location.key);
-                return Ok(());
+                return Renewal {
+                    outcome: Ok(()),
+                    gave_up: false,
+                };
             }
             Renewed::Lost => {
                 self.remember(errors.any().as_ref());
-                return self.settled();
+                return Renewal {
+                    outcome: self.settled(),
+                    gave_up: false,
+                };
             }
             Renewed::Failed => core.failed(errors),
             Renewed::Defied => core.defied(),
@@ -217,8 +318,8 @@ impl Held {
         };
         self.remember(Some(&error));
         // It may have taken until the deadline.
-        self.settled()?;
-        Err(error)
+        let outcome = self.settled().and(Err(error));
+        Renewal { outcome, gave_up }
     }
 
     /// Keeps the error of a renewal: it may turn out to be why the lock is lost.

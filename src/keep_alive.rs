@@ -31,7 +31,7 @@ pub(crate) struct Background {
 
 /// A holding is renewed when this part of its lease has passed, give or take a tenth of that: time
 /// for one more attempt, should it have no answer.
-const PACE: u32 = 3;
+pub(crate) const PACE: u32 = 3;
 /// How long a task sleeps without asking the clock what is left of the lease: where the machine may
 /// be suspended unnoticed, a long sleep would miss the deadline.
 const LONGEST_NAP: Duration = Duration::from_secs(1);

@@ -86,8 +86,8 @@
 //! | [`S3Lock::status`] | 1 | T |
 //! | [`S3Lock::release`], [`S3Lock::force_release`] | 2 | 2 T |
 //! | [`S3Lock::check_store`] | 9; 2 more where nobody has checked before | 6 T |
-//! | [`LockGuard::renew`] | 1 | 2 T, and never beyond the deadline |
-//! | [`LockGuard::verify`] | 1 | T |
+//! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline |
+//! | [`LockGuard::verify`] | the same | T |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
 //! | [`LockGuard::release`], drop | 1 | 2 T |
 //! | everything else | 0 | not at all |
@@ -95,8 +95,7 @@
 //! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
 //! be given back, or a sleeper that woke past its limit to look once more. At an
 //! [endpoint](ClientBuilder::endpoint) of its own a client's first acquire in a bucket checks the store
-//! besides, within its limit. A renewal or verification
-//! also waits for another one of the same guard to end, be it in the background. At AWS's
+//! besides, within its limit. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
 //! million cold ones $10.40; [`RequestPrices`] works out what waiting and renewing cost, and
 //! [`Client::request_counts`] tells what was sent.
@@ -107,7 +106,8 @@
 //! loss [to be told](LockGuard::on_lost). Then it has one for all of them, until the last has gone.
 //! Each guard has its own timer and its own request under way, so one that hangs delays no other. A
 //! guard kept alive is renewed when a third of its lease has passed, give or take a tenth of that, and
-//! a renewal that fails is repeated, with pauses that grow, until the deadline. Whoever releases the
+//! a renewal that fails is repeated, with pauses that grow, until the deadline. It waits for no
+//! verification, and for a renewal of another thread only to share the next one. Whoever releases the
 //! lock stops a renewal under way, and knows it should it land all the same.
 //!
 //! Nobody's callback runs on it, but your logger does (crate `log`), as it does inside calls. **A
@@ -190,6 +190,7 @@ mod request_counts;
 mod request_prices;
 mod runtime;
 mod session;
+mod shared;
 mod storage_error;
 mod store;
 mod store_check;

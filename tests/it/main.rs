@@ -27,6 +27,7 @@ mod proxy;
 mod reclaim;
 mod request_counts;
 mod requests;
+mod shared_guard;
 mod signals;
 mod takeover;
 
