@@ -69,19 +69,24 @@ impl Holding {
     }
 
     /// How long the lease still runs, by this client's own clock; nothing once lost.
-    pub fn remaining(&self, now: Instant) -> Duration {
+    ///
+    /// Whoever was told "nothing" has stopped, so it stays nothing: a clock that has another to go by
+    /// may be set forward and back again.
+    pub fn remaining(&mut self, now: Instant) -> Duration {
+        let lease = self.current.record.lease();
+        let left = lease.saturating_sub(now.at_most_since(self.since));
+        if left.is_zero() && self.lost.is_none() {
+            self.lost = Some(Loss::Expired);
+        }
         if self.lost.is_some() {
             return Duration::ZERO;
         }
-        let lease = self.current.record.lease();
-        lease.saturating_sub(now.at_most_since(self.since))
+        left
     }
 
     /// Whether the holding is over, and why. Once over, it stays over.
     pub fn check(&mut self, now: Instant) -> Option<&Loss> {
-        if self.remaining(now).is_zero() {
-            self.lose(Loss::Expired);
-        }
+        self.remaining(now);
         self.lost.as_ref()
     }
 

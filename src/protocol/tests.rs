@@ -423,7 +423,7 @@ mod acquiring {
         acquire.on(Event::Wrote(Answer::Unknown), &turn(6_000, 3), &mut known);
         let own = read(present("new", &write.record));
         match acquire.on(own, &turn(9_000, 4), &mut known) {
-            Step::Done(Acquired::Won { holding, .. }) => {
+            Step::Done(Acquired::Won { mut holding, .. }) => {
                 assert_eq!(holding.remaining(at(9_000)), LEASE - Duration::from_secs(8));
             }
             other => panic!("{other:?}"),
@@ -677,6 +677,69 @@ mod holding {
         assert_eq!(holding.check(after_sleep(1_000, 98_999)), None);
         let slept = after_sleep(1_000, 99_000);
         assert_eq!(holding.check(slept), Some(&Loss::Expired));
+    }
+
+    /// The wall clock of a machine whose other clock stops in suspend: set forward, then back again.
+    fn jumps() -> [Instant; 2] {
+        [after_sleep(1_000, 99_000), after_sleep(2_000, 0)]
+    }
+
+    #[test]
+    fn remaining_that_was_zero_stays_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        assert_eq!(holding.remaining(forward), Duration::ZERO);
+        assert_eq!(holding.remaining(back), Duration::ZERO);
+        assert_eq!(holding.check(back), Some(&Loss::Expired));
+    }
+
+    #[test]
+    fn remaining_counts_a_jump_of_the_wall_clock_that_nobody_has_met_for_nothing() {
+        let (mut holding, [_, back]) = (held(), jumps());
+        assert_eq!(holding.remaining(back), LEASE - Duration::from_secs(2));
+    }
+
+    #[test]
+    fn renew_sends_nothing_once_remaining_was_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 2)
+        };
+        let step = Renew::default().on(Event::Resume, &now, &mut holding);
+        assert_eq!(step, Step::Done(Renewed::Lost));
+    }
+
+    #[test]
+    fn release_is_late_once_remaining_was_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 7)
+        };
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &now, &mut holding));
+        release.on(Event::Wrote(Answer::Unknown), &now, &mut holding);
+        let taken = read(present("x", &record("you", 6, 8)));
+        let end = release.on(taken, &now, &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
+    }
+
+    #[test]
+    fn an_answer_that_comes_at_a_jump_of_the_wall_clock_does_not_revive_its_holding() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(500, 2), &mut holding));
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 3)
+        };
+        let applied = Event::Wrote(Answer::Applied(etag("e1")));
+        let end = renew.on(applied, &now, &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Lost));
+        assert_eq!(holding.remaining(back), Duration::ZERO);
     }
 
     #[test]
