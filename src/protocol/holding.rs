@@ -160,11 +160,15 @@ impl Holding {
         !matches!(self.lost, None | Some(Loss::Expired))
     }
 
-    /// Whether another has acquired the lock, and nobody can have done so while the lease ran.
+    /// Whether another has acquired the lock, and nobody can have done so while the lease ran, had
+    /// it not been given back: nobody ended the holding in its stead, and it is the same object.
     fn was_succeeded(&self) -> bool {
-        let token = self.current.record.fencing_token;
+        let mine = &self.current.record;
         match &self.lost {
-            Some(Loss::TakenOver(seen)) => !seen.record.may_have_cut_short(token),
+            Some(Loss::TakenOver(seen)) => {
+                let record = &seen.record;
+                record.is_of_one_object_with(mine) && !record.may_have_cut_short(mine.fencing_token)
+            }
             _ => false,
         }
     }
@@ -380,14 +384,13 @@ impl Release {
         match holding.learn(&sight, turn.now) {
             Learned::Resolved => self.start(turn, holding),
             Learned::Unchanged => Step::Pause(Why::Contended),
-            Learned::Lost if self.late || !cas.is_unresolved() || !holding.was_succeeded() => {
-                Step::Done(Released::Lost)
-            }
+            Learned::Lost if self.late || !holding.was_succeeded() => Step::Done(Released::Lost),
             // Another has acquired the lock while the lease ran: nobody could have, had the release
-            // not landed.
+            // not landed. If it was refused, that was a second copy of it, sent by a proxy.
             Learned::Lost if was_in_time => Step::Done(Released::Yes(None)),
             // Given back in time, or waited for until the deadline: nothing tells which.
-            Learned::Lost => Step::Done(Released::Unknown),
+            Learned::Lost if cas.is_unresolved() => Step::Done(Released::Unknown),
+            Learned::Lost => Step::Done(Released::Lost),
         }
     }
 }

@@ -48,7 +48,14 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
         pid: 1,
         purpose: None,
     };
-    Record::held(holder, token, None, Nonce(nonce))
+    let record = Record::held(holder, token, None, Nonce(nonce));
+    of_object(Some(0xff), record)
+}
+
+/// The same in an object that another create has made, or one that does not say which.
+fn of_object(origin: Option<u128>, mut record: Record) -> Record {
+    record.origin = origin.map(Nonce);
+    record
 }
 
 fn etag(name: &str) -> ETag {
@@ -409,7 +416,7 @@ fn claim() -> Claim {
 mod acquiring {
     use super::*;
 
-    fn acquire() -> Acquire {
+    pub(super) fn acquire() -> Acquire {
         Acquire::new(claim())
     }
 
@@ -445,6 +452,35 @@ mod acquiring {
         };
         let step = acquire.on(read(ancient), &distrusting, &mut known);
         assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+    }
+
+    #[test]
+    fn every_record_after_a_create_says_which_create_that_was() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let absent = read(Sight::Absent { date: None });
+        let made = write_of(acquire.on(absent, &turn(0, 2), &mut known)).record;
+        assert_eq!(made.origin, Some(Nonce(2)));
+        let passed_on = [
+            made.renewed(Nonce(3)),
+            made.released(Nonce(4)),
+            made.broken(Nonce(5)),
+        ];
+        assert!(passed_on.iter().all(|r| r.origin == made.origin));
+        let mut next = super::acquiring::acquire();
+        next.on(Event::Resume, &turn(0, 6), &mut known);
+        let free = read(present("e", &made.released(Nonce(4))));
+        let taken = write_of(next.on(free, &turn(0, 7), &mut known)).record;
+        assert_eq!(taken.origin, made.origin);
+    }
+
+    #[test]
+    fn an_object_that_does_not_say_who_made_it_counts_as_made_by_the_next_holder() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let nameless = of_object(None, record("other", 5, 9).released(Nonce(10)));
+        let step = acquire.on(read(present("e", &nameless)), &turn(0, 2), &mut known);
+        assert_eq!(write_of(step).record.origin, Some(Nonce(2)));
     }
 
     #[test]
@@ -928,11 +964,62 @@ mod holding {
         release.on(read(sight), &turn(millis, 8), holding)
     }
 
+    /// What leaves it open whether a release was carried out: no answer, or a refusal of what may have
+    /// been a second copy of it.
+    const DOUBTS: [Answer; 2] = [Answer::Unknown, Answer::Refused(Refusal::Condition)];
+
     #[test]
-    fn a_release_of_unknown_outcome_after_which_another_holds_the_lock_has_succeeded() {
-        let taken = present("x", &record("you", 6, 8));
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Yes(None)));
+    fn release_has_succeeded_where_another_is_found_to_have_the_lock_before_the_deadline() {
+        for doubt in DOUBTS {
+            let taken = present("x", &record("you", 6, 8));
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
+    }
+
+    #[test]
+    fn release_has_succeeded_where_others_had_the_lock_and_gave_it_back_before_the_deadline() {
+        for doubt in DOUBTS {
+            let gone = present("x", &record("you", 9, 8).released(Nonce(9)));
+            let end = refused_release(&mut held(), 1_000, doubt, gone);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
+    }
+
+    #[test]
+    fn release_proves_nothing_by_another_holder_of_an_object_that_was_made_anew() {
+        for origin in [Some(0xfe), None] {
+            for doubt in DOUBTS {
+                let anew = of_object(origin, record("you", 6, 8));
+                let end = refused_release(&mut held(), 1_000, doubt, present("x", &anew));
+                assert_eq!(end, Step::Done(Released::Lost), "{origin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn release_proves_nothing_where_its_own_record_does_not_say_who_made_the_object() {
+        for doubt in DOUBTS {
+            let nameless = |owner, token, nonce| of_object(None, record(owner, token, nonce));
+            let (etag, record) = (etag("e0"), nameless("me", 5, 1));
+            let mut holding = Holding::new(Known { etag, record }, at(0));
+            let taken = present("x", &nameless("you", 6, 8));
+            let end = refused_release(&mut holding, 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
+    }
+
+    #[test]
+    fn release_refused_is_a_loss_where_the_next_may_have_waited_for_the_deadline() {
+        let mut holding = held();
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(99_999, 7), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        let step = release.on(refused, &turn(99_999, 0), &mut holding);
+        assert_eq!(step, Step::Read);
+        let taken = read(present("x", &record("you", 6, 8)));
+        let end = release.on(taken, &turn(103_000, 8), &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
     }
 
     #[test]
@@ -950,33 +1037,37 @@ mod holding {
     }
 
     #[test]
-    fn a_release_of_unknown_outcome_after_which_a_namesake_reclaimed_is_a_loss() {
+    fn release_is_a_loss_where_a_namesake_may_have_ended_the_holding() {
         // The mark of a later holding may have covered that of this one.
-        for mark in [5, 6] {
+        for (mark, doubt) in [5, 6].into_iter().flat_map(|m| DOUBTS.map(|d| (m, d))) {
             let mut successor = record("me", mark + 1, 8);
             successor.reclaimed = Some(mark);
             let taken = present("x", &successor);
-            let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
             assert_eq!(end, Step::Done(Released::Lost));
         }
     }
 
     #[test]
-    fn a_release_of_unknown_outcome_after_which_a_later_holding_was_broken_is_a_loss() {
-        let mut successor = record("you", 7, 8);
-        successor.broken = Some(6);
-        let taken = present("x", &successor);
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
+    fn release_is_a_loss_where_this_holding_or_a_later_one_was_broken() {
+        for (mark, doubt) in [5, 6].into_iter().flat_map(|m| DOUBTS.map(|d| (m, d))) {
+            let mut successor = record("you", 7, 8);
+            successor.broken = Some(mark);
+            let taken = present("x", &successor);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
     }
 
     #[test]
-    fn an_earlier_holding_cut_short_casts_no_doubt_on_a_release() {
-        let mut successor = record("you", 6, 8);
-        (successor.broken, successor.reclaimed) = (Some(4), Some(3));
-        let taken = present("x", &successor);
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Yes(None)));
+    fn release_is_cast_no_doubt_on_by_an_earlier_holding_that_was_cut_short() {
+        for doubt in DOUBTS {
+            let mut successor = record("you", 6, 8);
+            (successor.broken, successor.reclaimed) = (Some(4), Some(3));
+            let taken = present("x", &successor);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
     }
 
     #[test]
@@ -1004,18 +1095,12 @@ mod holding {
     }
 
     #[test]
-    fn a_release_refused_outright_because_another_holds_the_lock_is_a_loss() {
-        let taken = present("x", &record("you", 6, 8));
-        let refused = Answer::Refused(Refusal::Condition);
-        let end = refused_release(&mut held(), 1_000, refused, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
-    }
-
-    #[test]
-    fn a_release_sent_after_the_deadline_proves_nothing_by_another_holder() {
-        let taken = present("x", &record("you", 6, 8));
-        let end = refused_release(&mut held(), 100_001, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
+    fn release_after_the_deadline_proves_nothing_by_another_holder() {
+        for doubt in DOUBTS {
+            let taken = present("x", &record("you", 6, 8));
+            let end = refused_release(&mut held(), 100_001, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
     }
 
     #[test]
@@ -1071,6 +1156,18 @@ mod releasing_by_name {
             let later = read(present("f", &record("me", 6, 4)));
             assert_eq!(on(&mut free, later), Step::Done(Freed::Unknown));
         }
+    }
+
+    #[test]
+    fn a_release_by_name_leaves_a_mark_that_the_next_holding_keeps() {
+        let (_, write) = sent();
+        assert_eq!(write.record.reclaimed, Some(5));
+        let mut acquire = Acquire::new(claim());
+        let mut known = Knowledge::default();
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let freed = read(present("f", &write.record));
+        let next = write_of(acquire.on(freed, &turn(0, 7), &mut known));
+        assert_eq!(next.record.reclaimed, Some(5));
     }
 
     #[test]
@@ -1228,6 +1325,38 @@ mod breaking_by_force {
             let (mut free, _) = answered(Answer::Refused(Refusal::Condition));
             assert_eq!(on(&mut free, read(sight)), Step::Done(Freed::Unknown));
         }
+    }
+
+    #[test]
+    fn the_holder_broken_first_of_two_in_a_row_finds_the_lock_taken_over() {
+        let first = Known {
+            etag: etag("e"),
+            record: record("me", 5, 2),
+        };
+        let mut holding = Holding::new(first.clone(), at(0));
+        let mut force = force();
+        let broken = write_of(on(&mut force, read(present("e", &first.record)))).record;
+        let mut known = Knowledge::default();
+        let mut acquire = Acquire::new(claim());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let step = acquire.on(read(present("f", &broken)), &turn(0, 7), &mut known);
+        let second = write_of(step).record;
+        assert_eq!((second.fencing_token, second.broken), (6, Some(5)));
+        let mut again = Free::by_force("me".to_owned(), 6);
+        on(&mut again, Event::Resume);
+        let broken = write_of(on(&mut again, read(present("g", &second)))).record;
+        // Of the two marks the last is on record.
+        assert_eq!(broken.broken, Some(6));
+        holding.learn(&present("h", &broken), at(1));
+        assert!(matches!(holding.check(at(1)), Some(Loss::TakenOver(_))));
+        // So its release must not take the later holder for its own doing.
+        let mut holding = Holding::new(first, at(0));
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(0, 8), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        release.on(refused, &turn(0, 9), &mut holding);
+        let end = release.on(read(present("h", &broken)), &turn(0, 9), &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
     }
 
     #[test]

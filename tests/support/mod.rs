@@ -38,7 +38,7 @@ mod store;
 
 pub use cable::Cable;
 pub use dice::Dice;
-pub use faults::{Fault, Match};
+pub use faults::{Fault, Gate, Match};
 pub use journal::Request;
 #[cfg(unix)]
 pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
