@@ -48,6 +48,11 @@ impl Instant {
         self.low.saturating_sub(earlier.low)
     }
 
+    /// Whether this is certainly later.
+    pub fn is_after(self, other: Instant) -> bool {
+        self.low > other.low
+    }
+
     /// No less than the time that passed since `earlier`: what the holder of a lease must assume.
     pub fn at_most_since(self, earlier: Instant) -> Duration {
         let low = self.low.saturating_sub(earlier.low);

@@ -46,7 +46,7 @@ pub use acquire::{Acquire, Acquired, Claim};
 pub use free::{Free, Freed};
 pub use holding::{Holding, Loss, Release, Released, Renew, Renewed};
 pub use knowledge::{Knowledge, Known};
-pub use look::Look;
+pub use look::{Look, Verified, Verify};
 
 /// The version of an object, as the store names it (quotes included).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -48,6 +48,26 @@ pub enum Learned {
     Lost,
 }
 
+/// What was known of a holding when a read of its record was about to be sent.
+///
+/// A read and a renewal of one guard may be under way at once. So the read may show a version that a
+/// renewal has replaced by the time that its reply arrives, and that is not to be taken for a loss.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    before: Known,
+}
+
+/// What a read meant for a holding that may have been renewed while it was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// Held after the read was sent.
+    Held,
+    /// Not held any longer.
+    Lost,
+    /// It says nothing: what it shows may be from before a renewal. Only another look can tell.
+    Again,
+}
+
 impl Holding {
     /// A holding whose write was first sent at `since`.
     pub fn new(current: Known, since: Instant) -> Holding {
@@ -119,6 +139,57 @@ impl Holding {
         Learned::Lost
     }
 
+    /// To be taken before a read is sent, for [`look`](Holding::look).
+    pub fn mark(&self) -> Mark {
+        Mark {
+            before: self.current.clone(),
+        }
+    }
+
+    /// Takes in what a read showed that was sent after `mark`, whatever has become known meanwhile of
+    /// this client's own writes. `since` is when the caller began to want to know.
+    pub fn look(&mut self, mark: &Mark, sight: &Sight, since: Instant, now: Instant) -> Looked {
+        let seen = match sight {
+            Sight::Present(seen) => Some(seen),
+            _ => None,
+        };
+        let renewed = self.current.record != mark.before.record;
+        let looked = if !renewed || seen.is_some_and(|s| self.knows(s)) {
+            match self.learn(sight, now) {
+                Learned::Lost => Looked::Lost,
+                Learned::Unchanged | Learned::Resolved => Looked::Held,
+            }
+        } else if seen.is_some_and(|s| mark.before.is(s)) {
+            // It stood when the read was answered, and the renewal came after that.
+            Looked::Held
+        } else if self.since.is_after(since) && seen.is_some_and(|s| self.may_have_written(s)) {
+            // Held when the write landed that was found to stand meanwhile.
+            Looked::Held
+        } else {
+            Looked::Again
+        };
+        match self.check(now) {
+            Some(_) => Looked::Lost,
+            None => looked,
+        }
+    }
+
+    /// Whether this is what stands, or a write of this client's that may have come to stand.
+    fn knows(&self, seen: &Seen) -> bool {
+        self.current.is(seen) || self.unresolved.iter().any(|s| s.record == seen.record)
+    }
+
+    /// Whether a write of this holding looks like that. Nobody else's does.
+    fn may_have_written(&self, seen: &Seen) -> bool {
+        seen.record.is_held() && seen.record.fencing_token == self.current.record.fencing_token
+    }
+
+    /// Whether a write under way was found to stand.
+    fn has_found(&self, write: &Write) -> bool {
+        let is_it = |sent: &Sent| sent.record == write.record;
+        self.current.record == write.record && !self.unresolved.iter().any(is_it)
+    }
+
     /// A write of this client's is what stands, and its lease counts from its own first send.
     /// Others that were unresolved had the same condition, which is gone with it.
     fn adopt(&mut self, known: Known, first_send: Instant, now: Instant) {
@@ -181,6 +252,13 @@ impl Holding {
     }
 }
 
+impl Known {
+    /// Whether a read showed this version, under whatever name.
+    fn is(&self, seen: &Seen) -> bool {
+        self.etag == seen.etag || self.record == seen.record
+    }
+}
+
 /// What it means that `seen` stands where `mine` stood.
 ///
 /// Of holdings broken by force only the last is on record: where a later one was broken as well,
@@ -202,6 +280,8 @@ pub struct Renew {
     cas: Option<Cas>,
     /// Whether it has looked what became of an earlier renewal that had no answer.
     looked: bool,
+    /// Taken before the read that is under way.
+    mark: Option<Mark>,
 }
 
 /// How a renewal ended.
@@ -222,9 +302,30 @@ impl Operation for Renew {
     type End = Renewed;
 
     fn on(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+        let mark = self.mark.take();
+        let step = self.advance(event, mark, turn, holding);
+        if step == Step::Read {
+            self.mark = Some(holding.mark());
+        }
+        step
+    }
+}
+
+impl Renew {
+    fn advance(
+        &mut self,
+        event: Event,
+        mark: Option<Mark>,
+        turn: &Turn,
+        holding: &mut Holding,
+    ) -> Step<Renewed> {
         let Some(mut cas) = self.cas.take() else {
-            return self.begin(event, turn, holding);
+            return self.begin(event, mark, turn, holding);
         };
+        if holding.has_found(cas.write()) {
+            // A look beside this has found that it has landed.
+            return landed(turn, holding);
+        }
         if event == Event::Resume && holding.check(turn.now).is_some() {
             holding.end(&cas);
             return Step::Done(Renewed::Lost);
@@ -233,17 +334,9 @@ impl Operation for Renew {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
                 holding.adopt(Known { etag, record }, cas.first_send(), turn.now);
-                let lost = holding.lost.is_some();
-                return Step::Done(if lost { Renewed::Lost } else { Renewed::Yes });
+                return landed(turn, holding);
             }
-            Progress::Overtaken(sight) => {
-                return match holding.learn(&sight, turn.now) {
-                    Learned::Lost => Step::Done(Renewed::Lost),
-                    // An earlier renewal: its lease began earlier than the one asked for.
-                    Learned::Resolved => self.start(turn, holding),
-                    Learned::Unchanged => Step::Pause(Why::Contended),
-                };
-            }
+            Progress::Overtaken(sight) => return self.overtaken(&sight, mark, turn, holding),
             Progress::NotApplied => {
                 holding.end(&cas);
                 return Step::Pause(Why::Trouble);
@@ -262,12 +355,34 @@ impl Operation for Renew {
         self.cas = Some(cas);
         step
     }
-}
 
-impl Renew {
+    fn overtaken(
+        &mut self,
+        sight: &Sight,
+        mark: Option<Mark>,
+        turn: &Turn,
+        holding: &mut Holding,
+    ) -> Step<Renewed> {
+        let mark = mark.unwrap_or_else(|| holding.mark());
+        match holding.look(&mark, sight, turn.now, turn.now) {
+            Looked::Lost => Step::Done(Renewed::Lost),
+            Looked::Held | Looked::Again if holding.record() == &mark.before.record => {
+                Step::Pause(Why::Contended)
+            }
+            // An earlier renewal: its lease began earlier than the one asked for.
+            Looked::Held | Looked::Again => self.start(turn, holding),
+        }
+    }
+
     /// Looks first where an earlier renewal went that had no answer: it may have landed, and then
     /// the lease runs on from there, however slowly writes are answered.
-    fn begin(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+    fn begin(
+        &mut self,
+        event: Event,
+        mark: Option<Mark>,
+        turn: &Turn,
+        holding: &mut Holding,
+    ) -> Step<Renewed> {
         match event {
             Event::Resume if !self.looked && !holding.unresolved.is_empty() => {
                 self.looked = true;
@@ -276,10 +391,13 @@ impl Renew {
             Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) | Event::Resume => {
                 self.start(turn, holding)
             }
-            Event::Read(Ok(sight)) => match holding.learn(&sight, turn.now) {
-                Learned::Lost => Step::Done(Renewed::Lost),
-                Learned::Resolved | Learned::Unchanged => self.start(turn, holding),
-            },
+            Event::Read(Ok(sight)) => {
+                let mark = mark.unwrap_or_else(|| holding.mark());
+                match holding.look(&mark, &sight, turn.now, turn.now) {
+                    Looked::Lost => Step::Done(Renewed::Lost),
+                    Looked::Held | Looked::Again => self.start(turn, holding),
+                }
+            }
             Event::Wrote(_) | Event::GiveUp => Step::Done(Renewed::Failed),
         }
     }
@@ -293,6 +411,14 @@ impl Renew {
         self.cas = Some(Cas::new(write.clone(), turn.now));
         Step::Write(write)
     }
+}
+
+/// The end of a renewal that has landed: too late, if the deadline had passed when that was learned.
+fn landed(turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+    Step::Done(match holding.check(turn.now) {
+        Some(_) => Renewed::Lost,
+        None => Renewed::Yes,
+    })
 }
 
 /// Giving the lock back.
