@@ -187,6 +187,11 @@ impl Held {
         self.settled()
     }
 
+    /// How long a renewal in the background may take, where a request may take so long.
+    pub(crate) fn renewal_limit(&self, request: Duration) -> Duration {
+        lock(&self.holding).renewal_limit(request)
+    }
+
     /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
     ///
     /// May be dropped at any point: a write under way is known to whatever comes after.

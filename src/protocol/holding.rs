@@ -15,6 +15,8 @@ pub struct Holding {
     since: Instant,
     /// Own writes that may have been applied or may yet be: any of them may be what a read finds.
     unresolved: Vec<Sent>,
+    /// Whether the last request of a renewal was a read, and showed nothing.
+    blind: bool,
     lost: Option<Loss>,
 }
 
@@ -75,6 +77,7 @@ impl Holding {
             current,
             since,
             unresolved: Vec::new(),
+            blind: false,
             lost: None,
         }
     }
@@ -108,6 +111,23 @@ impl Holding {
     pub fn check(&mut self, now: Instant) -> Option<&Loss> {
         self.remaining(now);
         self.lost.as_ref()
+    }
+
+    /// Whether the next renewal begins with a look where an earlier one went: it may have landed, and
+    /// then the lease runs on from there, however slowly writes are answered. But not after a look
+    /// that showed nothing: where reads hang, a write may still be answered.
+    fn looks_first(&self) -> bool {
+        !self.unresolved.is_empty() && !self.blind
+    }
+
+    /// How long a renewal in the background may take, where a request may take so long. Whoever looks
+    /// first needs time for the write as well.
+    pub fn renewal_limit(&self, request: Duration) -> Duration {
+        if self.looks_first() {
+            2 * request
+        } else {
+            request
+        }
     }
 
     /// Takes in what a read showed.
@@ -302,9 +322,14 @@ impl Operation for Renew {
     type End = Renewed;
 
     fn on(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+        match &event {
+            Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) => holding.blind = true,
+            Event::Read(Ok(_)) | Event::Wrote(_) => holding.blind = false,
+            Event::Resume | Event::GiveUp => {}
+        }
         let mark = self.mark.take();
         let step = self.advance(event, mark, turn, holding);
-        if step == Step::Read {
+        if matches!(step, Step::Read | Step::Peek) {
             self.mark = Some(holding.mark());
         }
         step
@@ -374,8 +399,7 @@ impl Renew {
         }
     }
 
-    /// Looks first where an earlier renewal went that had no answer: it may have landed, and then
-    /// the lease runs on from there, however slowly writes are answered.
+    /// Looks where an earlier renewal went that had no answer, or writes at once.
     fn begin(
         &mut self,
         event: Event,
@@ -384,9 +408,9 @@ impl Renew {
         holding: &mut Holding,
     ) -> Step<Renewed> {
         match event {
-            Event::Resume if !self.looked && !holding.unresolved.is_empty() => {
+            Event::Resume if !self.looked && holding.looks_first() => {
                 self.looked = true;
-                Step::Read
+                Step::Peek
             }
             Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) | Event::Resume => {
                 self.start(turn, holding)

@@ -688,7 +688,7 @@ mod holding {
     fn unresolved_renewal(holding: &mut Holding, millis: u64, nonce: u128) -> Record {
         let mut renew = Renew::default();
         let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
-        if step == Step::Read {
+        if step == Step::Peek {
             // Where an earlier one went is not to be seen yet.
             let still = present("e0", &holding.record().clone());
             step = renew.on(read(still), &turn(millis, nonce), holding);
@@ -980,7 +980,7 @@ mod holding {
         let first = unresolved_renewal(&mut holding, 10_000, 2);
         let mut renew = Renew::default();
         let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
-        assert_eq!(step, Step::Read);
+        assert_eq!(step, Step::Peek);
         // It lands after that read, and a look beside it shows so first.
         let mut verify = looking(&mut holding, 20_001);
         let landed = present("e2", &first);
@@ -1010,11 +1010,82 @@ mod holding {
         let first = unresolved_renewal(&mut holding, 10_000, 2);
         let mut renew = Renew::default();
         let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
-        assert_eq!(step, Step::Read);
+        assert_eq!(step, Step::Peek);
         let landed = read(present("e1", &first));
         let again = write_of(renew.on(landed, &turn(20_001, 4), &mut holding));
         assert_eq!(again.condition, Condition::Matches(etag("e1")));
         assert_eq!(holding.remaining(at(20_001)), Duration::from_millis(89_999));
+    }
+
+    /// Why a look may show nothing.
+    const NOTHING_SEEN: [Result<Sight, Trouble>; 3] = [
+        Err(Trouble::Passing),
+        Err(Trouble::Lasting),
+        Ok(Sight::Hidden { date: None }),
+    ];
+
+    #[test]
+    fn renew_writes_at_once_after_a_look_that_showed_nothing() {
+        for nothing in NOTHING_SEEN {
+            let mut holding = held();
+            unresolved_renewal(&mut holding, 10_000, 2);
+            let mut renew = Renew::default();
+            let look = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+            assert_eq!(look, Step::Peek);
+            write_of(renew.on(Event::Read(nothing.clone()), &turn(25_000, 3), &mut holding));
+            // That was the end of its time, and it was not even sent.
+            let end = renew.on(Event::GiveUp, &turn(25_000, 4), &mut holding);
+            assert_eq!(end, Step::Pause(Why::Trouble));
+            let write = Renew::default().on(Event::Resume, &turn(26_000, 5), &mut holding);
+            assert_eq!(write_of(write).condition, Condition::Matches(etag("e0")));
+        }
+    }
+
+    #[test]
+    fn renew_looks_again_after_a_write_that_had_no_answer_either() {
+        let mut holding = held();
+        unresolved_renewal(&mut holding, 10_000, 2);
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        let nothing = Event::Read(Err(Trouble::Passing));
+        write_of(renew.on(nothing, &turn(25_000, 3), &mut holding));
+        renew.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(30_000, 4),
+            &mut holding,
+        );
+        let look = Renew::default().on(Event::Resume, &turn(31_000, 5), &mut holding);
+        assert_eq!(look, Step::Peek);
+    }
+
+    #[test]
+    fn renew_writes_at_once_after_reading_back_a_write_has_shown_nothing() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(10_000, 2), &mut holding));
+        renew.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(10_000, 0),
+            &mut holding,
+        );
+        let nothing = Event::Read(Err(Trouble::Passing));
+        renew.on(nothing, &turn(20_000, 0), &mut holding);
+        let end = renew.on(Event::GiveUp, &turn(20_000, 0), &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Unknown));
+        write_of(Renew::default().on(Event::Resume, &turn(20_000, 3), &mut holding));
+    }
+
+    #[test]
+    fn a_renewal_that_looks_first_has_time_for_its_write_as_well() {
+        let (mut holding, request) = (held(), Duration::from_secs(5));
+        assert_eq!(holding.renewal_limit(request), request);
+        unresolved_renewal(&mut holding, 10_000, 2);
+        assert_eq!(holding.renewal_limit(request), 2 * request);
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        let nothing = Event::Read(Err(Trouble::Passing));
+        renew.on(nothing, &turn(25_000, 3), &mut holding);
+        assert_eq!(holding.renewal_limit(request), request);
     }
 
     #[test]

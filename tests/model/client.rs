@@ -321,7 +321,7 @@ impl Client {
                 self.task = Some(task);
                 return Some(end);
             }
-            Step::Read => {
+            Step::Read | Step::Peek => {
                 task.at = At::Reading {
                     sent: self.clock,
                     reply: None,
@@ -538,6 +538,7 @@ fn map<A, B>(step: Step<A>, end: fn(A) -> B) -> Step<B> {
     match step {
         Step::Done(done) => Step::Done(end(done)),
         Step::Read => Step::Read,
+        Step::Peek => Step::Peek,
         Step::Write(write) => Step::Write(write),
         Step::Wait { free_in } => Step::Wait { free_in },
         Step::Pause(why) => Step::Pause(why),
