@@ -174,7 +174,8 @@ impl<'a> Drive<'a> {
                         living: self.living,
                     });
                 }
-                Step::Read => self.read().await,
+                Step::Read => self.read(self.attempt()).await,
+                Step::Peek => self.read(self.peek()).await,
                 Step::Write(write) => {
                     // The system gave bits a moment ago. Should it fail now, a write under way
                     // must not be dropped for it.
@@ -212,8 +213,14 @@ impl<'a> Drive<'a> {
         (!limit.is_zero()).then_some(limit)
     }
 
-    async fn read(&mut self) -> Event {
-        let Some(limit) = self.attempt() else {
+    /// The same for a request that another is to follow in any case.
+    fn peek(&self) -> Option<Duration> {
+        let attempt = self.attempt()?;
+        Some(attempt.min(self.left() / 2))
+    }
+
+    async fn read(&mut self, limit: Option<Duration>) -> Event {
+        let Some(limit) = limit else {
             return self.give_up();
         };
         let sent = self.client.clock().now();

@@ -329,6 +329,11 @@ impl LockGuard {
     ///
     /// Blocks up to 2 × `request_timeout`.
     ///
+    /// A release whose answer was lost, or that was refused, counts as done where another is found to
+    /// have acquired the lock before the deadline and the record shows that nobody ended this holding
+    /// by force, by reclaiming or by owner name: the other could not have it otherwise. (A proxy
+    /// may send the release twice, and pass on what the store says to the second copy.)
+    ///
     /// # Errors
     ///
     /// * [`LockError::Lost`]: the lock was no longer held when it was given back. What the main

@@ -240,6 +240,11 @@ impl Held {
         }
     }
 
+    /// How long a renewal in the background may take, where a request may take so long.
+    pub(crate) fn renewal_limit(&self, request: Duration) -> Duration {
+        lock(&self.holding).renewal_limit(request)
+    }
+
     /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
     ///
     /// Those who ask while a renewal is under way share the next one, the background thread among them:

@@ -165,9 +165,9 @@ async fn keep_renewing(held: &Held) -> Infallible {
             log::warn!("{key} was held for max_hold, and is not renewed any more");
             return future::pending().await;
         }
-        // No longer than one request may take, so that its error is known before the deadline.
-        let limit = held.core.client.request_timeout().min(lease / PACE);
-        match held.renew(limit).await {
+        // No longer than its requests may take, so that its error is known before the deadline.
+        let request = held.core.client.request_timeout().min(lease / PACE);
+        match held.renew(held.renewal_limit(request)).await {
             Ok(()) => {
                 pauses.reset();
                 pace = spread(lease / PACE);

@@ -68,7 +68,7 @@ impl Local {
     /// The live guard of this client, if there is one, and what is left of its lease.
     pub(crate) fn holder(&self, now: Instant) -> Option<(Record, Duration)> {
         let holding = self.line().holder.clone()?.holding;
-        let holding = lock(&holding);
+        let mut holding = lock(&holding);
         let remaining = holding.remaining(now);
         (!remaining.is_zero()).then(|| (holding.record().clone(), remaining))
     }

@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Hands out a guard, unless acquiring took so long that too little of the lease is left.
-    async fn hand_out(self: &Arc<Core>, holding: Holding) -> Result<LockGuard, LockError> {
+    async fn hand_out(self: &Arc<Core>, mut holding: Holding) -> Result<LockGuard, LockError> {
         let remaining = holding.remaining(self.client.clock().now());
         let needed = self.settings.max_operation;
         let guard = LockGuard::new(self.clone(), holding);

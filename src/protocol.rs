@@ -172,6 +172,8 @@ pub struct Turn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step<End> {
     Read,
+    /// Read, in half of the time that is left: a write is to follow, whether there is an answer or not.
+    Peek,
     Write(Write),
     /// The lock is held, and falls to the observer in `free_in` unless its holder acts. Look
     /// again by then.

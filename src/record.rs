@@ -38,10 +38,14 @@ pub struct Record {
     /// The fencing token of the last holding that an operator broke by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<u64>,
-    /// The fencing token of the last holding that another of the same owner name reclaimed before it
-    /// had expired.
+    /// The fencing token of the last holding that another of the same owner name ended before it had
+    /// expired: reclaimed it, or released it by that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaimed: Option<u64>,
+    /// The nonce of the write that made the object. Another one where it was deleted and made anew:
+    /// then what stood before says nothing of what stands now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Nonce>,
 }
 
 /// Whether the lock is held or free.
@@ -190,6 +194,7 @@ impl Record {
             purpose: holder.purpose,
             broken,
             reclaimed: None,
+            origin: None,
         }
     }
 
@@ -221,6 +226,11 @@ impl Record {
     /// its holder. Only the last that was is on record.
     pub fn may_have_cut_short(&self, token: u64) -> bool {
         self.broken.max(self.reclaimed) >= Some(token)
+    }
+
+    /// Whether this and `other` certainly are of one object, and not of one that was made anew.
+    pub fn is_of_one_object_with(&self, other: &Record) -> bool {
+        self.origin.is_some() && self.origin == other.origin
     }
 
     pub fn lease(&self) -> Duration {
@@ -309,6 +319,7 @@ mod tests {
         written.purpose = Some("a \"quoted\"\nпурпос 🔒".to_owned());
         written.broken = Some(7);
         written.reclaimed = Some(6);
+        written.origin = Some(Nonce(8));
         assert_eq!(Record::parse(&written.to_body()), Ok(written));
     }
 

@@ -188,12 +188,13 @@ impl Acquire {
         // A store without a `Date` leaves this client's own: a token needs a beginning, and only
         // a key that was deleted by hand gives two beginnings.
         let date = date.unwrap_or(turn.wall.unix_seconds());
-        let record = Record::held(
+        let mut record = Record::held(
             self.claim.holder(turn),
             known.first_token(date),
             None,
             turn.nonce,
         );
+        record.origin = Some(turn.nonce);
         self.from = None;
         self.start(record, Condition::Absent, turn)
     }
@@ -206,6 +207,8 @@ impl Acquire {
             turn.nonce,
         );
         record.reclaimed = base.record.reclaimed;
+        // Whoever made the object may have left it out: then it counts as made by this write.
+        record.origin = base.record.origin.or(Some(turn.nonce));
         self.from = base.record.is_held().then(|| Box::new(base.record));
         self.start(record, Condition::Matches(base.etag), turn)
     }

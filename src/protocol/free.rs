@@ -129,10 +129,14 @@ impl Free {
         if *self.pinned.get_or_insert(token) != token {
             return Step::Done(Freed::No);
         }
-        let record = match self.means {
+        let mut record = match self.means {
             Means::Name => seen.record.released(turn.nonce),
             Means::Force => seen.record.broken(turn.nonce),
         };
+        if self.means == Means::Name {
+            // Its guard may be alive, and must not take what comes next for its own release's doing.
+            record.reclaimed = Some(token);
+        }
         let write = Write {
             record,
             condition: Condition::Matches(seen.etag),

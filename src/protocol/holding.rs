@@ -15,6 +15,8 @@ pub struct Holding {
     since: Instant,
     /// Own writes that may have been applied or may yet be: any of them may be what a read finds.
     unresolved: Vec<Sent>,
+    /// Whether the last request of a renewal was a read, and showed nothing.
+    blind: bool,
     lost: Option<Loss>,
 }
 
@@ -75,6 +77,7 @@ impl Holding {
             current,
             since,
             unresolved: Vec::new(),
+            blind: false,
             lost: None,
         }
     }
@@ -89,20 +92,42 @@ impl Holding {
     }
 
     /// How long the lease still runs, by this client's own clock; nothing once lost.
-    pub fn remaining(&self, now: Instant) -> Duration {
+    ///
+    /// Whoever was told "nothing" has stopped, so it stays nothing: a clock that has another to go by
+    /// may be set forward and back again.
+    pub fn remaining(&mut self, now: Instant) -> Duration {
+        let lease = self.current.record.lease();
+        let left = lease.saturating_sub(now.at_most_since(self.since));
+        if left.is_zero() && self.lost.is_none() {
+            self.lost = Some(Loss::Expired);
+        }
         if self.lost.is_some() {
             return Duration::ZERO;
         }
-        let lease = self.current.record.lease();
-        lease.saturating_sub(now.at_most_since(self.since))
+        left
     }
 
     /// Whether the holding is over, and why. Once over, it stays over.
     pub fn check(&mut self, now: Instant) -> Option<&Loss> {
-        if self.remaining(now).is_zero() {
-            self.lose(Loss::Expired);
-        }
+        self.remaining(now);
         self.lost.as_ref()
+    }
+
+    /// Whether the next renewal begins with a look where an earlier one went: it may have landed, and
+    /// then the lease runs on from there, however slowly writes are answered. But not after a look
+    /// that showed nothing: where reads hang, a write may still be answered.
+    fn looks_first(&self) -> bool {
+        !self.unresolved.is_empty() && !self.blind
+    }
+
+    /// How long a renewal in the background may take, where a request may take so long. Whoever looks
+    /// first needs time for the write as well.
+    pub fn renewal_limit(&self, request: Duration) -> Duration {
+        if self.looks_first() {
+            2 * request
+        } else {
+            request
+        }
     }
 
     /// Takes in what a read showed.
@@ -226,11 +251,15 @@ impl Holding {
         !matches!(self.lost, None | Some(Loss::Expired))
     }
 
-    /// Whether another has acquired the lock, and nobody can have done so while the lease ran.
+    /// Whether another has acquired the lock, and nobody can have done so while the lease ran, had
+    /// it not been given back: nobody ended the holding in its stead, and it is the same object.
     fn was_succeeded(&self) -> bool {
-        let token = self.current.record.fencing_token;
+        let mine = &self.current.record;
         match &self.lost {
-            Some(Loss::TakenOver(seen)) => !seen.record.may_have_cut_short(token),
+            Some(Loss::TakenOver(seen)) => {
+                let record = &seen.record;
+                record.is_of_one_object_with(mine) && !record.may_have_cut_short(mine.fencing_token)
+            }
             _ => false,
         }
     }
@@ -293,9 +322,14 @@ impl Operation for Renew {
     type End = Renewed;
 
     fn on(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Renewed> {
+        match &event {
+            Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) => holding.blind = true,
+            Event::Read(Ok(_)) | Event::Wrote(_) => holding.blind = false,
+            Event::Resume | Event::GiveUp => {}
+        }
         let mark = self.mark.take();
         let step = self.advance(event, mark, turn, holding);
-        if step == Step::Read {
+        if matches!(step, Step::Read | Step::Peek) {
             self.mark = Some(holding.mark());
         }
         step
@@ -365,8 +399,7 @@ impl Renew {
         }
     }
 
-    /// Looks first where an earlier renewal went that had no answer: it may have landed, and then
-    /// the lease runs on from there, however slowly writes are answered.
+    /// Looks where an earlier renewal went that had no answer, or writes at once.
     fn begin(
         &mut self,
         event: Event,
@@ -375,9 +408,9 @@ impl Renew {
         holding: &mut Holding,
     ) -> Step<Renewed> {
         match event {
-            Event::Resume if !self.looked && !holding.unresolved.is_empty() => {
+            Event::Resume if !self.looked && holding.looks_first() => {
                 self.looked = true;
-                Step::Read
+                Step::Peek
             }
             Event::Read(Ok(Sight::Hidden { .. }) | Err(_)) | Event::Resume => {
                 self.start(turn, holding)
@@ -501,14 +534,13 @@ impl Release {
         match holding.learn(&sight, turn.now) {
             Learned::Resolved => self.start(turn, holding),
             Learned::Unchanged => Step::Pause(Why::Contended),
-            Learned::Lost if self.late || !cas.is_unresolved() || !holding.was_succeeded() => {
-                Step::Done(Released::Lost)
-            }
+            Learned::Lost if self.late || !holding.was_succeeded() => Step::Done(Released::Lost),
             // Another has acquired the lock while the lease ran: nobody could have, had the release
-            // not landed.
+            // not landed. If it was refused, that was a second copy of it, sent by a proxy.
             Learned::Lost if was_in_time => Step::Done(Released::Yes(None)),
             // Given back in time, or waited for until the deadline: nothing tells which.
-            Learned::Lost => Step::Done(Released::Unknown),
+            Learned::Lost if cas.is_unresolved() => Step::Done(Released::Unknown),
+            Learned::Lost => Step::Done(Released::Lost),
         }
     }
 }

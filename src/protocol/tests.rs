@@ -48,7 +48,14 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
         pid: 1,
         purpose: None,
     };
-    Record::held(holder, token, None, Nonce(nonce))
+    let record = Record::held(holder, token, None, Nonce(nonce));
+    of_object(Some(0xff), record)
+}
+
+/// The same in an object that another create has made, or one that does not say which.
+fn of_object(origin: Option<u128>, mut record: Record) -> Record {
+    record.origin = origin.map(Nonce);
+    record
 }
 
 fn etag(name: &str) -> ETag {
@@ -409,7 +416,7 @@ fn claim() -> Claim {
 mod acquiring {
     use super::*;
 
-    fn acquire() -> Acquire {
+    pub(super) fn acquire() -> Acquire {
         Acquire::new(claim())
     }
 
@@ -423,7 +430,7 @@ mod acquiring {
         acquire.on(Event::Wrote(Answer::Unknown), &turn(6_000, 3), &mut known);
         let own = read(present("new", &write.record));
         match acquire.on(own, &turn(9_000, 4), &mut known) {
-            Step::Done(Acquired::Won { holding, .. }) => {
+            Step::Done(Acquired::Won { mut holding, .. }) => {
                 assert_eq!(holding.remaining(at(9_000)), LEASE - Duration::from_secs(8));
             }
             other => panic!("{other:?}"),
@@ -445,6 +452,35 @@ mod acquiring {
         };
         let step = acquire.on(read(ancient), &distrusting, &mut known);
         assert!(matches!(step, Step::Wait { .. }), "{step:?}");
+    }
+
+    #[test]
+    fn every_record_after_a_create_says_which_create_that_was() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let absent = read(Sight::Absent { date: None });
+        let made = write_of(acquire.on(absent, &turn(0, 2), &mut known)).record;
+        assert_eq!(made.origin, Some(Nonce(2)));
+        let passed_on = [
+            made.renewed(Nonce(3)),
+            made.released(Nonce(4)),
+            made.broken(Nonce(5)),
+        ];
+        assert!(passed_on.iter().all(|r| r.origin == made.origin));
+        let mut next = super::acquiring::acquire();
+        next.on(Event::Resume, &turn(0, 6), &mut known);
+        let free = read(present("e", &made.released(Nonce(4))));
+        let taken = write_of(next.on(free, &turn(0, 7), &mut known)).record;
+        assert_eq!(taken.origin, made.origin);
+    }
+
+    #[test]
+    fn an_object_that_does_not_say_who_made_it_counts_as_made_by_the_next_holder() {
+        let (mut acquire, mut known) = (acquire(), Knowledge::default());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let nameless = of_object(None, record("other", 5, 9).released(Nonce(10)));
+        let step = acquire.on(read(present("e", &nameless)), &turn(0, 2), &mut known);
+        assert_eq!(write_of(step).record.origin, Some(Nonce(2)));
     }
 
     #[test]
@@ -652,7 +688,7 @@ mod holding {
     fn unresolved_renewal(holding: &mut Holding, millis: u64, nonce: u128) -> Record {
         let mut renew = Renew::default();
         let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
-        if step == Step::Read {
+        if step == Step::Peek {
             // Where an earlier one went is not to be seen yet.
             let still = present("e0", &holding.record().clone());
             step = renew.on(read(still), &turn(millis, nonce), holding);
@@ -677,6 +713,69 @@ mod holding {
         assert_eq!(holding.check(after_sleep(1_000, 98_999)), None);
         let slept = after_sleep(1_000, 99_000);
         assert_eq!(holding.check(slept), Some(&Loss::Expired));
+    }
+
+    /// The wall clock of a machine whose other clock stops in suspend: set forward, then back again.
+    fn jumps() -> [Instant; 2] {
+        [after_sleep(1_000, 99_000), after_sleep(2_000, 0)]
+    }
+
+    #[test]
+    fn remaining_that_was_zero_stays_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        assert_eq!(holding.remaining(forward), Duration::ZERO);
+        assert_eq!(holding.remaining(back), Duration::ZERO);
+        assert_eq!(holding.check(back), Some(&Loss::Expired));
+    }
+
+    #[test]
+    fn remaining_counts_a_jump_of_the_wall_clock_that_nobody_has_met_for_nothing() {
+        let (mut holding, [_, back]) = (held(), jumps());
+        assert_eq!(holding.remaining(back), LEASE - Duration::from_secs(2));
+    }
+
+    #[test]
+    fn renew_sends_nothing_once_remaining_was_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 2)
+        };
+        let step = Renew::default().on(Event::Resume, &now, &mut holding);
+        assert_eq!(step, Step::Done(Renewed::Lost));
+    }
+
+    #[test]
+    fn release_is_late_once_remaining_was_zero_though_the_wall_clock_is_set_back() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 7)
+        };
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &now, &mut holding));
+        release.on(Event::Wrote(Answer::Unknown), &now, &mut holding);
+        let taken = read(present("x", &record("you", 6, 8)));
+        let end = release.on(taken, &now, &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
+    }
+
+    #[test]
+    fn an_answer_that_comes_at_a_jump_of_the_wall_clock_does_not_revive_its_holding() {
+        let (mut holding, [forward, back]) = (held(), jumps());
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(500, 2), &mut holding));
+        holding.remaining(forward);
+        let now = Turn {
+            now: back,
+            ..turn(0, 3)
+        };
+        let applied = Event::Wrote(Answer::Applied(etag("e1")));
+        let end = renew.on(applied, &now, &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Lost));
+        assert_eq!(holding.remaining(back), Duration::ZERO);
     }
 
     #[test]
@@ -881,7 +980,7 @@ mod holding {
         let first = unresolved_renewal(&mut holding, 10_000, 2);
         let mut renew = Renew::default();
         let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
-        assert_eq!(step, Step::Read);
+        assert_eq!(step, Step::Peek);
         // It lands after that read, and a look beside it shows so first.
         let mut verify = looking(&mut holding, 20_001);
         let landed = present("e2", &first);
@@ -911,11 +1010,82 @@ mod holding {
         let first = unresolved_renewal(&mut holding, 10_000, 2);
         let mut renew = Renew::default();
         let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
-        assert_eq!(step, Step::Read);
+        assert_eq!(step, Step::Peek);
         let landed = read(present("e1", &first));
         let again = write_of(renew.on(landed, &turn(20_001, 4), &mut holding));
         assert_eq!(again.condition, Condition::Matches(etag("e1")));
         assert_eq!(holding.remaining(at(20_001)), Duration::from_millis(89_999));
+    }
+
+    /// Why a look may show nothing.
+    const NOTHING_SEEN: [Result<Sight, Trouble>; 3] = [
+        Err(Trouble::Passing),
+        Err(Trouble::Lasting),
+        Ok(Sight::Hidden { date: None }),
+    ];
+
+    #[test]
+    fn renew_writes_at_once_after_a_look_that_showed_nothing() {
+        for nothing in NOTHING_SEEN {
+            let mut holding = held();
+            unresolved_renewal(&mut holding, 10_000, 2);
+            let mut renew = Renew::default();
+            let look = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+            assert_eq!(look, Step::Peek);
+            write_of(renew.on(Event::Read(nothing.clone()), &turn(25_000, 3), &mut holding));
+            // That was the end of its time, and it was not even sent.
+            let end = renew.on(Event::GiveUp, &turn(25_000, 4), &mut holding);
+            assert_eq!(end, Step::Pause(Why::Trouble));
+            let write = Renew::default().on(Event::Resume, &turn(26_000, 5), &mut holding);
+            assert_eq!(write_of(write).condition, Condition::Matches(etag("e0")));
+        }
+    }
+
+    #[test]
+    fn renew_looks_again_after_a_write_that_had_no_answer_either() {
+        let mut holding = held();
+        unresolved_renewal(&mut holding, 10_000, 2);
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        let nothing = Event::Read(Err(Trouble::Passing));
+        write_of(renew.on(nothing, &turn(25_000, 3), &mut holding));
+        renew.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(30_000, 4),
+            &mut holding,
+        );
+        let look = Renew::default().on(Event::Resume, &turn(31_000, 5), &mut holding);
+        assert_eq!(look, Step::Peek);
+    }
+
+    #[test]
+    fn renew_writes_at_once_after_reading_back_a_write_has_shown_nothing() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        write_of(renew.on(Event::Resume, &turn(10_000, 2), &mut holding));
+        renew.on(
+            Event::Wrote(Answer::Unknown),
+            &turn(10_000, 0),
+            &mut holding,
+        );
+        let nothing = Event::Read(Err(Trouble::Passing));
+        renew.on(nothing, &turn(20_000, 0), &mut holding);
+        let end = renew.on(Event::GiveUp, &turn(20_000, 0), &mut holding);
+        assert_eq!(end, Step::Done(Renewed::Unknown));
+        write_of(Renew::default().on(Event::Resume, &turn(20_000, 3), &mut holding));
+    }
+
+    #[test]
+    fn a_renewal_that_looks_first_has_time_for_its_write_as_well() {
+        let (mut holding, request) = (held(), Duration::from_secs(5));
+        assert_eq!(holding.renewal_limit(request), request);
+        unresolved_renewal(&mut holding, 10_000, 2);
+        assert_eq!(holding.renewal_limit(request), 2 * request);
+        let mut renew = Renew::default();
+        renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
+        let nothing = Event::Read(Err(Trouble::Passing));
+        renew.on(nothing, &turn(25_000, 3), &mut holding);
+        assert_eq!(holding.renewal_limit(request), request);
     }
 
     #[test]
@@ -1013,11 +1183,62 @@ mod holding {
         release.on(read(sight), &turn(millis, 8), holding)
     }
 
+    /// What leaves it open whether a release was carried out: no answer, or a refusal of what may have
+    /// been a second copy of it.
+    const DOUBTS: [Answer; 2] = [Answer::Unknown, Answer::Refused(Refusal::Condition)];
+
     #[test]
-    fn a_release_of_unknown_outcome_after_which_another_holds_the_lock_has_succeeded() {
-        let taken = present("x", &record("you", 6, 8));
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Yes(None)));
+    fn release_has_succeeded_where_another_is_found_to_have_the_lock_before_the_deadline() {
+        for doubt in DOUBTS {
+            let taken = present("x", &record("you", 6, 8));
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
+    }
+
+    #[test]
+    fn release_has_succeeded_where_others_had_the_lock_and_gave_it_back_before_the_deadline() {
+        for doubt in DOUBTS {
+            let gone = present("x", &record("you", 9, 8).released(Nonce(9)));
+            let end = refused_release(&mut held(), 1_000, doubt, gone);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
+    }
+
+    #[test]
+    fn release_proves_nothing_by_another_holder_of_an_object_that_was_made_anew() {
+        for origin in [Some(0xfe), None] {
+            for doubt in DOUBTS {
+                let anew = of_object(origin, record("you", 6, 8));
+                let end = refused_release(&mut held(), 1_000, doubt, present("x", &anew));
+                assert_eq!(end, Step::Done(Released::Lost), "{origin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn release_proves_nothing_where_its_own_record_does_not_say_who_made_the_object() {
+        for doubt in DOUBTS {
+            let nameless = |owner, token, nonce| of_object(None, record(owner, token, nonce));
+            let (etag, record) = (etag("e0"), nameless("me", 5, 1));
+            let mut holding = Holding::new(Known { etag, record }, at(0));
+            let taken = present("x", &nameless("you", 6, 8));
+            let end = refused_release(&mut holding, 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
+    }
+
+    #[test]
+    fn release_refused_is_a_loss_where_the_next_may_have_waited_for_the_deadline() {
+        let mut holding = held();
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(99_999, 7), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        let step = release.on(refused, &turn(99_999, 0), &mut holding);
+        assert_eq!(step, Step::Read);
+        let taken = read(present("x", &record("you", 6, 8)));
+        let end = release.on(taken, &turn(103_000, 8), &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
     }
 
     #[test]
@@ -1035,33 +1256,37 @@ mod holding {
     }
 
     #[test]
-    fn a_release_of_unknown_outcome_after_which_a_namesake_reclaimed_is_a_loss() {
+    fn release_is_a_loss_where_a_namesake_may_have_ended_the_holding() {
         // The mark of a later holding may have covered that of this one.
-        for mark in [5, 6] {
+        for (mark, doubt) in [5, 6].into_iter().flat_map(|m| DOUBTS.map(|d| (m, d))) {
             let mut successor = record("me", mark + 1, 8);
             successor.reclaimed = Some(mark);
             let taken = present("x", &successor);
-            let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
             assert_eq!(end, Step::Done(Released::Lost));
         }
     }
 
     #[test]
-    fn a_release_of_unknown_outcome_after_which_a_later_holding_was_broken_is_a_loss() {
-        let mut successor = record("you", 7, 8);
-        successor.broken = Some(6);
-        let taken = present("x", &successor);
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
+    fn release_is_a_loss_where_this_holding_or_a_later_one_was_broken() {
+        for (mark, doubt) in [5, 6].into_iter().flat_map(|m| DOUBTS.map(|d| (m, d))) {
+            let mut successor = record("you", 7, 8);
+            successor.broken = Some(mark);
+            let taken = present("x", &successor);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
     }
 
     #[test]
-    fn an_earlier_holding_cut_short_casts_no_doubt_on_a_release() {
-        let mut successor = record("you", 6, 8);
-        (successor.broken, successor.reclaimed) = (Some(4), Some(3));
-        let taken = present("x", &successor);
-        let end = refused_release(&mut held(), 1_000, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Yes(None)));
+    fn release_is_cast_no_doubt_on_by_an_earlier_holding_that_was_cut_short() {
+        for doubt in DOUBTS {
+            let mut successor = record("you", 6, 8);
+            (successor.broken, successor.reclaimed) = (Some(4), Some(3));
+            let taken = present("x", &successor);
+            let end = refused_release(&mut held(), 1_000, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Yes(None)));
+        }
     }
 
     #[test]
@@ -1089,18 +1314,12 @@ mod holding {
     }
 
     #[test]
-    fn a_release_refused_outright_because_another_holds_the_lock_is_a_loss() {
-        let taken = present("x", &record("you", 6, 8));
-        let refused = Answer::Refused(Refusal::Condition);
-        let end = refused_release(&mut held(), 1_000, refused, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
-    }
-
-    #[test]
-    fn a_release_sent_after_the_deadline_proves_nothing_by_another_holder() {
-        let taken = present("x", &record("you", 6, 8));
-        let end = refused_release(&mut held(), 100_001, Answer::Unknown, taken);
-        assert_eq!(end, Step::Done(Released::Lost));
+    fn release_after_the_deadline_proves_nothing_by_another_holder() {
+        for doubt in DOUBTS {
+            let taken = present("x", &record("you", 6, 8));
+            let end = refused_release(&mut held(), 100_001, doubt, taken);
+            assert_eq!(end, Step::Done(Released::Lost));
+        }
     }
 
     #[test]
@@ -1156,6 +1375,18 @@ mod releasing_by_name {
             let later = read(present("f", &record("me", 6, 4)));
             assert_eq!(on(&mut free, later), Step::Done(Freed::Unknown));
         }
+    }
+
+    #[test]
+    fn a_release_by_name_leaves_a_mark_that_the_next_holding_keeps() {
+        let (_, write) = sent();
+        assert_eq!(write.record.reclaimed, Some(5));
+        let mut acquire = Acquire::new(claim());
+        let mut known = Knowledge::default();
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let freed = read(present("f", &write.record));
+        let next = write_of(acquire.on(freed, &turn(0, 7), &mut known));
+        assert_eq!(next.record.reclaimed, Some(5));
     }
 
     #[test]
@@ -1313,6 +1544,38 @@ mod breaking_by_force {
             let (mut free, _) = answered(Answer::Refused(Refusal::Condition));
             assert_eq!(on(&mut free, read(sight)), Step::Done(Freed::Unknown));
         }
+    }
+
+    #[test]
+    fn the_holder_broken_first_of_two_in_a_row_finds_the_lock_taken_over() {
+        let first = Known {
+            etag: etag("e"),
+            record: record("me", 5, 2),
+        };
+        let mut holding = Holding::new(first.clone(), at(0));
+        let mut force = force();
+        let broken = write_of(on(&mut force, read(present("e", &first.record)))).record;
+        let mut known = Knowledge::default();
+        let mut acquire = Acquire::new(claim());
+        acquire.on(Event::Resume, &turn(0, 1), &mut known);
+        let step = acquire.on(read(present("f", &broken)), &turn(0, 7), &mut known);
+        let second = write_of(step).record;
+        assert_eq!((second.fencing_token, second.broken), (6, Some(5)));
+        let mut again = Free::by_force("me".to_owned(), 6);
+        on(&mut again, Event::Resume);
+        let broken = write_of(on(&mut again, read(present("g", &second)))).record;
+        // Of the two marks the last is on record.
+        assert_eq!(broken.broken, Some(6));
+        holding.learn(&present("h", &broken), at(1));
+        assert!(matches!(holding.check(at(1)), Some(Loss::TakenOver(_))));
+        // So its release must not take the later holder for its own doing.
+        let mut holding = Holding::new(first, at(0));
+        let mut release = Release::default();
+        write_of(release.on(Event::Resume, &turn(0, 8), &mut holding));
+        let refused = Event::Wrote(Answer::Refused(Refusal::Condition));
+        release.on(refused, &turn(0, 9), &mut holding);
+        let end = release.on(read(present("h", &broken)), &turn(0, 9), &mut holding);
+        assert_eq!(end, Step::Done(Released::Lost));
     }
 
     #[test]

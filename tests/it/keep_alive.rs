@@ -256,6 +256,34 @@ fn it_stays_held_where_every_write_is_answered_too_late() {
     server.clear_faults();
 }
 
+/// A guard is kept alive for two leases and more after this became of a renewal, where no read is ever
+/// answered again.
+fn outlasts_hanging_reads(lost: Fault) {
+    let server = Server::start();
+    let guard = kept(&server, 5_000);
+    let hour = Duration::from_secs(3600);
+    server.fault(Match::get().always(), Fault::StallAfter(hour));
+    server.fault(Match::put(), lost);
+    // One every third of a lease, but for the one that is lost.
+    let renewals = 8;
+    eventually("it is renewed so often", || {
+        guard.check().unwrap();
+        server.count("PUT") > 1 + renewals
+    });
+    server.clear_faults();
+    guard.release().unwrap();
+}
+
+#[test]
+fn keep_alive_holds_where_reads_hang_after_a_renewal_whose_connection_was_cut() {
+    outlasts_hanging_reads(Fault::DropBefore);
+}
+
+#[test]
+fn keep_alive_holds_where_reads_hang_after_a_renewal_that_hung() {
+    outlasts_hanging_reads(Fault::Stall(Duration::from_secs(3600)));
+}
+
 #[test]
 fn a_look_that_is_answered_late_is_no_loss_though_the_lock_was_renewed_meanwhile() {
     let server = Server::start();

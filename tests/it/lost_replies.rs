@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use s3_lock::{LockStatus, S3Lock, StorageErrorKind};
+use s3_lock::{LockError, LockGuard, LockStatus, S3Lock, StorageErrorKind};
 
-use crate::support::{Fault, Match, Server};
-use crate::{KEY, builder, client_builder, lock, requests_of, storage, stored_state};
+use crate::stored_state;
+use crate::support::{Fault, Gate, Match, Server};
+use crate::{KEY, builder, client_builder, eventually, lock, lock_of, requests_of, storage};
 
 const SHORT: Duration = Duration::from_millis(800);
 
@@ -174,6 +175,88 @@ fn a_request_that_a_proxy_repeats_is_recognised_as_applied() {
     server.fault(Match::put(), Fault::Duplicate);
     guard.release().unwrap();
     assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+/// Releases while this happens to the request, and does something else in the midst of it: when the
+/// request has come, and what `is_so` waits for is so.
+fn release_amid(
+    server: &Server,
+    guard: LockGuard,
+    fault: impl FnOnce(Gate) -> Fault,
+    is_so: impl Fn() -> bool,
+    amid: impl FnOnce(),
+) -> Result<(), LockError> {
+    let gate = Gate::default();
+    server.fault(Match::put(), fault(gate.clone()));
+    thread::scope(|scope| {
+        let releasing = scope.spawn(|| guard.release());
+        eventually("the release is under way", || {
+            server.pending_faults() == 0 && is_so()
+        });
+        amid();
+        gate.open();
+        releasing.join().unwrap()
+    })
+}
+
+#[test]
+fn release_that_a_proxy_repeats_is_done_though_another_acquires_in_between() {
+    let server = Server::start();
+    let patient = client_builder(&server).request_timeout(Duration::from_secs(60));
+    let guard = lock_of(&patient.build().unwrap()).acquire("me").unwrap();
+    let next = lock(&server);
+    let released = || stored_state(&server).as_deref() == Some("released");
+    let mut other = None;
+    let outcome = release_amid(&server, guard, Fault::RepeatAt, released, || {
+        other = Some(next.acquire("you").unwrap());
+    });
+    outcome.unwrap();
+    other.unwrap().verify().unwrap();
+}
+
+#[test]
+fn release_is_a_loss_where_the_object_was_deleted_and_another_has_made_it_anew() {
+    let server = Server::start();
+    let patient = client_builder(&server).request_timeout(Duration::from_secs(60));
+    let guard = lock_of(&patient.build().unwrap()).acquire("me").unwrap();
+    let next = lock(&server);
+    let mut other = None;
+    let outcome = release_amid(
+        &server,
+        guard,
+        Fault::HoldAt,
+        || true,
+        || {
+            server.delete_object(KEY);
+            thread::sleep(Duration::from_secs(1)); // so that its token is larger
+            other = Some(next.acquire("you").unwrap());
+        },
+    );
+    assert!(
+        matches!(
+            outcome,
+            Err(LockError::Lost(s3_lock::LostCause::TakenOver(_)))
+        ),
+        "{outcome:?}"
+    );
+    other.unwrap().verify().unwrap();
+}
+
+#[test]
+fn release_is_a_loss_where_another_released_by_owner_name_and_a_third_has_the_lock() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("me").unwrap();
+    assert!(lock(&server).release("me").unwrap());
+    let other = lock(&server).acquire("you").unwrap();
+    let outcome = guard.release();
+    assert!(
+        matches!(
+            outcome,
+            Err(LockError::Lost(s3_lock::LostCause::TakenOver(_)))
+        ),
+        "{outcome:?}"
+    );
+    other.verify().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! crate's own; this does for them what `src/drive.rs` does, without a store.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::{
@@ -178,13 +179,13 @@ impl Client {
             true => self.clock - 1,
             false => self.clock,
         };
-        let held = |h: &Holding| !h.remaining(at(now)).is_zero();
+        let held = |h: &Holding| !remaining(h, now).is_zero();
         !gives_back && self.holding.as_ref().is_some_and(held)
     }
 
     /// The token of the holding that it has, if that is lost.
     pub fn lost(&self) -> Option<u64> {
-        let lost = |h: &&Holding| h.remaining(at(self.clock)).is_zero();
+        let lost = |h: &&Holding| remaining(h, self.clock).is_zero();
         self.holding
             .as_ref()
             .filter(lost)
@@ -320,7 +321,7 @@ impl Client {
                 self.task = Some(task);
                 return Some(end);
             }
-            Step::Read => {
+            Step::Read | Step::Peek => {
                 task.at = At::Reading {
                     sent: self.clock,
                     reply: None,
@@ -507,6 +508,11 @@ impl Running {
     }
 }
 
+/// What its user would be told. Not asked, it does not remember that it was.
+fn remaining(holding: &Holding, now: u32) -> Duration {
+    holding.clone().remaining(at(now))
+}
+
 /// The same holding, as if nothing were unresolved and its lease counted from `since`.
 fn anew(holding: &Holding, since: Instant) -> Holding {
     let record = holding.record().clone();
@@ -532,6 +538,7 @@ fn map<A, B>(step: Step<A>, end: fn(A) -> B) -> Step<B> {
     match step {
         Step::Done(done) => Step::Done(end(done)),
         Step::Read => Step::Read,
+        Step::Peek => Step::Peek,
         Step::Write(write) => Step::Write(write),
         Step::Wait { free_in } => Step::Wait { free_in },
         Step::Pause(why) => Step::Pause(why),

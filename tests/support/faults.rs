@@ -1,6 +1,7 @@
 //! Scripted faults: which request goes wrong, and how.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::journal::Request;
@@ -37,6 +38,28 @@ pub enum Fault {
     EditHeader { name: String, value: Vec<u8> },
     /// Process the request twice and answer with the second reply, as a proxy that repeats itself does.
     Duplicate,
+    /// Wait for the gate to open, then process the request.
+    HoldAt(Gate),
+    /// Process the request, and once more when the gate opens; answer with the second reply.
+    RepeatAt(Gate),
+}
+
+/// What a request waits for until a test opens it.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    is_open: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// Lets through what waits here, and whatever comes.
+    pub fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+    }
+
+    /// Says whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::SeqCst)
+    }
 }
 
 impl Fault {

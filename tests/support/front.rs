@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::backend::MAX_BODY;
 use super::clock::{Clock, http_date};
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, Gate};
 use super::journal::{Journal, Request};
 use super::settings::{DateHeader, Settings};
 use super::{refusal, reply};
@@ -84,6 +84,12 @@ impl Front {
         };
         let task = tokio::spawn(exchange.run(fault));
         task.await.unwrap_or(Err(Cut))
+    }
+}
+
+async fn pass(gate: &Gate) {
+    while !gate.is_open() {
+        sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -160,6 +166,15 @@ impl Exchange {
             }
             Fault::Duplicate => {
                 self.process().await?;
+                self.process().await
+            }
+            Fault::HoldAt(gate) => {
+                pass(&gate).await;
+                self.process().await
+            }
+            Fault::RepeatAt(gate) => {
+                self.process().await?;
+                pass(&gate).await;
                 self.process().await
             }
         }

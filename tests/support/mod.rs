@@ -40,7 +40,7 @@ mod tls;
 
 pub use cable::Cable;
 pub use dice::Dice;
-pub use faults::{Fault, Match};
+pub use faults::{Fault, Gate, Match};
 pub use journal::Request;
 #[cfg(unix)]
 pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
