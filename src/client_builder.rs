@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::error::{ConfigError, LockError};
 use crate::living::Registry;
 use crate::session::Recipe;
-use crate::store::s3::{Config, Endpoint, Malformed, Source, is_region, variable};
+use crate::store::s3::{Config, Endpoint, Malformed, Named, Source, is_region, variable};
 use crate::vetting::Vetting;
 
 /// A client's settings on their way to a [`Client`]; from [`Client::builder`].
@@ -296,7 +296,7 @@ impl ClientBuilder {
         self.source.check()?;
         let config = Config {
             endpoint: endpoint.map(check_endpoint).transpose()?,
-            region: region.map(|r| r.value),
+            region: region.map(Setting::named),
             source: self.source,
             request_timeout: self.request_timeout,
             connect_timeout,
@@ -346,6 +346,14 @@ struct Setting {
 }
 
 impl Setting {
+    fn named(self) -> Named {
+        let by = match self.variable {
+            Some(variable) => variable.to_owned(),
+            None => format!("ClientBuilder::{}", self.field),
+        };
+        Named::new(self.value, by)
+    }
+
     fn refused(&self, reason: &str) -> ConfigError {
         match self.variable {
             Some(variable) => ConfigError::invalid_in(self.field, &self.value, variable, reason),
@@ -370,9 +378,12 @@ fn first(
     })
 }
 
-fn check_endpoint(setting: Setting) -> Result<String, ConfigError> {
+fn check_endpoint(setting: Setting) -> Result<Named, ConfigError> {
     match Endpoint::parse(&setting.value) {
-        Ok(Endpoint(url)) => Ok(url),
+        Ok(Endpoint(url)) => Ok(Named {
+            value: url,
+            ..setting.named()
+        }),
         Err(Malformed::HoldsCredentials) => {
             // Not quoted: it holds a secret.
             let place = setting

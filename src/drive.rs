@@ -72,9 +72,15 @@ pub(crate) struct Drive<'a> {
     /// The token of the holding that was last said to be waited for.
     announced: Option<u64>,
     errors: Errors,
+    /// How many writes in a row had an answer that nobody can make anything of.
+    nonsense: u32,
     /// The holding that was last tried to be made.
     living: Option<Living>,
 }
+
+/// After as many writes that were answered as no store answers (a proxy's page, 200 without an ETag), and
+/// then looked for in vain, more of them are not expected to help: somebody has to be told.
+const MAX_NONSENSE: u32 = 3;
 
 /// What went wrong last.
 #[derive(Default)]
@@ -151,6 +157,7 @@ impl<'a> Drive<'a> {
             gave_up: false,
             announced: None,
             errors: Errors::default(),
+            nonsense: 0,
             living: None,
         }
     }
@@ -281,6 +288,7 @@ impl<'a> Drive<'a> {
             Put::Applied { etag, .. } => {
                 self.client.heard();
                 self.limits.pauses.reset();
+                self.nonsense = 0;
                 if !self.gave_up {
                     // Else it is an undo, and the error is why it was needed.
                     self.errors = Errors::default();
@@ -294,7 +302,7 @@ impl<'a> Drive<'a> {
             }
             Put::NotSent(error) => Answer::NotSent(self.trouble(error, limit)),
             Put::Unknown(error) => {
-                self.trouble(error, limit);
+                self.nonsense += u32::from(self.trouble(error, limit) == Trouble::Lasting);
                 Answer::Unknown
             }
         })
@@ -346,7 +354,8 @@ impl<'a> Drive<'a> {
     /// Keeps away for a while, and for longer the next time.
     async fn pause(&mut self) -> Event {
         let left = self.left();
-        if self.gave_up || !self.limits.waits || left.is_zero() {
+        let is_vain = self.nonsense >= MAX_NONSENSE;
+        if self.gave_up || !self.limits.waits || is_vain || left.is_zero() {
             return self.give_up();
         }
         self.client

@@ -21,7 +21,7 @@ fn impatient(server: &Server) -> S3Lock {
 }
 
 /// Faults after which the write has happened, though its reply does not say so.
-fn applied_unseen() -> [Fault; 6] {
+fn applied_unseen() -> [Fault; 14] {
     [
         Fault::DropAfter,
         Fault::answer_after(500, "InternalError"),
@@ -30,15 +30,26 @@ fn applied_unseen() -> [Fault; 6] {
         // A proxy has sent it twice, and the second copy came too soon after the first.
         Fault::answer_after(409, "ConditionalRequestConflict"),
         Fault::answer_after(429, "SlowDown"),
+        // A proxy has passed it on whole, and does not speak for the store.
+        Fault::PageAfter(408),
+        Fault::PageAfter(425),
+        Fault::PageAfter(499),
+        Fault::PageAfter(403),
+        Fault::PageAfter(302),
+        Fault::answer_after(408, "RequestTimeout"),
+        // Codes that S3 does not document as a decision before a write.
+        Fault::answer_after(409, "SomethingNew"),
+        Fault::answer_after(400, "SomethingNew"),
     ]
 }
 
 /// Faults after which the write has not happened, though its reply does not say so.
-fn not_applied_unseen() -> [Fault; 3] {
+fn not_applied_unseen() -> [Fault; 4] {
     [
         Fault::DropBefore,
         Fault::answer(500, "InternalError"),
         Fault::answer(503, "SlowDown"),
+        Fault::answer(408, "RequestTimeout"),
     ]
 }
 
@@ -57,6 +68,93 @@ fn an_acquire_that_was_applied_unseen_is_found_by_reading_back() {
         guard.verify().unwrap();
         guard.release().unwrap();
     }
+}
+
+/// A proxy's own page, for every write.
+fn page(status: u16) -> Fault {
+    Fault::RawAnswer {
+        status,
+        headers: Vec::new(),
+        body: b"<html><body>Not today.</body></html>".to_vec(),
+    }
+}
+
+#[test]
+fn an_acquire_whose_writes_a_proxy_turns_away_is_told_soon_that_its_outcome_is_unknown() {
+    for status in [403, 405, 302] {
+        let server = Server::start();
+        let lock = lock(&server);
+        server.fault(Match::put().always(), page(status));
+        let (sent, refused) = requests_of(&server, || lock.acquire("me"));
+        let error = storage(refused.unwrap_err());
+        assert!(
+            error.is_outcome_unknown() && !error.is_retryable(),
+            "{error}"
+        );
+        assert!(error.to_string().contains("proxy"), "{error}");
+        // It may wait for four minutes, and knows better.
+        assert!(sent.len() < 20, "{sent:?}");
+        assert!(server.object(KEY).is_none());
+    }
+}
+
+#[test]
+fn a_renewal_and_a_release_that_a_proxy_turns_away_are_told_soon() {
+    let server = Server::start();
+    let lock = lock(&server);
+    let guard = lock.acquire("me").unwrap();
+    server.fault(Match::put().always(), page(403));
+    let (sent, refused) = requests_of(&server, || guard.renew());
+    let error = storage(refused.unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::AccessDenied);
+    assert!(error.is_outcome_unknown() && sent.len() < 10, "{sent:?}");
+    guard.check().unwrap();
+    let (sent, refused) = requests_of(&server, || guard.release());
+    let error = storage(refused.unwrap_err());
+    assert!(error.is_outcome_unknown() && sent.len() < 10, "{sent:?}");
+}
+
+#[test]
+fn an_acquire_whose_write_the_store_itself_denies_is_told_at_once_and_not_undone() {
+    let server = Server::start();
+    let lock = lock(&server);
+    server.fault(Match::put().always(), Fault::answer(403, "AccessDenied"));
+    let (sent, refused) = requests_of(&server, || lock.acquire("me"));
+    assert_eq!(sent, ["GET", "PUT"]);
+    assert!(!storage(refused.unwrap_err()).is_outcome_unknown());
+}
+
+#[test]
+fn a_write_that_a_proxy_sends_to_another_region_is_not_sent_there() {
+    let server = Server::start();
+    let lock = lock(&server);
+    let elsewhere = Fault::RawAnswer {
+        status: 307,
+        headers: vec![("x-amz-bucket-region".to_owned(), "ap-south-1".to_owned())],
+        body: Vec::new(),
+    };
+    server.fault(Match::put(), elsewhere);
+    let (sent, guard) = requests_of(&server, || lock.acquire("me").unwrap());
+    // It may have been passed on, so it is looked for first.
+    assert_eq!(sent, ["GET", "PUT", "GET", "PUT"]);
+    guard.release().unwrap();
+}
+
+#[test]
+fn a_temporary_redirect_of_a_store_that_is_not_aws_is_not_followed() {
+    let server = Server::start();
+    let lock = lock(&server);
+    let body = "<Error><Code>TemporaryRedirect</Code><Endpoint>s3.amazonaws.com</Endpoint></Error>";
+    let redirect = Fault::RawAnswer {
+        status: 307,
+        headers: Vec::new(),
+        body: body.into(),
+    };
+    server.fault(Match::put(), redirect);
+    let (sent, refused) = requests_of(&server, || lock.acquire("me"));
+    assert_eq!(sent, ["GET", "PUT"]);
+    let error = storage(refused.unwrap_err());
+    assert_eq!(error.code(), Some("TemporaryRedirect"));
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum Fault {
     DropAfter,
     /// Process the request, then answer this S3 error instead.
     AnswerAfter { status: u16, code: String },
+    /// Process the request, then answer this status with a page for people instead, as a proxy does.
+    PageAfter(u16),
     /// Wait, then process the request, even when the client has hung up meanwhile.
     Stall(Duration),
     /// Process the request at once, then hold its reply back; the reply's `Date` is from before the wait.

@@ -145,6 +145,10 @@ impl Exchange {
                     &[],
                 ))
             }
+            Fault::PageAfter(status) => {
+                self.process().await?;
+                Ok(self.scripted(reply::raw(status, reply::PAGE.to_vec()), &[]))
+            }
             Fault::Stall(wait) => {
                 sleep(wait).await;
                 self.process().await

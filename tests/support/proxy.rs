@@ -241,6 +241,10 @@ impl Far<'_> {
             Fate::SlowDownAfter => reply = error(503, "SlowDown"),
             Fate::TooManyRequestsAfter => reply = error(429, "TooManyRequests"),
             Fate::ConflictAfter => reply = error(409, "ConditionalRequestConflict"),
+            Fate::TimeoutPageAfter => reply = page(408),
+            Fate::TooEarlyPageAfter => reply = page(425),
+            Fate::ClosedPageAfter => reply = page(499),
+            Fate::ForbiddenPageAfter => reply = page(403),
             Fate::ErrorInSuccessAfter => reply = error_in_success(request),
             Fate::HugeErrorAfter => reply = huge(),
             Fate::NoEtag => reply.remove("etag"),
@@ -274,10 +278,7 @@ fn turn_away(fate: Fate, request: &Message) -> Option<Ending> {
             reply
         }
         Fate::ErrorInSuccess => error_in_success(request),
-        Fate::FrontPage => {
-            let page = b"<html><body>Please log in.</body></html>".to_vec();
-            Message::reply(200, &[("content-type", "text/html")], page)
-        }
+        Fate::FrontPage => page(200),
         _ => return None,
     };
     Some(Ending::Reply(reply))
@@ -287,6 +288,12 @@ fn error(status: u16, code: &str) -> Message {
     let body = format!("<Error><Code>{code}</Code><Message>on purpose</Message></Error>");
     let headers = [("content-type", "application/xml")];
     Message::reply(status, &headers, body.into_bytes())
+}
+
+/// What a proxy says to people, whatever it has done.
+fn page(status: u16) -> Message {
+    let page = b"<html><body>Please log in.</body></html>".to_vec();
+    Message::reply(status, &[("content-type", "text/html")], page)
 }
 
 /// A success that is none. To a write it even names an ETag; to a read that would be an object.

@@ -5,6 +5,9 @@ use hyper1::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use s3s::xml::{SerResult, Serializer};
 use s3s::{Body, HttpResponse};
 
+/// What proxies say to people.
+pub const PAGE: &[u8] = b"<html><body>Not today.</body></html>";
+
 /// Builds an S3 error reply; `fields` are the elements of its body, `Code` first.
 pub fn error(status: u16, fields: &[(&str, &str)]) -> HttpResponse {
     let mut body = Vec::new();

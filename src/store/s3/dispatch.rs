@@ -110,9 +110,7 @@ impl<T: Tcp> Dispatcher<T> {
         if error.is_connect() {
             let cause = root_cause(&error);
             let what = format!("{what} was not sent: no connection ({cause})");
-            let error = StorageError::new(StorageErrorKind::Unreachable, what).with_hint(
-                "check the endpoint (http or https?), the network and that the server is up",
-            );
+            let error = StorageError::new(StorageErrorKind::Unreachable, what);
             return SendError::NotSent(LockError::Storage(error));
         }
         if error.is_canceled() {
@@ -122,8 +120,8 @@ impl<T: Tcp> Dispatcher<T> {
         }
         if error.is_parse() {
             let what = format!("{what} was answered with something that is no HTTP ({error})");
-            let error = StorageError::new(StorageErrorKind::NoAnswer, what)
-                .with_hint("check the endpoint (http or https?) and its port");
+            // Somebody else: waiting does not make a store of it.
+            let error = StorageError::new(StorageErrorKind::Unreachable, what);
             return SendError::NoAnswer(LockError::Storage(error));
         }
         SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))

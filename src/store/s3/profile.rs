@@ -9,6 +9,7 @@ use crate::error::{ConfigError, LockError};
 use crate::session::machine_error;
 use crate::store::s3::Source;
 use crate::store::s3::helpers::Helpers;
+use crate::store::s3::named::Named;
 use crate::store::s3::reply::is_region;
 
 /// More bytes than a file of profiles has.
@@ -79,17 +80,19 @@ pub(crate) async fn region(
     source: &Source,
     custom_endpoint: bool,
     helpers: &Helpers,
-) -> Result<String, LockError> {
+) -> Result<Named, LockError> {
     let profile = Profile::read(source.profile(), helpers).await;
     let profile = profile.map_err(machine_error)?;
     match profile.get("region") {
-        Some(region) if is_region(region) => Ok(region.to_owned()),
+        Some(region) if is_region(region) => {
+            Ok(Named::new(region, format!("profile {:?}", profile.name)))
+        }
         Some(region) => {
             let reason = "a region looks like eu-central-1";
             let place = format!("profile {:?}", profile.name);
             Err(ConfigError::invalid_in("region", region, &place, reason).into())
         }
-        None if custom_endpoint => Ok("us-east-1".to_owned()),
+        None if custom_endpoint => Ok(Named::new("us-east-1", "the default")),
         None => Err(ConfigError::new(
             "region",
             format!(

@@ -1,14 +1,20 @@
 //! What a reply means. Pure: bytes and headers in, one of the protocol's answers out.
 
-use std::time::{Duration, SystemTime};
+mod advice;
+mod said;
+mod verdict;
+
+use std::time::SystemTime;
 
 use chrono::DateTime;
-use hyper::{HeaderMap, Uri};
+use hyper::HeaderMap;
 
-use crate::error::{LockError, StorageError, StorageErrorKind as Kind, seconds, shown};
+use crate::error::LockError;
 use crate::protocol::{ETag, Refusal, StoreSeconds};
 use crate::store::s3::xml::Document;
 use crate::store::{Found, Location, Object, Page, Put};
+
+use said::Said;
 
 /// A whole HTTP reply, as far as the lock cares.
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub struct Reply {
     region: Option<String>,
     location: Option<String>,
     body: Vec<u8>,
+    /// Never of a success: that is a lock, and may hold any text.
+    said: Option<Said>,
 }
 
 /// The request that a reply answers.
@@ -32,6 +40,8 @@ pub struct Asked {
     pub region: String,
     /// This machine's wall clock, to tell by how much it is off.
     pub wall: SystemTime,
+    /// Whether it went to an endpoint that somebody has set, and not to AWS's own.
+    pub set_endpoint: bool,
 }
 
 impl Reply {
@@ -45,6 +55,10 @@ impl Reply {
             modified: text("last-modified").and_then(http_date),
             region: text("x-amz-bucket-region").map(str::to_owned),
             location: text("location").map(str::to_owned),
+            said: match status {
+                300.. => Said::read(&body),
+                _ => None,
+            },
             body,
         }
     }
@@ -56,7 +70,7 @@ impl Reply {
     /// The answer to a read.
     pub fn into_found(self, asked: &Asked) -> Result<Found, LockError> {
         let date = self.date;
-        match (self.status, self.code().as_deref()) {
+        match (self.status, self.code()) {
             (200, _) => match self.etag {
                 Some(etag) => Ok(Found::Object(Object {
                     etag: ETag(etag),
@@ -78,26 +92,19 @@ impl Reply {
 
     /// The answer to one attempt to write.
     pub fn into_put(self, asked: &Asked) -> Put {
-        let error = || LockError::from(self.error(asked));
-        match (self.status, self.code().as_deref()) {
-            (200, _) if !self.is_error() => match self.etag {
-                Some(etag) => Put::Applied {
-                    etag: ETag(etag),
-                    date: self.date,
-                },
-                None => Put::Unknown(self.unexpected(asked, "without an ETag").into()),
+        if self.status != 200 || self.is_error() {
+            let error = self.error(asked).into();
+            return match self.refusal() {
+                Some(refusal) => Put::Refused(refusal, error),
+                None => Put::Unknown(error),
+            };
+        }
+        match self.etag {
+            Some(etag) => Put::Applied {
+                etag: ETag(etag),
+                date: self.date,
             },
-            (200..300 | 500.., _) => Put::Unknown(error()),
-            (412, _) | (404, Some("NoSuchKey")) => Put::Refused(Refusal::Condition, error()),
-            (409, Some("ConditionalRequestConflict" | "OperationAborted")) => {
-                Put::Refused(Refusal::Conflict, error())
-            }
-            (429, _) | (300..500, Some("RequestTimeout" | "SlowDown")) => {
-                Put::Refused(Refusal::Busy, error())
-            }
-            (300..500, _) => Put::Refused(Refusal::Denied, error()),
-            // Below 200 there is no final answer at all.
-            _ => Put::Unknown(error()),
+            None => Put::Unknown(self.unexpected(asked, "without an ETag").into()),
         }
     }
 
@@ -135,7 +142,24 @@ impl Reply {
 
     /// Whether the credentials, and not the permissions, are what is wrong.
     pub fn rejects_credentials(&self) -> bool {
-        self.code().is_some_and(|code| is_about_credentials(&code))
+        let code = self.code().filter(|_| (400..500).contains(&self.status));
+        code.is_some_and(verdict::is_about_credentials)
+    }
+
+    /// Whether it is the store's own word that it did nothing, so that the same request may be sent
+    /// again otherwise: to another region, or with other credentials.
+    pub(crate) fn did_nothing(&self) -> bool {
+        self.refusal() == Some(Refusal::Denied)
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        verdict::refusal(self.status, self.code())
+    }
+
+    /// The host that the store asks to use instead for the time being, and has done nothing itself.
+    pub(crate) fn temporary_host(&self) -> Option<String> {
+        let is_meant = self.status == 307 && self.code() == Some("TemporaryRedirect");
+        is_meant.then(|| self.element("Endpoint"))?
     }
 
     /// The body as it came.
@@ -145,7 +169,8 @@ impl Reply {
 
     /// The code and the message of an XML error; AWS's other services write them as S3 does.
     pub(crate) fn said(&self) -> (Option<String>, Option<String>) {
-        (self.code(), self.message())
+        let message = self.said.as_ref().and_then(|s| s.message(&self.body));
+        (self.code().map(str::to_owned), message)
     }
 
     /// Whether the body is an error, readable or not.
@@ -153,175 +178,16 @@ impl Reply {
         String::from_utf8_lossy(&self.body).contains("<Error")
     }
 
-    /// The error code in an XML body.
-    fn code(&self) -> Option<String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let code = self.element("Code")?;
-        (!code.is_empty() && code.chars().all(plain)).then_some(code)
+    /// The error code, if it is an error of S3's.
+    fn code(&self) -> Option<&str> {
+        self.said.as_ref().map(|said| said.code.as_str())
     }
 
-    /// What an XML error says to people.
-    fn message(&self) -> Option<String> {
-        let escaped = self.element("Message")?;
-        let escapes = [
-            ("&lt;", "<"),
-            ("&gt;", ">"),
-            ("&quot;", "\""),
-            ("&apos;", "'"),
-            ("&#39;", "'"),
-            ("&amp;", "&"),
-        ];
-        let replace = |text: String, (from, to): (&str, &str)| text.replace(from, to);
-        let message = shown(&escapes.into_iter().fold(escaped, replace));
-        (!message.is_empty()).then_some(message)
-    }
-
-    /// The text of the first element of that name, as it is written. S3's error bodies are flat.
+    /// The text of an element of an error of S3's.
     fn element(&self, name: &str) -> Option<String> {
-        let body = std::str::from_utf8(&self.body).ok()?;
-        // An error is an `<Error>`; a lock's own JSON may hold any text.
-        let error = &body[body.find("<Error>").or_else(|| body.find("<Error "))?..];
-        let (_, rest) = error.split_once(&format!("<{name}>"))?;
-        let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(text.trim().chars().take(LONGEST_TEXT).collect())
-    }
-
-    fn error(&self, asked: &Asked) -> StorageError {
-        let code = self.code();
-        let kind = kind(self.status, code.as_deref());
-        let said = match (&code, self.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.clone(),
-            (None, _) => self.looks(),
-        };
-        let what = format!("{} was answered {} ({said})", asked, self.status);
-        let error = StorageError::new(kind, what).with_code(code);
-        let error = match self.hint(kind, asked) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        };
-        let may_be_a_proxy = error.code().is_none() && !self.is_html();
-        match kind {
-            Kind::AccessDenied | Kind::Credentials if may_be_a_proxy => {
-                error.with_hint("and see that no proxy or firewall answers in the store's place")
-            }
-            _ => error,
-        }
-    }
-
-    /// What it looks like, if not like an answer of S3.
-    fn looks(&self) -> String {
-        let what = match self.body.as_slice() {
-            [] => "an empty body",
-            _ if self.is_html() => "an HTML page",
-            _ => "no S3 error code",
-        };
-        // The rest of it may be a secret.
-        let origin = |uri: Uri| {
-            let port = uri
-                .port_u16()
-                .map_or(String::new(), |port| format!(":{port}"));
-            Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
-        };
-        let target = self.location.as_ref().and_then(|l| origin(l.parse().ok()?));
-        match target {
-            Some(target) if (300..400).contains(&self.status) => {
-                format!("{what} that redirects to {target}")
-            }
-            _ => what.to_owned(),
-        }
-    }
-
-    fn is_html(&self) -> bool {
-        let start = &self.body[..self.body.len().min(LONGEST_TEXT)];
-        let start = String::from_utf8_lossy(start).to_ascii_lowercase();
-        start.contains("<html") || start.contains("<!doctype html")
-    }
-
-    fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
-        let what = format!("{asked} was answered {} {how}", self.status);
-        StorageError::new(Kind::Unexpected, what).with_hint(NOT_LIKE_S3)
-    }
-
-    fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
-        let Location { bucket, key } = &asked.at;
-        let code = self.code();
-        Some(match kind {
-            Kind::AccessDenied | Kind::Credentials if self.is_html() => NOT_THE_STORE.into(),
-            // Not a permission that is missing, and S3's message says what.
-            Kind::AccessDenied if code.as_ref().is_some_and(|c| c != "AccessDenied") => {
-                return None;
-            }
-            Kind::AccessDenied if key.is_empty() => {
-                format!("grant s3:ListBucket on arn:aws:s3:::{bucket}")
-            }
-            Kind::AccessDenied if asked.method == "GET" => format!(
-                "grant s3:GetObject on arn:aws:s3:::{bucket}/{key} (and, to tell an absent lock \
-                 from a forbidden one, s3:ListBucket on the bucket)"
-            ),
-            Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
-            Kind::Credentials if code.as_deref() == Some("ExpiredToken") => {
-                "the session token has expired: get new keys".into()
-            }
-            Kind::Credentials => "check the access key, its secret and its session token".into(),
-            Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
-            Kind::WrongRegion if code.as_deref() == Some("AuthorizationHeaderMalformed") => {
-                format!(
-                    "check the region, which was {}, and the access key",
-                    asked.region
-                )
-            }
-            Kind::WrongRegion => format!(
-                "the bucket is not in {}, and S3 does not say where: set the region",
-                asked.region
-            ),
-            Kind::ClockSkewed => self.skew(asked.wall),
-            Kind::Unavailable => "try again later".into(),
-            Kind::Contended => {
-                "others are changing the lock at the same moment: try again; if nobody \
-                                else uses it, this store does not honour conditions as S3 does"
-                    .into()
-            }
-            Kind::Unexpected if code.as_ref().is_some_and(|c| c.starts_with("KMS.")) => {
-                "check the key that the bucket is encrypted with, and the permission to use it"
-                    .into()
-            }
-            Kind::Unexpected if code.as_deref() == Some("InvalidObjectState") => {
-                "the object is archived: restore it, and keep lifecycle rules away from locks"
-                    .into()
-            }
-            Kind::Unexpected => NOT_LIKE_S3.into(),
-            _ => return None,
-        })
-    }
-
-    /// By how much this machine's clock differs from the store's.
-    fn skew(&self, wall: SystemTime) -> String {
-        let server = self.element("ServerTime");
-        let server = server.and_then(|t| DateTime::parse_from_rfc3339(&t).ok());
-        let server = server.map(|t| t.timestamp()).or(self.date);
-        let Some(server) = server.and_then(|s| u64::try_from(s).ok()) else {
-            return "set this machine's clock (the store does not say by how much)".to_owned();
-        };
-        let server = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(server));
-        match wall.duration_since(server.unwrap_or(SystemTime::UNIX_EPOCH)) {
-            Ok(ahead) => format!("this machine's clock is {} ahead: set it", seconds(&ahead)),
-            Err(behind) => {
-                let behind = seconds(&behind.duration());
-                format!("this machine's clock is {behind} behind: set it")
-            }
-        }
+        self.said.as_ref()?.element(&self.body, name)
     }
 }
-
-/// More than any code, region or message that S3 sends; a hostile body is not quoted at length.
-const LONGEST_TEXT: usize = 500;
-
-const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with conditional writes, and \
-                           that no proxy answers in its place";
-
-const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's place: check the \
-                             endpoint and the way to it";
 
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -331,43 +197,6 @@ impl std::fmt::Display for Asked {
             key => write!(f, "{} of {key} in bucket {bucket}", self.method),
         }
     }
-}
-
-/// What kind of trouble a status and code are.
-fn kind(status: u16, code: Option<&str>) -> Kind {
-    match (status, code) {
-        (_, Some("RequestTimeTooSkewed")) => Kind::ClockSkewed,
-        (_, Some("NoSuchBucket" | "InvalidBucketName")) => Kind::NoSuchBucket,
-        (_, Some(code)) if is_about_credentials(code) => Kind::Credentials,
-        (_, Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")) => {
-            Kind::WrongRegion
-        }
-        (_, Some("NotImplemented" | "InvalidObjectState")) | (501, _) => Kind::Unexpected,
-        (_, Some("RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable")) => {
-            Kind::Unavailable
-        }
-        (429, _) => Kind::Unavailable,
-        (409, Some("ConditionalRequestConflict" | "OperationAborted"))
-        | (412, _)
-        | (404, Some("NoSuchKey")) => Kind::Contended,
-        (401, _) => Kind::Credentials,
-        (403, _) => Kind::AccessDenied,
-        (500..600, _) => Kind::Unavailable,
-        _ => Kind::Unexpected,
-    }
-}
-
-fn is_about_credentials(code: &str) -> bool {
-    const CODES: [&str; 7] = [
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidSecurity",
-        "InvalidToken",
-        "NotSignedUp",
-        "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
-    ];
-    CODES.contains(&code)
 }
 
 /// A region becomes part of a host name that credentials are sent to.
@@ -384,7 +213,10 @@ fn http_date(text: &str) -> Option<StoreSeconds> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::StorageErrorKind as Kind;
 
     fn asked(method: &str) -> Asked {
         Asked {
@@ -395,6 +227,7 @@ mod tests {
             },
             region: "us-east-1".to_owned(),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_399_200),
+            set_endpoint: true,
         }
     }
 
@@ -444,6 +277,7 @@ mod tests {
     #[test]
     fn a_failed_condition_is_told_from_other_refusals() {
         assert_eq!(put(412, &[], &xml("PreconditionFailed")), "Condition");
+        assert_eq!(put(412, &[], ""), "Condition");
         assert_eq!(put(404, &[], &xml("NoSuchKey")), "Condition");
         assert_eq!(put(404, &[], &xml("NoSuchBucket")), "Denied");
         assert_eq!(
@@ -454,7 +288,82 @@ mod tests {
         assert_eq!(put(429, &[], ""), "Busy");
         assert_eq!(put(400, &[], &xml("RequestTimeout")), "Busy");
         assert_eq!(put(403, &[], &xml("AccessDenied")), "Denied");
-        assert_eq!(put(301, &[], ""), "Denied");
+        assert_eq!(put(301, &[], &xml("PermanentRedirect")), "Denied");
+    }
+
+    #[test]
+    fn a_4xx_or_3xx_that_is_not_the_stores_own_word_is_unknown() {
+        for status in [
+            301, 302, 307, 400, 401, 403, 404, 405, 407, 408, 413, 425, 499,
+        ] {
+            for body in [
+                "",
+                "<html>no</html>",
+                "<html><Error><Code>AccessDenied</Code></Error>",
+            ] {
+                assert_eq!(put(status, &[], body), "unknown", "{status} {body}");
+            }
+        }
+        assert_eq!(put(409, &[], &xml("SomethingNew")), "unknown");
+        assert_eq!(put(400, &[], &xml("SomethingNew")), "unknown");
+    }
+
+    #[test]
+    fn a_lock_whose_text_looks_like_rejected_credentials_rejects_none() {
+        let body = format!("{{\"purpose\":\"{}\"}}", xml("ExpiredToken"));
+        for status in [200, 206] {
+            for body in [body.as_str(), &xml("ExpiredToken")] {
+                let found = reply(status, &[ETAG], body);
+                assert!(!found.rejects_credentials(), "{status} {body}");
+                assert_eq!(found.said(), (None, None));
+            }
+        }
+        assert!(reply(400, &[], &xml("ExpiredToken")).rejects_credentials());
+        assert!(!reply(503, &[], &xml("ExpiredToken")).rejects_credentials());
+    }
+
+    #[test]
+    fn the_text_of_a_lock_names_no_region() {
+        let body = "<Error><Code>C</Code><Region>eu-west-1</Region></Error>";
+        assert_eq!(reply(200, &[ETAG], body).other_region("us-east-1"), None);
+    }
+
+    #[test]
+    fn a_temporary_redirect_names_a_host() {
+        let body =
+            "<Error><Code>TemporaryRedirect</Code><Endpoint>s3-x.amazonaws.com</Endpoint></Error>";
+        let host = reply(307, &[], body).temporary_host();
+        assert_eq!(host.as_deref(), Some("s3-x.amazonaws.com"));
+        for status in [200, 301, 403] {
+            assert_eq!(reply(status, &[], body).temporary_host(), None);
+        }
+        assert_eq!(
+            reply(307, &[], &xml("TemporaryRedirect")).temporary_host(),
+            None
+        );
+    }
+
+    #[test]
+    fn a_network_that_wants_a_login_is_not_the_store() {
+        let error = reply(511, &[], "<html>log in</html>").error(&asked("GET"));
+        assert_eq!(error.kind(), Kind::Unreachable);
+        assert!(!error.is_answer());
+        assert!(
+            error.to_string().contains("wants somebody to sign in"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nobody_is_to_check_an_endpoint_that_he_has_not_set() {
+        for status in [302, 403, 418, 511] {
+            for at_aws in [true, false] {
+                let mut asked = asked("PUT");
+                asked.set_endpoint = !at_aws;
+                let error = reply(status, &[], "<html>").error(&asked).to_string();
+                assert!(!at_aws || !error.contains("endpoint"), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::store::Location;
 use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
+use crate::store::s3::named::Named;
 use crate::store::s3::profile;
+use crate::store::s3::redirect::{Detour, detour};
 use crate::store::s3::reply::{Asked, Reply};
 use crate::sync::lock;
 
@@ -23,9 +25,9 @@ use crate::sync::lock;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// The endpoint with its scheme and without a trailing slash; AWS's own if none.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Named>,
     /// The region, if the caller or the environment named one.
-    pub region: Option<String>,
+    pub region: Option<Named>,
     pub source: Source,
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
@@ -41,7 +43,7 @@ pub(crate) struct Wire {
     helpers: Helpers,
     counters: Counters,
     /// The region of each bucket, as S3 named it or as a profile says.
-    regions: Mutex<HashMap<String, String>>,
+    regions: Mutex<HashMap<String, Named>>,
 }
 
 impl Wire {
@@ -78,8 +80,9 @@ impl Wire {
         SignedRequest::new(method, "s3", &nowhere, &path)
     }
 
-    /// Sends a request about `at`, and once more if S3 names another region for the bucket, or rejects
-    /// the credentials and there are others: it was refused for that alone, and did nothing.
+    /// Sends a request about `at`, and once more if S3 names another region for the bucket or another
+    /// host for the time being, or rejects the credentials and there are others: it was refused for
+    /// that alone, and did nothing.
     pub(crate) async fn send(
         &self,
         mut request: SignedRequest,
@@ -91,17 +94,34 @@ impl Wire {
         if let Some(owner) = &self.config.expected_bucket_owner {
             request.add_header("x-amz-expected-bucket-owner", owner);
         }
-        let mut region = self.region_of(&at.bucket, left()).await?;
+        let mut way = Way {
+            region: self.region_of(&at.bucket, left()).await?,
+            path: request.path.clone(),
+            detour: None,
+        };
         let mut credentials = self.credentials.get(most_of(left())).await?;
-        let (mut moved, mut renewed) = (false, false);
+        let (mut moved, mut detours, mut renewed) = (false, 0, false);
         loop {
-            let sent = self.send_to(&region, &credentials, &mut request, at, left());
+            let sent = self.send_to(&way, &credentials, &mut request, at, left());
             let (reply, asked) = sent.await?;
-            let elsewhere = reply.other_region(&region).filter(|_| !moved);
+            // Whatever else stands between may have passed a write on.
+            if asked.method != "GET" && !reply.did_nothing() {
+                return Ok((reply, asked));
+            }
+            let elsewhere = reply.other_region(&way.region.value).filter(|_| !moved);
             if let Some(named) = elsewhere {
-                log::debug!("bucket {} is in region {named}, not {region}", at.bucket);
-                self.remember_region(&at.bucket, &named);
-                (region, moved) = (named, true);
+                let from = &way.region.value;
+                log::debug!("bucket {} is in region {named}, not {from}", at.bucket);
+                way.region = Named::new(named, "S3's answer");
+                way.detour = None;
+                self.remember_region(&at.bucket, &way.region);
+                moved = true;
+                continue;
+            }
+            let detour = self.detour(&reply, &way).filter(|_| detours < MAX_DETOURS);
+            if let Some(detour) = detour {
+                log::debug!("bucket {} is at {} for now", at.bucket, detour.endpoint);
+                (way.detour, detours) = (Some(detour), detours + 1);
                 continue;
             }
             if !reply.rejects_credentials() {
@@ -120,37 +140,47 @@ impl Wire {
         }
     }
 
+    /// Where a reply sends this one request, if it is to be followed.
+    fn detour(&self, reply: &Reply, way: &Way) -> Option<Detour> {
+        let host = reply.temporary_host()?;
+        detour(&host, &self.endpoint(&way.region), &way.path)
+    }
+
+    /// Where a bucket of this region is asked.
+    fn endpoint(&self, region: &Named) -> String {
+        match &self.config.endpoint {
+            Some(endpoint) => endpoint.value.clone(),
+            None => aws_endpoint("s3", &region.value),
+        }
+    }
+
     async fn send_to(
         &self,
-        region: &str,
+        way: &Way,
         credentials: &AwsCredentials,
         request: &mut SignedRequest,
         at: &Location,
         limit: Duration,
     ) -> Result<(Reply, Asked), SendError> {
-        let endpoint = match &self.config.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => aws_endpoint("s3", region),
+        let endpoint = match &way.detour {
+            Some(detour) => detour.endpoint.clone(),
+            None => self.endpoint(&way.region),
         };
-        // A custom region in any case: rusoto's own list of regions ends in 2022.
-        request.region = Region::Custom {
-            name: region.to_owned(),
-            endpoint: endpoint.clone(),
-        };
-        let host = endpoint.split_once("://").map_or("", |(_, host)| host);
-        request.set_hostname(Some(host.to_owned()));
-        // Those of another time may have had one, and these none.
-        request.remove_header("x-amz-security-token");
-        request.sign(credentials);
+        sign(request, way, &endpoint, credentials);
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
-            region: region.to_owned(),
+            region: way.region.value.clone(),
             wall: self.clock.wall(),
+            set_endpoint: self.config.endpoint.is_some(),
         };
         let sent = dispatch::to_hyper(request, &endpoint)?;
-        let reply = self.send_counted(kind(&asked), sent, limit).await?;
-        Ok((reply, asked))
+        let reply = self.send_counted(kind(&asked), sent, limit).await;
+        let advice = || match &self.config.endpoint {
+            Some(endpoint) => endpoint.endpoint_advice(),
+            None => way.region.region_advice("S3"),
+        };
+        Ok((reply.map_err(|error| error.advised(advice))?, asked))
     }
 
     async fn send_counted(
@@ -173,13 +203,13 @@ impl Wire {
         self.counters.snapshot()
     }
 
-    fn remember_region(&self, bucket: &str, region: &str) {
+    fn remember_region(&self, bucket: &str, region: &Named) {
         let mut regions = lock(&self.regions);
-        regions.insert(bucket.to_owned(), region.to_owned());
+        regions.insert(bucket.to_owned(), region.clone());
     }
 
     /// The region to sign for: where the bucket was found to be, else as configured.
-    async fn region_of(&self, bucket: &str, limit: Duration) -> Result<String, LockError> {
+    async fn region_of(&self, bucket: &str, limit: Duration) -> Result<Named, LockError> {
         let known = lock(&self.regions).get(bucket).cloned();
         if let Some(region) = known {
             return Ok(region);
@@ -198,6 +228,34 @@ impl Wire {
         self.remember_region(bucket, &region);
         Ok(region)
     }
+}
+
+/// How often one request is sent on to another host.
+const MAX_DETOURS: u32 = 2;
+
+/// How one attempt goes to its bucket.
+struct Way {
+    region: Named,
+    /// Of the request as it was made, with the bucket in front.
+    path: String,
+    /// Instead of the usual endpoint and that path.
+    detour: Option<Detour>,
+}
+
+/// Addresses a request and signs it, whatever it was addressed to before.
+fn sign(request: &mut SignedRequest, way: &Way, endpoint: &str, credentials: &AwsCredentials) {
+    let path = way.detour.as_ref().map_or(&way.path, |d| &d.path);
+    request.path.clone_from(path);
+    // A custom region in any case: rusoto's own list of regions ends in 2022.
+    request.region = Region::Custom {
+        name: way.region.value.clone(),
+        endpoint: endpoint.to_owned(),
+    };
+    let host = endpoint.split_once("://").map_or("", |(_, host)| host);
+    request.set_hostname(Some(host.to_owned()));
+    // Those of another time may have had one, and these none.
+    request.remove_header("x-amz-security-token");
+    request.sign(credentials);
 }
 
 /// Not all of it, or a request that has its credentials at last would be cut short itself.
@@ -221,4 +279,60 @@ pub(crate) fn aws_endpoint(service: &str, region: &str) -> String {
         false => "amazonaws.com",
     };
     format!("https://{service}.{region}.{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The address and some headers of a request for an object, as it is sent on this way.
+    fn signed(request: &mut SignedRequest, detour: Option<Detour>) -> (String, String, String) {
+        let way = Way {
+            region: Named::new("us-east-1", "a test"),
+            path: "/my-bucket/a/k.lock".to_owned(),
+            detour,
+        };
+        let endpoint = way.detour.as_ref().map(|d| d.endpoint.clone());
+        let endpoint = endpoint.unwrap_or(aws_endpoint("s3", "us-east-1"));
+        let token = Some("token".to_owned());
+        let credentials = AwsCredentials::new("key", "secret", token, None);
+        sign(request, &way, &endpoint, &credentials);
+        let sent = dispatch::to_hyper(request, &endpoint).unwrap_or_else(|e| panic!("{e}"));
+        let header = |name| {
+            let values: Vec<_> = sent.headers().get_all(name).iter().collect();
+            assert_eq!(values.len(), 1, "{name}: {values:?}");
+            values[0].to_str().unwrap().to_owned()
+        };
+        assert_eq!(header("x-amz-security-token"), "token");
+        (
+            sent.uri().to_string(),
+            header("host"),
+            header("authorization"),
+        )
+    }
+
+    #[test]
+    fn a_detour_is_addressed_and_signed_anew_and_so_is_the_way_back() {
+        let nowhere = Region::Custom {
+            name: String::new(),
+            endpoint: String::new(),
+        };
+        let mut request = SignedRequest::new("PUT", "s3", &nowhere, "/my-bucket/a/k.lock");
+        let (uri, host, straight) = signed(&mut request, None);
+        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+        assert_eq!(host, "s3.us-east-1.amazonaws.com");
+        let to = "my-bucket.s3-gztb4pa9sq.amazonaws.com";
+        let detour = detour(
+            to,
+            "https://s3.us-east-1.amazonaws.com",
+            "/my-bucket/a/k.lock",
+        );
+        assert!(detour.is_some());
+        let (uri, host, round) = signed(&mut request, detour);
+        assert_eq!(uri, format!("https://{to}/a/k.lock"));
+        assert_eq!(host, to);
+        assert_ne!(straight, round);
+        let (uri, _, _) = signed(&mut request, None);
+        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+    }
 }

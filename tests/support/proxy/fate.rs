@@ -54,6 +54,12 @@ pub enum Fate {
     TooManyRequestsAfter,
     /// 409 `ConditionalRequestConflict`; for writes alone.
     ConflictAfter,
+    /// 408, with a page of the proxy's own, which has lost its patience.
+    TimeoutPageAfter,
+    /// 425, 499 or 403, with such a page.
+    TooEarlyPageAfter,
+    ClosedPageAfter,
+    ForbiddenPageAfter,
     /// 200, with an error in the body.
     ErrorInSuccessAfter,
     /// 500, with a body of 10 MB.
@@ -78,7 +84,7 @@ pub enum Fate {
 
 /// Every fate, and how often it comes compared with the others. What costs its sender the whole time
 /// that it gives to a request is rare, or nothing else would ever happen.
-pub const FATES: [(Fate, u64); 29] = [
+pub const FATES: [(Fate, u64); 33] = [
     (Fate::DroppedBefore, 40),
     (Fate::ResetBefore, 40),
     (Fate::InternalError, 40),
@@ -99,6 +105,10 @@ pub const FATES: [(Fate, u64); 29] = [
     (Fate::SlowDownAfter, 40),
     (Fate::TooManyRequestsAfter, 20),
     (Fate::ConflictAfter, 40),
+    (Fate::TimeoutPageAfter, 20),
+    (Fate::TooEarlyPageAfter, 10),
+    (Fate::ClosedPageAfter, 10),
+    (Fate::ForbiddenPageAfter, 20),
     (Fate::ErrorInSuccessAfter, 40),
     (Fate::HugeErrorAfter, 2),
     (Fate::NoEtag, 40),

@@ -13,6 +13,7 @@ use crate::session::machine_error;
 use crate::store::s3::credentials::Source;
 use crate::store::s3::dispatch::{Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
+use crate::store::s3::named::Named;
 use crate::store::s3::profile;
 use crate::store::s3::reply::Reply;
 
@@ -20,7 +21,7 @@ use crate::store::s3::reply::Reply;
 pub(crate) struct Tools {
     pub source: Source,
     /// The region, if the caller or the environment named one.
-    pub region: Option<String>,
+    pub region: Option<Named>,
     pub dispatcher: Arc<Dispatcher>,
     pub helpers: Helpers,
     pub clock: Clock,
@@ -145,7 +146,9 @@ impl Tools {
             ))
         })?;
         let what = format!("a request for credentials to {}", ask.place);
-        Ok(self.dispatcher.send_as(&what, request, limit).await?)
+        let reply = self.dispatcher.send_as(&what, request, limit).await;
+        let advice = || "check its address, the network and that it is up".to_owned();
+        Ok(reply.map_err(|error| error.advised(advice))?)
     }
 
     /// Reads a file of text that is not long, like a token.
@@ -155,7 +158,7 @@ impl Tools {
     }
 
     /// The region of services other than S3.
-    pub(super) async fn region(&self) -> Result<String, Failure> {
+    pub(super) async fn region(&self) -> Result<Named, Failure> {
         match &self.region {
             Some(region) => Ok(region.clone()),
             // As for a store of one's own: whoever names no region hardly has several.

@@ -19,6 +19,7 @@ use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher};
 use crate::store::s3::endpoint::{Endpoint, Malformed};
 use crate::store::s3::list::nothing_to_read;
+use crate::store::s3::named::Named;
 use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::wire::aws_endpoint;
@@ -48,10 +49,11 @@ impl WebIdentity {
     /// Exchanges the token. It is read each time, because it is replaced before it expires.
     pub(super) async fn assume(&self, tools: &Tools, limit: Duration) -> Result<Found, Failure> {
         let token = self.token(tools).await?;
-        let endpoint = endpoint(&tools.region().await?)?;
+        let (endpoint, advice) = endpoint(&tools.region().await?)?;
         let carrier = Carrier {
             dispatcher: tools.dispatcher.clone(),
             endpoint,
+            advice,
             role_arn: self.role_arn.clone(),
             token: token.clone(),
             limit,
@@ -125,15 +127,19 @@ impl WebIdentity {
     }
 }
 
-/// Where STS is, without a trailing slash.
-fn endpoint(region: &str) -> Result<String, Failure> {
+/// Where STS is, without a trailing slash; and what to check if it is not there.
+fn endpoint(region: &Named) -> Result<(String, String), Failure> {
     let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
     let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
     let Some((set, url)) = set else {
-        return Ok(aws_endpoint("sts", region));
+        let advice = region.region_advice("STS");
+        return Ok((aws_endpoint("sts", &region.value), advice));
     };
     let reason = match Endpoint::parse(&url) {
-        Ok(Endpoint(url)) => return Ok(url),
+        Ok(Endpoint(url)) => {
+            let advice = Named::new(&url, set).endpoint_advice();
+            return Ok((url, advice));
+        }
         Err(Malformed::HoldsCredentials) => "it holds credentials",
         Err(Malformed::Otherwise(reason)) => reason,
     };
@@ -148,6 +154,8 @@ fn endpoint(region: &str) -> Result<String, Failure> {
 struct Carrier {
     dispatcher: Arc<Dispatcher>,
     endpoint: String,
+    /// What to check if nobody answers there.
+    advice: String,
     role_arn: String,
     token: String,
     limit: Duration,
@@ -167,11 +175,13 @@ impl DispatchSignedRequest for Carrier {
         request.complement();
         let request = dispatch::to_hyper(&request, &self.endpoint);
         let (role_arn, token) = (self.role_arn.clone(), self.token.clone());
+        let advice = self.advice.clone();
         let answer = self.answer.clone();
         Box::pin(async move {
             let exchange = async {
                 let request = request.map_err(dispatch::SendError::NotSent)?;
-                let reply = dispatcher.send_as(&what, request, limit).await?;
+                let reply = dispatcher.send_as(&what, request, limit).await;
+                let reply = reply.map_err(|error| error.advised(|| advice))?;
                 not_refused(reply, &role_arn, &token)
             };
             *lock(&answer) = Some(exchange.await);

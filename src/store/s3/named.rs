@@ -1,0 +1,51 @@
+//! Settings that say where a service is, with who has said so: advice is about what somebody has set.
+
+use crate::error::{LockError, StorageErrorKind};
+use crate::store::s3::dispatch::SendError;
+
+/// A region or an endpoint, and who names it: a variable, a profile, a setting in code, S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub value: String,
+    pub by: String,
+}
+
+impl Named {
+    pub(crate) fn new(value: impl Into<String>, by: impl Into<String>) -> Named {
+        let (value, by) = (value.into(), by.into());
+        Named { value, by }
+    }
+
+    /// What to check where nobody answers at an endpoint that was set.
+    pub(crate) fn endpoint_advice(&self) -> String {
+        format!(
+            "check the endpoint (http or https?), which comes from {}, the network and that the server is up",
+            self.by
+        )
+    }
+
+    /// The same where none was set, so that `service` is looked for in a region.
+    pub(crate) fn region_advice(&self, service: &str) -> String {
+        let Named { value, by } = self;
+        format!(
+            "no endpoint is set, so {service} is looked for in region {value}, which comes from \
+             {by}: check that there is such a region, and the network"
+        )
+    }
+}
+
+impl SendError {
+    /// Adds what to check if the other end was not reached, or is somebody else.
+    pub(crate) fn advised(self, advice: impl FnOnce() -> String) -> SendError {
+        let advise = |error| match error {
+            LockError::Storage(error) if error.kind() == StorageErrorKind::Unreachable => {
+                error.with_hint(advice()).into()
+            }
+            other => other,
+        };
+        match self {
+            SendError::NotSent(error) => SendError::NotSent(advise(error)),
+            SendError::NoAnswer(error) => SendError::NoAnswer(advise(error)),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What is told to people of an answer that is none of those that were hoped for, and what to do.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::DateTime;
+use hyper::Uri;
+
+use crate::error::{StorageError, StorageErrorKind as Kind, seconds};
+use crate::store::Location;
+use crate::store::s3::reply::verdict::kind;
+use crate::store::s3::reply::{Asked, Reply};
+
+/// As much of a body is looked at to tell a page.
+const LOOKED_AT: usize = 500;
+
+const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with conditional writes, and \
+                           that no proxy answers in its place";
+
+const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's place: check the \
+                             endpoint and the way to it";
+
+/// The same where the store is AWS's own, and nobody has set an endpoint.
+const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
+
+const SIGN_IN: &str = "the network answers in the store's place and wants somebody to sign in: do so, \
+                       or use another network";
+
+impl Reply {
+    pub(super) fn error(&self, asked: &Asked) -> StorageError {
+        let kind = kind(self.status, self.code());
+        let (code, message) = self.said();
+        let said = match (&code, message) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.clone(),
+            (None, _) => self.looks(),
+        };
+        let what = format!("{} was answered {} ({said})", asked, self.status);
+        let error = StorageError::new(kind, what).with_code(code);
+        let error = match self.hint(kind, asked) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        };
+        let may_be_a_proxy = error.code().is_none() && !self.is_html();
+        match kind {
+            Kind::AccessDenied | Kind::Credentials if may_be_a_proxy => {
+                error.with_hint("and see that no proxy or firewall answers in the store's place")
+            }
+            _ => error,
+        }
+    }
+
+    /// What it looks like, if not like an answer of S3.
+    fn looks(&self) -> String {
+        let what = match self.body.as_slice() {
+            [] => "an empty body",
+            _ if self.is_html() => "an HTML page",
+            _ => "no S3 error code",
+        };
+        // The rest of it may be a secret.
+        let origin = |uri: Uri| {
+            let port = uri
+                .port_u16()
+                .map_or(String::new(), |port| format!(":{port}"));
+            Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
+        };
+        let target = self.location.as_ref().and_then(|l| origin(l.parse().ok()?));
+        match target {
+            Some(target) if (300..400).contains(&self.status) => {
+                format!("{what} that redirects to {target}")
+            }
+            _ => what.to_owned(),
+        }
+    }
+
+    fn is_html(&self) -> bool {
+        let start = &self.body[..self.body.len().min(LOOKED_AT)];
+        let start = String::from_utf8_lossy(start).to_ascii_lowercase();
+        start.contains("<html") || start.contains("<!doctype html")
+    }
+
+    pub(super) fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
+        let what = format!("{asked} was answered {} {how}", self.status);
+        StorageError::new(Kind::Unexpected, what).with_hint(not_like_s3(asked))
+    }
+
+    fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
+        let Location { bucket, key } = &asked.at;
+        let code = self.code();
+        Some(match kind {
+            Kind::AccessDenied | Kind::Credentials if self.is_html() => not_the_store(asked).into(),
+            // Not a permission that is missing, and S3's message says what.
+            Kind::AccessDenied if code.is_some_and(|c| c != "AccessDenied") => {
+                return None;
+            }
+            Kind::AccessDenied if key.is_empty() => {
+                format!("grant s3:ListBucket on arn:aws:s3:::{bucket}")
+            }
+            Kind::AccessDenied if asked.method == "GET" => format!(
+                "grant s3:GetObject on arn:aws:s3:::{bucket}/{key} (and, to tell an absent lock \
+                 from a forbidden one, s3:ListBucket on the bucket)"
+            ),
+            Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
+            Kind::Credentials if code == Some("ExpiredToken") => {
+                "the session token has expired: get new keys".into()
+            }
+            Kind::Credentials => "check the access key, its secret and its session token".into(),
+            Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
+            Kind::WrongRegion if code == Some("AuthorizationHeaderMalformed") => {
+                format!(
+                    "check the region, which was {}, and the access key",
+                    asked.region
+                )
+            }
+            Kind::WrongRegion => format!(
+                "the bucket is not in {}, and S3 does not say where: set the region",
+                asked.region
+            ),
+            Kind::ClockSkewed => self.skew(asked.wall),
+            Kind::Unavailable => "try again later".into(),
+            Kind::Contended => {
+                "others are changing the lock at the same moment: try again; if nobody \
+                                else uses it, this store does not honour conditions as S3 does"
+                    .into()
+            }
+            Kind::Unexpected if code.is_some_and(|c| c.starts_with("KMS.")) => {
+                "check the key that the bucket is encrypted with, and the permission to use it"
+                    .into()
+            }
+            Kind::Unexpected if code == Some("InvalidObjectState") => {
+                "the object is archived: restore it, and keep lifecycle rules away from locks"
+                    .into()
+            }
+            // As a captive portal does, and a proxy that wants to be asked by another name.
+            Kind::Unexpected if (300..400).contains(&self.status) && code.is_none() => {
+                not_the_store(asked).into()
+            }
+            Kind::Unexpected => not_like_s3(asked).into(),
+            Kind::Unreachable => SIGN_IN.into(),
+            _ => return None,
+        })
+    }
+
+    /// By how much this machine's clock differs from the store's.
+    fn skew(&self, wall: SystemTime) -> String {
+        let server = self.element("ServerTime");
+        let server = server.and_then(|t| DateTime::parse_from_rfc3339(&t).ok());
+        let server = server.map(|t| t.timestamp()).or(self.date);
+        let Some(server) = server.and_then(|s| u64::try_from(s).ok()) else {
+            return "set this machine's clock (the store does not say by how much)".to_owned();
+        };
+        let server = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(server));
+        match wall.duration_since(server.unwrap_or(SystemTime::UNIX_EPOCH)) {
+            Ok(ahead) => format!("this machine's clock is {} ahead: set it", seconds(&ahead)),
+            Err(behind) => {
+                let behind = seconds(&behind.duration());
+                format!("this machine's clock is {behind} behind: set it")
+            }
+        }
+    }
+}
+
+/// Nobody is to check an endpoint that he has not set.
+fn not_like_s3(asked: &Asked) -> &'static str {
+    if asked.set_endpoint {
+        NOT_LIKE_S3
+    } else {
+        NOT_AWS
+    }
+}
+
+fn not_the_store(asked: &Asked) -> &'static str {
+    if asked.set_endpoint {
+        NOT_THE_STORE
+    } else {
+        NOT_AWS
+    }
+}
