@@ -155,6 +155,19 @@ fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_no_race_has_two_winners() {
+    let other = Other::new("race");
+    let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
+    let lock = lock.build().unwrap();
+    let clients: Vec<_> = (0..4).map(|_| other.client()).collect();
+    let report = lock.race_store(50).unwrap();
+    println!("{report}");
+    assert!(report.races() > 0, "{report}");
+    lock.race_store_with(20, &clients).unwrap();
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
 fn on_the_other_server_a_missing_bucket_is_told() {
     let other = Other::new("missing");
     let lock = S3Lock::builder("s3-lock-no-such-bucket", "n").client(other.client());
