@@ -151,10 +151,11 @@ impl<'a> StoreCheck<'a> {
     async fn broken(mut self, finding: Finding) -> StoreReport {
         let Location { bucket, key } = &self.at;
         let report = StoreReport::broken(bucket, key, finding).with_race(self.race.take());
-        if finding != Finding::CreateIgnored {
+        if !matches!(finding, Finding::CreateIgnored | Finding::RightRefused) {
             return report;
         }
-        // Some stores ignore it in buckets with versions alone. The verdict does not depend on it.
+        // Some stores do so in buckets with versions alone: Ceph's gateway 16 does the first where they
+        // are kept, and the second where that is suspended. The verdict does not depend on it.
         let limit = self.left().min(self.client.request_timeout());
         let versioning = self.client.store().versioning(bucket, limit);
         report.with_versioning(versioning.await)

@@ -282,22 +282,10 @@ impl StoreReport {
     fn breach(&self) -> &'static str {
         match self.finding {
             Finding::Honoured => "nothing",
-            Finding::CreateIgnored => match self.versioning {
-                None => {
-                    "it accepted a create (If-None-Match: *) over the object, so two could hold a lock \
-                     at once (some stores do so in versioned buckets alone: try one without versions)"
-                }
-                Some(Versioning::Enabled) => {
-                    "it accepted a create (If-None-Match: *) over the object, so two could hold a lock \
-                     at once (the bucket keeps versions, and some stores do so in such buckets alone: \
-                     try one that never had any)"
-                }
-                Some(Versioning::Suspended) => {
-                    "it accepted a create (If-None-Match: *) over the object, so two could hold a lock \
-                     at once (the bucket's versioning is suspended, and some stores do so in buckets \
-                     that have ever kept versions: try one that never had any)"
-                }
-            },
+            Finding::CreateIgnored => {
+                "it accepted a create (If-None-Match: *) over the object, so two could hold a lock at \
+                 once"
+            }
             Finding::WrongAccepted => {
                 "it accepted a replacement (If-Match) under an ETag that no version ever had, so two \
                  could hold a lock at once"
@@ -333,6 +321,26 @@ impl StoreReport {
     }
 }
 
+impl StoreReport {
+    /// What versions may have to do with it: some stores fail in buckets that have any.
+    fn about_versions(&self) -> Option<&'static str> {
+        match (self.versioning, self.finding) {
+            (Some(Versioning::Enabled), _) => Some(
+                "the bucket keeps versions, and some stores do so in such buckets alone: try one that \
+                 never had any",
+            ),
+            (Some(Versioning::Suspended), _) => Some(
+                "the bucket's versioning is suspended, and some stores do so in buckets that have ever \
+                 kept versions: try one that never had any",
+            ),
+            (None, Finding::CreateIgnored | Finding::RightRefused) => {
+                Some("some stores do so in versioned buckets alone: try one without versions")
+            }
+            (None, _) => None,
+        }
+    }
+}
+
 impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bucket, key) = (&self.bucket, &self.key);
@@ -344,6 +352,9 @@ impl fmt::Display for StoreReport {
             )?;
             if let Some(StoreRace(steps)) = &self.race {
                 write!(f, ": {steps}")?;
+            }
+            if let Some(advice) = self.about_versions() {
+                write!(f, " ({advice})")?;
             }
             return f.write_str(
                 "; keep locks in a store that honours conditional writes as S3 does (a newer release \
