@@ -185,6 +185,7 @@ mod lock_core;
 #[cfg(any(test, feature = "internals"))]
 mod properties;
 mod protocol;
+mod race;
 mod record;
 mod request_counts;
 mod request_prices;

@@ -128,6 +128,7 @@ impl Core {
 
     /// Ends a holding without its guard. If this client has that, `loss` is what happened to it.
     pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
+        self.vet_first().await?;
         let limits = self.limits(2 * self.client.request_timeout());
         let drive = self.drive(limits, self.client.clock().now());
         let Outcome { end, errors, .. } = drive.run(free, &self.local.knowledge).await?;

@@ -12,7 +12,8 @@ use crate::request_prices::RequestPrices;
 /// somebody else has, each repetition after an error, and the second one where S3 names another
 /// region for the bucket. It counts once it has ended, so those that are under way are not in yet. A
 /// request that never left this machine (no connection could be made) does not count, and neither do
-/// those that look for credentials: they do not go to the store.
+/// those that look for credentials: they do not go to the store. Nor does a DELETE count, for which
+/// stores charge nothing; only [`race_store`](crate::S3Lock::race_store) sends any.
 ///
 /// A forked child's client begins at nothing. A client of an [`InMemoryStore`](crate::InMemoryStore) counts what it would have sent.
 ///

@@ -24,7 +24,7 @@ use crate::local::Local;
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::runtime::Runtime;
-use crate::store::{Found, Location, Origin, Put, Store};
+use crate::store::{Found, Location, Origin, Pending, Put, Store};
 use crate::sync::lock;
 use crate::vetting::Vetting;
 
@@ -126,12 +126,47 @@ impl Session {
             (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
             _ => condition.clone(),
         };
+        debug_assert!(
+            self.vetting().has_a_say(&at.bucket),
+            "whatever writes a lock asks first whether the store may be trusted"
+        );
+        self.write_verbatim(at, body, &spelled, limit).await
+    }
+
+    /// Writes under a condition, in this very form, and takes notice of the store's clock.
+    pub(crate) async fn write_verbatim(
+        &self,
+        at: &Location,
+        body: Vec<u8>,
+        condition: &Condition,
+        limit: Duration,
+    ) -> Put {
         let sent = self.clock().now();
-        let put = self.store().write(at, body, &spelled, limit).await;
-        if let Put::Applied { date, .. } = &put {
+        let put = self.store().write(at, body, condition, limit).await;
+        self.see_write(&put, sent);
+        put
+    }
+
+    /// The same, but the last byte leaves only once `go` is done.
+    pub(crate) async fn write_held_back(
+        &self,
+        at: &Location,
+        body: Vec<u8>,
+        condition: &Condition,
+        limit: Duration,
+        go: Pending<'_, ()>,
+    ) -> Put {
+        let sent = self.clock().now();
+        let store = self.store();
+        let put = store.write_held_back(at, body, condition, limit, go).await;
+        self.see_write(&put, sent);
+        put
+    }
+
+    fn see_write(&self, put: &Put, sent: Instant) {
+        if let Put::Applied { date, .. } = put {
             self.see_date(*date, sent);
         }
-        put
     }
 
     /// Compares the `Date` of the reply that has just arrived with that of the one before: behind

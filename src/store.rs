@@ -70,6 +70,14 @@ pub enum Put {
     Unknown(LockError),
 }
 
+/// Whether a bucket keeps the versions of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Versioning {
+    Enabled,
+    /// It did once, and keeps those of then.
+    Suspended,
+}
+
 /// One page of a list of keys.
 #[derive(Debug)]
 pub struct Page {
@@ -109,6 +117,27 @@ pub(crate) trait Store: Send + Sync {
         condition: &'a Condition,
         limit: Duration,
     ) -> Pending<'a, Put>;
+
+    /// The same, but the last byte of the body leaves only once `go` is done. It is first polled when
+    /// all that comes before has been handed to the network, and dropped if that never happens.
+    fn write_held_back<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+        go: Pending<'a, ()>,
+    ) -> Pending<'a, Put>;
+
+    /// Removes an object, whatever it holds, and says whether that was permitted and done.
+    fn remove<'a>(&'a self, at: &'a Location, limit: Duration) -> Pending<'a, bool>;
+
+    /// Whether a bucket keeps the versions of its objects, as far as it says.
+    fn versioning<'a>(
+        &'a self,
+        bucket: &'a str,
+        limit: Duration,
+    ) -> Pending<'a, Option<Versioning>>;
 
     /// The keys that begin with `prefix` and have no further `/`, a page at a time.
     fn list<'a>(

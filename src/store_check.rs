@@ -9,34 +9,30 @@
 //! * a replacement that was done under an ETag that no version has, or has any more (none ever comes
 //!   back, as no two bodies are alike): it ignores `If-Match`;
 //! * a replacement that was refused under an ETag that stood both before and after: it does not take
-//!   that form of it.
+//!   that form of it;
+//! * two replacements that were done under one ETag: it compares and writes in two steps.
 //!
 //! A right ETag that was refused and does not stand any more proves nothing: another checker was
 //! faster. Nor does a write without a clear answer. Both are tried anew, while there is time.
 
-use std::time::Duration;
+mod attempt;
+mod dates;
+mod race;
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use crate::backoff::{self, Backoff};
 use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
-use crate::error::{LockError, StorageError, StorageErrorKind};
-use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
-use crate::record::{MAX_BODY, Nonce, NotOurs};
+use crate::error::LockError;
+use crate::protocol::{Condition, ETag, Why};
 use crate::session::{Session, machine_error};
-use crate::store::{Found, Location, Put};
-use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
+use crate::store::Location;
+use crate::store_report::{EtagForm, Finding, StoreRace, StoreReport, made_up};
+use attempt::{Scratch, Sight, Told, Tried, Version};
 
 /// The name of the object, in the folder of a lock.
 const NAME: &str = ".s3-lock-check";
-/// How often the store's dates are compared before they are given up: a slow store may write just
-/// before a second ends and reply just after.
-const DATE_TRIES: u32 = 5;
-
-/// How many writes may be answered as no store does (200 without an ETag, 501) before it is taken for
-/// lasting.
-const MAX_NONSENSE: u32 = 2;
 /// How long to keep away when another checker was faster: a few of its writes and reads.
 const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
@@ -44,14 +40,20 @@ const FOR_THE_CHECK: &str = "it is written and read (s3:PutObject, s3:GetObject)
                              store honours conditional writes; if you know that it does, build the \
                              client with assume_conditional_writes() instead";
 
-/// Where the store of a lock is checked: next to its object.
-pub(crate) fn scratch(lock: &Location) -> Location {
+/// The object of this name next to a lock's.
+pub(crate) fn beside(lock: &Location, name: &str) -> Location {
     let key = match lock.key.rsplit_once('/') {
-        Some((folder, _)) => format!("{folder}/{NAME}"),
-        None => NAME.to_owned(),
+        Some((folder, _)) => format!("{folder}/{name}"),
+        None => name.to_owned(),
     };
     let bucket = lock.bucket.clone();
     Location { bucket, key }
+}
+
+/// A body to write to such an object, that was never written before.
+pub(crate) fn scratch_body() -> Result<Vec<u8>, LockError> {
+    let nonce = backoff::nonce().map_err(machine_error)?;
+    Ok(Scratch::body(nonce))
 }
 
 /// One check of one store.
@@ -69,6 +71,17 @@ pub(crate) struct StoreCheck<'a> {
     errors: Errors,
     /// How many answers meant nothing at all.
     nonsense: u32,
+    /// A race that two have won, if that was found.
+    race: Option<StoreRace>,
+}
+
+/// What a check found out of a store that honours conditions.
+struct Fit {
+    form: EtagForm,
+    /// Whether its `Date` tells how old an object is.
+    clock: bool,
+    /// How many races were decided.
+    races: u32,
 }
 
 /// A check that found out nothing.
@@ -87,98 +100,11 @@ enum Stop {
     TimeUp,
 }
 
-/// What is written: for the reader of a bucket, and different each time.
-#[derive(Serialize, Deserialize)]
-struct Scratch {
-    s3_lock_check: u32,
-    nonce: Nonce,
-}
-
-/// The object as one reply showed it.
-struct Version {
-    etag: ETag,
-    body: Vec<u8>,
-    modified: Option<StoreSeconds>,
-}
-
-enum Sight {
-    Absent,
-    /// Absent or not readable, which cannot be told apart without a permission that may be missing.
-    Hidden(LockError),
-    There(Version),
-}
-
-/// What the store said to a write.
-enum Told {
-    Applied {
-        etag: ETag,
-        date: Option<StoreSeconds>,
-    },
-    /// The condition does not hold.
-    Refused,
-    /// No, for another reason, which asking again does not mend; the error is noted.
-    Denied,
-    /// Nothing that a verdict could rest on. Asking again may help.
-    Nothing,
-    /// The same, so often that asking again does not help.
-    Nonsense(LockError),
-}
-
-/// A write, and what stood after it.
-struct Tried {
-    body: Vec<u8>,
-    told: Told,
-    after: Version,
-}
-
-enum Dates {
-    Fit,
-    /// `Date` is later.
-    Differ,
-    Missing,
-    /// Another checker wrote between the write and the read, or the reply was lost.
-    Untold,
-}
-
 /// The first replacement that was accepted.
 struct Accepted {
     form: EtagForm,
     former: ETag,
     tried: Tried,
-}
-
-impl Tried {
-    fn is_in_place(&self) -> bool {
-        self.after.body == self.body
-    }
-
-    /// Whether it was done, whatever was said.
-    fn was_done(&self) -> bool {
-        matches!(self.told, Told::Applied { .. }) || self.is_in_place()
-    }
-
-    fn has_two_names(&self) -> bool {
-        match &self.told {
-            Told::Applied { etag, .. } => self.is_in_place() && *etag != self.after.etag,
-            _ => false,
-        }
-    }
-
-    /// What the reply's `Date` and the object's `Last-Modified` tell of the clocks behind them.
-    fn dates(&self) -> Dates {
-        let date = match &self.told {
-            Told::Applied { date, .. } if self.is_in_place() => *date,
-            // There will be no better answer.
-            Told::Nonsense(_) if self.is_in_place() => return Dates::Missing,
-            _ => return Dates::Untold,
-        };
-        match (date, self.after.modified) {
-            // No second's tolerance: the margin of a takeover has to bear what passes here.
-            (Some(date), Some(modified)) if date <= modified => Dates::Fit,
-            (Some(_), Some(_)) => Dates::Differ,
-            _ => Dates::Missing,
-        }
-    }
 }
 
 impl<'a> StoreCheck<'a> {
@@ -187,13 +113,14 @@ impl<'a> StoreCheck<'a> {
         StoreCheck {
             patient: true,
             client,
-            at: scratch(lock),
+            at: beside(lock, NAME),
             start: client.clock().now(),
             limit,
             pauses: Backoff::new(PAUSE.0, PAUSE.1),
             detours: Backoff::new(DETOUR.0, DETOUR.1),
             errors: Errors::default(),
             nonsense: 0,
+            race: None,
         }
     }
 
@@ -206,11 +133,12 @@ impl<'a> StoreCheck<'a> {
     }
 
     pub(crate) async fn run(mut self) -> Result<StoreReport, NoVerdict> {
-        let examined = self.examine().await;
-        let Location { bucket, key } = &self.at;
-        let gave_up = match examined {
-            Ok((form, clock)) => return Ok(StoreReport::safe(bucket, key, form, clock)),
-            Err(Stop::Found(finding)) => return Ok(StoreReport::broken(bucket, key, finding)),
+        let gave_up = match self.examine().await {
+            Ok(Fit { form, clock, races }) => {
+                let Location { bucket, key } = &self.at;
+                return Ok(StoreReport::safe(bucket, key, form, clock).raced(races));
+            }
+            Err(Stop::Found(finding)) => return Ok(self.broken(finding).await),
             Err(Stop::Failed) => false,
             Err(Stop::TimeUp) => true,
         };
@@ -220,9 +148,22 @@ impl<'a> StoreCheck<'a> {
         })
     }
 
-    /// The whole check. Undisturbed it takes nine requests, and two more where the
+    async fn broken(mut self, finding: Finding) -> StoreReport {
+        let Location { bucket, key } = &self.at;
+        let report = StoreReport::broken(bucket, key, finding).with_race(self.race.take());
+        if !matches!(finding, Finding::CreateIgnored | Finding::RightRefused) {
+            return report;
+        }
+        // Some stores do so in buckets with versions alone: Ceph's gateway 16 does the first where they
+        // are kept, and the second where that is suspended. The verdict does not depend on it.
+        let limit = self.left().min(self.client.request_timeout());
+        let versioning = self.client.store().versioning(bucket, limit);
+        report.with_versioning(versioning.await)
+    }
+
+    /// The whole check. Undisturbed it takes twelve requests, and two more where the
     /// object is not there yet.
-    async fn examine(&mut self) -> Result<(EtagForm, bool), Stop> {
+    async fn examine(&mut self) -> Result<Fit, Stop> {
         self.make_sure_it_exists().await?;
         let version = self
             .must_refuse(Condition::Absent, Finding::CreateIgnored)
@@ -237,9 +178,10 @@ impl<'a> StoreCheck<'a> {
         let former = Condition::Matches(form.spell(&former));
         self.must_refuse(former, Finding::FormerAccepted).await?;
         let wrong = Condition::Matches(form.spell(&wrong));
-        self.must_refuse(wrong, Finding::WrongAccepted).await?;
-        let clock = self.dates_fit(form, tried).await?;
-        Ok((form, clock))
+        let version = self.must_refuse(wrong, Finding::WrongAccepted).await?;
+        let (version, races) = self.must_take_one(form, version).await?;
+        let clock = self.dates_fit(form, tried, version).await?;
+        Ok(Fit { form, clock, races })
     }
 
     async fn make_sure_it_exists(&mut self) -> Result<(), Stop> {
@@ -320,24 +262,6 @@ impl<'a> StoreCheck<'a> {
         }
     }
 
-    /// Whether the store's `Date` and `Last-Modified` are of one clock.
-    async fn dates_fit(&mut self, form: EtagForm, mut tried: Tried) -> Result<bool, Stop> {
-        let mut tries = 0;
-        loop {
-            match tried.dates() {
-                Dates::Fit => return Ok(true),
-                Dates::Missing => return Ok(false),
-                Dates::Differ => tries += 1,
-                // That was no try.
-                Dates::Untold => self.pause(Why::Contended).await?,
-            }
-            if tries == DATE_TRIES {
-                return Ok(false);
-            }
-            tried = self.replace(form, tried.after).await?;
-        }
-    }
-
     /// Replaces the object, whatever others do.
     async fn replace(&mut self, form: EtagForm, mut version: Version) -> Result<Tried, Stop> {
         loop {
@@ -353,157 +277,6 @@ impl<'a> StoreCheck<'a> {
                 _ => self.pause(Why::Trouble).await?,
             }
         }
-    }
-
-    /// Writes once, and looks what became of it.
-    async fn attempt(&mut self, condition: &Condition) -> Result<Tried, Stop> {
-        let (body, told) = self.put(condition).await?;
-        let after = self.version().await?;
-        let tried = Tried { body, told, after };
-        if tried.has_two_names() {
-            return Err(Stop::Found(Finding::TwoNames));
-        }
-        if tried.was_done() {
-            self.errors = Errors::default();
-            self.pauses.reset();
-            self.detours.reset();
-            return Ok(tried);
-        }
-        match tried.told {
-            Told::Nonsense(error) => Err(self.fail(error)),
-            _ => Ok(tried),
-        }
-    }
-
-    /// Writes once, a body that was never written before.
-    async fn put(&mut self, condition: &Condition) -> Result<(Vec<u8>, Told), Stop> {
-        let limit = self.time_for_one()?;
-        let nonce = self.nonce()?;
-        let scratch = Scratch {
-            s3_lock_check: 1,
-            nonce,
-        };
-        let body = serde_json::to_vec(&scratch).expect("it has string keys and no maps");
-        // In this very form: what form the store takes is yet to be found out.
-        let store = self.client.store();
-        let put = store.write(&self.at, body.clone(), condition, limit).await;
-        let told = match put {
-            Put::Applied { etag, date } => {
-                self.client.heard();
-                Told::Applied { etag, date }
-            }
-            Put::Refused(refusal, error) => {
-                self.client.heard();
-                self.refused(refusal, error)?
-            }
-            Put::NotSent(error) => match self.trouble(error, limit) {
-                Trouble::Passing => Told::Nothing,
-                Trouble::Lasting => return Err(Stop::Failed),
-            },
-            Put::Unknown(error) if !error.may_pass() => {
-                self.client.heard();
-                self.nonsense += 1;
-                match self.nonsense <= MAX_NONSENSE {
-                    true => Told::Nothing,
-                    false => Told::Nonsense(error),
-                }
-            }
-            Put::Unknown(error) => {
-                self.trouble(error, limit);
-                Told::Nothing
-            }
-        };
-        Ok((body, told))
-    }
-
-    fn refused(&mut self, refusal: Refusal, error: LockError) -> Result<Told, Stop> {
-        if refusal == Refusal::Condition {
-            return Ok(Told::Refused);
-        }
-        let unexpected = is(&error, StorageErrorKind::Unexpected);
-        self.errors.fail(Self::explain(error));
-        match refusal {
-            Refusal::Conflict | Refusal::Busy => Ok(Told::Nothing),
-            // Perhaps it dislikes the form of the ETag.
-            _ if unexpected => Ok(Told::Denied),
-            _ => Err(Stop::Failed),
-        }
-    }
-
-    /// The object, which is known to exist.
-    async fn version(&mut self) -> Result<Version, Stop> {
-        match self.look().await? {
-            Sight::There(version) => Ok(version),
-            Sight::Hidden(error) => Err(self.fail(error)),
-            Sight::Absent => {
-                let what = format!("{} was deleted while it was in use", self.at.key);
-                let error = StorageError::new(StorageErrorKind::Contended, what);
-                let hint = "stores are checked with it; leave it alone, and try again";
-                Err(self.fail(error.with_hint(hint).into()))
-            }
-        }
-    }
-
-    /// Reads the object, and again until the store answers.
-    async fn look(&mut self) -> Result<Sight, Stop> {
-        loop {
-            let limit = self.time_for_one()?;
-            match self.client.read(&self.at, limit).await {
-                Ok(found) => return self.sight(found),
-                Err(error) => match self.trouble(error, limit) {
-                    Trouble::Passing => self.pause(Why::Trouble).await?,
-                    Trouble::Lasting => return Err(Stop::Failed),
-                },
-            }
-        }
-    }
-
-    fn sight(&mut self, found: Found) -> Result<Sight, Stop> {
-        let object = match found {
-            Found::Absent { .. } => return Ok(Sight::Absent),
-            Found::Hidden { error, .. } => return Ok(Sight::Hidden(Self::explain(error))),
-            Found::Object(object) => object,
-        };
-        let body = object.body;
-        if body.len() > MAX_BODY || serde_json::from_slice::<Scratch>(&body).is_err() {
-            let not_ours =
-                NotOurs::foreign("stores are checked there, and it holds something else");
-            return Err(self.fail(LockError::foreign(&self.at.key, not_ours)));
-        }
-        Ok(Sight::There(Version {
-            etag: object.etag,
-            body,
-            modified: object.modified,
-        }))
-    }
-
-    fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
-        let hurried = limit < self.client.request_timeout();
-        let early = matches!(&error, LockError::Storage(e) if e.is_before_sending());
-        let error = Self::explain(error);
-        match self.errors.trouble(self.client, error, hurried) {
-            Trouble::Passing if early && !self.patient => Trouble::Lasting,
-            trouble => trouble,
-        }
-    }
-
-    fn fail(&mut self, error: LockError) -> Stop {
-        self.errors.fail(error);
-        Stop::Failed
-    }
-
-    /// Says what a permission that is missing is for, and how to do without it.
-    fn explain(error: LockError) -> LockError {
-        match error {
-            LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {
-                error.with_hint(FOR_THE_CHECK).into()
-            }
-            other => other,
-        }
-    }
-
-    fn nonce(&mut self) -> Result<Nonce, Stop> {
-        backoff::nonce().map_err(|error| self.fail(machine_error(error)))
     }
 
     fn left(&self) -> Duration {
@@ -532,8 +305,4 @@ impl<'a> StoreCheck<'a> {
             false => Ok(()),
         }
     }
-}
-
-fn is(error: &LockError, kind: StorageErrorKind) -> bool {
-    matches!(error, LockError::Storage(error) if error.kind() == kind)
 }

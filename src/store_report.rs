@@ -2,14 +2,18 @@
 
 use std::fmt;
 
-use crate::protocol::ETag;
+use crate::error::shown;
+use crate::protocol::{Condition, ETag};
+use crate::race::{self, Run};
 use crate::record::Nonce;
+use crate::store::{Put, Versioning};
 
 /// What [`S3Lock::check_store`](crate::S3Lock::check_store) found out about a store.
 ///
-/// It tells that the store looks at the conditions of writes, not that it decides them atomically: no
-/// check from outside can show that. A store that compares and writes in two steps passes, and is
-/// still no place for a lock.
+/// It tells that the store looks at the conditions of writes, and that it was not seen to let two
+/// writes under one condition be done in so many [races](StoreReport::races). A store that compares
+/// and then writes, in two steps, is found out by a race if its two steps come apart in it; that they
+/// never do, no number of races proves.
 ///
 /// Its `Display` is for people: what was found and, if the store would break the lock, what to do.
 ///
@@ -36,6 +40,9 @@ pub struct StoreReport {
     finding: Finding,
     etag_form: Option<EtagForm>,
     store_clock: bool,
+    races: u32,
+    race: Option<StoreRace>,
+    versioning: Option<Versioning>,
 }
 
 /// How a store wants to have an ETag in `If-Match`.
@@ -75,6 +82,80 @@ pub(crate) enum Finding {
     RightRefused,
     /// One version was given two ETags.
     TwoNames,
+    /// Two writes under one condition were both done.
+    NotAtomic(Means),
+    /// The store says that it has no such condition (501).
+    NotImplemented(Means),
+}
+
+/// What a write does, by its condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// `If-None-Match: *`
+    Create,
+    /// `If-Match`
+    Replace,
+}
+
+impl Means {
+    pub(crate) fn of(condition: &Condition) -> Means {
+        match condition {
+            Condition::Absent => Means::Create,
+            Condition::Matches(_) => Means::Replace,
+        }
+    }
+}
+
+/// One race that more than one writer has won, step by step.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreRace(String);
+
+impl StoreRace {
+    /// The race for `key`, of writers under the ETag `over` or of creates; those of the numbers in
+    /// `done` were done.
+    pub(crate) fn new(key: &str, over: Option<&ETag>, runs: &[Run], done: &[usize]) -> StoreRace {
+        let writers = runs.len();
+        let (stood, sent) = match over {
+            Some(ETag(etag)) => {
+                let etag = shown(etag);
+                (
+                    format!("{key} had the ETag {etag}"),
+                    format!("If-Match: {etag}"),
+                )
+            }
+            None => (
+                format!("{key} did not exist"),
+                "If-None-Match: *".to_owned(),
+            ),
+        };
+        let told = |run: &Run| {
+            format!(
+                "writer {} was answered {}",
+                run.number,
+                race::told(&run.put)
+            )
+        };
+        let told: Vec<_> = runs
+            .iter()
+            .filter(|run| done.contains(&run.number))
+            .map(told)
+            .collect();
+        let mut steps = format!(
+            "(1) {stood}; (2) {writers} writers sent a PUT with {sent} at the same moment; (3) {}",
+            told.join(", ")
+        );
+        let is_told = |run: &Run| matches!(run.put, Put::Applied { .. });
+        let mut silent = runs
+            .iter()
+            .filter(|r| done.contains(&r.number) && !is_told(r));
+        if let Some(run) = silent.next() {
+            steps += &format!(
+                "; (4) a GET then showed what writer {} had written",
+                run.number
+            );
+        }
+        StoreRace(steps)
+    }
 }
 
 impl StoreReport {
@@ -85,6 +166,9 @@ impl StoreReport {
             finding: Finding::Honoured,
             etag_form: Some(form),
             store_clock,
+            races: 0,
+            race: None,
+            versioning: None,
         }
     }
 
@@ -95,7 +179,36 @@ impl StoreReport {
             finding,
             etag_form: None,
             store_clock: false,
+            races: 0,
+            race: None,
+            versioning: None,
         }
+    }
+
+    /// The same after so many more races that were decided.
+    pub(crate) fn raced(mut self, races: u32) -> StoreReport {
+        self.races = self.races.saturating_add(races);
+        self
+    }
+
+    /// The same with a race that two have won.
+    pub(crate) fn with_race(mut self, race: Option<StoreRace>) -> StoreReport {
+        self.race = race;
+        self
+    }
+
+    /// The same, its race having been in this round of several.
+    pub(crate) fn in_round(mut self, round: u32) -> StoreReport {
+        if let Some(StoreRace(steps)) = &mut self.race {
+            *steps = format!("in round {round} {steps}");
+        }
+        self
+    }
+
+    /// The same of a bucket that is known to keep versions, or to have kept them once.
+    pub(crate) fn with_versioning(mut self, versioning: Option<Versioning>) -> StoreReport {
+        self.versioning = versioning;
+        self
     }
 
     /// Whether the store honours every condition that the lock rests on, as far as it was seen to.
@@ -108,16 +221,36 @@ impl StoreReport {
 
     /// Whether the store refuses to create an object that exists (`If-None-Match: *`).
     pub fn honours_create_if_absent(&self) -> bool {
-        self.finding != Finding::CreateIgnored
+        !self.fails_create()
+    }
+
+    fn fails_create(&self) -> bool {
+        use Finding::{CreateIgnored, NotAtomic, NotImplemented};
+        use Means::Create;
+        matches!(
+            self.finding,
+            CreateIgnored | NotAtomic(Create) | NotImplemented(Create)
+        )
     }
 
     /// Whether the store replaces an object under its current ETag and under no other (`If-Match`).
     /// `None` if that was not looked at any more, because it does not honour create-if-absent.
     pub fn honours_replace_if_match(&self) -> Option<bool> {
-        match self.finding {
-            Finding::CreateIgnored => None,
-            finding => Some(finding == Finding::Honoured),
+        if self.fails_create() {
+            return None;
         }
+        Some(self.finding == Finding::Honoured)
+    }
+
+    /// How many races of writers under one condition the store has decided as it must: one was done, the
+    /// others were refused, and what that one wrote was what stood afterwards. A race in which an answer
+    /// was missing or said nothing, or in which somebody else wrote, does not count.
+    ///
+    /// At most 1 after a [check](crate::S3Lock::check_store), of two writers, and up to two more for each
+    /// round of [`race_store`](crate::S3Lock::race_store). Proof of nothing, as a store may still fail in
+    /// the next; but a store that compares and writes in two steps was not seen to fail in this many.
+    pub fn races(&self) -> u32 {
+        self.races
     }
 
     /// In which form the store takes ETags; `None` if it is not [safe](StoreReport::is_safe).
@@ -151,7 +284,7 @@ impl StoreReport {
             Finding::Honoured => "nothing",
             Finding::CreateIgnored => {
                 "it accepted a create (If-None-Match: *) over the object, so two could hold a lock at \
-                 once (some stores do so in versioned buckets alone: try one without versions)"
+                 once"
             }
             Finding::WrongAccepted => {
                 "it accepted a replacement (If-Match) under an ETag that no version ever had, so two \
@@ -168,6 +301,42 @@ impl StoreReport {
             Finding::TwoNames => {
                 "it gave one version two ETags, so nobody could tell whether a lock has changed"
             }
+            Finding::NotAtomic(Means::Create) => {
+                "it did more than one of the creates (If-None-Match: *) that were sent at the same \
+                 moment, so two could hold a lock at once: it compares and writes in two steps"
+            }
+            Finding::NotAtomic(Means::Replace) => {
+                "it did more than one of the replacements (If-Match) that were sent under one ETag at \
+                 the same moment, so two could hold a lock at once: it compares and writes in two steps"
+            }
+            Finding::NotImplemented(Means::Create) => {
+                "it answered a create (If-None-Match: *) that it has no such condition (501 \
+                 NotImplemented), so nobody could be kept from a lock that another holds"
+            }
+            Finding::NotImplemented(Means::Replace) => {
+                "it answered a replacement (If-Match) that it has no such condition (501 \
+                 NotImplemented), so nobody could be kept from a lock that another holds"
+            }
+        }
+    }
+}
+
+impl StoreReport {
+    /// What versions may have to do with it: some stores fail in buckets that have any.
+    fn about_versions(&self) -> Option<&'static str> {
+        match (self.versioning, self.finding) {
+            (Some(Versioning::Enabled), _) => Some(
+                "the bucket keeps versions, and some stores do so in such buckets alone: try one that \
+                 never had any",
+            ),
+            (Some(Versioning::Suspended), _) => Some(
+                "the bucket's versioning is suspended, and some stores do so in buckets that have ever \
+                 kept versions: try one that never had any",
+            ),
+            (None, Finding::CreateIgnored | Finding::RightRefused) => {
+                Some("some stores do so in versioned buckets alone: try one without versions")
+            }
+            (None, _) => None,
         }
     }
 }
@@ -176,12 +345,20 @@ impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bucket, key) = (&self.bucket, &self.key);
         if !self.is_safe() {
-            return write!(
+            let breach = self.breach();
+            write!(
                 f,
-                "the store of bucket {bucket} would break the lock: in a check of {key} {}; keep locks \
-                 in a store that honours conditional writes as S3 does (a newer release of this one \
-                 may), and check that no proxy drops or adds headers on the way",
-                self.breach()
+                "the store of bucket {bucket} would break the lock: in a check of {key} {breach}"
+            )?;
+            if let Some(StoreRace(steps)) = &self.race {
+                write!(f, ": {steps}")?;
+            }
+            if let Some(advice) = self.about_versions() {
+                write!(f, " ({advice})")?;
+            }
+            return f.write_str(
+                "; keep locks in a store that honours conditional writes as S3 does (a newer release \
+                 of this one may), and check that no proxy drops or adds headers on the way",
             );
         }
         let quotes = match self.etag_form {
@@ -195,11 +372,16 @@ impl fmt::Display for StoreReport {
                  each client's own clock does, and takes a whole lease to free an abandoned one"
             }
         };
+        let races = match self.races {
+            0 => "not raced to a decision".to_owned(),
+            1 => "not refuted in 1 race".to_owned(),
+            races => format!("not refuted in {races} races"),
+        };
         write!(
             f,
             "the store of bucket {bucket} honours conditional writes, as far as a check of {key} can \
              tell: it creates no object over another, and replaces one under its current ETag alone, \
-             {quotes}; {clock}"
+             {quotes}; that it does so in one step was {races}; {clock}"
         )
     }
 }
@@ -305,8 +487,11 @@ mod tests {
             safe.to_string(),
             "the store of bucket b honours conditional writes, as far as a check of \
              locks/.s3-lock-check can tell: it creates no object over another, and replaces one under \
-             its current ETag alone, without its quotes; the store's clock tells how old a lock is"
+             its current ETag alone, without its quotes; that it does so in one step was not raced to \
+             a decision; the store's clock tells how old a lock is"
         );
+        let raced = safe.raced(1).to_string();
+        assert!(raced.contains("was not refuted in 1 race;"), "{raced}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::store_check::{NoVerdict, StoreCheck};
 use crate::store_report::{EtagForm, StoreReport};
 use crate::sync::lock;
 
-/// How many requests a check is given time for where the caller sets no limit. It takes nine, quick
+/// How many requests a check is given time for where the caller sets no limit. It takes twelve, quick
 /// ones; this leaves time for some to be lost.
 pub(crate) const CHECK_REQUESTS: u32 = 6;
 
@@ -51,6 +51,11 @@ impl Vetting {
         lock(&bucket.verdict).as_ref()?.etag_form()
     }
 
+    /// Whether a write of a lock may go there: the store was checked, or nobody wants that.
+    pub(crate) fn has_a_say(&self, bucket: &str) -> bool {
+        !self.is_due || self.bucket(bucket).verdict().is_some()
+    }
+
     fn bucket(&self, name: &str) -> Arc<Bucket> {
         let mut buckets = lock(&self.buckets);
         if let Some(bucket) = buckets.get(name) {
@@ -65,6 +70,10 @@ impl Vetting {
 impl Bucket {
     fn verdict(&self) -> Option<StoreReport> {
         lock(&self.verdict).clone()
+    }
+
+    fn remember(&self, report: &StoreReport) {
+        *lock(&self.verdict) = Some(report.clone());
     }
 
     fn is_known_safe(&self) -> bool {
@@ -86,12 +95,8 @@ impl Core {
     /// is due, and remembers what it found.
     pub(crate) async fn vet(&self, limits: &mut Limits, start: Instant) -> Result<(), LockError> {
         let bucket = self.client.vetting().bucket(&self.location.bucket);
-        if bucket.is_known_safe() {
-            return Ok(());
-        }
-        if !self.client.vetting().is_due {
-            // Unless somebody has asked, and should have heeded the answer.
-            return bucket.verdict().map_or(Ok(()), |r| safe(r).map(drop));
+        if let Some(known) = self.known_of(&bucket) {
+            return known;
         }
         let began = self.client.clock().now();
         let limit = match limits.waits {
@@ -112,6 +117,34 @@ impl Core {
             }
             Err(no_verdict) => Err(self.failed(no_verdict.errors)),
         }
+    }
+
+    /// The same for a call that writes without having acquired anything. It has no limit of the
+    /// caller's: the check gets a time of its own.
+    pub(crate) async fn vet_first(&self) -> Result<(), LockError> {
+        let bucket = self.client.vetting().bucket(&self.location.bucket);
+        if let Some(known) = self.known_of(&bucket) {
+            return known;
+        }
+        let limit = CHECK_REQUESTS * self.client.request_timeout();
+        let report = self.ask(&bucket, limit, true, Bucket::verdict).await;
+        safe(report.map_err(|no_verdict| self.failed(no_verdict.errors))?).map(drop)
+    }
+
+    /// Remembers what was found out about the store otherwise.
+    pub(crate) fn remember(&self, report: &StoreReport) {
+        let bucket = self.client.vetting().bucket(&self.location.bucket);
+        bucket.remember(report);
+    }
+
+    /// What is to be made of a store without asking it, if it need not be asked.
+    fn known_of(&self, bucket: &Bucket) -> Option<Result<(), LockError>> {
+        if bucket.is_known_safe() {
+            return Some(Ok(()));
+        }
+        // Unless somebody has asked, and should have heeded the answer.
+        let unasked = || bucket.verdict().map_or(Ok(()), |r| safe(r).map(drop));
+        (!self.client.vetting().is_due).then(unasked)
     }
 
     /// Asks the store, one caller at a time, unless `known` has the answer by then.
@@ -146,7 +179,7 @@ impl Core {
         if report.is_safe() && !report.uses_store_clock() {
             self.client.distrust_date(UNFIT_DATE);
         }
-        *lock(&bucket.verdict) = Some(report.clone());
+        bucket.remember(&report);
         Ok(report)
     }
 }

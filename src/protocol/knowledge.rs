@@ -59,9 +59,11 @@ impl Patience {
 
 /// Two clocks may differ by this part of a lease in what they count: 0.2 %.
 const RATE_SHARE: u32 = 500;
-/// How much more than this client's clock `Date` may advance between two replies: both ends are
-/// cut to whole seconds.
-const DATE_TOLERANCE: Duration = Duration::from_secs(1);
+/// What an honest store's dates may be off by, beside what clocks differ by in their rates, when one is
+/// compared with another: less than 1 s because they are cut to whole seconds, and at most 1 s because
+/// they may come from two nodes, which are assumed to agree to within that. More than that convicts the
+/// store's clock. The margin of a takeover bears the same two, and does not rest on this.
+const DATE_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl Knowledge {
     /// Takes in what a read showed. Says whether it proves that the store's `Date` runs ahead of
@@ -176,7 +178,8 @@ pub struct Dated {
 impl Dated {
     /// Whether the store's clock, as `Date` shows it, advanced more until a later reply than this
     /// client's did between the sending of the first request and the arrival of the later reply:
-    /// both dates are from in between.
+    /// both dates are from in between. So is the `Last-Modified` of what this client wrote by that
+    /// first request, and may stand for its date.
     pub fn is_outrun_by(&self, later: StoreSeconds, arrived: Instant) -> bool {
         let own = arrived.at_most_since(self.sent);
         let advanced = u64::try_from(later.saturating_sub(self.date)).unwrap_or(0);

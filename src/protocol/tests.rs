@@ -188,8 +188,8 @@ mod expiry {
     }
 
     #[test]
-    fn a_date_that_advances_over_a_second_more_than_the_own_clock_is_caught() {
-        for (advance, caught) in [(60, false), (61, false), (62, true), (3600, true)] {
+    fn a_date_that_advances_over_two_seconds_more_than_the_own_clock_is_caught() {
+        for (advance, caught) in [(60, false), (62, false), (63, true), (3600, true)] {
             let mut known = Knowledge::default();
             let then = Seen {
                 sent: at(0),
@@ -202,6 +202,33 @@ mod expiry {
             };
             assert!(!known.observe(&Sight::Present(then)));
             assert_eq!(known.observe(&Sight::Present(now)), caught, "{advance}");
+        }
+    }
+
+    /// An honest store of two nodes, of which one is ahead by as much as is assumed, answers as fast as
+    /// can be and at each moment of a second.
+    #[test]
+    fn dates_of_two_nodes_that_differ_by_a_second_are_never_caught() {
+        let seconds = |millis: u64| StoreSeconds::try_from(millis / 1000).unwrap();
+        for (phase, skew) in (0..1000).flat_map(|phase| [(phase, 300), (phase, 900), (phase, 1000)])
+        {
+            for between in [0, 1, 700, 60_000] {
+                let mut known = Knowledge::default();
+                let (sent, arrived) = (at(phase), at(phase + between));
+                let first = Seen {
+                    sent,
+                    arrived: sent,
+                    ..dated(seconds(phase), 0)
+                };
+                let second = Seen {
+                    sent: arrived,
+                    arrived,
+                    ..dated(seconds(phase + between + skew), 0)
+                };
+                assert!(!known.observe(&Sight::Present(first)));
+                let caught = known.observe(&Sight::Present(second));
+                assert!(!caught, "phase {phase}, skew {skew}, between {between}");
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::living::Registry;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::session::Recipe;
-use crate::store::{Found, Location, Object, Origin, Page, Pending, Put, Store};
+use crate::store::{Found, Location, Object, Origin, Page, Pending, Put, Store, Versioning};
 use crate::sync::lock;
 use crate::vetting::Vetting;
 
@@ -256,6 +256,31 @@ impl Store for Connection {
             self.counters.count(Kind::Write, outcome);
             put
         })
+    }
+
+    fn write_held_back<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+        go: Pending<'a, ()>,
+    ) -> Pending<'a, Put> {
+        Box::pin(async move {
+            go.await;
+            self.write(at, body, condition, limit).await
+        })
+    }
+
+    fn remove<'a>(&'a self, at: &'a Location, _: Duration) -> Pending<'a, bool> {
+        Box::pin(async move {
+            self.store.objects().by_location.remove(at);
+            true
+        })
+    }
+
+    fn versioning<'a>(&'a self, _: &'a str, _: Duration) -> Pending<'a, Option<Versioning>> {
+        Box::pin(async { None })
     }
 
     fn list<'a>(

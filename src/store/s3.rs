@@ -14,6 +14,7 @@ mod redirect;
 pub(crate) mod reply;
 mod resolver;
 mod undivided;
+mod versioning;
 mod wire;
 mod xml;
 
@@ -24,7 +25,7 @@ use crate::clock::Clock;
 use crate::error::LockError;
 use crate::protocol::Condition;
 use crate::request_counts::RequestCounts;
-use crate::store::{Found, Location, Origin, Page, Pending, Put, Store};
+use crate::store::{Found, Location, Origin, Page, Pending, Put, Store, Versioning};
 
 pub(crate) use credentials::Source;
 use dispatch::SendError;
@@ -44,6 +45,32 @@ impl Origin for Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let wire = Arc::new(Wire::new(self.clone(), clock.clone()));
         Box::new(S3Store { wire })
+    }
+}
+
+impl S3Store {
+    async fn put(
+        &self,
+        at: &Location,
+        body: Vec<u8>,
+        condition: &Condition,
+        limit: Duration,
+        go: Option<Pending<'_, ()>>,
+    ) -> Put {
+        let mut request = self.wire.request("PUT", at);
+        match condition {
+            Condition::Absent => request.add_header("if-none-match", "*"),
+            Condition::Matches(etag) => request.add_header("if-match", &etag.0),
+        }
+        request.set_content_type("application/json".to_owned());
+        request.set_payload(Some(body));
+        // Buckets with Object Lock demand it.
+        request.maybe_set_content_md5_header();
+        match self.wire.send_held_back(request, at, limit, go).await {
+            Ok((reply, asked)) => reply.into_put(&asked),
+            Err(SendError::NotSent(error)) => Put::NotSent(error),
+            Err(SendError::NoAnswer(error)) => Put::Unknown(error),
+        }
     }
 }
 
@@ -69,22 +96,34 @@ impl Store for S3Store {
         condition: &'a Condition,
         limit: Duration,
     ) -> Pending<'a, Put> {
+        Box::pin(self.put(at, body, condition, limit, None))
+    }
+
+    fn write_held_back<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+        go: Pending<'a, ()>,
+    ) -> Pending<'a, Put> {
+        Box::pin(self.put(at, body, condition, limit, Some(go)))
+    }
+
+    fn remove<'a>(&'a self, at: &'a Location, limit: Duration) -> Pending<'a, bool> {
         Box::pin(async move {
-            let mut request = self.wire.request("PUT", at);
-            match condition {
-                Condition::Absent => request.add_header("if-none-match", "*"),
-                Condition::Matches(etag) => request.add_header("if-match", &etag.0),
-            }
-            request.set_content_type("application/json".to_owned());
-            request.set_payload(Some(body));
-            // Buckets with Object Lock demand it.
-            request.maybe_set_content_md5_header();
-            match self.wire.send(request, at, limit).await {
-                Ok((reply, asked)) => reply.into_put(&asked),
-                Err(SendError::NotSent(error)) => Put::NotSent(error),
-                Err(SendError::NoAnswer(error)) => Put::Unknown(error),
-            }
+            let request = self.wire.request("DELETE", at);
+            let sent = self.wire.send(request, at, limit).await;
+            sent.is_ok_and(|(reply, _)| (200..300).contains(&reply.status()))
         })
+    }
+
+    fn versioning<'a>(
+        &'a self,
+        bucket: &'a str,
+        limit: Duration,
+    ) -> Pending<'a, Option<Versioning>> {
+        Box::pin(versioning::of(&self.wire, bucket, limit))
     }
 
     fn list<'a>(

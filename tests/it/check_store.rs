@@ -253,10 +253,35 @@ fn every_write_of_a_check_is_conditional_and_its_body_new() {
 }
 
 #[test]
-fn an_undisturbed_check_takes_nine_requests_and_two_more_the_first_time() {
+fn an_undisturbed_check_takes_twelve_requests_and_two_more_the_first_time() {
     let server = server(None);
-    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 11);
-    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 9);
+    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 14);
+    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 12);
+}
+
+#[test]
+fn a_check_races_the_replacement_on_the_object_that_it_has() {
+    let server = server(None);
+    assert_eq!(check(&server).unwrap().races(), 1);
+    assert!(server.requests().iter().all(|r| r.key == SCRATCH));
+}
+
+#[test]
+fn a_store_that_compares_and_then_writes_is_refused_each_time() {
+    let server = server(Quirk::TwoSteps);
+    for _ in 0..3 {
+        let report = unsafe_report(check(&server).unwrap_err());
+        assert!(!report.is_safe() && report.honours_create_if_absent());
+        assert_eq!(report.honours_replace_if_match(), Some(false));
+        let message = report.to_string();
+        for step in [
+            "two steps: (1) ",
+            "(2) 2 writers sent a PUT with If-Match: ",
+            "(3) writer 1 was answered 200 with ETag ",
+        ] {
+            assert!(message.contains(step), "{message}");
+        }
+    }
 }
 
 #[test]
@@ -300,10 +325,87 @@ fn nothing_is_locked_in_an_unsafe_store() {
         for call in calls {
             let server = server(quirk);
             unsafe_report(call(&checking_lock(&server)).unwrap_err());
-            assert!(server.requests().iter().all(|r| r.key == SCRATCH));
+            assert!(server.requests().iter().all(is_of_a_check));
             assert!(server.object(KEY).is_none());
         }
     }
+}
+
+/// About its object, or about the whole bucket, of which it may ask whether it keeps versions.
+fn is_of_a_check(request: &Request) -> bool {
+    request.key == SCRATCH || request.key.is_empty()
+}
+
+#[test]
+fn nothing_is_released_by_name_or_by_force_in_an_unsafe_store() {
+    for (quirk, _) in UNSAFE {
+        let server = server(None);
+        let held = lock(&server).acquire("me").unwrap().detach();
+        server.set_quirk(quirk);
+        let before = server.object(KEY);
+        server.clear_requests();
+        unsafe_report(checking_lock(&server).release("me").unwrap_err());
+        let forced = checking_lock(&server).force_release(&held);
+        unsafe_report(forced.unwrap_err());
+        assert!(server.requests().iter().all(is_of_a_check));
+        assert_eq!(server.object(KEY), before);
+    }
+}
+
+#[test]
+fn a_release_by_name_or_by_force_needs_no_acquire_where_etags_go_without_quotes() {
+    let server = server(Quirk::UnquotedIfMatchOnly);
+    let _ = checking_lock(&server).acquire("me").unwrap().detach();
+    assert!(checking_lock(&server).release("me").unwrap());
+    let held = checking_lock(&server).acquire("me").unwrap().detach();
+    assert!(checking_lock(&server).force_release(&held).unwrap());
+}
+
+#[test]
+fn a_release_by_name_or_by_force_checks_the_store_first_and_once() {
+    let server = server(None);
+    let held = lock(&server).acquire("me").unwrap().detach();
+    let client = checking_client(&server);
+    let (sent, released) = requests_of(&server, || lock_of(&client).force_release(&held).unwrap());
+    assert!(released);
+    assert_eq!(sent.len(), 14 + 2);
+    let (sent, released) = requests_of(&server, || lock_of(&client).release("me").unwrap());
+    assert!(!released);
+    assert_eq!(sent, ["GET"]);
+}
+
+#[test]
+fn a_release_by_name_or_by_force_without_permission_for_the_check_is_refused_as_an_acquire_is() {
+    let server = server(None);
+    let held = lock(&server).acquire("me").unwrap().detach();
+    let denied = Match::put().key(SCRATCH).always();
+    server.fault(denied, Fault::answer(403, "AccessDenied"));
+    let refused = [
+        checking_lock(&server).acquire("you").map(drop),
+        checking_lock(&server).release("me").map(drop),
+        checking_lock(&server).force_release(&held).map(drop),
+    ];
+    for refused in refused {
+        let error = storage(refused.unwrap_err());
+        assert_eq!(error.kind(), StorageErrorKind::AccessDenied);
+        let message = error.to_string();
+        assert!(message.contains("assume_conditional_writes()"), "{message}");
+    }
+}
+
+#[test]
+fn a_release_by_name_or_by_force_has_its_own_time_besides_that_of_the_check() {
+    let server = server(None);
+    let held = lock(&server).acquire("me").unwrap().detach();
+    // The check takes longer than the two requests of a release may.
+    let slow = Match::any().key(SCRATCH).always();
+    server.fault(slow, Fault::Stall(Duration::from_millis(250)));
+    let client = || {
+        let client = checking_builder(&server).request_timeout(Duration::from_secs(1));
+        client.build().unwrap()
+    };
+    assert!(lock_of(&client()).force_release(&held).unwrap());
+    assert!(!lock_of(&client()).release("me").unwrap());
 }
 
 #[test]
@@ -371,19 +473,18 @@ fn first_acquires_of_several_threads_share_one_check() {
             });
         }
     });
-    assert_eq!(scratch_requests(&server).len(), 11);
+    assert_eq!(scratch_requests(&server).len(), 14);
 }
 
 #[test]
-fn what_locks_nothing_checks_nothing() {
+fn what_writes_nothing_checks_nothing() {
     let server = server(Quirk::IgnoresIfMatch);
     let client = checking_client(&server);
     let (sent, ()) = requests_of(&server, || {
         lock_of(&client).status().unwrap();
-        assert!(!lock_of(&client).release("me").unwrap());
         assert!(client.list(BUCKET, "locks").unwrap().is_empty());
     });
-    assert_eq!(sent, ["GET", "GET", "GET"]);
+    assert_eq!(sent, ["GET", "GET"]);
 }
 
 #[test]
@@ -475,13 +576,83 @@ fn a_store_that_does_not_know_if_match_is_an_error_and_no_verdict() {
 }
 
 #[test]
-fn a_header_that_is_not_implemented_is_told_after_a_few_tries() {
+fn a_condition_that_is_not_implemented_makes_a_store_unsafe_after_a_few_tries() {
     let server = server(None);
     let rule = Match::put().always();
     server.fault(rule, Fault::answer(501, "NotImplemented"));
-    let error = storage(check(&server).unwrap_err());
-    assert_eq!(error.code(), Some("NotImplemented"));
+    let report = unsafe_report(check(&server).unwrap_err());
+    assert!(!report.honours_create_if_absent());
+    let message = report.to_string();
+    assert!(message.contains("no such condition (501"), "{message}");
     assert_eq!(server.count("PUT"), 3);
+}
+
+#[test]
+fn a_replacement_that_is_not_implemented_makes_a_store_unsafe() {
+    let server = server(None);
+    // The first create and the one that is refused pass.
+    let rule = Match::put().skip(2).always();
+    server.fault(rule, Fault::answer(501, "NotImplemented"));
+    let report = unsafe_report(check(&server).unwrap_err());
+    assert!(report.honours_create_if_absent());
+    assert_eq!(report.honours_replace_if_match(), Some(false));
+}
+
+#[test]
+fn a_condition_that_was_once_said_not_to_be_implemented_is_tried_again() {
+    let server = server(None);
+    let rule = Match::put().times(2);
+    server.fault(rule, Fault::answer(501, "NotImplemented"));
+    assert!(check(&server).unwrap().is_safe());
+}
+
+#[test]
+fn a_proxy_that_answers_501_in_the_stores_place_makes_it_no_unsafe_one() {
+    let server = server(None);
+    let answer = Fault::RawAnswer {
+        status: 501,
+        headers: Vec::new(),
+        body: b"<html>not here</html>".to_vec(),
+    };
+    server.fault(Match::put().always(), answer);
+    storage(check(&server).unwrap_err());
+}
+
+/// Has a store that ignores creates say this of the bucket's versions.
+fn told_of_versions(server: &Server, status: u16, body: &str) -> String {
+    let answer = Fault::RawAnswer {
+        status,
+        headers: Vec::new(),
+        body: body.as_bytes().to_vec(),
+    };
+    server.fault(Match::list().always(), answer);
+    let report = unsafe_report(check(server).unwrap_err());
+    server.clear_faults();
+    report.to_string()
+}
+
+#[test]
+fn a_bucket_with_versions_or_suspended_ones_is_named_as_such() {
+    for quirk in [Quirk::IgnoresIfNoneMatch, Quirk::TakesWrongEtagsOnly] {
+        names_versions(&server(quirk));
+    }
+}
+
+fn names_versions(server: &Server) {
+    let said = |status| {
+        format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>")
+    };
+    let suspended = told_of_versions(server, 200, &said("Suspended"));
+    assert!(suspended.contains("versioning is suspended"), "{suspended}");
+    let enabled = told_of_versions(server, 200, &said("Enabled"));
+    assert!(enabled.contains("the bucket keeps versions"), "{enabled}");
+    for (status, body) in [
+        (403, "<Error><Code>AccessDenied</Code></Error>"),
+        (200, "{}"),
+    ] {
+        let unknown = told_of_versions(server, status, body);
+        assert!(unknown.contains("try one without versions"), "{unknown}");
+    }
 }
 
 #[test]
@@ -539,6 +710,62 @@ fn a_date_of_a_proxys_own_that_is_ahead_is_not_used() {
 }
 
 #[test]
+fn a_date_that_is_ahead_in_the_replies_to_reads_or_to_writes_alone_is_not_used() {
+    for date in [
+        DateHeader::AheadOnReads(1),
+        DateHeader::AheadOnReads(80),
+        DateHeader::AheadOnWrites(1),
+        DateHeader::AheadOnWrites(80),
+    ] {
+        let server = server(None);
+        server.set_date(date.clone());
+        assert!(!check(&server).unwrap().uses_store_clock(), "{date:?}");
+    }
+}
+
+#[test]
+fn behind_a_front_that_stamps_reads_alone_a_live_lock_is_taken_over_by_nobody() {
+    let server = server(None);
+    let guard = short_lock(&server).acquire("alive").unwrap();
+    guard.keep_alive().unwrap();
+    server.set_date(DateHeader::AheadOnReads(80));
+    let refused = checking_lock(&server).try_acquire("newcomer");
+    assert!(matches!(refused, Err(LockError::Held(_))), "{refused:?}");
+    guard.verify().unwrap();
+}
+
+#[test]
+fn one_reply_that_no_honest_store_gives_convicts_its_clock_at_once() {
+    // The first replacement, and the read after it.
+    for hit in [Match::put().skip(1), Match::get().skip(2)] {
+        let server = server(None);
+        check(&server).unwrap();
+        server.fault(hit, Fault::DateAhead(80));
+        let (sent, report) = requests_of(&server, || check(&server).unwrap());
+        assert!(!report.uses_store_clock());
+        assert_eq!(sent.len(), 12, "nothing is tried again");
+    }
+}
+
+#[test]
+fn a_client_that_checks_nothing_learns_of_reads_dated_ahead_from_a_write_of_its_own() {
+    let server = server(None);
+    let client = client(&server);
+    // It has written, to whichever lock.
+    drop(builder(&client).build().unwrap().acquire("me").unwrap());
+    let guard = S3Lock::builder(BUCKET, "other").folder("locks");
+    let guard = guard.client(crate::client(&server)).build().unwrap();
+    let guard = guard.acquire("alive").unwrap();
+    server.set_date(DateHeader::AheadOnReads(600));
+    let other = S3Lock::builder(BUCKET, "other")
+        .folder("locks")
+        .client(client);
+    let refused = other.build().unwrap().try_acquire("newcomer");
+    assert!(matches!(refused, Err(LockError::Held(_))), "{refused:?}");
+    guard.verify().unwrap();
+}
+
+#[test]
 fn a_date_that_is_behind_makes_nobody_early_and_is_used() {
     let server = server(None);
     server.set_date(DateHeader::Ahead(-600));
@@ -549,17 +776,10 @@ fn a_date_that_is_behind_makes_nobody_early_and_is_used() {
 fn a_store_is_slow_up_to_four_times_before_its_clock_is_given_up() {
     for (late, used) in [(4, true), (5, false)] {
         let server = server(None);
-        let date = (chrono::Utc::now() + chrono::Duration::seconds(60))
-            .format("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string();
-        let ahead = Fault::EditHeader {
-            name: "date".to_owned(),
-            value: date.into_bytes(),
-        };
-        // The first create, the create that is refused, and between the first replacement and the
-        // next the two that are refused.
+        // The first create, the create that is refused, and between the first replacement and the next
+        // the two that are refused and the two of a race.
         let replaced = Match::put().skip(2);
-        server.fault(replaced.times(late + 2), ahead);
+        server.fault(replaced.times(late + 4), Fault::DateAhead(1));
         assert_eq!(check(&server).unwrap().uses_store_clock(), used, "{late}");
     }
 }

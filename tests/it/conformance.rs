@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
-use rusoto_s3::{CreateBucketRequest, S3, S3Client};
+use rusoto_s3::{
+    CreateBucketRequest, PutBucketVersioningRequest, S3, S3Client, VersioningConfiguration,
+};
 use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
 
 use crate::contention::Counter;
@@ -80,29 +82,51 @@ impl Other {
         let key = env::var("AWS_ACCESS_KEY_ID").expect("AWS_ACCESS_KEY_ID is one of its keys");
         let secret = env::var("AWS_SECRET_ACCESS_KEY").expect("AWS_SECRET_ACCESS_KEY goes with it");
         let bucket = format!("s3-lock-{purpose}-{}", std::process::id());
-        let region = Region::Custom {
-            name: "us-east-1".to_owned(),
-            endpoint: endpoint.clone(),
-        };
-        let keys = StaticProvider::new_minimal(key.clone(), secret.clone());
-        let http = HttpClient::new().expect("TLS is there");
-        let request = CreateBucketRequest {
-            bucket: bucket.clone(),
-            ..Default::default()
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let created =
-            runtime.block_on(S3Client::new_with(http, keys, region).create_bucket(request));
-        created.expect("the server makes a bucket");
-        Other {
+        let other = Other {
             endpoint,
             bucket,
             key,
             secret,
-        }
+        };
+        let bucket = other.bucket.clone();
+        let created = other.ask(async |client| {
+            let request = CreateBucketRequest {
+                bucket,
+                ..Default::default()
+            };
+            client.create_bucket(request).await.map(drop)
+        });
+        created.expect("the server makes a bucket");
+        other
+    }
+
+    /// Has the bucket keep versions, or suspends that: `Enabled` or `Suspended`.
+    fn set_versioning(&self, status: &str) {
+        let request = PutBucketVersioningRequest {
+            bucket: self.bucket.clone(),
+            versioning_configuration: VersioningConfiguration {
+                status: Some(status.to_owned()),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let set = self.ask(async |client| client.put_bucket_versioning(request).await);
+        set.expect("the server has versions");
+    }
+
+    /// Asks the server something that is none of this crate's business.
+    fn ask<T>(&self, ask: impl AsyncFnOnce(S3Client) -> T) -> T {
+        let region = Region::Custom {
+            name: "us-east-1".to_owned(),
+            endpoint: self.endpoint.clone(),
+        };
+        let keys = StaticProvider::new_minimal(self.key.clone(), self.secret.clone());
+        let http = HttpClient::new().expect("TLS is there");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(ask(S3Client::new_with(http, keys, region)))
     }
 
     fn client(&self) -> Client {
@@ -151,6 +175,41 @@ fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
             });
         }
     });
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_a_bucket_with_versions_is_safe_or_named_as_the_cause() {
+    let other = Other::new("versions");
+    let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
+    let lock = lock.build().unwrap();
+    for (status, named) in [
+        ("Enabled", "the bucket keeps versions"),
+        ("Suspended", "the bucket's versioning is suspended"),
+    ] {
+        other.set_versioning(status);
+        match lock.check_store() {
+            Ok(report) => println!("{status}: {report}"),
+            Err(LockError::UnsafeStore(report)) => {
+                println!("{status}: {report}");
+                assert!(report.to_string().contains(named), "{report}");
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn on_the_other_server_no_race_has_two_winners() {
+    let other = Other::new("race");
+    let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
+    let lock = lock.build().unwrap();
+    let clients: Vec<_> = (0..4).map(|_| other.client()).collect();
+    let report = lock.race_store(50).unwrap();
+    println!("{report}");
+    assert!(report.races() > 0, "{report}");
+    lock.race_store_with(20, &clients).unwrap();
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod lost_replies;
 mod names;
 mod on_lost;
 mod proxy;
+mod race_store;
 mod reclaim;
 mod request_counts;
 mod requests;

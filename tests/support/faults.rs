@@ -38,6 +38,8 @@ pub enum Fault {
     StripEtag,
     /// Process the request and set this header of the reply, which need not be ASCII.
     EditHeader { name: String, value: Vec<u8> },
+    /// Process the request, and date the reply so many seconds ahead of the server's clock.
+    DateAhead(i64),
     /// Process the request twice and answer with the second reply, as a proxy that repeats itself does.
     Duplicate,
     /// Wait for the gate to open, then process the request.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use hyper1::Method;
 use hyper1::body::{Bytes, Incoming};
 use hyper1::header::{DATE, ETAG, HeaderMap};
 use hyper1::http::request::Parts;
@@ -168,6 +169,12 @@ impl Exchange {
                 reply::set_header(reply.headers_mut(), &name, &value);
                 Ok(reply)
             }
+            Fault::DateAhead(seconds) => {
+                let mut reply = self.process().await?;
+                let date = http_date(self.front.clock.now() + TimeDelta::seconds(seconds));
+                reply::set_header(reply.headers_mut(), DATE.as_str(), date.as_bytes());
+                Ok(reply)
+            }
             Fault::Duplicate => {
                 self.process().await?;
                 self.process().await
@@ -214,11 +221,15 @@ impl Exchange {
 
     fn stamp_date(&self, headers: &mut HeaderMap) {
         let date = self.front.settings().date.clone();
+        let is_read = self.head.method == Method::GET;
+        let ahead = |seconds| http_date(self.front.clock.now() + TimeDelta::seconds(seconds));
         let date = match date {
-            DateHeader::Clock => http_date(self.front.clock.now()),
-            DateHeader::Ahead(seconds) => {
-                http_date(self.front.clock.now() + TimeDelta::seconds(seconds))
+            DateHeader::AheadOnReads(seconds) if is_read => ahead(seconds),
+            DateHeader::AheadOnWrites(seconds) if !is_read => ahead(seconds),
+            DateHeader::Clock | DateHeader::AheadOnReads(_) | DateHeader::AheadOnWrites(_) => {
+                ahead(0)
             }
+            DateHeader::Ahead(seconds) => ahead(seconds),
             DateHeader::Fixed(text) => text,
             DateHeader::Absent => return,
         };

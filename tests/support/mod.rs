@@ -24,6 +24,7 @@ mod clock;
 mod connections;
 mod dice;
 mod faults;
+mod file_store;
 mod front;
 mod journal;
 #[cfg(unix)]
@@ -41,6 +42,7 @@ mod tls;
 pub use cable::Cable;
 pub use dice::Dice;
 pub use faults::{Fault, Gate, Match};
+pub use file_store::FileStore;
 pub use journal::Request;
 #[cfg(unix)]
 pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use s3s::dto::ETag;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::store::{Condition, StoredObject};
 
@@ -29,6 +32,12 @@ pub enum Quirk {
     ErrorsForLosers,
     /// Answers 400 to every `If-Match`.
     NoIfMatchAtAll,
+    /// Compares, waits for another conditional write that has compared, and then writes, whatever there is by now.
+    TwoSteps,
+    /// The same for creates alone.
+    TwoStepsToCreate,
+    /// The same for replacements alone, and of some objects alone: not of the one that stores are checked with.
+    TwoStepsToReplaceSome,
 }
 
 /// Whom an ETag is told.
@@ -43,7 +52,12 @@ pub enum Told {
 pub struct Quirks {
     quirk: Mutex<Option<Quirk>>,
     losers: AtomicUsize,
+    /// How many writes have compared so far, of a store that does so in a step of its own.
+    compared: watch::Sender<usize>,
 }
+
+/// How long a store of two steps waits between them for another write.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 const SAME: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
 
@@ -78,6 +92,33 @@ impl Quirks {
             },
             _ => Ok(condition),
         }
+    }
+
+    /// Whether writes of this condition take two steps.
+    pub fn is_slow(&self, key: &str, condition: &Condition) -> bool {
+        let is_replacement = matches!(condition, Condition::Etag(_));
+        match *self.lock() {
+            Some(Quirk::TwoSteps) => *condition != Condition::Always,
+            Some(Quirk::TwoStepsToCreate) => *condition == Condition::Absent,
+            Some(Quirk::TwoStepsToReplaceSome) => is_replacement && !key.ends_with("-check"),
+            _ => false,
+        }
+    }
+
+    /// What a store of two steps does between them.
+    pub async fn between_steps(&self) {
+        let mut others = self.compared.subscribe();
+        let mut mine = 0;
+        self.compared.send_modify(|compared| {
+            *compared += 1;
+            mine = *compared;
+        });
+        // Every second one goes on at once, and lets the one before it go on.
+        let pair = mine.div_ceil(2) * 2;
+        let _ = timeout(BETWEEN, others.wait_for(|compared| *compared >= pair)).await;
+        // Whoever was alone makes the next one the first of a pair.
+        self.compared
+            .send_modify(|compared| *compared = compared.next_multiple_of(2));
     }
 
     /// Makes of a refusal what the store makes of it.

@@ -12,6 +12,10 @@ pub enum DateHeader {
     Absent,
     /// A clock of its own, this many seconds ahead of the server's, as a proxy has.
     Ahead(i64),
+    /// The same, but in the replies to reads alone, as a cache has; in the others, the server's own clock.
+    AheadOnReads(i64),
+    /// The same, but in the replies to writes alone.
+    AheadOnWrites(i64),
     /// This text, whatever it is.
     Fixed(String),
 }

@@ -86,6 +86,11 @@ impl Store {
         })
     }
 
+    /// Fails where a condition does not hold.
+    pub fn compare(&self, bucket: &str, key: &str, condition: &Condition) -> S3Result {
+        self.with(bucket, |objects| check(objects.get(key), condition))
+    }
+
     /// Writes an object if its condition holds, and returns its ETag.
     pub fn put(
         &self,

@@ -1,6 +1,6 @@
 //! Sending a signed request over a pooled connection, and telling "never left" from "no answer".
 
-use std::future::Future;
+use std::future::{self, Future};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -16,6 +16,7 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use tokio::net::TcpStream;
 
 use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
+use crate::store::Pending;
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::resolver::Resolver;
@@ -154,10 +155,7 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
         let error = StorageError::new(StorageErrorKind::Unexpected, what).with_source(error);
         LockError::Storage(error)
     };
-    let body = match &signed.payload {
-        Some(SignedRequestPayload::Buffer(bytes)) => Body::from(bytes.clone()),
-        _ => Body::empty(),
-    };
+    let body = payload(signed).map_or_else(Body::empty, Body::from);
     let mut request = Request::builder()
         .method(signed.method())
         .uri(uri(signed, endpoint))
@@ -168,6 +166,40 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
         }
     }
     request.body(body).map_err(refused)
+}
+
+fn payload(signed: &SignedRequest) -> Option<Bytes> {
+    match &signed.payload {
+        Some(SignedRequestPayload::Buffer(bytes)) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+/// The same request with a body whose last byte leaves only once `go` is done, and what sees to that
+/// while the request is under way. Its length was signed, and is sent as it was.
+pub(crate) fn hold_back<'a>(
+    request: Request<Body>,
+    signed: &SignedRequest,
+    go: Pending<'a, ()>,
+) -> (Request<Body>, Option<Pending<'a, ()>>) {
+    let Some(mut bytes) = payload(signed).filter(|bytes| !bytes.is_empty()) else {
+        return (request, None);
+    };
+    let last = bytes.split_off(bytes.len() - 1);
+    let (mut sender, body) = Body::channel();
+    let last_byte = async move {
+        // An error says that nobody reads it any more: the request tells how it ended.
+        if sender.send_data(bytes).await.is_err() {
+            return;
+        }
+        // There is room for more once the connection has taken what was before.
+        if future::poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+            return;
+        }
+        go.await;
+        let _ = sender.send_data(last).await;
+    };
+    (request.map(|_| body), Some(Box::pin(last_byte)))
 }
 
 fn uri(signed: &SignedRequest, endpoint: &str) -> String {
@@ -268,7 +300,7 @@ impl<T: Tcp> Service<Uri> for Connector<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::{future, io, thread, vec};
+    use std::{io, thread, vec};
 
     use hyper::client::connect::dns::Name;
     use tokio::task::spawn_blocking;

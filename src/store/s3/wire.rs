@@ -1,6 +1,7 @@
 //! One request to S3, whichever it is: addressed, signed, sent, and sent on if the bucket is elsewhere.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use rusoto_core::signature::SignedRequest;
 use crate::clock::Clock;
 use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
-use crate::store::Location;
 use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
@@ -19,6 +19,7 @@ use crate::store::s3::named::Named;
 use crate::store::s3::profile;
 use crate::store::s3::redirect::{Detour, detour};
 use crate::store::s3::reply::{Asked, Reply};
+use crate::store::{Location, Pending};
 use crate::sync::lock;
 
 /// Where requests go and how.
@@ -85,9 +86,21 @@ impl Wire {
     /// that alone, and did nothing.
     pub(crate) async fn send(
         &self,
+        request: SignedRequest,
+        at: &Location,
+        limit: Duration,
+    ) -> Result<(Reply, Asked), SendError> {
+        self.send_held_back(request, at, limit, None).await
+    }
+
+    /// The same, but the last byte of the body leaves only once `go` is done. A second request waits
+    /// for nothing.
+    pub(crate) async fn send_held_back(
+        &self,
         mut request: SignedRequest,
         at: &Location,
         limit: Duration,
+        mut go: Option<Pending<'_, ()>>,
     ) -> Result<(Reply, Asked), SendError> {
         let start = self.clock.now();
         let left = || limit.saturating_sub(self.clock.now().at_most_since(start));
@@ -102,7 +115,8 @@ impl Wire {
         let mut credentials = self.credentials.get(most_of(left())).await?;
         let (mut moved, mut detours, mut renewed) = (false, 0, false);
         loop {
-            let sent = self.send_to(&way, &credentials, &mut request, at, left());
+            let go = go.take();
+            let sent = self.send_to(&way, &credentials, &mut request, at, left(), go);
             let (reply, asked) = sent.await?;
             // Whatever else stands between may have passed a write on.
             if asked.method != "GET" && !reply.did_nothing() {
@@ -161,6 +175,7 @@ impl Wire {
         request: &mut SignedRequest,
         at: &Location,
         limit: Duration,
+        go: Option<Pending<'_, ()>>,
     ) -> Result<(Reply, Asked), SendError> {
         let endpoint = match &way.detour {
             Some(detour) => detour.endpoint.clone(),
@@ -175,7 +190,11 @@ impl Wire {
             set_endpoint: self.config.endpoint.is_some(),
         };
         let sent = dispatch::to_hyper(request, &endpoint)?;
-        let reply = self.send_counted(kind(&asked), sent, limit).await;
+        let (sent, last_byte) = match go {
+            Some(go) => dispatch::hold_back(sent, request, go),
+            None => (sent, None),
+        };
+        let reply = beside(self.send_counted(kind(&asked), sent, limit), last_byte).await;
         let advice = || match &self.config.endpoint {
             Some(endpoint) => endpoint.endpoint_advice(),
             None => way.region.region_advice("S3"),
@@ -185,17 +204,19 @@ impl Wire {
 
     async fn send_counted(
         &self,
-        kind: Kind,
+        kind: Option<Kind>,
         request: hyper::Request<hyper::Body>,
         limit: Duration,
     ) -> Result<Reply, SendError> {
-        let sending = self.counters.sending(kind);
+        let sending = kind.map(|kind| self.counters.sending(kind));
         let reply = self.dispatcher.send(request, limit).await;
-        sending.ended(match &reply {
-            Ok(reply) => Some(Outcome::of_status(reply.status())),
-            Err(SendError::NoAnswer(_)) => Some(Outcome::Unanswered),
-            Err(SendError::NotSent(_)) => None,
-        });
+        if let Some(sending) = sending {
+            sending.ended(match &reply {
+                Ok(reply) => Some(Outcome::of_status(reply.status())),
+                Err(SendError::NoAnswer(_)) => Some(Outcome::Unanswered),
+                Err(SendError::NotSent(_)) => None,
+            });
+        }
         reply
     }
 
@@ -263,12 +284,29 @@ fn most_of(limit: Duration) -> Duration {
     limit * 9 / 10
 }
 
-/// As what S3 charges for a request.
-fn kind(asked: &Asked) -> Kind {
+/// As what S3 charges for a request; for a DELETE it charges nothing.
+fn kind(asked: &Asked) -> Option<Kind> {
     match asked.method.as_str() {
-        "PUT" | "POST" => Kind::Write,
-        "GET" if asked.at.key.is_empty() => Kind::List,
-        _ => Kind::Read,
+        "PUT" | "POST" => Some(Kind::Write),
+        "GET" if asked.at.key.is_empty() => Some(Kind::List),
+        "DELETE" => None,
+        _ => Some(Kind::Read),
+    }
+}
+
+/// The reply to a request whose last byte is seen to beside it.
+async fn beside(
+    reply: impl Future<Output = Result<Reply, SendError>>,
+    last_byte: Option<Pending<'_, ()>>,
+) -> Result<Reply, SendError> {
+    let Some(last_byte) = last_byte else {
+        return reply.await;
+    };
+    tokio::pin!(reply);
+    tokio::select! {
+        // It may be refused before it is whole.
+        reply = &mut reply => reply,
+        () = last_byte => reply.await,
     }
 }
 
