@@ -8,7 +8,7 @@ use crate::store::Location;
 /// The longest object key that S3 takes, in bytes.
 const MAX_KEY: usize = 1024;
 /// The longest owner name, in bytes of UTF-8.
-const MAX_OWNER: usize = 512;
+pub(crate) const MAX_OWNER: usize = 512;
 
 /// Where the lock of that name is kept.
 pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigError> {

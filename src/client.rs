@@ -118,7 +118,8 @@ impl Client {
     /// Every lock in a folder with its status, in order of their keys: one request for each 1,000
     /// keys and one for each lock, one after another.
     ///
-    /// Objects that are no locks of this crate are left out, and so are the folder's own folders.
+    /// Objects that are no locks of this crate are left out, and so are the folder's own folders, and
+    /// locks that this version cannot use (these with a warning in the log).
     /// An empty `folder` is the bucket's root. Blocks for up to `request_timeout` for each of its
     /// requests. Needs the permission `s3:ListBucket`.
     ///
@@ -191,7 +192,12 @@ impl Client {
             Ok(status) => Ok(Some(ListedLock::new(name, status))),
             // A name that no lock can have, or an object that is none.
             Err(LockError::Config(e)) if e.field() == "name" => Ok(None),
-            Err(LockError::Foreign { .. }) => Ok(None),
+            Err(error @ LockError::Foreign { is_lock, .. }) => {
+                if is_lock {
+                    log::warn!("left out of a list: {error}");
+                }
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

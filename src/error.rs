@@ -47,6 +47,7 @@ pub enum LockError {
         seconds(waited),
         still_held(holder)
     )]
+    #[non_exhaustive]
     TimedOut {
         /// How long the call has waited.
         waited: Duration,
@@ -64,6 +65,7 @@ pub enum LockError {
         seconds(remaining),
         seconds(needed)
     )]
+    #[non_exhaustive]
     TooSlow {
         /// What was left of the lease.
         remaining: Duration,
@@ -85,10 +87,18 @@ pub enum LockError {
     #[error("{0}")]
     UnsafeStore(Box<StoreReport>),
 
-    /// The object at the lock's key is not a lock of this crate. It is never overwritten: choose
-    /// another lock name, or move that object away while nobody uses the lock. If a newer version of
-    /// this crate has written it, update this program: the message says so.
-    #[error("the object {key} is not a lock of ours ({reason}), and is left alone; {advice}")]
+    /// The object at the lock's key is not a lock of this crate, or one that this version cannot use.
+    /// It is never overwritten.
+    ///
+    /// * Somebody else's object: choose another lock name, or move that object away while nobody uses
+    ///   the lock.
+    /// * A lock of a newer version (`is_lock`): update this program.
+    /// * A lock that something else has changed (`is_lock`), so that its lease, its fencing token or
+    ///   what it tells of earlier holdings cannot be: stop every participant, wait 3 s, delete the
+    ///   object or put the record right, and start them again. Only then does nobody hold the lock,
+    ///   or remember the false token. A new record's tokens begin with the store's time in
+    ///   microseconds: what has seen a larger one must forget that.
+    #[error("the {}, and is left alone; {advice}", unusable(key, reason, is_lock))]
     #[non_exhaustive]
     Foreign {
         /// The key of the object.
@@ -97,6 +107,8 @@ pub enum LockError {
         reason: String,
         /// What to do about it.
         advice: &'static str,
+        /// Whether it is a lock all the same, so that moving it away would break that.
+        is_lock: bool,
     },
 
     /// The code or the environment asks for something that cannot work, as when no credentials
@@ -134,12 +146,20 @@ impl LockError {
             key: key.to_owned(),
             reason: not_ours.reason,
             advice: not_ours.advice,
+            is_lock: not_ours.is_lock,
         }
     }
 
     /// Whether sending the same request again may help.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, LockError::Storage(error) if error.is_retryable())
+    }
+}
+
+fn unusable(key: &str, reason: &str, is_lock: &bool) -> String {
+    match is_lock {
+        true => format!("lock {key} cannot be used ({reason})"),
+        false => format!("object {key} is not a lock of ours ({reason})"),
     }
 }
 
@@ -185,7 +205,7 @@ pub(crate) fn seconds(span: &Duration) -> String {
 /// let guard = lock.acquire("host-17")?;
 /// store.advance(Duration::from_secs(600));
 /// match guard.check() {
-///     Err(LockError::Lost(LostCause::Expired { last_error: None })) => {}
+///     Err(LockError::Lost(LostCause::Expired { last_error: None, .. })) => {}
 ///     other => panic!("held beyond its lease: {other:?}"),
 /// }
 /// # Ok::<(), LockError>(())
@@ -194,6 +214,7 @@ pub(crate) fn seconds(span: &Duration) -> String {
 #[non_exhaustive]
 pub enum LostCause {
     /// The lease ran out before it was renewed or released.
+    #[non_exhaustive]
     Expired {
         /// Why the last attempt to renew it failed, if there was one.
         last_error: Option<Arc<StorageError>>,

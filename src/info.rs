@@ -61,6 +61,9 @@ impl fmt::Display for FencingToken {
 
 /// What [`S3Lock::status`](crate::S3Lock::status) found.
 ///
+/// `Display` writes it as one line for people. Who holds the lock is told with its key; a free lock has
+/// no such record to tell of.
+///
 /// # Examples
 ///
 /// ```
@@ -68,7 +71,9 @@ impl fmt::Display for FencingToken {
 ///
 /// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
 /// assert!(matches!(lock.status()?, LockStatus::Free));
+/// assert_eq!(lock.status()?.to_string(), "free");
 /// let _guard = lock.acquire("host-17")?;
+/// println!("{}", lock.status()?); // lock nightly-report.lock is held by "host-17" (host "web-3", ...
 /// match lock.status()? {
 ///     LockStatus::Held(info) => assert_eq!(info.owner(), "host-17"),
 ///     other => panic!("not held: {other:?}"),
@@ -84,6 +89,20 @@ pub enum LockStatus {
     Held(LockInfo),
     /// Somebody held it and did not give it back in time: the next who asks will get it.
     Expired(LockInfo),
+}
+
+impl fmt::Display for LockStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockStatus::Free => f.write_str("free"),
+            LockStatus::Held(info) => info.fmt(f),
+            LockStatus::Expired(info) => {
+                let key = info.key();
+                write!(f, "lock {key} is free to take: it was not given back by ")?;
+                info.write_holder(f)
+            }
+        }
+    }
 }
 
 /// A lock that [`Client::list`](crate::Client::list) found.
@@ -128,7 +147,8 @@ impl ListedLock {
 
 /// Who holds, or held, a lock.
 ///
-/// `Display` writes it as one line for people. It describes one holding, by owner and fencing token,
+/// `Display` writes it as one line for people. [`bucket`](LockInfo::bucket) and [`key`](LockInfo::key)
+/// say where the lock is kept. It describes one holding, by owner and fencing token,
 /// and [`S3Lock::force_release`](crate::S3Lock::force_release) breaks exactly that one.
 ///
 /// # Examples
@@ -144,6 +164,7 @@ impl ListedLock {
 ///     .client(Client::in_memory())
 ///     .build()?;
 /// let info = lock.acquire("host-17")?.info();
+/// assert_eq!((info.bucket(), info.key()), ("my-bucket", "nightly.lock"));
 /// assert_eq!(info.owner(), "host-17");
 /// assert_eq!(info.lease(), Duration::from_secs(60));
 /// assert!(info.remaining() > Duration::from_secs(50));
@@ -171,6 +192,16 @@ impl LockInfo {
     /// Where the lock is kept.
     pub(crate) fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// The bucket that the lock is kept in.
+    pub fn bucket(&self) -> &str {
+        &self.location.bucket
+    }
+
+    /// The key of the lock's object in its bucket: `{folder}/{name}.lock`.
+    pub fn key(&self) -> &str {
+        &self.location.key
     }
 
     /// The name that the holder gave itself.
@@ -217,14 +248,12 @@ impl LockInfo {
     pub fn purpose(&self) -> Option<&str> {
         self.record.purpose.as_deref()
     }
-}
 
-impl fmt::Display for LockInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Who it is and what for, in one line whatever is in the names.
+    fn write_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "lock {} is held by {:?} (host {:?}, pid {}, fencing token {}",
-            self.location.key,
+            "{:?} (host {:?}, pid {}, fencing token {}",
             self.owner(),
             self.host(),
             self.pid(),
@@ -233,9 +262,17 @@ impl fmt::Display for LockInfo {
         if let Some(purpose) = self.purpose() {
             write!(f, ", for {purpose:?}")?;
         }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lock {} is held by ", self.key())?;
+        self.write_holder(f)?;
         match self.remaining {
-            Duration::ZERO => f.write_str("), whose lease has run out"),
-            left => write!(f, ") for {} more, unless it is renewed", seconds(&left)),
+            Duration::ZERO => f.write_str(", whose lease has run out"),
+            left => write!(f, " for {} more, unless it is renewed", seconds(&left)),
         }
     }
 }
@@ -252,5 +289,50 @@ impl fmt::Debug for LockInfo {
             .field("pid", &self.pid())
             .field("purpose", &self.purpose())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Holder, Nonce};
+
+    fn info(owner: &str, remaining: u64) -> LockInfo {
+        let holder = Holder {
+            owner: owner.to_owned(),
+            lease: Duration::from_secs(70),
+            acquired_at: SystemTime::UNIX_EPOCH.into(),
+            host: "web\n3".to_owned(),
+            pid: 4242,
+            purpose: Some("the \"six\"\no'clock report".to_owned()),
+        };
+        let location = Location {
+            bucket: "my-bucket".to_owned(),
+            key: "locks/nightly.lock".to_owned(),
+        };
+        let record = Record::held(holder, 7, Nonce(1));
+        LockInfo::new(&location, record, Duration::from_secs(remaining))
+    }
+
+    #[test]
+    fn display_of_a_status_is_one_line_with_the_key_and_the_holder() {
+        assert_eq!(LockStatus::Free.to_string(), "free");
+        assert_eq!(
+            LockStatus::Held(info("host-17", 43)).to_string(),
+            "lock locks/nightly.lock is held by \"host-17\" (host \"web\\n3\", pid 4242, fencing token \
+             7, for \"the \\\"six\\\"\\no'clock report\") for 43.0 s more, unless it is renewed"
+        );
+        assert_eq!(
+            LockStatus::Expired(info("a\u{1b}[31m", 0)).to_string(),
+            "lock locks/nightly.lock is free to take: it was not given back by \"a\\u{1b}[31m\" (host \
+             \"web\\n3\", pid 4242, fencing token 7, for \"the \\\"six\\\"\\no'clock report\")"
+        );
+    }
+
+    #[test]
+    fn bucket_and_key_of_an_info_say_where_the_lock_is_kept() {
+        let info = info("host-17", 43);
+        assert_eq!(info.bucket(), "my-bucket");
+        assert_eq!(info.key(), "locks/nightly.lock");
     }
 }

@@ -206,6 +206,7 @@ pub use client::Client;
 pub use client_builder::ClientBuilder;
 pub use error::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use guard::LockGuard;
+pub use host::default_owner;
 pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use lock::S3Lock;
 pub use request_counts::{OutcomeCounts, RequestCounts};

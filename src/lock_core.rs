@@ -14,7 +14,7 @@ use crate::info::LockInfo;
 use crate::local::Local;
 use crate::protocol::knowledge::Patience;
 use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
-use crate::record::Record;
+use crate::record::{NotOurs, Record};
 use crate::session::Session;
 use crate::store::Location;
 
@@ -91,6 +91,7 @@ impl Core {
             Acquired::Failed => Err(self.failed(errors)),
             Acquired::Defied => Err(self.defied()),
             Acquired::MayRemain => Err(self.unknown(errors).with_hint(MAY_REMAIN).into()),
+            Acquired::Spent => Err(LockError::foreign(&self.location.key, NotOurs::spent())),
         }
     }
 

@@ -21,7 +21,7 @@ pub fn record(body: &[u8]) {
         Err(not_ours) => return assert_is_one_line(&not_ours.reason),
     };
     assert!(record.lease() <= MAX_LEASE);
-    assert!(record.fencing_token < MAX_TOKEN);
+    assert!(record.fencing_token <= MAX_TOKEN);
     let nonce = Nonce(u128::MAX);
     let transitions = [
         record.clone(),

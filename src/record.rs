@@ -2,23 +2,30 @@
 //!
 //! One JSON object, written whole by every transition and readable by `aws s3 cp s3://... -`.
 
+mod fields;
+mod not_ours;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod writes;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::error::shown;
+use fields::Fields;
+pub use not_ours::NotOurs;
 
-/// The version of the record that this crate writes, and the newest that it reads.
+/// The version of the record that this crate writes, and the newest that it reads. A change that older
+/// versions cannot live with makes it larger: a field that they know and that gets another meaning or
+/// type, or one that they must not merely carry on.
 const FORMAT: u32 = 1;
 /// A record is a few hundred bytes; anything above this is somebody else's object.
 pub const MAX_BODY: usize = 64 * 1024;
-/// More than a transition adds to the record that it was read from (a longer nonce, `broken`): what is
-/// read must still be readable when it was released.
-const ROOM: usize = 128;
 /// The longest lease that is written or believed: 7 days.
 pub const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Fencing tokens stay below 2^53, so that no JSON tool rounds them.
+/// The largest fencing token: they stay below 2^53, so that no JSON tool rounds them.
 pub const MAX_TOKEN: u64 = (1 << 53) - 1;
 
 /// What the object at a lock's key says.
@@ -46,6 +53,9 @@ pub struct Record {
     /// then what stood before says nothing of what stands now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Nonce>,
+    /// What a later version has added.
+    #[serde(skip)]
+    unknown: Fields,
 }
 
 /// Whether the lock is held or free.
@@ -123,50 +133,6 @@ impl TryFrom<String> for Stamp {
     }
 }
 
-/// Why stored bytes are no lock that this version can read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotOurs {
-    /// What is wrong with them.
-    pub reason: String,
-    /// What to do about it.
-    pub advice: &'static str,
-}
-
-impl NotOurs {
-    /// Somebody else's object.
-    pub fn foreign(reason: impl Into<String>) -> NotOurs {
-        NotOurs {
-            reason: reason.into(),
-            advice: "choose another lock name or move the object away, and check that the endpoint \
-                     is an S3 store",
-        }
-    }
-
-    /// A lock all the same: to move it away would be to break it.
-    fn newer(format: u32) -> NotOurs {
-        NotOurs {
-            reason: format!("it has format {format}, and this version reads {FORMAT}"),
-            advice: "a newer version of this library seems to have written it: update this program",
-        }
-    }
-
-    fn unparsable(error: &serde_json::Error) -> NotOurs {
-        let told = error.to_string();
-        let about_names = ["missing field", "duplicate field"];
-        let is_plain = !error.is_data() || about_names.iter().any(|start| told.starts_with(start));
-        // Else the parser quotes what it stumbles over, at whatever length, and it is somebody else's.
-        let why = match is_plain {
-            true => shown(&told),
-            false => format!(
-                "a lock holds something else at line {} column {}",
-                error.line(),
-                error.column()
-            ),
-        };
-        NotOurs::foreign(format!("it does not parse: {why}"))
-    }
-}
-
 /// Who takes a lock and on what terms: the part of a record that an acquisition brings along.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
@@ -179,8 +145,8 @@ pub struct Holder {
 }
 
 impl Record {
-    /// The record of a new holding.
-    pub fn held(holder: Holder, fencing_token: u64, broken: Option<u64>, nonce: Nonce) -> Record {
+    /// The record of a first holding, which makes the object.
+    pub fn held(holder: Holder, fencing_token: u64, nonce: Nonce) -> Record {
         Record {
             format: FORMAT,
             state: State::Held,
@@ -192,9 +158,22 @@ impl Record {
             host: holder.host,
             pid: holder.pid,
             purpose: holder.purpose,
-            broken,
+            broken: None,
             reclaimed: None,
-            origin: None,
+            origin: Some(nonce),
+            unknown: Fields::default(),
+        }
+    }
+
+    /// The record of a new holding in this one's place. What is on record of earlier holdings stays.
+    pub fn succeeded_by(&self, holder: Holder, fencing_token: u64, nonce: Nonce) -> Record {
+        Record {
+            broken: self.broken,
+            reclaimed: self.reclaimed,
+            // Whoever made the object may have left it out: then it counts as made by this write.
+            origin: self.origin.or(Some(nonce)),
+            unknown: self.unknown.clone(),
+            ..Record::held(holder, fencing_token, nonce)
         }
     }
 
@@ -243,10 +222,12 @@ impl Record {
 
     /// The bytes to store.
     pub fn to_body(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a record has string keys and serialises without failing")
+        let known = serde_json::to_vec(self);
+        let known = known.expect("a record has string keys and serialises without failing");
+        self.unknown.appended_to(known)
     }
 
-    /// Reads stored bytes, or says why they are not a lock of ours.
+    /// Reads stored bytes, or says why they are not a lock that can be used.
     pub fn parse(body: &[u8]) -> Result<Record, NotOurs> {
         #[derive(Deserialize)]
         struct Version {
@@ -255,19 +236,38 @@ impl Record {
         if body.is_empty() {
             return Err(NotOurs::foreign("it is empty"));
         }
-        if body.len() > MAX_BODY - ROOM {
-            let most = MAX_BODY - ROOM;
-            return Err(NotOurs::foreign(format!("it is larger than {most} bytes")));
+        if body.len() > MAX_BODY {
+            return Err(NotOurs::too_long(body));
         }
-        let unparsable = |e| NotOurs::unparsable(&e);
+        let unparsable = |e| NotOurs::unparsable(body, &e);
         let version: Version = serde_json::from_slice(body).map_err(unparsable)?;
         if version.format > FORMAT {
             return Err(NotOurs::newer(version.format));
         }
-        let record: Record = serde_json::from_slice(body).map_err(unparsable)?;
-        match record.impossible() {
-            Some(reason) => Err(NotOurs::foreign(reason)),
-            None => Ok(record),
+        let mut record: Record = serde_json::from_slice(body).map_err(unparsable)?;
+        if let Some(reason) = record.impossible() {
+            return Err(NotOurs::damaged(reason));
+        }
+        record.unknown = serde_json::from_slice(body).map_err(unparsable)?;
+        if record.unknown.are_too_many() {
+            return Err(NotOurs::too_many_fields());
+        }
+        // Whatever is read can be given back, and then be read again.
+        match record.longest().to_body().len() {
+            0..=MAX_BODY => Ok(record),
+            _ => Err(NotOurs::too_long(body)),
+        }
+    }
+
+    /// At least as long as whatever the same holding is written as.
+    fn longest(&self) -> Record {
+        Record {
+            state: State::Released,
+            fencing_token: MAX_TOKEN,
+            broken: Some(MAX_TOKEN),
+            reclaimed: Some(MAX_TOKEN),
+            origin: self.origin.or(Some(Nonce(0))),
+            ..self.clone()
         }
     }
 
@@ -279,83 +279,15 @@ impl Record {
         if self.lease() > MAX_LEASE {
             return Some("its lease is longer than 7 days");
         }
-        // The next one is larger by 1.
-        (self.fencing_token >= MAX_TOKEN)
-            .then_some("its fencing token leaves none below 2^53 for the next holder")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record() -> Record {
-        let holder = Holder {
-            owner: "host-17".to_owned(),
-            lease: Duration::from_secs(130),
-            acquired_at: Stamp::try_from("2026-11-23T02:00:00Z".to_owned()).unwrap(),
-            host: "web-3".to_owned(),
-            pid: 4242,
-            purpose: None,
-        };
-        Record::held(holder, 1_795_399_200_000_001, None, Nonce(0xab))
-    }
-
-    #[test]
-    fn a_record_is_the_json_that_the_documentation_shows() {
-        let body = String::from_utf8(record().to_body()).unwrap();
-        assert_eq!(
-            body,
-            r#"{"format":1,"state":"held","owner":"host-17","fencing_token":1795399200000001,"#
-                .to_owned()
-                + r#""lease_ms":130000,"nonce":"000000000000000000000000000000ab","#
-                + r#""acquired_at":"2026-11-23T02:00:00Z","host":"web-3","pid":4242}"#
-        );
-    }
-
-    #[test]
-    fn a_record_reads_back_as_it_was_written() {
-        let mut written = record().released(Nonce(u128::MAX));
-        written.purpose = Some("a \"quoted\"\nпурпос 🔒".to_owned());
-        written.broken = Some(7);
-        written.reclaimed = Some(6);
-        written.origin = Some(Nonce(8));
-        assert_eq!(Record::parse(&written.to_body()), Ok(written));
-    }
-
-    #[test]
-    fn a_release_keeps_the_fencing_token() {
-        let held = record();
-        assert_eq!(held.released(Nonce(1)).fencing_token, held.fencing_token);
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let body = String::from_utf8(record().to_body()).unwrap();
-        let body = body.replacen('{', r#"{"colour":"green","#, 1);
-        assert_eq!(Record::parse(body.as_bytes()), Ok(record()));
-    }
-
-    #[test]
-    fn bodies_that_are_no_lock_of_ours_are_refused_with_the_reason() {
-        let body = String::from_utf8(record().to_body()).unwrap();
-        let newer = body.replace("\"format\":1", "\"format\":2");
-        let longer = body.replace("130000", "604800001");
-        let beyond = body.replace("1795399200000001", "9007199254740992");
-        let huge = format!("{}{}", body, " ".repeat(MAX_BODY));
-        let cases = [
-            ("", "it is empty"),
-            ("hello", "does not parse"),
-            ("{}", "missing field `format`"),
-            (r#"{"format":1}"#, "missing field"),
-            (&newer, "format 2"),
-            (&longer, "longer than 7 days"),
-            (&beyond, "below 2^53"),
-            (&huge, "larger than 65408 bytes"),
-        ];
-        for (body, reason) in cases {
-            let refused = Record::parse(body.as_bytes()).unwrap_err();
-            assert!(refused.reason.contains(reason), "{body:.40}: {refused:?}");
+        if self.fencing_token > MAX_TOKEN {
+            return Some(not_ours::NO_TOKEN);
         }
+        // Both name a holding that has been, this one at the latest.
+        let token = Some(self.fencing_token);
+        if self.broken > token {
+            return Some("the holding that it tells was broken has not been yet");
+        }
+        (self.reclaimed > token)
+            .then_some("the holding that it tells was reclaimed has not been yet")
     }
 }

@@ -69,6 +69,8 @@ pub enum Acquired {
     /// Given up while a write was unresolved that could not be undone: the lock may become held
     /// in the caller's name, until that lease has run out.
     MayRemain,
+    /// Not taken: there is no larger fencing token than one that this client has seen.
+    Spent,
 }
 
 /// How many times in a row a lock that is free is reached for before a pause: others were faster
@@ -188,27 +190,20 @@ impl Acquire {
         // A store without a `Date` leaves this client's own: a token needs a beginning, and only
         // a key that was deleted by hand gives two beginnings.
         let date = date.unwrap_or(turn.wall.unix_seconds());
-        let mut record = Record::held(
-            self.claim.holder(turn),
-            known.first_token(date),
-            None,
-            turn.nonce,
-        );
-        record.origin = Some(turn.nonce);
+        let Some(token) = known.first_token(date) else {
+            return Step::Done(Acquired::Spent);
+        };
+        let record = Record::held(self.claim.holder(turn), token, turn.nonce);
         self.from = None;
         self.start(record, Condition::Absent, turn)
     }
 
     fn replace(&mut self, base: Known, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
-        let mut record = Record::held(
-            self.claim.holder(turn),
-            known.next_token(base.record.fencing_token),
-            base.record.broken,
-            turn.nonce,
-        );
-        record.reclaimed = base.record.reclaimed;
-        // Whoever made the object may have left it out: then it counts as made by this write.
-        record.origin = base.record.origin.or(Some(turn.nonce));
+        let Some(token) = known.next_token(base.record.fencing_token) else {
+            return Step::Done(Acquired::Spent);
+        };
+        let holder = self.claim.holder(turn);
+        let record = base.record.succeeded_by(holder, token, turn.nonce);
         self.from = base.record.is_held().then(|| Box::new(base.record));
         self.start(record, Condition::Matches(base.etag), turn)
     }

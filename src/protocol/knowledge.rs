@@ -107,18 +107,21 @@ impl Knowledge {
         self.highest_token = self.highest_token.max(token);
     }
 
-    /// The token of a next holding: above the record's and above every one ever seen for this key.
-    pub fn next_token(&self, current: u64) -> u64 {
-        current.max(self.highest_token) + 1
+    /// The token of a next holding: above the record's and above every one ever seen for this key, if
+    /// there is one that readers take.
+    pub fn next_token(&self, current: u64) -> Option<u64> {
+        let next = current.max(self.highest_token).checked_add(1);
+        next.filter(|next| *next <= MAX_TOKEN)
     }
 
     /// The token of a first holding: the store's time in microseconds, so that an object that was
-    /// deleted and made anew does not repeat the tokens of its former life.
-    pub fn first_token(&self, date: StoreSeconds) -> u64 {
+    /// deleted and made anew does not repeat the tokens of its former life. None if that life has
+    /// left none.
+    pub fn first_token(&self, date: StoreSeconds) -> Option<u64> {
         let micros = u64::try_from(date).unwrap_or(0).saturating_mul(1_000_000);
-        let least = self.highest_token + 1;
+        let least = self.next_token(0)?;
         // Only a clock set beyond 2255 is cut; what is left above holds a million million tokens.
-        micros.min(MAX_TOKEN - (1 << 40)).max(least)
+        Some(micros.min(MAX_TOKEN - (1 << 40)).max(least))
     }
 
     /// How long until `seen` may be taken over: zero once it has expired.

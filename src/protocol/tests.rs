@@ -6,7 +6,7 @@ use super::cas::{Cas, Progress};
 use super::holding::Learned;
 use super::knowledge::Patience;
 use super::*;
-use crate::record::Holder;
+use crate::record::{Holder, MAX_TOKEN};
 
 const LEASE: Duration = Duration::from_secs(100);
 const MARGIN: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
         pid: 1,
         purpose: None,
     };
-    let record = Record::held(holder, token, None, Nonce(nonce));
+    let record = Record::held(holder, token, Nonce(nonce));
     of_object(Some(0xff), record)
 }
 
@@ -235,24 +235,36 @@ mod expiry {
     #[test]
     fn tokens_grow_beyond_everything_seen() {
         let mut known = Knowledge::default();
-        assert_eq!(known.first_token(1_795_399_200), 1_795_399_200_000_000);
+        let first = known.first_token(1_795_399_200);
+        assert_eq!(first, Some(1_795_399_200_000_000));
         known.saw_token(2_000_000_000_000_000);
-        assert_eq!(known.first_token(1_795_399_200), 2_000_000_000_000_001);
-        assert_eq!(known.next_token(7), 2_000_000_000_000_001);
+        let first = known.first_token(1_795_399_200);
+        assert_eq!(first, Some(2_000_000_000_000_001));
+        assert_eq!(known.next_token(7), Some(2_000_000_000_000_001));
         assert_eq!(
             known.next_token(3_000_000_000_000_000),
-            3_000_000_000_000_001
+            Some(3_000_000_000_000_001)
         );
+    }
+
+    #[test]
+    fn tokens_end_with_the_last_that_a_reader_takes() {
+        let known = Knowledge::default();
+        assert_eq!(known.next_token(MAX_TOKEN - 1), Some(MAX_TOKEN));
+        assert_eq!(known.next_token(MAX_TOKEN), None);
+        assert_eq!(known.next_token(u64::MAX), None);
+        let mut known = Knowledge::default();
+        known.saw_token(MAX_TOKEN);
+        assert_eq!(known.next_token(7), None);
+        assert_eq!(known.first_token(1_795_399_200), None);
     }
 
     #[test]
     fn the_first_token_fits_in_53_bits_whatever_the_date() {
         for date in [i64::MIN, -1, 0, i64::MAX] {
             let token = Knowledge::default().first_token(date);
-            assert!(
-                (1..crate::record::MAX_TOKEN).contains(&token),
-                "{date}: {token}"
-            );
+            let fits = token.is_some_and(|token| (1..MAX_TOKEN).contains(&token));
+            assert!(fits, "{date}: {token:?}");
         }
     }
 }

@@ -21,7 +21,7 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 13] = [
+const WORDS: [(&str, &str); 16] = [
     ("ENOENT", "No such file or directory (os error 2)"),
     ("GET: ", "GET of locks/nightly.lock in bucket locks-test was answered "),
     ("PUT: ", "PUT of locks/nightly.lock in bucket locks-test was answered "),
@@ -31,6 +31,9 @@ const WORDS: [(&str, &str); 13] = [
     ("IS IT A PROXY", "and see that no proxy or firewall answers in the store's place"),
     ("GRANT GET", "grant s3:GetObject on arn:aws:s3:::locks-test/locks/nightly.lock (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket)"),
     ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
+    ("UNUSABLE (", "the lock locks/nightly.lock cannot be used ("),
+    ("), UPDATE OR MEND", "), and is left alone; a newer version of this library seems to have written it: update this program. If there is none, stop all participants, wait 3 s, delete the object, and start them again"),
+    ("), MEND IT", "), and is left alone; something else than this library has changed it: stop all participants, wait 3 s, delete the object or put the record right, and start them again"),
     ("), MOVE IT", "), and is left alone; choose another lock name or move the object away, and check that the endpoint is an S3 store"),
     ("NO HTTP (", "was answered with something that is no HTTP ("),
     ("AND ALL THE REST", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile that has keys in AWS_PROFILE, give the machine or container a role, or call ClientBuilder::credentials"),

@@ -169,6 +169,7 @@ fn giving_up_names_the_holder_and_how_long_the_wait_was() {
         Err(LockError::TimedOut {
             waited,
             holder: Some(holder),
+            ..
         }) => {
             assert!(waited >= limit && waited <= start.elapsed(), "{waited:?}");
             assert_eq!(holder.owner(), "first");
@@ -356,7 +357,9 @@ fn a_lock_acquired_too_slowly_is_given_back() {
     let server = Server::start();
     let lock = too_slow(&server);
     match lock.acquire("slow") {
-        Err(LockError::TooSlow { remaining, needed }) => {
+        Err(LockError::TooSlow {
+            remaining, needed, ..
+        }) => {
             assert!(remaining < needed);
             assert_eq!(needed, Duration::from_secs(60));
         }

@@ -45,7 +45,10 @@ fn a_renewal_after_the_deadline_sends_nothing_and_revives_nothing() {
     let (sent, renewed) = requests_of(&server, || guard.renew());
     assert!(matches!(
         lost(renewed),
-        LostCause::Expired { last_error: None }
+        LostCause::Expired {
+            last_error: None,
+            ..
+        }
     ));
     assert!(sent.is_empty(), "{sent:?}");
 }
@@ -60,7 +63,10 @@ fn a_guard_knows_by_itself_when_its_time_is_up_and_stays_lost() {
     for _ in 0..2 {
         assert!(matches!(
             lost(guard.check()),
-            LostCause::Expired { last_error: None }
+            LostCause::Expired {
+                last_error: None,
+                ..
+            }
         ));
     }
 }
@@ -185,6 +191,7 @@ fn why_a_lease_could_not_be_renewed_is_told_with_its_loss() {
     match lost(guard.check()) {
         LostCause::Expired {
             last_error: Some(error),
+            ..
         } => {
             assert_eq!(error.code(), Some("AccessDenied"));
         }

@@ -129,7 +129,8 @@ fn cut_off_for_good_its_owner_is_told_at_the_deadline_and_before_another_process
         matches!(
             &cause,
             LostCause::Expired {
-                last_error: Some(_)
+                last_error: Some(_),
+                ..
             }
         ),
         "{cause:?}"
@@ -368,7 +369,10 @@ fn held_for_max_hold_it_is_renewed_no_more() {
     assert!(start.elapsed() > Duration::from_millis(1_200));
     assert!(matches!(
         guard.check(),
-        Err(LockError::Lost(LostCause::Expired { last_error: None }))
+        Err(LockError::Lost(LostCause::Expired {
+            last_error: None,
+            ..
+        }))
     ));
 }
 

@@ -549,6 +549,7 @@ fn a_renewal_that_fails_until_the_deadline_is_a_loss_with_that_cause() {
     match guard.renew() {
         Err(s3_lock::LockError::Lost(s3_lock::LostCause::Expired {
             last_error: Some(error),
+            ..
         })) => {
             assert_eq!(error.kind(), StorageErrorKind::Unavailable);
         }

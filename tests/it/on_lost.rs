@@ -33,7 +33,13 @@ fn a_lease_that_runs_out_is_told_though_nothing_is_renewed() {
     store.advance(Duration::from_secs(3600));
     let cause = told.recv_timeout(LONG).unwrap();
     assert!(
-        matches!(cause, LostCause::Expired { last_error: None }),
+        matches!(
+            cause,
+            LostCause::Expired {
+                last_error: None,
+                ..
+            }
+        ),
         "{cause:?}"
     );
 }
@@ -47,6 +53,7 @@ fn it_is_told_with_the_error_that_kept_it_from_being_renewed() {
     match told.recv_timeout(LONG).unwrap() {
         LostCause::Expired {
             last_error: Some(error),
+            ..
         } => assert_eq!(error.code(), Some("AccessDenied")),
         other => panic!("{other:?}"),
     }

@@ -154,7 +154,7 @@ impl World {
             End::Acquired(Acquired::Defied) | End::Freed(Freed::Defied) => {
                 Some(Fault::FalselyAccused)
             }
-            End::Acquired(Acquired::Held(_) | Acquired::Failed) => {
+            End::Acquired(Acquired::Held(_) | Acquired::Failed | Acquired::Spent) => {
                 let undone = task.landed.is_some_and(|id| self.store.is_released_by(id));
                 self.news = undone.then_some(News::Undone);
                 self.may_remain(who, &task, scenario)
