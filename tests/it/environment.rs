@@ -230,7 +230,7 @@ fn an_object_of_ten_megabytes_is_refused() {
     server.put_object(KEY, vec![b' '; 10 << 20]);
     let refused = lock(&server).status().unwrap_err();
     assert!(
-        refused.to_string().contains("larger than 65408 bytes"),
+        refused.to_string().contains("larger than 65536 bytes"),
         "{refused}"
     );
 }
