@@ -346,7 +346,10 @@ mod tests {
             scope.spawn(|| {
                 let _section = Section::begin();
                 begun.send(()).unwrap();
-                #[expect(clippy::disallowed_methods, reason = "a fork that does not wait is not to be late")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a fork that does not wait is not to be late"
+                )]
                 thread::sleep(Duration::from_millis(100));
                 is_over.store(true, Ordering::Relaxed);
             });

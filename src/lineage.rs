@@ -87,7 +87,10 @@ mod tests {
     fn each_process_has_its_own() {
         let lineage = Lineage::new();
         for process in [7, 8, 9] {
-            assert_eq!(lineage.of(Process::other(process), || process), Some(&process));
+            assert_eq!(
+                lineage.of(Process::other(process), || process),
+                Some(&process)
+            );
         }
         assert_eq!(lineage.of(Process::other(8), || 0), Some(&8));
     }

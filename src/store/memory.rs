@@ -1,9 +1,9 @@
 //! A store in memory, for tests that need no server.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
-use std::fmt;
 
 use crate::client::{Client, DEFAULT_REQUEST_TIMEOUT};
 use crate::clock::Clock;

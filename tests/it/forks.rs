@@ -547,7 +547,8 @@ fn first_build_of_all(run: u32) {
     });
 }
 
-const ROOTS: &str = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored";
+const ROOTS: &str =
+    "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored";
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
@@ -557,7 +558,8 @@ fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards() {
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards_if_it_was_made_by_a_bare_clone() {
+fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards_if_it_was_made_by_a_bare_clone()
+{
     child::play(PARTS, "same id, cloned", &Server::start());
 }
 
@@ -585,7 +587,10 @@ fn same_id(fork: fn() -> libc::pid_t) {
         let guard = inherited.unwrap();
         guard.verify().unwrap();
         let other = lock_of(&Client::new().unwrap());
-        assert!(matches!(other.try_acquire("other"), Err(LockError::Held(_))));
+        assert!(matches!(
+            other.try_acquire("other"),
+            Err(LockError::Held(_))
+        ));
         guard.release().unwrap();
     })
     .ends_well();
@@ -600,7 +605,7 @@ fn a_descendant_with_the_process_id_of_a_dead_ancestor_has_none_of_its_guards() 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
 fn a_descendant_with_the_process_id_of_a_dead_ancestor_has_none_of_its_guards_where_no_memory_is_wiped()
-{
+ {
     child::play(PARTS, &format!("{UNWIPED}dead ancestor"), &Server::start());
 }
 
@@ -705,7 +710,11 @@ fn refuse_to_wipe() {
     // SAFETY: the filter is read before this returns, and what it refuses is one request of this crate's.
     let refuses = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const filter,
+            ) == 0
     };
     assert!(refuses, "{}", io::Error::last_os_error());
 }
