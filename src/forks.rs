@@ -73,7 +73,7 @@ thread_local! {
 }
 
 impl Process {
-    /// This one. Costs a few nanoseconds; where no page is wiped, a system call.
+    /// This one. Costs a few nanoseconds; where no page is wiped, a system call (160 ns on Linux 6.18).
     pub(crate) fn own() -> Process {
         let page = page();
         let number = page.number.load(Ordering::Relaxed);
