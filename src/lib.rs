@@ -140,9 +140,29 @@
 //! use the client; the ninth is told to make a new one, as a [`LockError::Config`]. A store in memory is
 //! not shared with a child, and refuses it in the same way.
 //!
-//! The parent may have threads, and may be in the midst of calls on them: the child waits for nothing
-//! that they had locked in this crate. What the C library and others had locked is theirs to see to;
-//! where you can, fork while there is one thread.
+//! A child is told from its parent, and from every other process that it descends from, by a number that
+//! a fork takes away, and not by process ids: those can be alike, as where each is the first of a PID
+//! namespace. On Linux since 4.14 that holds for a bare `clone` too; elsewhere a handler of
+//! `pthread_atfork` does it, which a bare `clone` passes by, and then the ids have to differ. A child that
+//! *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) is the same process to this crate, like
+//! a thread: it must not touch it before its `exec`.
+//!
+//! The parent may have threads, and may be in the midst of calls on them, be it of its very first: the
+//! child waits for nothing that they had locked in this crate, nor for what tokio and OpenSSL set up or
+//! lock on its behalf. For that a `fork` waits until no thread is in the midst of a step of those, and they
+//! for the fork, for microseconds as a rule and for seconds at the most. (A bare `clone` waits for nothing.)
+//! What others had locked is theirs to see to:
+//!
+//! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child that is
+//!   forked at such a moment cannot start threads that run (3 children of 13,000, with four threads that
+//!   did nothing else; Rust 1.95). There calls inside an async runtime wait for ever, no guard is kept
+//!   alive or its loss told, and host names are not found (that ends by the connect timeout).
+//! * The C library's look-up of names, your allocator where it is not the C library's, your logger, and a
+//!   `set_var` on another thread.
+//! * OpenSSL as other code of the program uses it. It also tells processes by their ids alone: a child with
+//!   its parent's id repeats its parent's random numbers in TLS.
+//!
+//! Where you can, fork while there is one thread.
 //!
 //! # Implementation
 //!

@@ -25,15 +25,23 @@ pub enum What {
     Wrote,
     /// The resource refused the token: a larger one was there.
     Refused,
-    /// The guard said that it has lost the lock.
+    /// The guard had said before `at` that it has lost the lock.
     Lost,
     /// It had been acquired from somebody who did not give it back.
     TookOver,
     /// The lock was not acquired; `detail` is the [`Failure`](super::worker::Failure).
     Failed,
+    /// A listener was told before `at` that the lock is lost.
+    Told,
+    /// A guard said that it is lost, and its listener was not told.
+    Untold,
+    /// Several threads were at one guard.
+    Shared,
+    /// The process was forked while it held the lock.
+    Forked,
 }
 
-const WHATS: [What; 8] = [
+const WHATS: [What; 12] = [
     What::Acquired,
     What::Valid,
     What::Entered,
@@ -42,6 +50,10 @@ const WHATS: [What; 8] = [
     What::Lost,
     What::TookOver,
     What::Failed,
+    What::Told,
+    What::Untold,
+    What::Shared,
+    What::Forked,
 ];
 
 /// One holding of the lock: a number that no other has, and its fencing token.

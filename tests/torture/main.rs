@@ -1,6 +1,6 @@
 //! Torture: processes whose threads want the same locks, over a network that goes wrong in every way
 //! that it can, while some of them are killed or stopped; and an oracle that does not believe the
-//! lock.
+//! lock. Listeners are told of losses, threads share guards, and processes fork while they hold locks.
 //!
 //! By default it runs for half a minute. The environment makes it run longer:
 //!
@@ -371,7 +371,10 @@ impl Outcome {
         }
         writeln!(text, "  taken over      {}", tally.taken_over)?;
         writeln!(text, "moments of belief {}", tally.valid)?;
-        writeln!(text, "losses told       {}", tally.lost)?;
+        writeln!(text, "losses found      {}", tally.lost)?;
+        writeln!(text, "  told listeners  {}", tally.told)?;
+        writeln!(text, "guards shared     {}", tally.shared)?;
+        writeln!(text, "holders forked    {}", tally.forked)?;
         writeln!(
             text,
             "increments        {}, {} refused",

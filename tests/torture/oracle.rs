@@ -8,7 +8,10 @@
 //!   read. So the first and the last of these moments bound a span in which the holder could have
 //!   acted, and might have been anywhere in its main operation.
 //! * No two such spans of different holdings may touch, and the later one has the larger token.
-//! * A guard that has said no must never say yes again, as the above rests on that.
+//! * A guard that has said no must never say yes again, as the above rests on that. Nor may one say yes
+//!   whose loss a listener was told. For these the clock is read when they have said so, so that a yes
+//!   of a later moment was asked for later, be it by another thread.
+//! * A listener is told at most once, and it is told if its guard has said no.
 //! * A value that is written under the lock is the one that was read plus one. If it is not the
 //!   successor of what stands, somebody's acknowledged increment is lost.
 //!
@@ -36,8 +39,9 @@ struct Span {
     id: u64,
     /// Its first and last valid moment, if any.
     valid: Option<(u64, u64)>,
-    /// Its guard has said that it is lost.
-    lost: bool,
+    /// The first moment at which its guard, or a listener, is known to have been told that it is lost.
+    lost: Option<u64>,
+    told: bool,
 }
 
 /// How often what happened.
@@ -49,6 +53,9 @@ pub struct Tally {
     pub wrote: u64,
     pub refused: u64,
     pub lost: u64,
+    pub told: u64,
+    pub shared: u64,
+    pub forked: u64,
     pub worst_wait: u64,
     pub failed: [u64; FAILURES.len()],
 }
@@ -66,6 +73,10 @@ pub enum Violation {
     Revived(Holding),
     /// A value was written that is not the successor of the one before.
     LostIncrement(Holding, State),
+    /// A listener was told twice of one loss.
+    ToldTwice(Holding),
+    /// A listener was not told of a loss.
+    Untold(Holding),
 }
 
 impl fmt::Display for Violation {
@@ -78,6 +89,8 @@ impl fmt::Display for Violation {
             Violation::LostIncrement(a, state) => {
                 write!(f, "{a} wrote {} over what it had not read", state.value)
             }
+            Violation::ToldTwice(a) => write!(f, "the loss of {a} was told twice"),
+            Violation::Untold(a) => write!(f, "the loss of {a} was not told"),
         }
     }
 }
@@ -116,8 +129,23 @@ impl Oracle {
                 Ok(())
             }
             What::Lost => {
-                let was_lost = std::mem::replace(&mut self.span(holding)?.lost, true);
-                self.tally.lost += u64::from(!was_lost);
+                self.tally.lost += u64::from(self.span(holding)?.lost.is_none());
+                self.was_lost(holding, entry.at)
+            }
+            What::Told => {
+                self.tally.told += 1;
+                match std::mem::replace(&mut self.span(holding)?.told, true) {
+                    true => Err(Violation::ToldTwice(holding)),
+                    false => self.was_lost(holding, entry.at),
+                }
+            }
+            What::Untold => Err(Violation::Untold(holding)),
+            What::Shared => {
+                self.tally.shared += 1;
+                Ok(())
+            }
+            What::Forked => {
+                self.tally.forked += 1;
                 Ok(())
             }
             What::TookOver => {
@@ -137,7 +165,8 @@ impl Oracle {
         let span = self.holdings.entry(token).or_insert(Span {
             id,
             valid: None,
-            lost: false,
+            lost: None,
+            told: false,
         });
         match span.id == id {
             true => Ok(span),
@@ -148,9 +177,19 @@ impl Oracle {
         }
     }
 
+    fn was_lost(&mut self, holding: Holding, at: u64) -> Result<(), Violation> {
+        let span = self.span(holding)?;
+        let lost = span.lost.map_or(at, |before| before.min(at));
+        span.lost = Some(lost);
+        match span.valid {
+            Some((_, last)) if last > lost => Err(Violation::Revived(holding)),
+            _ => Ok(()),
+        }
+    }
+
     fn was_valid(&mut self, holding: Holding, at: u64) -> Result<(), Violation> {
         let span = self.span(holding)?;
-        if span.lost {
+        if span.lost.is_some_and(|lost| at > lost) {
             return Err(Violation::Revived(holding));
         }
         let (first, last) = span.valid.unwrap_or((at, at));
@@ -205,6 +244,9 @@ impl Tally {
         self.wrote += other.wrote;
         self.refused += other.refused;
         self.lost += other.lost;
+        self.told += other.told;
+        self.shared += other.shared;
+        self.forked += other.forked;
         self.worst_wait = self.worst_wait.max(other.worst_wait);
         for (sum, more) in self.failed.iter_mut().zip(other.failed) {
             *sum += more;
@@ -286,6 +328,30 @@ mod tests {
         let back = Err(Violation::Revived(ONE));
         assert_eq!(heard(&[valid(ONE, 1), lost, lost]), Ok(()));
         assert_eq!(heard(&[valid(ONE, 1), lost, valid(ONE, 3)]), back);
+    }
+
+    #[test]
+    fn what_was_asked_before_a_loss_was_told_may_be_heard_of_after_it() {
+        let told = Entry {
+            what: What::Told,
+            ..valid(ONE, 3)
+        };
+        assert_eq!(heard(&[told, valid(ONE, 2)]), Ok(()));
+        let back = Err(Violation::Revived(ONE));
+        assert_eq!(heard(&[told, valid(ONE, 4)]), back);
+        assert_eq!(heard(&[valid(ONE, 4), told]), back);
+    }
+
+    #[test]
+    fn a_loss_that_is_told_twice_or_not_at_all_is_seen() {
+        let entry = |what| Entry {
+            what,
+            ..valid(ONE, 3)
+        };
+        let twice = heard(&[entry(What::Told), entry(What::Told)]);
+        assert_eq!(twice, Err(Violation::ToldTwice(ONE)));
+        let never = heard(&[entry(What::Untold)]);
+        assert_eq!(never, Err(Violation::Untold(ONE)));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 use std::cell::Cell;
 use std::io::Read;
 use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use std::{env, process, thread};
+use std::{env, process, ptr, thread};
 
 use s3_lock::{Client, LockError, LockGuard, S3Lock};
 
@@ -139,7 +141,7 @@ impl Task {
         }
         Bench {
             lock: builder.build().expect("the settings are valid"),
-            journal: Journal::open(&self.dir, lock).expect("the directory is there"),
+            journal: Arc::new(Journal::open(&self.dir, lock).expect("the directory is there")),
             customs,
         }
     }
@@ -189,7 +191,7 @@ impl Customs {
 /// A lock and what it protects.
 struct Bench {
     lock: S3Lock,
-    journal: Journal,
+    journal: Arc<Journal>,
     customs: Customs,
 }
 
@@ -307,7 +309,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn turn(&mut self, bench: &'a Bench, guard: LockGuard, waited: u64) -> Turn<'a> {
+    fn turn<'b>(&self, bench: &'b Bench, guard: LockGuard, waited: u64) -> Turn<'b> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let holding = Holding {
             id: self.task.slot << 56 | self.task.life << 32 | serial,
@@ -326,6 +328,14 @@ impl<'a> Worker<'a> {
 
     /// The main operation, of which there are short ones and long ones.
     fn hold(&mut self, turn: &Turn<'_>, waited: Duration) {
+        let is_told = self.dice.one_in(4).then(|| turn.listen());
+        self.operate(turn, waited);
+        if let Some(is_told) = is_told {
+            turn.hears_of_loss(&is_told);
+        }
+    }
+
+    fn operate(&mut self, turn: &Turn<'_>, waited: Duration) {
         if !turn.count(&mut self.dice) {
             return;
         }
@@ -349,9 +359,38 @@ impl<'a> Worker<'a> {
             30..40 => {
                 turn.learn(turn.guard.verify());
             }
+            40..48 => turn.share(&mut self.dice),
+            48..54 => self.fork(turn),
             _ => {}
         }
         turn.check();
+    }
+
+    /// Forks while it holds the lock. The child may want any lock, be it this one.
+    fn fork(&mut self, turn: &Turn<'_>) {
+        let place = self.dice.below(self.benches.len() as u64);
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let ends_at_once = self.dice.one_in(3);
+        let mut child = Worker {
+            dice: Dice::new(self.task.seed, &[self.task.slot, serial, u64::MAX - 1]),
+            // Its own counter: this holding is the only one that it has.
+            serial: &AtomicU64::new(serial),
+            ..*self
+        };
+        turn.fork(|| {
+            if ends_at_once {
+                return;
+            }
+            // Of its own: the parent's may be locked by threads that are not here.
+            let (bench, start) = (child.task.bench(&child.task.client(), place), now());
+            let owner = format!("child of {}/{}", child.task.slot, child.number);
+            TOOK_OVER.set(false);
+            if let Ok(guard) = bench.lock.acquire_within(owner, Duration::from_secs(2)) {
+                let turn = child.turn(&bench, guard, now() - start);
+                turn.count(&mut child.dice);
+                turn.check();
+            }
+        });
     }
 
     /// Renews the lock. Says whether it is still there.
@@ -400,9 +439,100 @@ impl Turn<'_> {
     fn check(&self) -> bool {
         let at = now();
         let valid = self.guard.check().is_ok();
-        let what = if valid { What::Valid } else { What::Lost };
-        self.bench.journal.note(what, self.holding, at, 0);
+        match valid {
+            true => self.bench.journal.note(What::Valid, self.holding, at, 0),
+            false => self.note(What::Lost),
+        }
         valid
+    }
+
+    /// Notes what is so by now.
+    fn note(&self, what: What) {
+        self.bench.journal.note(what, self.holding, now(), 0);
+    }
+
+    /// Has the journal told of a loss. Says where it can be seen that it was.
+    fn listen(&self) -> Arc<AtomicBool> {
+        let is_told = Arc::<AtomicBool>::default();
+        let (tell, journal) = (is_told.clone(), self.bench.journal.clone());
+        let holding = self.holding;
+        self.guard.on_lost(move |_| {
+            journal.note(What::Told, holding, now(), 0);
+            tell.store(true, Ordering::Release);
+        });
+        is_told
+    }
+
+    /// If the lock is lost, its listener must have been told of that, or be told soon: time is counted in
+    /// naps, for the process may be stopped meanwhile.
+    fn hears_of_loss(&self, is_told: &AtomicBool) {
+        if self.check() {
+            return;
+        }
+        for _ in 0..NAPS {
+            if is_told.load(Ordering::Acquire) {
+                return;
+            }
+            thread::sleep(NAP);
+        }
+        self.note(What::Untold);
+    }
+
+    /// Several threads at one guard, each of which does all that can be done with it.
+    fn share(&self, dice: &mut Dice) {
+        self.note(What::Shared);
+        let lots: Vec<_> = (0..3).map(|_| dice.below(u64::MAX)).collect();
+        thread::scope(|scope| {
+            for lot in lots {
+                scope.spawn(move || {
+                    let mut dice = Dice::new(lot, &[]);
+                    for _ in 0..4 {
+                        let is_held = match dice.below(4) {
+                            0 => self.learn(self.guard.verify()),
+                            1 => self.learn(self.guard.renew()),
+                            2 => self.learn(self.guard.keep_alive()),
+                            _ => self.check(),
+                        };
+                        if !is_held {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+    }
+
+    /// Forks. The child drops its copy of the guard, and ends at once or takes a lock of its own, as
+    /// `part` does; the holder has the lock all the while.
+    fn fork(&self, part: impl FnOnce()) {
+        self.note(What::Forked);
+        // SAFETY: the child uses nothing that another thread may have locked: not this process's journals,
+        // and of the C library only what it takes care of itself.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0, "this process can fork");
+        if child == 0 {
+            let part = || {
+                end_with_parent();
+                assert!(!self.guard.is_held(), "a child has its parent's guard");
+                // SAFETY: this process ends without another look at the guard.
+                drop(unsafe { ptr::read(&raw const self.guard) });
+                part();
+            };
+            let went_well = panic::catch_unwind(AssertUnwindSafe(part)).is_ok();
+            // SAFETY: nothing is left to be done in it.
+            unsafe { libc::_exit(i32::from(!went_well)) };
+        }
+        for _ in 0..6 * NAPS {
+            let mut status = 0;
+            // SAFETY: it is this process's child and was not waited for.
+            match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
+                0 => self.check(),
+                _ if status == 0 => return,
+                _ => give_up(&format!("a forked child failed with {status}")),
+            };
+            thread::sleep(NAP);
+        }
+        give_up("a forked child hangs");
     }
 
     /// Adds one to the value that the lock protects. Says whether the lock was there all the time.
@@ -453,11 +583,21 @@ impl Turn<'_> {
     fn learn(&self, said: Result<(), LockError>) -> bool {
         let lost = matches!(said, Err(LockError::Lost(_)));
         if lost {
-            self.bench.journal.note(What::Lost, self.holding, now(), 0);
+            self.note(What::Lost);
         }
         // A renewal that failed is no loss.
         !lost && self.check()
     }
+}
+
+/// How long to sleep between two looks, and how often: for half a minute.
+const NAP: Duration = Duration::from_millis(10);
+const NAPS: u32 = 3_000;
+
+/// Ends this process, which the torture takes for a violation.
+fn give_up(why: &str) -> ! {
+    eprintln!("process {}: {why}", process::id());
+    process::abort();
 }
 
 /// What a failed attempt counts as. Whatever the network does, it must not make a client accuse the
