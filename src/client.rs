@@ -1,5 +1,6 @@
 //! The client: one connection pool, one set of credentials, one private runtime.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,11 +122,12 @@ impl Client {
     /// Objects that are no locks of this crate are left out, and so are the folder's own folders, and
     /// locks that this version cannot use (these with a warning in the log).
     /// An empty `folder` is the bucket's root. Blocks for up to `request_timeout` for each of its
-    /// requests. Needs the permission `s3:ListBucket`.
+    /// requests, and ends after 1,000 pages. Needs the permission `s3:ListBucket`.
     ///
     /// # Errors
     ///
-    /// [`LockError::Storage`] and [`LockError::Config`], as their messages advise.
+    /// [`LockError::Storage`] and [`LockError::Config`], as their messages advise; a list that goes in
+    /// circles or has more pages than that is a [`LockError::Storage`].
     ///
     /// # Examples
     ///
@@ -151,22 +153,19 @@ impl Client {
         let prefix = checks::prefix(bucket, folder)?;
         let session = self.session()?;
         let mut locks = Vec::new();
-        let mut after = None;
+        let mut pages = Pages::default();
         loop {
             let limit = session.request_timeout();
-            let page = session.store().list(bucket, &prefix, after.clone(), limit);
+            let page = session
+                .store()
+                .list(bucket, &prefix, pages.after.clone(), limit);
             let page = session.run(page)?;
             for key in &page.keys {
                 locks.extend(self.listed(bucket, folder, &prefix, key)?);
             }
-            if page.next.is_some() && page.next == after {
-                let what =
-                    format!("the list of bucket {bucket} does not go on: its next page is itself");
-                return Err(StorageError::new(StorageErrorKind::Unexpected, what).into());
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(locks);
+            match page.next {
+                None => return Ok(locks),
+                Some(next) => pages.go_on(bucket, next)?,
             }
         }
     }
@@ -252,8 +251,47 @@ impl Client {
     }
 }
 
+/// The pages of a list, which must come to an end whatever the store says.
+#[derive(Default)]
+struct Pages {
+    /// Where the next page begins.
+    after: Option<String>,
+    seen: HashSet<String>,
+}
+
+/// More pages than any folder of locks has: of 1,000 keys each, a million in all.
+const MAX_PAGES: usize = 1_000;
+
+impl Pages {
+    /// Goes on to the page that begins there, if that leads any further.
+    fn go_on(&mut self, bucket: &str, next: String) -> Result<(), StorageError> {
+        let what = if !self.seen.insert(next.clone()) {
+            "one of its next pages is one that came before".to_owned()
+        } else if self.seen.len() >= MAX_PAGES {
+            format!("it has more than {MAX_PAGES} pages")
+        } else {
+            self.after = Some(next);
+            return Ok(());
+        };
+        let what = format!("the list of bucket {bucket} does not come to an end: {what}");
+        Err(StorageError::new(StorageErrorKind::Unexpected, what))
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_not_without_number() {
+        let mut pages = Pages::default();
+        let fails = |n: &usize| pages.go_on("b", n.to_string()).is_err();
+        assert_eq!((1..MAX_PAGES * 2).find(fails), Some(MAX_PAGES));
     }
 }

@@ -21,7 +21,7 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 17] = [
     ("ENOENT", "No such file or directory (os error 2)"),
     ("GET: ", "GET of locks/nightly.lock in bucket locks-test was answered "),
     ("PUT: ", "PUT of locks/nightly.lock in bucket locks-test was answered "),
@@ -29,6 +29,7 @@ const WORDS: [(&str, &str); 16] = [
     ("IS IT S3", "check that the endpoint is an S3 store with conditional writes, and that no proxy answers in its place"),
     ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place: check the endpoint and the way to it"),
     ("IS IT A PROXY", "and see that no proxy or firewall answers in the store's place"),
+    ("CHECK THE ENDPOINT", "check the endpoint (http or https?), which comes from ClientBuilder::endpoint, the network and that the server is up"),
     ("GRANT GET", "grant s3:GetObject on arn:aws:s3:::locks-test/locks/nightly.lock (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket)"),
     ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
     ("UNUSABLE (", "the lock locks/nightly.lock cannot be used ("),

@@ -316,6 +316,172 @@ fn the_keys_and_the_region_of_a_profile_are_used() {
 }
 
 #[test]
+fn without_a_home_no_command_of_the_current_directory_is_run() {
+    for home in [None, Some(""), Some("."), Some("sub/..")] {
+        let here = Home::new("stranger");
+        std::fs::create_dir_all(here.path().join("sub")).unwrap();
+        let process = "[default]\ncredential_process = touch ran\n";
+        here.write("config", process);
+        here.write("credentials", process);
+        let mut command = child::bare_command("complain");
+        command
+            .current_dir(here.path())
+            .env_remove("HOME")
+            .env_remove("USERPROFILE")
+            .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1");
+        if let Some(home) = home {
+            command.env("HOME", home);
+        }
+        let complaint = child::complaint(command);
+        assert!(!here.path().join("ran").exists(), "{home:?}: {complaint}");
+        let told = complaint.contains("there is no home directory");
+        // Else it is that of the system's list of users, if that has one.
+        assert!(told || home.is_none_or(str::is_empty), "{complaint}");
+    }
+}
+
+#[test]
+fn without_a_home_a_path_in_it_is_none_of_the_current_directory() {
+    for variable in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        for path in ["~/config", "~you/config"] {
+            let here = Home::new("tilde");
+            for folder in ["~", "~you"] {
+                std::fs::create_dir_all(here.path().join(folder)).unwrap();
+                let process = "[default]\ncredential_process = touch ran\n";
+                std::fs::write(here.path().join(folder).join("config"), process).unwrap();
+            }
+            let mut command = child::bare_command("complain");
+            command
+                .current_dir(here.path())
+                .env("HOME", ".")
+                .env(variable, path)
+                .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1");
+            let complaint = child::complaint(command);
+            assert!(!here.path().join("ran").exists(), "{path}: {complaint}");
+        }
+    }
+}
+
+#[test]
+fn a_region_that_there_is_not_is_told_with_who_named_it_and_no_word_of_an_endpoint_to_check() {
+    let mut command = child::bare_command("complain");
+    command
+        .env("AWS_REGION", "us-nowhere-9")
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let complaint = child::complaint(command);
+    assert!(
+        complaint.contains("region us-nowhere-9, which comes from AWS_REGION"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("check the endpoint"), "{complaint}");
+}
+
+#[test]
+fn an_endpoint_that_nobody_answers_at_is_told_with_who_set_it() {
+    let mut command = child::bare_command("complain");
+    command
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_REGION", "us-nowhere-9")
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let complaint = child::complaint(command);
+    assert!(
+        complaint.contains("which comes from AWS_ENDPOINT_URL,"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("us-nowhere-9"), "{complaint}");
+}
+
+/// Answers each connection with these bytes, and never as a store; as long as the tests live.
+fn stranger(bytes: &'static [u8]) -> String {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(bytes);
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn an_acquire_at_who_is_no_store_is_told_at_once() {
+    for (bytes, told) in [
+        // The settings of HTTP/2, and what says good-bye in it.
+        (
+            &b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80\x00\x00\x08\x07\x00"[..],
+            "HTTP/2",
+        ),
+        (b"HTTP/2.0 200 OK\r\ncontent-length: 0\r\n\r\n", "HTTP/2"),
+        (
+            b"HTTP/1.1 511 Network Authentication Required\r\ncontent-length: 6\r\n\r\n<html>",
+            "wants somebody to sign in",
+        ),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://login.test/?x\r\ncontent-length: 0\r\n\r\n",
+            "redirects to http://login.test",
+        ),
+    ] {
+        for checks in [true, false] {
+            let endpoint = stranger(bytes);
+            let client = match checks {
+                true => crate::checking_builder_at(&endpoint),
+                false => crate::client_builder_at(&endpoint),
+            };
+            let lock = lock_of(&client.build().unwrap());
+            let start = Instant::now();
+            let error = storage(lock.acquire("me").unwrap_err());
+            assert!(start.elapsed() < Duration::from_secs(10), "{error}");
+            assert!(error.to_string().contains(told), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_login_page_amid_a_stores_answers_is_waited_out() {
+    let server = Server::start();
+    let lock = lock(&server);
+    drop(lock.acquire("me").unwrap());
+    let login = Fault::RawAnswer {
+        status: 511,
+        headers: Vec::new(),
+        body: b"<html>log in</html>".to_vec(),
+    };
+    server.fault(Match::any().times(2), login);
+    lock.acquire("me").unwrap().release().unwrap();
+}
+
+#[test]
+fn a_lock_whose_purpose_looks_like_rejected_credentials_is_read_once() {
+    let server = Server::start();
+    let purpose = "<Error><Code>ExpiredToken</Code></Error>";
+    let lock = builder(&crate::client(&server)).purpose(purpose);
+    let _guard = lock.build().unwrap().acquire("me").unwrap();
+    let home = Home::new("purpose");
+    home.write(
+        "config",
+        &format!(
+            "[default]\ncredential_process = sh -c 'echo x >> ran; echo \"{{\\\"Version\\\":1,\
+             \\\"AccessKeyId\\\":\\\"{ACCESS_KEY}\\\",\\\"SecretAccessKey\\\":\\\"{SECRET_KEY}\\\"}}\"'\n"
+        ),
+    );
+    let mut command = child::bare_command("complain");
+    command
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env("AWS_ENDPOINT_URL_S3", server.endpoint());
+    let complaint = child::complaint(command);
+    assert!(complaint.starts_with("Held"), "{complaint}");
+    let ran = std::fs::read_to_string(home.path().join("ran")).unwrap();
+    assert_eq!(ran, "x\n", "the credentials were fetched anew");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let server = Server::start();
     let lock = builder(&crate::client(&server)).build().unwrap();

@@ -120,3 +120,27 @@ fn a_list_whose_next_page_is_itself_comes_to_an_end() {
     let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
     assert_eq!(error.kind(), StorageErrorKind::Unexpected);
 }
+
+#[test]
+fn a_list_whose_pages_go_in_circles_comes_to_an_end() {
+    let server = Server::start();
+    let page = |next: &str| Fault::RawAnswer {
+        status: 200,
+        headers: Vec::new(),
+        body: format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated>\
+             <NextContinuationToken>{next}</NextContinuationToken></ListBucketResult>"
+        )
+        .into(),
+    };
+    // More than it takes, and then the list ends by itself: a test that fails must end.
+    for _ in 0..20 {
+        for next in ["one", "two", "three"] {
+            server.fault(Match::list(), page(next));
+        }
+    }
+    let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
+    assert_eq!(error.kind(), StorageErrorKind::Unexpected);
+    assert!(error.to_string().contains("come to an end"), "{error}");
+    assert_eq!(server.requests().len(), 4);
+}

@@ -122,7 +122,8 @@ impl<T: Tcp> Dispatcher<T> {
         if error.is_parse() {
             let what = format!("{what} was answered with something that is no HTTP ({error})");
             // Somebody else: waiting does not make a store of it.
-            let error = StorageError::new(StorageErrorKind::Unreachable, what);
+            let error = StorageError::new(StorageErrorKind::Unreachable, what)
+                .with_hint("it may speak HTTP/2 alone, or another protocol");
             return SendError::NoAnswer(LockError::Storage(error));
         }
         SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))

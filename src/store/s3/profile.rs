@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, io};
 
 use crate::error::{ConfigError, LockError};
@@ -40,11 +40,16 @@ impl Profile {
             ("AWS_CONFIG_FILE", "config", "profile"),
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", ""),
         ];
+        let home = find_home(helpers).await?;
         // Keys in the credentials file go before keys in the config file.
         for (override_by, file, prefix) in files {
             let path = match set(override_by) {
-                Some(path) => at_home(path.into()),
-                None => home().join(".aws").join(file),
+                Some(path) => at_home(path.into(), home.as_deref()),
+                None => home.as_ref().map(|home| home.join(".aws").join(file)),
+            };
+            let Some(path) = path else {
+                looked_in.push(format!("no {file} file ({NO_HOME})"));
+                continue;
             };
             let outcome = match helpers.read(&path, MAX_FILE).await? {
                 Err(error) => error.to_string(),
@@ -124,16 +129,44 @@ fn set(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-fn home() -> PathBuf {
-    let home = set("HOME").or_else(|| set("USERPROFILE"));
-    PathBuf::from(home.unwrap_or_else(|| ".".into()))
+/// The home directory, if there is one that does not depend on where the program runs: what is found in
+/// the current directory may be anybody's, and a profile has commands in it.
+///
+/// The environment names it, else the system's list of users does. That may be on another machine, so
+/// it is asked on a thread of its own.
+async fn find_home(helpers: &Helpers) -> io::Result<Option<PathBuf>> {
+    match set("HOME").or_else(|| set("USERPROFILE")) {
+        Some(home) => Ok(Some(PathBuf::from(home)).filter(|home| home.is_absolute())),
+        None => helpers.run("reader", home_of_user).await,
+    }
 }
 
-/// A path as the environment names it, which no shell may have expanded.
-fn at_home(path: PathBuf) -> PathBuf {
-    match path.strip_prefix("~") {
-        Ok(rest) => home().join(rest),
-        Err(_) => path,
+fn home_of_user() -> Option<PathBuf> {
+    // Deprecated until Rust 1.87 for what it did on Windows.
+    #[allow(deprecated)]
+    let home = env::home_dir();
+    home.filter(|home| home.is_absolute())
+}
+
+/// For people: why there are no files to read.
+const NO_HOME: &str = "there is no home directory: HOME is not an absolute path";
+
+/// A path as the environment names it, which no shell may have expanded. None if it is in a home that
+/// there is not, or in somebody else's: as it stands, it would be a path from the current directory.
+pub(crate) fn at_home(path: PathBuf, home: Option<&Path>) -> Option<PathBuf> {
+    if let Ok(rest) = path.strip_prefix("~") {
+        return Some(home?.join(rest));
+    }
+    let is_of_user = path.as_os_str().as_encoded_bytes().starts_with(b"~");
+    (!is_of_user).then_some(path)
+}
+
+/// The same, with the home looked for where it matters.
+pub(crate) async fn expanded(path: &str, helpers: &Helpers) -> io::Result<Option<PathBuf>> {
+    if path.starts_with('~') {
+        Ok(at_home(path.into(), find_home(helpers).await?.as_deref()))
+    } else {
+        Ok(Some(path.into()))
     }
 }
 
@@ -304,9 +337,23 @@ region = nowhere
 
     #[test]
     fn a_path_may_begin_at_home() {
-        assert_eq!(at_home("~/keys".into()), home().join("keys"));
-        for path in ["/keys", "~keys", "keys/~/a"] {
-            assert_eq!(at_home(path.into()), PathBuf::from(path));
+        let home = Some(Path::new("/home/me"));
+        let told = |path: &str, home| at_home(path.into(), home);
+        assert_eq!(told("~/keys", home), Some("/home/me/keys".into()));
+        for path in ["/keys", "keys/~/a", "keys"] {
+            assert_eq!(told(path, home), Some(path.into()));
+            assert_eq!(told(path, None), Some(path.into()));
         }
+    }
+
+    #[test]
+    fn a_path_in_no_home_or_in_anothers_is_none_of_the_current_directorys() {
+        for path in ["~/keys", "~"] {
+            assert_eq!(at_home(path.into(), None), None);
+        }
+        assert_eq!(
+            at_home("~you/keys".into(), Some(Path::new("/home/me"))),
+            None
+        );
     }
 }

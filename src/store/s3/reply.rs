@@ -92,7 +92,10 @@ impl Reply {
 
     /// The answer to one attempt to write.
     pub fn into_put(self, asked: &Asked) -> Put {
-        if self.status != 200 || self.is_error() {
+        if self.status == 200 && self.is_error() {
+            return Put::Unknown(self.failed_inside(asked).into());
+        }
+        if self.status != 200 {
             let error = self.error(asked).into();
             return match self.refusal() {
                 Some(refusal) => Put::Refused(refusal, error),

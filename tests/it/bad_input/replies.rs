@@ -78,10 +78,10 @@ fn replies_to_a_read() {
         get(204, &[ETAG], "") => "GET: 204 (an empty body); IS IT S3";
         get(206, &[ETAG], "{}") => "GET: 206 (no S3 error code); IS IT S3";
         get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); the bucket is not in us-east-1, and S3 does not say where: set the region";
-        get(301, &[("x-amz-bucket-region", "evil.example/")], "") => "GET: 301 (an empty body); IS IT S3";
-        get(301, &[("location", "https://s3.example.com:9000/hunter2?x")], PAGE) => "GET: 301 (an HTML page that redirects to https://s3.example.com:9000); IS IT S3";
-        get(302, &[("location", "/login?hunter2")], PAGE) => "GET: 302 (an HTML page); IS IT S3";
-        get(304, &[ETAG], "") => "GET: 304 (an empty body); IS IT S3";
+        get(301, &[("x-amz-bucket-region", "evil.example/")], "") => "GET: 301 (an empty body); IT IS A PROXY";
+        get(301, &[("location", "https://s3.example.com:9000/hunter2?x")], PAGE) => "GET: 301 (an HTML page that redirects to https://s3.example.com:9000); IT IS A PROXY";
+        get(302, &[("location", "/login?hunter2")], PAGE) => "GET: 302 (an HTML page); IT IS A PROXY";
+        get(304, &[ETAG], "") => "GET: 304 (an empty body); IT IS A PROXY";
         get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); the bucket is not in us-east-1, and S3 does not say where: set the region";
         get(400, &[], "") => "GET: 400 (an empty body); IS IT S3";
         get(400, &[], PAGE) => "GET: 400 (an HTML page); IS IT S3";
@@ -127,13 +127,13 @@ fn replies_to_a_read() {
 fn replies_to_a_write() {
     table! {
         put(200, &[], "") => "PUT: 200 without an ETag; IS IT S3";
-        put(200, &[ETAG], &xml("InternalError", "m")) => "PUT: 200 (InternalError: m); try again later";
+        put(200, &[ETAG], &xml("InternalError", "m")) => "PUT: 200 with an error inside; try again later";
         put(200, &[], PAGE) => "PUT: 200 without an ETag; IS IT S3";
         put(201, &[ETAG], "") => "PUT: 201 (an empty body); IS IT S3";
         put(204, &[ETAG], "") => "PUT: 204 (an empty body); IS IT S3";
-        put(302, &[], PAGE) => "PUT: 302 (an HTML page); IS IT S3";
-        put(304, &[ETAG], "") => "PUT: 304 (an empty body); IS IT S3";
-        put(400, &[], &xml("BadDigest", "The body is another.")) => "PUT: 400 (BadDigest: The body is another.); IS IT S3";
+        put(302, &[], PAGE) => "PUT: 302 (an HTML page); IT IS A PROXY";
+        put(304, &[ETAG], "") => "PUT: 304 (an empty body); IT IS A PROXY";
+        put(400, &[], &xml("BadDigest", "The body is another.")) => "PUT: 400 (BadDigest: The body is another.); try again later";
         put(403, &[], PAGE) => "PUT: 403 (an HTML page); IT IS A PROXY";
         put(403, &[], &xml("AccessDenied", "Access Denied")) => "PUT: 403 (AccessDenied: Access Denied); grant s3:PutObject on arn:aws:s3:::locks-test/locks/nightly.lock";
         put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
@@ -204,13 +204,13 @@ fn answers_that_are_no_whole_http() {
     table! {
         bytes(b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
         bytes(b"\n\n\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
-        bytes(b"SSH-2.0-OpenSSH_9.2\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
-        bytes(b"\x15\x03\x01\x00\x02\x02\x16") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
-        bytes(b"HTTP/3 200\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); check the endpoint (http or https?) and its port";
-        bytes(b"HTTP/1.1 20\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP status-code parsed); check the endpoint (http or https?) and its port";
+        bytes(b"SSH-2.0-OpenSSH_9.2\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"\x15\x03\x01\x00\x02\x02\x16") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"HTTP/3 200\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"HTTP/1.1 20\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP status-code parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
         bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: end of file before message length reached";
-        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); check the endpoint (http or https?) and its port";
-        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); check the endpoint (http or https?) and its port";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
         bytes(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: Invalid chunk size line: missing size digit";
         bytes(b"HTTP/1.1 200 OK\r\netag") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
         bytes(b"HTTP/1.1 100 Continue\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
@@ -231,7 +231,7 @@ fn connections_that_cannot_be_made() {
         format!("{start}(CAUSE);{}", rest.split_once(");").unwrap().1)
     };
     table! {
-        at(&tls) => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); check the endpoint (http or https?), the network and that the server is up";
-        at("http://no-such-host.invalid") => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); check the endpoint (http or https?), the network and that the server is up";
+        at(&tls) => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
+        at("http://no-such-host.invalid") => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
     }
 }

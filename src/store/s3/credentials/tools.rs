@@ -153,7 +153,12 @@ impl Tools {
 
     /// Reads a file of text that is not long, like a token.
     pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, Failure> {
-        let text = self.helpers.read(file, MAX_TOKEN).await;
+        let path = profile::expanded(file, &self.helpers).await;
+        let Some(path) = path.map_err(Failure::no_thread)? else {
+            let what = "there is no such home directory";
+            return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
+        };
+        let text = self.helpers.read(path, MAX_TOKEN).await;
         text.map_err(Failure::no_thread)
     }
 

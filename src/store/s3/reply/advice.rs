@@ -83,6 +83,12 @@ impl Reply {
         StorageError::new(Kind::Unexpected, what).with_hint(not_like_s3(asked))
     }
 
+    /// A success that holds an error, as S3 documents it for what takes long: it may help to ask again.
+    pub(super) fn failed_inside(&self, asked: &Asked) -> StorageError {
+        let what = format!("{asked} was answered {} with an error inside", self.status);
+        StorageError::new(Kind::Unavailable, what).with_hint("try again later")
+    }
+
     fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
         let Location { bucket, key } = &asked.at;
         let code = self.code();
