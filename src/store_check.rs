@@ -253,6 +253,8 @@ impl<'a> StoreCheck<'a> {
                     _ => Why::Trouble,
                 };
                 self.pause(why).await?;
+                // What was seen before a pause is seldom what stands after it, where others check.
+                version = self.version().await?;
             }
         }
         match denied {
@@ -270,12 +272,12 @@ impl<'a> StoreCheck<'a> {
             if tried.was_done() {
                 return Ok(tried);
             }
-            version = tried.after;
             match tried.told {
                 Told::Denied => return Err(Stop::Failed),
                 Told::Refused => self.pause(Why::Contended).await?,
                 _ => self.pause(Why::Trouble).await?,
             }
+            version = self.version().await?;
         }
     }
 

@@ -59,6 +59,7 @@ impl StoreCheck<'_> {
                 break;
             }
             self.pause(Why::Contended).await?;
+            version = self.version().await?;
         }
         Ok((version, 0))
     }
