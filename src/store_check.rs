@@ -26,9 +26,10 @@ use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
 use crate::error::LockError;
 use crate::protocol::{Condition, ETag, Why};
+use crate::race::story::StoreRace;
 use crate::session::{Session, machine_error};
 use crate::store::Location;
-use crate::store_report::{EtagForm, Finding, StoreRace, StoreReport, made_up};
+use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
 use attempt::{Scratch, Sight, Told, Tried, Version};
 
 /// The name of the object, in the folder of a lock.
