@@ -119,7 +119,7 @@ impl ClientBuilder {
     /// Buckets are addressed in the path.
     ///
     /// Whether such a store honours conditional writes is found out before anything is locked in it,
-    /// once for each bucket, and takes some ten requests: see
+    /// once for each bucket, and takes some twelve requests: see
     /// [`S3Lock::check_store`](crate::S3Lock::check_store).
     ///
     /// # Examples

@@ -35,8 +35,9 @@
 //! * It cannot make up for a store that does not honour conditional writes: such a store gives no
 //!   mutual exclusion, silently. AWS S3 honours them. A client with an
 //!   [endpoint](ClientBuilder::endpoint) of its own finds out before it first locks anything in a
-//!   bucket, and refuses a store that does not ([`S3Lock::check_store`]). That conditions are decided
-//!   *atomically* no check can show: a store that compares and writes in two steps passes.
+//!   bucket, and refuses a store that does not ([`S3Lock::check_store`]). It also refuses one that was
+//!   seen to compare and write in two steps, and [`S3Lock::race_store`] looks for that in earnest. That
+//!   a store never does, no number of races proves.
 //!
 //! # Expiry and fencing
 //!
@@ -60,7 +61,7 @@
 //! clock goes on while it is suspended (a VM that its hypervisor pauses or restores, or a frozen
 //! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward; no
 //! proxy stamps a `Date` of its own (nginx does; the check of a store at an endpoint notices one that
-//! is ahead, and then the store's clock is [not used](StoreReport::uses_store_clock)); the store's
+//! is ahead, be it in the replies to reads alone, and then the store's clock is [not used](StoreReport::uses_store_clock)); the store's
 //! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
 //! replicates into the lock's object; and where a lock is released by owner name or reclaimed, one
 //! live participant has that name. [`S3Lock::force_release`] ends the exclusion until the old holder
@@ -84,8 +85,9 @@
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
-//! | [`S3Lock::release`], [`S3Lock::force_release`] | 2 | 2 T |
-//! | [`S3Lock::check_store`] | 9; 2 more where nobody has checked before | 6 T |
+//! | [`S3Lock::release`], [`S3Lock::force_release`] | 2; 1 if there is nothing to release | 2 T; 8 T with a check of the store |
+//! | [`S3Lock::check_store`] | 12; 2 more where nobody has checked before | 6 T |
+//! | [`S3Lock::race_store`], [`S3Lock::race_store_with`] | those of a check, and 19 for each round | 6 T, and 5 T for each round |
 //! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | the same | T |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
@@ -95,7 +97,8 @@
 //! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
 //! be given back, or a sleeper that woke past its limit to look once more. At an
 //! [endpoint](ClientBuilder::endpoint) of its own a client's first acquire in a bucket checks the store
-//! besides, within its limit. At AWS's
+//! besides, within its limit; if its first call there is a release by owner name or by force, the check
+//! is made before that, on top. At AWS's
 //! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
 //! million cold ones $10.40; [`RequestPrices`] works out what waiting and renewing cost, and
 //! [`Client::request_counts`] tells what was sent.

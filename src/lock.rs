@@ -266,16 +266,17 @@ impl S3Lock {
     }
 
     /// Finds out whether the store honours the conditions that the lock rests on, by writing to one
-    /// object beside the lock's, `{folder}/.s3-lock-check`, which is not deleted. About ten requests.
+    /// object beside the lock's, `{folder}/.s3-lock-check`, which is not deleted. Twelve requests.
     ///
-    /// A client with an endpoint of its own does so by itself, before it first locks anything in a
-    /// bucket, and refuses a store that would break the lock; unless it was told to
+    /// A client with an endpoint of its own does so by itself, before it first locks or releases anything
+    /// in a bucket, and refuses a store that would break the lock; unless it was told to
     /// [`assume_conditional_writes`](crate::ClientBuilder::assume_conditional_writes). AWS is not
     /// checked unless you call this. What was found is remembered for the bucket, with the form of ETag
     /// that the store takes; each call asks anew.
     ///
-    /// It shows that the store looks at the conditions. That it decides them atomically, no check
-    /// can show: ask its maker.
+    /// It shows that the store looks at the conditions. That it compares and writes in one step it
+    /// puts to a small test: two writers replace one version at the same moment, and a store that lets
+    /// both is refused. It finds most such stores, and [`race_store`](S3Lock::race_store) finds more.
     ///
     /// Any number of clients may check at the same moment. Blocks for up to 6 × `request_timeout`:
     /// what goes wrong on the way is tried again. Needs `s3:PutObject` and `s3:GetObject` on that key.
@@ -343,7 +344,8 @@ impl S3Lock {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn race_store(&self, rounds: u32) -> Result<StoreReport, LockError> {
-        self.core()?.race_store(rounds, &[self.client.clone()])
+        let clients = std::slice::from_ref(&self.client);
+        self.core()?.race_store(rounds, clients)
     }
 
     /// Races a store that has several endpoints, as [`race_store`](S3Lock::race_store) does with one:
@@ -421,19 +423,21 @@ impl S3Lock {
     }
 
     /// Releases the lock if `owner` holds it: for code that acquires in one place or process and
-    /// releases in another. Two requests. Says whether this call released it.
+    /// releases in another. Two requests, or one if there is nothing to release. Says whether this call released it.
     ///
     /// A lock that is free, or held under another name, is left as it is. Where two participants
     /// use the same owner name, each can release the other's lock: make them unique. A guard that
     /// had the lock is lost by it: one of the same client at once, any other when it next asks the
     /// store ([`LockGuard::verify`], [`LockGuard::renew`]).
     ///
-    /// Blocks up to 2 × `request_timeout`.
+    /// Blocks up to 2 × `request_timeout`. A client at an endpoint of its own that has not asked yet
+    /// [checks the store](S3Lock::check_store) before that, once for each bucket, which takes up to 6 ×
+    /// `request_timeout` more and its permissions.
     ///
     /// # Errors
     ///
-    /// [`LockError::Storage`], [`LockError::Foreign`] and [`LockError::Config`], as for
-    /// [`acquire`](S3Lock::acquire). If the outcome is unknown, look with
+    /// [`LockError::Storage`], [`LockError::UnsafeStore`], [`LockError::Foreign`] and
+    /// [`LockError::Config`], as for [`acquire`](S3Lock::acquire). If the outcome is unknown, look with
     /// [`status`](S3Lock::status), or call again.
     ///
     /// # Examples
@@ -470,7 +474,9 @@ impl S3Lock {
     /// fencing tokens. It then learns [`LostCause::Broken`](crate::LostCause::Broken); a guard of
     /// this same client learns it at once.
     ///
-    /// Blocks up to 2 × `request_timeout`.
+    /// Blocks up to 2 × `request_timeout`. A client at an endpoint of its own that has not asked yet
+    /// [checks the store](S3Lock::check_store) before that, once for each bucket, which takes up to 6 ×
+    /// `request_timeout` more and its permissions.
     ///
     /// # Errors
     ///

@@ -12,6 +12,7 @@
 //! creates of a key that nobody else knows and nobody removes meanwhile.
 
 pub(crate) mod rounds;
+pub(crate) mod story;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::error::shown;
-use crate::protocol::{Condition, ETag, Refusal};
+use crate::protocol::{Condition, Refusal};
 use crate::session::Session;
 use crate::store::{Location, Put};
 
@@ -213,20 +213,11 @@ pub(crate) fn judge(runs: &[Run], writers: usize, found: Option<&[u8]>) -> Judge
     }
 }
 
-/// What a writer was told, for people.
-pub(crate) fn told(put: &Put) -> String {
-    match put {
-        Put::Applied {
-            etag: ETag(etag), ..
-        } => format!("200 with ETag {}", shown(etag)),
-        Put::Refused(_, error) | Put::NotSent(error) | Put::Unknown(error) => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::{LockError, StorageError, StorageErrorKind};
+    use crate::protocol::ETag;
 
     fn error() -> LockError {
         StorageError::new(StorageErrorKind::Contended, "no").into()

@@ -26,9 +26,10 @@ use crate::clock::Instant;
 use crate::drive::{Errors, PAUSE};
 use crate::error::LockError;
 use crate::protocol::{Condition, ETag, Why};
+use crate::race::story::StoreRace;
 use crate::session::{Session, machine_error};
 use crate::store::Location;
-use crate::store_report::{EtagForm, Finding, StoreRace, StoreReport, made_up};
+use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
 use attempt::{Scratch, Sight, Told, Tried, Version};
 
 /// The name of the object, in the folder of a lock.
@@ -253,6 +254,8 @@ impl<'a> StoreCheck<'a> {
                     _ => Why::Trouble,
                 };
                 self.pause(why).await?;
+                // What was seen before a pause is seldom what stands after it, where others check.
+                version = self.version().await?;
             }
         }
         match denied {
@@ -270,12 +273,12 @@ impl<'a> StoreCheck<'a> {
             if tried.was_done() {
                 return Ok(tried);
             }
-            version = tried.after;
             match tried.told {
                 Told::Denied => return Err(Stop::Failed),
                 Told::Refused => self.pause(Why::Contended).await?,
                 _ => self.pause(Why::Trouble).await?,
             }
+            version = self.version().await?;
         }
     }
 

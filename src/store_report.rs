@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use crate::error::shown;
 use crate::protocol::{Condition, ETag};
-use crate::race::{self, Run};
+use crate::race::story::StoreRace;
 use crate::record::Nonce;
-use crate::store::{Put, Versioning};
+use crate::store::Versioning;
 
 /// What [`S3Lock::check_store`](crate::S3Lock::check_store) found out about a store.
 ///
@@ -106,58 +105,6 @@ impl Means {
     }
 }
 
-/// One race that more than one writer has won, step by step.
-#[derive(Clone, Debug)]
-pub(crate) struct StoreRace(String);
-
-impl StoreRace {
-    /// The race for `key`, of writers under the ETag `over` or of creates; those of the numbers in
-    /// `done` were done.
-    pub(crate) fn new(key: &str, over: Option<&ETag>, runs: &[Run], done: &[usize]) -> StoreRace {
-        let writers = runs.len();
-        let (stood, sent) = match over {
-            Some(ETag(etag)) => {
-                let etag = shown(etag);
-                (
-                    format!("{key} had the ETag {etag}"),
-                    format!("If-Match: {etag}"),
-                )
-            }
-            None => (
-                format!("{key} did not exist"),
-                "If-None-Match: *".to_owned(),
-            ),
-        };
-        let told = |run: &Run| {
-            format!(
-                "writer {} was answered {}",
-                run.number,
-                race::told(&run.put)
-            )
-        };
-        let told: Vec<_> = runs
-            .iter()
-            .filter(|run| done.contains(&run.number))
-            .map(told)
-            .collect();
-        let mut steps = format!(
-            "(1) {stood}; (2) {writers} writers sent a PUT with {sent} at the same moment; (3) {}",
-            told.join(", ")
-        );
-        let is_told = |run: &Run| matches!(run.put, Put::Applied { .. });
-        let mut silent = runs
-            .iter()
-            .filter(|r| done.contains(&r.number) && !is_told(r));
-        if let Some(run) = silent.next() {
-            steps += &format!(
-                "; (4) a GET then showed what writer {} had written",
-                run.number
-            );
-        }
-        StoreRace(steps)
-    }
-}
-
 impl StoreReport {
     pub(crate) fn safe(bucket: &str, key: &str, form: EtagForm, store_clock: bool) -> StoreReport {
         StoreReport {
@@ -199,9 +146,7 @@ impl StoreReport {
 
     /// The same, its race having been in this round of several.
     pub(crate) fn in_round(mut self, round: u32) -> StoreReport {
-        if let Some(StoreRace(steps)) = &mut self.race {
-            *steps = format!("in round {round} {steps}");
-        }
+        self.race = self.race.map(|race| race.in_round(round));
         self
     }
 
@@ -350,8 +295,8 @@ impl fmt::Display for StoreReport {
                 f,
                 "the store of bucket {bucket} would break the lock: in a check of {key} {breach}"
             )?;
-            if let Some(StoreRace(steps)) = &self.race {
-                write!(f, ": {steps}")?;
+            if let Some(race) = &self.race {
+                write!(f, ": {race}")?;
             }
             if let Some(advice) = self.about_versions() {
                 write!(f, " ({advice})")?;

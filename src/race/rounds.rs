@@ -8,11 +8,12 @@ use crate::client::Client;
 use crate::error::{ConfigError, LockError, StorageErrorKind};
 use crate::lock_core::Core;
 use crate::protocol::{Condition, ETag, Refusal};
+use crate::race::story::StoreRace;
 use crate::race::{self, Departure, Entry, Judgement, Run, Start};
 use crate::session::{Session, machine_error};
 use crate::store::{Found, Location, Put};
 use crate::store_check;
-use crate::store_report::{EtagForm, Finding, Means, StoreRace, StoreReport};
+use crate::store_report::{EtagForm, Finding, Means, StoreReport};
 
 /// How many write at once.
 pub(crate) const WRITERS: usize = 8;

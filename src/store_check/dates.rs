@@ -77,6 +77,7 @@ impl StoreCheck<'_> {
             if dates.contains(&Dates::Untold) {
                 // That was no try.
                 self.pause(Why::Contended).await?;
+                now = self.version().await?;
             } else {
                 tries += 1;
             }

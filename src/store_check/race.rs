@@ -3,9 +3,10 @@
 use super::attempt::{Scratch, Version};
 use super::{Stop, StoreCheck};
 use crate::protocol::{Condition, Why};
+use crate::race::story::StoreRace;
 use crate::race::{self, Departure, Entry, Judgement, Start};
 use crate::store::Put;
-use crate::store_report::{EtagForm, Finding, Means, StoreRace};
+use crate::store_report::{EtagForm, Finding, Means};
 
 /// How many take part. More would cost every client more; `race_store` has them.
 const WRITERS: usize = 2;
@@ -59,6 +60,7 @@ impl StoreCheck<'_> {
                 break;
             }
             self.pause(Why::Contended).await?;
+            version = self.version().await?;
         }
         Ok((version, 0))
     }

@@ -748,6 +748,16 @@ fn one_reply_that_no_honest_store_gives_convicts_its_clock_at_once() {
 }
 
 #[test]
+fn a_clock_that_is_far_ahead_in_every_reply_is_convicted_without_another_try() {
+    let server = server(None);
+    check(&server).unwrap();
+    server.set_date(DateHeader::Ahead(80));
+    let (sent, report) = requests_of(&server, || check(&server).unwrap());
+    assert!(!report.uses_store_clock());
+    assert_eq!(sent.len(), 12);
+}
+
+#[test]
 fn a_client_that_checks_nothing_learns_of_reads_dated_ahead_from_a_write_of_its_own() {
     let server = server(None);
     let client = client(&server);
