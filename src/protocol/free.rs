@@ -27,6 +27,7 @@ enum Means {
 
 /// How a release by owner name or by force ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to a call")]
 pub enum Freed {
     /// This call's write landed; this is what it made.
     Yes(Known),
