@@ -170,6 +170,10 @@ pub struct Turn {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one step, one at a time"
+)]
 pub enum Step<End> {
     Read,
     /// Read, in half of the time that is left: a write is to follow, whether there is an answer or not.

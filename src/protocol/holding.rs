@@ -455,7 +455,7 @@ pub struct Release {
 
 /// How a release ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::large_enum_variant, reason = "there is one to a call")]
+#[expect(clippy::large_enum_variant, reason = "there is one to a release")]
 pub enum Released {
     /// Given back; with what is stored now, unless somebody else has taken the lock since.
     Yes(Option<Known>),

@@ -8,7 +8,7 @@ use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::{
     Acquire, Acquired, Answer, Claim, Condition, ETag, Event, Free, Freed, Holding, Knowledge,
     Known, Look, Loss, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
-    StoreSeconds, Trouble, Turn, Write,
+    StoreSeconds, Trouble, Turn, Verified, Verify, Write,
 };
 use s3_lock::internals::record::{Nonce, Record};
 
@@ -39,13 +39,23 @@ pub struct Client {
     pub knowledge: Knowledge,
     pub holding: Option<Holding>,
     pub task: Option<Task>,
+    /// A look of another thread's at the same guard, beside the task.
+    pub side: Option<Side>,
     pub calls: Calls,
     /// How many writes it has made.
     pub writes: u32,
     /// Whether it has ever had the lock.
     pub won: bool,
-    /// Whether the holding that it has was given back at the store.
-    pub given_back: bool,
+}
+
+/// A look at whether a holding still stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Side {
+    pub verify: Verify,
+    pub sent: u32,
+    pub reply: Option<Shown>,
+    /// Whether the holding has stood at the store at some moment since it began.
+    pub stood: bool,
 }
 
 /// A call under way.
@@ -67,6 +77,8 @@ pub struct Task {
     pub landed: Option<WriteId>,
     /// The token of the holding that it is about.
     pub aim: Option<u64>,
+    /// The token of the holding that it has last tried to make.
+    pub living: Option<u64>,
     /// How often it went on; counted only where it must end.
     pub turns: u8,
 }
@@ -77,7 +89,6 @@ pub struct Task {
 pub enum Running {
     Acquire(Acquire),
     Renew(Renew),
-    Verify(Look),
     Release(Release),
     Status(Look),
     Free(Free),
@@ -145,33 +156,32 @@ pub enum Reply {
 pub enum End {
     Acquired(Acquired),
     Renewed(Renewed),
-    Verified(Option<Sight>),
     Released(Released),
     Looked,
     Freed(Freed),
 }
 
 impl Client {
-    pub fn new(clock: u32, calls: Calls) -> Client {
+    pub fn new(clock: u32, trusts_date: bool, calls: Calls) -> Client {
         Client {
             clock,
-            trusts_date: true,
+            trusts_date,
             knowledge: Knowledge::default(),
             holding: None,
             task: None,
+            side: None,
             calls,
             writes: 0,
             won: false,
-            given_back: false,
         }
     }
 
     /// What is left of it after a crash, once it has started again.
-    pub fn restarted(&self) -> Client {
+    pub fn restarted(&self, trusts_date: bool) -> Client {
         Client {
             writes: self.writes,
             won: self.won,
-            ..Client::new(self.clock, self.calls)
+            ..Client::new(self.clock, trusts_date, self.calls)
         }
     }
 
@@ -200,9 +210,15 @@ impl Client {
         self.holding.as_ref().map(|h| h.record().fencing_token)
     }
 
-    /// Takes in that it has ended a holding without its guard, which may be its own.
-    pub fn note_freed(&mut self, freed: Known) {
-        let record = &freed.record;
+    /// Whether a guard or an acquire of this thread has the holding with this token.
+    pub fn is_alive(&self, token: u64) -> bool {
+        let tries = self.task.as_ref().and_then(|task| task.living);
+        self.token() == Some(token) || tries == Some(token)
+    }
+
+    /// Takes in that a holding was ended without its guard, by a thread of this client: it may be this
+    /// one's own.
+    pub fn note_ended(&mut self, record: &Record) {
         let loss = match record.broken == Some(record.fencing_token) {
             true => Loss::Broken,
             false => Loss::Vanished,
@@ -212,7 +228,6 @@ impl Client {
                 holding.lose(loss);
             }
         }
-        self.knowledge.note_released(freed);
     }
 
     /// The answer that has arrived.
@@ -230,8 +245,30 @@ impl Client {
         }
     }
 
-    /// Takes in what a read showed.
-    pub fn see(&mut self, who: Who, sent: u32, shown: Shown, scenario: &Scenario) -> Sight {
+    /// Takes in what a read of its call showed. Whether another thread has a holding, `is_alive` says.
+    pub fn see(
+        &mut self,
+        who: Who,
+        sent: u32,
+        shown: Shown,
+        is_alive: impl Fn(u64) -> bool,
+        scenario: &Scenario,
+    ) -> Sight {
+        if let Some((_, record, _)) = &shown.object {
+            self.aim_at(record, scenario);
+        }
+        self.take_in(who, sent, shown, is_alive, scenario)
+    }
+
+    /// Takes in what a read showed, whoever asked for it.
+    pub fn take_in(
+        &mut self,
+        who: Who,
+        sent: u32,
+        shown: Shown,
+        is_alive: impl Fn(u64) -> bool,
+        scenario: &Scenario,
+    ) -> Sight {
         let sight = match shown.object {
             None => Sight::Absent {
                 date: Some(shown.date),
@@ -241,14 +278,18 @@ impl Client {
                 if scenario.has(Mutant::ReclaimUnmarked) && !is_own {
                     record.reclaimed = None;
                 }
-                self.aim_at(&record, scenario);
+                if scenario.has(Mutant::OriginUnread) {
+                    let own = self.holding.as_ref().and_then(|h| h.record().origin);
+                    record.origin = own.or(record.origin);
+                }
                 Sight::Present(Seen {
                     etag,
                     date: Some(shown.date),
                     modified: Some(modified),
                     sent: at(sent),
                     arrived: at(self.clock),
-                    live_here: self.token() == Some(record.fencing_token),
+                    live_here: self.token() == Some(record.fencing_token)
+                        || is_alive(record.fencing_token),
                     record,
                 })
             }
@@ -294,6 +335,7 @@ impl Client {
             condition: None,
             landed: None,
             aim,
+            living: None,
             turns: 0,
         });
         self.feed(who, Event::Resume, scenario)
@@ -310,12 +352,7 @@ impl Client {
             by: who,
             number: self.writes,
         };
-        let turn = Turn {
-            now: at(self.clock),
-            nonce: nonce(id, scenario),
-            wall: std::time::SystemTime::UNIX_EPOCH.into(),
-            trusts_date: self.trusts_date,
-        };
+        let turn = self.turn(nonce(id, scenario));
         let before = self.holding.clone();
         let mut step = self.step(&mut task.call, event, &turn);
         self.misjudge(before, &mut step, &task, scenario);
@@ -344,11 +381,47 @@ impl Client {
         None
     }
 
+    fn turn(&self, nonce: Nonce) -> Turn {
+        Turn {
+            now: at(self.clock),
+            nonce,
+            wall: std::time::SystemTime::UNIX_EPOCH.into(),
+            trusts_date: self.trusts_date,
+        }
+    }
+
+    /// Begins a look beside the call.
+    pub fn begin_look(&mut self, stood: bool) {
+        self.side = Some(Side {
+            verify: Verify::default(),
+            sent: self.clock,
+            reply: None,
+            stood,
+        });
+        let end = self.feed_look(Event::Resume);
+        assert!(end.is_none(), "it has yet to read");
+    }
+
+    /// Lets the look go on until it needs an answer, or has ended.
+    pub fn feed_look(&mut self, event: Event) -> Option<Verified> {
+        let turn = self.turn(Nonce(0));
+        let (side, holding) = (self.side.as_mut()?, self.holding.as_mut()?);
+        match side.verify.on(event, &turn, holding) {
+            Step::Done(end) => return Some(end),
+            // Where there was trouble, at once: that it takes time is for others to try.
+            Step::Read | Step::Pause(_) => {
+                side.sent = self.clock;
+                side.reply = None;
+            }
+            step => unreachable!("it only looks: {step:?}"),
+        }
+        None
+    }
+
     fn step(&mut self, call: &mut Running, event: Event, turn: &Turn) -> Step<End> {
         let known = &mut self.knowledge;
         match call {
             Running::Acquire(acquire) => map(acquire.on(event, turn, known), End::Acquired),
-            Running::Verify(look) => map(look.on(event, turn, known), End::Verified),
             Running::Status(look) => map(look.on(event, turn, known), |_| End::Looked),
             Running::Free(free) => map(free.on(event, turn, known), End::Freed),
             Running::Renew(renew) => {
@@ -370,6 +443,9 @@ impl Client {
         } else {
             // Once more, what was written last.
             id.number -= 1;
+        }
+        if write.record.is_held() {
+            task.living = Some(write.record.fencing_token);
         }
         let message = Message {
             id,
@@ -396,6 +472,12 @@ impl Client {
         };
         let recount = |holding: &mut Holding, since| *holding = anew(holding, since);
         let now = at(self.clock);
+        if let Step::Done(End::Released(end)) = step {
+            let is_refusal = !task.unresolved && *end == Released::Yes(None);
+            if mutant == Mutant::RefusedReleaseALoss && is_refusal {
+                *end = Released::Lost;
+            }
+        }
         if let Step::Done(End::Acquired(Acquired::Won { holding, .. })) = step {
             if mutant == Mutant::DeadlineFromReply {
                 recount(holding, now);
@@ -426,7 +508,7 @@ impl Task {
             Running::Renew(_) => Intent::Renew(own()),
             Running::Release(_) => Intent::GiveBack(own()),
             Running::Free(_) => Intent::End(self.aim),
-            Running::Verify(_) | Running::Status(_) => unreachable!("it only looks"),
+            Running::Status(_) => unreachable!("it only looks"),
         }
     }
 
@@ -507,7 +589,7 @@ impl Running {
             Running::Renew(_) => Running::Renew(Renew::default()),
             Running::Release(_) => Running::Release(Release::default()),
             Running::Free(_) => Running::release(scenario),
-            Running::Verify(_) | Running::Status(_) => self.clone(),
+            Running::Status(_) => self.clone(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use s3_lock::internals::protocol::holding::Learned;
-use s3_lock::internals::protocol::{Acquired, Freed, Holding, Loss, Released, Renewed, Sight};
+use s3_lock::internals::protocol::{
+    Acquired, Freed, Holding, Known, Loss, Released, Renewed, Verified,
+};
 
 use super::client::{Client, End, Intent, Message, Task, Who};
 use super::scenario::{Scenario, at};
@@ -17,8 +18,6 @@ pub struct History {
     /// Holdings that were ended by force or by owner name: for what their holders do until they
     /// know, whoever did that has to answer.
     pub excused: Vec<u64>,
-    /// Those of them that were given back, on their owner's behalf.
-    pub given_back: Vec<u64>,
     pub fault: Option<Fault>,
 }
 
@@ -61,20 +60,10 @@ pub enum News {
 }
 
 impl History {
-    fn excuse(&mut self, aim: Option<u64>, given_back: bool) {
-        let Some(token) = aim else {
-            return;
-        };
-        add(&mut self.excused, token);
-        if given_back {
-            add(&mut self.given_back, token);
+    fn excuse(&mut self, token: u64) {
+        if let Err(place) = self.excused.binary_search(&token) {
+            self.excused.insert(place, token);
         }
-    }
-}
-
-fn add(tokens: &mut Vec<u64>, token: u64) {
-    if let Err(place) = tokens.binary_search(&token) {
-        tokens.insert(place, token);
     }
 }
 
@@ -112,14 +101,8 @@ impl World {
                 if before.is_some_and(|b| Some(b.fencing_token) != aim) {
                     self.history.fault = Some(Fault::FreedAnothers);
                 }
-                let by_name = record.broken != Some(token);
-                self.history.excuse(aim, by_name);
-            }
-        }
-        if !record.is_held() && record.broken != Some(token) {
-            for client in &mut self.clients {
-                if client.token() == Some(token) && !client.given_back {
-                    Arc::make_mut(client).given_back = true;
+                if let Some(token) = aim {
+                    self.history.excuse(token);
                 }
             }
         }
@@ -161,15 +144,14 @@ impl World {
                     .then_some(Fault::DoneAfterAll)
             }
             End::Renewed(renewed) => self.finish_renewal(who, &renewed, &task, scenario),
-            End::Verified(sight) => {
-                self.verify(who, sight);
-                None
-            }
             End::Released(released) => self.finish_release(who, released, &task, scenario),
             End::Freed(Freed::Yes(known)) => {
                 self.news = Some(News::Freed);
                 let done = task.has_landed(&known.record, scenario);
-                self.client_mut(who).note_freed(known);
+                for other in self.threads_of(who, scenario) {
+                    self.client_mut(other).note_ended(&known.record);
+                }
+                self.client_mut(who).knowledge.note_released(known);
                 (!done).then_some(Fault::NotDone)
             }
             End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
@@ -181,11 +163,8 @@ impl World {
     }
 
     fn hand_out(&mut self, who: Who, holding: Holding) {
-        let token = holding.record().fencing_token;
-        let given_back = self.history.given_back.contains(&token);
         let client = self.client_mut(who);
         client.won = true;
-        client.given_back = given_back;
         client.holding = Some(holding);
     }
 
@@ -216,32 +195,50 @@ impl World {
         }
     }
 
-    fn verify(&mut self, who: Who, sight: Option<Sight>) {
+    /// What a look has found that is over.
+    pub fn finish_look(&mut self, who: Who, verified: Verified) {
         let client = self.client_mut(who);
         let now = at(client.clock);
+        let side = client.side.take().expect("it has ended just now");
         let holding = client.holding.as_mut().expect("a guard verifies");
-        let Some(sight) = sight.filter(|sight| !matches!(sight, Sight::Hidden { .. })) else {
-            return;
-        };
-        self.news = match holding.learn(&sight, now) {
-            Learned::Resolved => Some(News::Adopted),
-            Learned::Lost if matches!(holding.check(now), Some(Loss::Broken)) => {
-                Some(News::LearnedOfForce)
-            }
+        let broken = matches!(holding.check(now), Some(Loss::Broken));
+        self.news = match verified {
+            Verified::Lost if broken => Some(News::LearnedOfForce),
             _ => None,
         };
-        self.judge_loss(who);
+        if verified == Verified::Held && !side.stood {
+            self.history.fault = Some(Fault::NotDone);
+        }
+    }
+
+    /// Notes for each look under way whether what it is about stands.
+    pub fn watch_looks(&mut self) {
+        for who in self.everybody() {
+            let stands = self.stands(who);
+            if self
+                .client(who)
+                .side
+                .as_ref()
+                .is_some_and(|s| !s.stood && stands)
+            {
+                if let Some(side) = &mut self.client_mut(who).side {
+                    side.stood = true;
+                }
+            }
+        }
+    }
+
+    /// Whether what the store has is this client's holding.
+    pub fn stands(&self, who: Who) -> bool {
+        let stored = self.store.object.as_ref().map(|object| &object.record);
+        let token = self.client(who).token();
+        stored.is_some_and(|stored| stored.is_held() && Some(stored.fencing_token) == token)
     }
 
     /// Whether a holding that is said to be gone is there all the same.
     pub fn judge_loss(&mut self, who: Who) {
         let holding = self.client(who).holding.as_ref();
-        let stored = self.store.object.as_ref().map(|object| &object.record);
-        let (Some(holding), Some(stored)) = (holding, stored) else {
-            return;
-        };
-        let stands = stored.is_held() && stored.fencing_token == holding.record().fencing_token;
-        if stands && holding.is_gone() {
+        if holding.is_some_and(Holding::is_gone) && self.stands(who) {
             self.history.fault = Some(Fault::LostInError);
         }
     }
@@ -254,10 +251,12 @@ impl World {
         scenario: &Scenario,
     ) -> Option<Fault> {
         let client = self.client_mut(who);
-        client.holding = None;
+        let now = at(client.clock);
+        let holding = client.holding.take().expect("a guard gives back");
         match released {
             Released::Yes(stored) => {
-                let done = client.given_back;
+                let is_it = |known: &Known| task.has_landed(&known.record, scenario);
+                let done = stored.as_ref().map_or(task.landed.is_some(), is_it);
                 if stored.is_none() {
                     self.news = Some(News::Inferred);
                 } else if task.resolved {
@@ -270,8 +269,22 @@ impl World {
             }
             Released::Failed => self.done_after_all(who, task, scenario),
             Released::Defied => Some(Fault::FalselyAccused),
-            Released::Lost | Released::Unknown => None,
+            Released::Lost => {
+                let in_time = now.at_most_since(holding.since()) < holding.record().lease();
+                let alarmed_in_error = task.landed.is_some() && in_time && self.is_clear(&holding);
+                alarmed_in_error.then_some(Fault::LostInError)
+            }
+            Released::Unknown => None,
         }
+    }
+
+    /// Whether what the store has shows that nobody ended this holding but whoever has it.
+    fn is_clear(&self, holding: &Holding) -> bool {
+        let stored = self.store.object.as_ref().map(|object| &object.record);
+        let mine = holding.record();
+        stored.is_some_and(|stored| {
+            stored.is_of_one_object_with(mine) && !stored.may_have_cut_short(mine.fencing_token)
+        })
     }
 
     fn done_after_all(&self, who: Who, task: &Task, scenario: &Scenario) -> Option<Fault> {

@@ -61,6 +61,12 @@ pub struct Role {
     pub reclaims: bool,
     /// Whether it goes by the store's clock. Else what it is told of that is far from the truth.
     pub store_clock: bool,
+    /// Whether there is a front before the store that dates what it reads on its own, and passes on
+    /// what the store says to its writes.
+    pub front: bool,
+    /// The client that this is another thread of, if not one of its own: what the one learns, the
+    /// other knows.
+    pub twin: Option<Who>,
     /// Whether its process never ends before its time.
     pub is_steady: bool,
     pub calls: Calls,
@@ -73,9 +79,16 @@ impl Role {
             lease: LEASE,
             reclaims: false,
             store_clock: true,
+            front: false,
+            twin: None,
             is_steady: false,
             calls,
         }
+    }
+
+    /// By how much its reads are dated wrong, if not by nothing.
+    pub fn is_misdated(&self) -> bool {
+        self.front || !self.store_clock
     }
 }
 
@@ -84,6 +97,7 @@ impl Role {
 pub struct Calls {
     pub acquire: u16,
     pub renew: u16,
+    /// Beside a renewal or alone.
     pub verify: u16,
     pub detach: u16,
     pub status: u16,
@@ -103,9 +117,12 @@ pub struct Budget {
     pub losses: u16,
     /// Writes that a proxy sends twice.
     pub repeats: u16,
-    /// Requests that come to nothing: refused without a look, or not sent for want of a connection.
+    /// Requests that come to nothing: refused without a look, or not sent for want of a connection. Or
+    /// what was carried out, and is answered with somebody else's error.
     pub failures: u16,
     pub crashes: u16,
+    /// By somebody who does not follow the rules.
+    pub deletions: u16,
 }
 
 /// A rule that is broken on purpose, to see that it is needed and that it would be noticed.
@@ -142,8 +159,16 @@ pub enum Mutant {
     DeleteOnRelease,
     /// A write's body has no nonce.
     IdenticalBodies,
-    /// Whoever has reclaimed a holding leaves no mark of that.
+    /// Whoever has reclaimed a holding, or released it by owner name, leaves no mark of that.
     ReclaimUnmarked,
+    /// A release that was refused is taken for a loss wherever another has the lock.
+    RefusedReleaseALoss,
+    /// A record does not say which create made its object.
+    OriginUnread,
+    /// The check of a store looks at the date of what it writes, and not of what it reads.
+    ReadsUnvetted,
+    /// A look is believed although a renewal has landed while it was under way.
+    MarkIgnored,
     /// An acquire that was given up does not undo what may yet land.
     NoUndo,
     /// A waiter forgets at each look what it has seen before.
@@ -202,7 +227,19 @@ impl Scenario {
 
     /// Whether a version that was replaced may come back. The lock's own never do.
     pub fn versions_return(&self) -> bool {
-        self.has(Mutant::DeleteOnRelease) || self.has(Mutant::IdenticalBodies)
+        let is_deleted = self.has(Mutant::DeleteOnRelease) || self.budget.deletions > 0;
+        is_deleted || self.has(Mutant::IdenticalBodies)
+    }
+
+    /// The client that this one is a thread of: itself, if it is the only one.
+    pub fn process(&self, who: Who) -> Who {
+        self.role(who).twin.unwrap_or(who)
+    }
+
+    /// What the check of the store has found, as it is made through the same front: whether the date
+    /// of a reply may tell a record's age. It writes and reads, and what is relied on is what it reads.
+    pub fn trusts_date(&self, role: &Role) -> bool {
+        self.has(Mutant::ReadsUnvetted) || !role.front
     }
 }
 
@@ -238,8 +275,8 @@ pub fn patience() -> Scenario {
             leases: 5,
             losses: 1,
             repeats: 1,
-            failures: 0,
             crashes: 1,
+            ..Budget::default()
         },
         must_end: true,
         possible: vec![EVERYBODY, TAKEOVER],

@@ -131,6 +131,7 @@ fn with_plenty(roles: Vec<Role>, fast: Vec<u8>, margin: u32) -> Scenario {
             repeats: PLENTY,
             failures: PLENTY,
             crashes: PLENTY,
+            deletions: 0,
         },
         fast,
         margin,
@@ -148,6 +149,8 @@ fn role() -> impl Strategy<Value = Role> {
         lease,
         reclaims,
         store_clock,
+        front: false,
+        twin: None,
         is_steady: false,
         calls: Calls {
             acquire: PLENTY,
@@ -165,10 +168,14 @@ impl Weather {
     fn weight(&self, action: Action, world: &World, scenario: &Scenario) -> f64 {
         match action {
             Action::Serve(_) | Action::Hear(_) => 30.0,
+            Action::ServeLook(_) | Action::HearLook(_) => 10.0,
+            Action::MissLook(_) => self.losses,
+            Action::Delete => unreachable!("nobody does"),
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
             Action::HearNothing(_) => 5.0 * self.losses,
             Action::Refuse(..) | Action::Forbid(_) | Action::Fail(..) => 0.5 * self.losses,
+            Action::Garble(_) => self.losses,
             Action::Land(_) => 5.0 * self.late,
             Action::GiveUp(_) => 2.0 * self.impatience,
             Action::Crash(_) => 0.3 * self.crashes,
@@ -259,6 +266,11 @@ fn code(action: Action) -> u64 {
         Action::Begin(who, call) => (11, who, call as u32),
         Action::Fail(who, trouble) => (12, who, trouble as u32),
         Action::Forbid(who) => (13, who, 0),
+        Action::Garble(who) => (14, who, 0),
+        Action::ServeLook(who) => (15, who, 0),
+        Action::HearLook(who) => (16, who, 0),
+        Action::MissLook(who) => (17, who, 0),
+        Action::Delete => (18, Who(0), 0),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }

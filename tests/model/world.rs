@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use s3_lock::internals::protocol::holding::Learned;
 use s3_lock::internals::protocol::{
     Answer, Event, Free, Look, Refusal, Release, Renew, Sight, Trouble,
 };
 
 use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
 use super::judge::{Fault, History, News};
-use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND};
+use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND, at};
 use super::store::{Object, Store};
 
 /// More than any call needs that must end. One that goes on after that does so in circles, in which
@@ -48,9 +49,17 @@ pub enum Action {
     HearNothing(Who),
     /// A write for whose answer nobody waits arrives at the store.
     Land(WriteId),
+    /// Instead of the answer, that of a proxy arrives: an error that is not the store's.
+    Garble(Who),
+    ServeLook(Who),
+    HearLook(Who),
+    /// A look has no answer.
+    MissLook(Who),
     GoOn(Who),
     GiveUp(Who),
     Crash(Who),
+    /// Somebody deletes the object.
+    Delete,
     Tick,
     /// Nearly a lease passes. The clocks in the set run fast.
     Lease(u8),
@@ -71,8 +80,12 @@ pub enum Call {
 impl World {
     pub fn new(scenario: &Scenario, phase: u32, ahead: i64) -> World {
         // Every clock begins elsewhere: whoever compares two of them goes wrong at once.
-        let clock = |i: usize| 10_000 * (u32::try_from(i).expect("few") + 1);
-        let client = |(i, role): (usize, &Role)| Arc::new(Client::new(clock(i), role.calls));
+        let clock = |process: usize| 10_000 * (u32::try_from(process).expect("few") + 1);
+        let client = |(i, role): (usize, &Role)| {
+            let process = role.twin.map_or(i, |twin| usize::from(twin.0));
+            let trusts_date = scenario.trusts_date(role);
+            Arc::new(Client::new(clock(process), trusts_date, role.calls))
+        };
         let mut world = World {
             store: Store {
                 clock: 100 * TICKS_PER_SECOND + phase,
@@ -134,6 +147,26 @@ impl World {
         if self.left.ticks > 0 {
             actions.push(Action::Tick);
         }
+        if self.left.deletions > 0 && self.store.object.is_some() {
+            actions.push(Action::Delete);
+        }
+    }
+
+    /// The threads of a client's process, itself among them.
+    pub fn threads_of(&self, who: Who, scenario: &Scenario) -> Vec<Who> {
+        let process = scenario.process(who);
+        let is_one = |other: &Who| scenario.process(*other) == process;
+        self.everybody().filter(is_one).collect()
+    }
+
+    /// Whether a guard of this client's may have the lock: then it asks nobody for it.
+    fn has_guard(&self, who: Who, scenario: &Scenario) -> bool {
+        let threads = self.threads_of(who, scenario);
+        let has = |other: &Who| {
+            let other = self.client(*other);
+            other.holding.is_some() && other.lost().is_none()
+        };
+        threads.iter().any(has)
     }
 
     /// Whether there is anything else to do but to let time pass.
@@ -162,14 +195,16 @@ impl World {
         if client.holding.is_some() && (client.task.is_none() || renews) {
             offer(1, Call::GiveBack);
         }
+        if client.holding.is_some() && client.side.is_none() && (client.task.is_none() || renews) {
+            offer(calls.verify, Call::Verify);
+        }
         if client.task.is_some() {
             return;
         }
         if client.holding.is_some() {
             offer(calls.renew, Call::Renew);
-            offer(calls.verify, Call::Verify);
             offer(calls.detach, Call::Detach);
-        } else {
+        } else if !self.has_guard(who, scenario) {
             offer(calls.acquire, Call::Acquire);
         }
         offer(calls.status, Call::Status);
@@ -184,6 +219,15 @@ impl World {
 
     fn steps(&self, who: Who, scenario: &Scenario, actions: &mut Vec<Action>) {
         let client = self.client(who);
+        if let Some(side) = &client.side {
+            match side.reply {
+                None => actions.push(Action::ServeLook(who)),
+                Some(_) => actions.push(Action::HearLook(who)),
+            }
+            if self.left.losses > 0 {
+                actions.push(Action::MissLook(who));
+            }
+        }
         let Some(task) = &client.task else {
             return;
         };
@@ -201,6 +245,15 @@ impl World {
                 may_be_unsent = !repeated;
                 let takes_effect = self.store.allows(message, scenario);
                 self.answers_to_write(who, takes_effect, may_be_unsent, actions);
+            }
+            At::Writing {
+                reply: Some(Answer::Applied(_)),
+                ..
+            } => {
+                actions.push(Action::Hear(who));
+                if self.left.failures > 0 {
+                    actions.push(Action::Garble(who));
+                }
             }
             At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
             // To look again at the same moment at the same version would show the same.
@@ -245,6 +298,7 @@ impl World {
         }
         if self.left.failures > 0 {
             actions.push(Action::Refuse(who, Refusal::Conflict));
+            actions.push(Action::Refuse(who, Refusal::Busy));
         }
         if may_be_unsent && self.left.failures > 0 {
             actions.push(Action::Refuse(who, Refusal::Denied));
@@ -254,6 +308,7 @@ impl World {
     /// Carries out an action.
     pub fn act(&mut self, action: Action, scenario: &Scenario) {
         self.news = None;
+        let before = self.clients.clone();
         match action {
             Action::Begin(who, call) => self.begin(who, call, scenario),
             Action::Serve(who) => self.serve(who, scenario),
@@ -263,6 +318,25 @@ impl World {
             Action::Fail(who, trouble) => self.fail(who, trouble, scenario),
             Action::Hear(who) => self.hear(who, scenario),
             Action::HearNothing(who) => self.hear_nothing(who, scenario),
+            Action::Garble(who) => {
+                self.left.failures -= 1;
+                self.client_mut(who)
+                    .task
+                    .as_mut()
+                    .expect("it asks")
+                    .unresolved = true;
+                self.feed(who, Event::Wrote(Answer::Unknown), scenario);
+            }
+            Action::ServeLook(who) => {
+                let shown = self.store.show(scenario.role(who).is_misdated());
+                let side = self.client_mut(who).side.as_mut().expect("it looks");
+                side.reply = Some(shown);
+            }
+            Action::HearLook(who) => self.hear_look(who, scenario),
+            Action::MissLook(who) => {
+                self.left.losses -= 1;
+                self.feed_look(who, Event::GiveUp);
+            }
             Action::Land(id) => {
                 let place = self.late.iter().position(|m| m.id == id);
                 let message = self.late.remove(place.expect("it is on its way"));
@@ -273,27 +347,59 @@ impl World {
             Action::GiveUp(who) => self.feed(who, Event::GiveUp, scenario),
             Action::Crash(who) => {
                 self.left.crashes -= 1;
-                self.abandon(who);
-                let client = self.client_mut(who);
-                *client = client.restarted();
+                for thread in self.threads_of(who, scenario) {
+                    self.abandon(thread);
+                    let trusts_date = scenario.trusts_date(scenario.role(thread));
+                    let client = self.client_mut(thread);
+                    *client = client.restarted(trusts_date);
+                }
+            }
+            Action::Delete => {
+                self.left.deletions -= 1;
+                self.store.object = None;
             }
             Action::Tick => {
                 self.left.ticks -= 1;
-                self.pass(1, 0);
+                self.pass(1, 0, scenario);
             }
             Action::Lease(fast) => {
                 self.left.leases -= 1;
-                self.pass(LEASE - 2, fast);
+                self.pass(LEASE - 2, fast, scenario);
             }
         }
+        self.share(&before, scenario);
+        self.watch_looks();
         self.forget_what_cannot_land(scenario);
     }
 
-    fn pass(&mut self, ticks: u32, fast: u8) {
-        let passed = |bit: usize| ticks + DRIFT * u32::from(fast >> bit & 1);
+    fn pass(&mut self, ticks: u32, fast: u8, scenario: &Scenario) {
+        let passed = |bit: u8| ticks + DRIFT * u32::from(fast >> bit & 1);
         self.store.clock += passed(0);
-        for (i, client) in self.clients.iter_mut().enumerate() {
-            Arc::make_mut(client).clock += passed(i + 1);
+        for who in self.everybody() {
+            let process = scenario.process(who);
+            self.client_mut(who).clock += passed(process.0 + 1);
+        }
+    }
+
+    /// What one thread of a client has learned since, all of them know.
+    fn share(&mut self, before: &[Arc<Client>], scenario: &Scenario) {
+        for (who, role) in self.everybody().zip(&scenario.roles) {
+            let Some(twin) = role.twin else {
+                continue;
+            };
+            let has_learned = |one: Who| {
+                let (now, then) = (self.client(one), &before[usize::from(one.0)]);
+                now.trusts_date != then.trusts_date || now.knowledge != then.knowledge
+            };
+            let (from, to) = match has_learned(twin) {
+                true => (twin, who),
+                false if has_learned(who) => (who, twin),
+                false => continue,
+            };
+            let knowledge = self.client(from).knowledge.clone();
+            let trusts_date = self.client(from).trusts_date;
+            let to = self.client_mut(to);
+            (to.knowledge, to.trusts_date) = (knowledge, trusts_date);
         }
     }
 
@@ -302,6 +408,13 @@ impl World {
         if call == Call::GiveBack {
             // A renewal under way is dropped for it; its write is not.
             self.abandon(who);
+        }
+        if call == Call::Verify {
+            let stood = self.stands(who);
+            let client = self.client_mut(who);
+            client.calls.verify -= 1;
+            client.begin_look(stood);
+            return;
         }
         let client = self.client_mut(who);
         let calls = &mut client.calls;
@@ -315,17 +428,15 @@ impl World {
                 aim = client.token();
                 Running::Renew(Renew::default())
             }
-            Call::Verify => {
-                calls.verify -= 1;
-                Running::Verify(Look)
-            }
+            Call::Verify => unreachable!("it goes beside"),
             Call::GiveBack => {
+                client.side = None;
                 aim = client.token();
                 Running::Release(Release::default())
             }
             Call::Detach => {
                 calls.detach -= 1;
-                client.holding = None;
+                (client.holding, client.side) = (None, None);
                 return;
             }
             Call::Status => {
@@ -356,6 +467,41 @@ impl World {
         if let Some(end) = end {
             self.finish(who, end, scenario);
         }
+        self.judge_revival(who, lost);
+    }
+
+    fn feed_look(&mut self, who: Who, event: Event) {
+        let lost = self.client(who).lost();
+        let record = |client: &Client| client.holding.as_ref().map(|h| h.record().nonce);
+        let before = record(self.client(who));
+        let end = self.client_mut(who).feed_look(event);
+        self.judge_loss(who);
+        let has_found = record(self.client(who)) != before;
+        if let Some(end) = end {
+            self.finish_look(who, end);
+        }
+        if has_found {
+            self.news = Some(News::Adopted);
+        }
+        self.judge_revival(who, lost);
+    }
+
+    fn hear_look(&mut self, who: Who, scenario: &Scenario) {
+        let side = self.client(who).side.as_ref().expect("it looks");
+        let (sent, shown) = (side.sent, side.reply.clone().expect("it has arrived"));
+        // Nobody asks a look whether its holding is alive.
+        let client = self.client_mut(who);
+        let sight = client.take_in(who, sent, shown, |_| false, scenario);
+        if scenario.has(Mutant::MarkIgnored) {
+            let now = at(client.clock);
+            let holding = client.holding.as_mut().expect("a guard verifies");
+            let _: Learned = holding.learn(&sight, now);
+        }
+        self.feed_look(who, Event::Read(Ok(sight)));
+    }
+
+    /// A holding that was lost, and that the same client has still, is still lost.
+    fn judge_revival(&mut self, who: Who, lost: Option<u64>) {
         if lost.is_some() && self.client(who).token() == lost && self.client(who).lost().is_none() {
             self.history.fault = Some(Fault::Revived);
         }
@@ -393,7 +539,7 @@ impl World {
         let at = &self.client(who).task.as_ref().expect("it asks").at;
         match at.clone() {
             At::Reading { sent, .. } => {
-                let shown = self.store.show(!scenario.role(who).store_clock);
+                let shown = self.store.show(scenario.role(who).is_misdated());
                 let task = self.client_mut(who).task.as_mut().expect("it asks");
                 task.at = At::Reading {
                     sent,
@@ -426,8 +572,9 @@ impl World {
     fn refuse(&mut self, who: Who, refusal: Refusal) {
         self.left.failures -= 1;
         let at = &self.client(who).task.as_ref().expect("it asks").at;
-        if let (At::Writing { message, .. }, Refusal::Conflict) = (at.clone(), refusal) {
-            // What it is in conflict with may be a copy of itself.
+        let of_another = matches!(refusal, Refusal::Conflict | Refusal::Busy);
+        if let (At::Writing { message, .. }, true) = (at.clone(), of_another) {
+            // What it is in conflict with may be a copy of itself, and so may what came too soon before.
             self.send_on(message);
         }
         self.answer(who, Answer::Refused(refusal));
@@ -482,15 +629,26 @@ impl World {
     }
 
     fn hear(&mut self, who: Who, scenario: &Scenario) {
-        let client = self.client_mut(who);
-        let event = match client.take_reply() {
+        let event = match self.client(who).take_reply() {
             Reply::Wrote(answer) => Event::Wrote(answer),
             Reply::Read(sent, shown) => {
-                let sight = client.see(who, sent, shown, scenario);
+                let alive = self.alive_beside(who, scenario);
+                let is_alive = |token| alive.iter().any(|client| client.is_alive(token));
+                let client = self.client_mut(who);
+                let sight = client.see(who, sent, shown, is_alive, scenario);
                 Event::Read(Ok(sight))
             }
         };
         self.feed(who, event, scenario);
+    }
+
+    /// The other threads of its process.
+    fn alive_beside(&self, who: Who, scenario: &Scenario) -> Vec<Arc<Client>> {
+        let others = self.threads_of(who, scenario).into_iter();
+        let others = others.filter(|other| *other != who);
+        others
+            .map(|other| self.clients[usize::from(other.0)].clone())
+            .collect()
     }
 
     fn hear_nothing(&mut self, who: Who, scenario: &Scenario) {
@@ -527,6 +685,11 @@ impl fmt::Debug for Action {
             Action::Hear(who) => write!(f, "{who:?} hears the answer"),
             Action::HearNothing(who) => write!(f, "{who:?} hears nothing"),
             Action::Land(id) => write!(f, "write {} of {:?} arrives late", id.number, id.by),
+            Action::Garble(who) => write!(f, "{who:?} hears somebody else's error"),
+            Action::ServeLook(who) => write!(f, "the store answers a look of {who:?}"),
+            Action::HearLook(who) => write!(f, "{who:?} hears the answer to its look"),
+            Action::MissLook(who) => write!(f, "{who:?} hears nothing of its look"),
+            Action::Delete => write!(f, "somebody deletes the object"),
             Action::GoOn(who) => write!(f, "{who:?} goes on"),
             Action::GiveUp(who) => write!(f, "{who:?} gives up"),
             Action::Crash(who) => write!(f, "{who:?} crashes and starts again"),
