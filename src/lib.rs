@@ -205,6 +205,7 @@ mod living;
 mod local;
 mod lock;
 mod lock_core;
+mod logging;
 #[cfg(any(test, feature = "internals"))]
 mod properties;
 mod protocol;
