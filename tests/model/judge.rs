@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use s3_lock::internals::protocol::{Acquired, Freed, Holding, Known, Loss, Released, Renewed, Verified};
+use s3_lock::internals::protocol::{
+    Acquired, Freed, Holding, Known, Loss, Released, Renewed, Verified,
+};
 
 use super::client::{Client, End, Intent, Message, Task, Who};
 use super::scenario::{Scenario, at};
@@ -213,7 +215,12 @@ impl World {
     pub fn watch_looks(&mut self) {
         for who in self.everybody() {
             let stands = self.stands(who);
-            if self.client(who).side.as_ref().is_some_and(|s| !s.stood && stands) {
+            if self
+                .client(who)
+                .side
+                .as_ref()
+                .is_some_and(|s| !s.stood && stands)
+            {
                 if let Some(side) = &mut self.client_mut(who).side {
                     side.stood = true;
                 }
@@ -264,8 +271,9 @@ impl World {
             Released::Defied => Some(Fault::FalselyAccused),
             Released::Lost => {
                 let in_time = now.at_most_since(holding.since()) < holding.record().lease();
-                let alarmed_in_error = task.landed.is_some() && in_time && self.is_clear(&holding);
-                alarmed_in_error.then_some(Fault::LostInError)
+                let was_done = task.landed.is_some() && !task.late;
+                let in_error = was_done && in_time && self.is_clear(&holding);
+                in_error.then_some(Fault::LostInError)
             }
             Released::Unknown => None,
         }

@@ -320,7 +320,11 @@ impl World {
             Action::HearNothing(who) => self.hear_nothing(who, scenario),
             Action::Garble(who) => {
                 self.left.failures -= 1;
-                self.client_mut(who).task.as_mut().expect("it asks").unresolved = true;
+                self.client_mut(who)
+                    .task
+                    .as_mut()
+                    .expect("it asks")
+                    .unresolved = true;
                 self.feed(who, Event::Wrote(Answer::Unknown), scenario);
             }
             Action::ServeLook(who) => {
@@ -642,7 +646,9 @@ impl World {
     fn alive_beside(&self, who: Who, scenario: &Scenario) -> Vec<Arc<Client>> {
         let others = self.threads_of(who, scenario).into_iter();
         let others = others.filter(|other| *other != who);
-        others.map(|other| self.clients[usize::from(other.0)].clone()).collect()
+        others
+            .map(|other| self.clients[usize::from(other.0)].clone())
+            .collect()
     }
 
     fn hear_nothing(&mut self, who: Who, scenario: &Scenario) {
