@@ -144,6 +144,7 @@ pub struct Shown {
     pub object: Option<(ETag, Record, StoreSeconds)>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "lives for one step")]
 pub enum Reply {
     /// When it was asked for, and what was shown.
     Read(u32, Shown),
