@@ -79,6 +79,8 @@ pub struct Task {
     pub aim: Option<u64>,
     /// The token of the holding that it has last tried to make.
     pub living: Option<u64>,
+    /// Whether it is about a holding that was lost before it began.
+    pub late: bool,
     /// How often it went on; counted only where it must end.
     pub turns: u8,
 }
@@ -336,6 +338,7 @@ impl Client {
             landed: None,
             aim,
             living: None,
+            late: self.lost().is_some(),
             turns: 0,
         });
         self.feed(who, Event::Resume, scenario)

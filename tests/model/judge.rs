@@ -271,8 +271,9 @@ impl World {
             Released::Defied => Some(Fault::FalselyAccused),
             Released::Lost => {
                 let in_time = now.at_most_since(holding.since()) < holding.record().lease();
-                let alarmed_in_error = task.landed.is_some() && in_time && self.is_clear(&holding);
-                alarmed_in_error.then_some(Fault::LostInError)
+                let was_done = task.landed.is_some() && !task.late;
+                let in_error = was_done && in_time && self.is_clear(&holding);
+                in_error.then_some(Fault::LostInError)
             }
             Released::Unknown => None,
         }

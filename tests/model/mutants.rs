@@ -483,6 +483,136 @@ fn a_reclaim_that_leaves_no_mark() {
     shows(DONE, scenario, Mutant::ReclaimUnmarked, steps);
 }
 
+/// A proxy sends the release twice, and another acquires between the copies.
+#[test]
+fn a_refused_release_taken_for_a_loss() {
+    let scenario = Scenario {
+        budget: Budget {
+            repeats: 1,
+            ..Budget::default()
+        },
+        roles: vec![Role::of("a", once()), Role::of("b", once())],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        A begins to GiveBack
+        the store does as A asks, and a proxy asks once more
+        the store answers A
+        A hears the answer
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(TRULY_LOST, scenario, Mutant::RefusedReleaseALoss, steps);
+}
+
+#[test]
+fn an_object_made_anew_taken_for_the_one_before() {
+    let scenario = Scenario {
+        budget: Budget {
+            deletions: 1,
+            ..Budget::default()
+        },
+        roles: vec![Role::of("a", once()), Role::of("b", once())],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        A begins to GiveBack
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        somebody deletes the object
+        the store answers A
+        A hears the answer
+        B goes on
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(DONE, scenario, Mutant::OriginUnread, steps);
+}
+
+#[test]
+fn a_release_by_owner_name_that_leaves_no_mark() {
+    let releaser = Calls {
+        acquire: 1,
+        release: 1,
+        ..Calls::default()
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", once()), Role::of("b", releaser)],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        A begins to GiveBack
+        B begins to ReleaseByName
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+        B hears the answer
+        B begins to Acquire
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(DONE, scenario, Mutant::ReclaimUnmarked, steps);
+}
+
+#[test]
+fn a_front_that_dates_reads_alone_and_is_trusted_for_its_writes() {
+    let behind = Role {
+        front: true,
+        ..Role::of("b", once())
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", once()), behind],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::ReadsUnvetted, steps);
+}
+
+#[test]
+fn a_look_beside_a_renewal_that_ignores_its_mark() {
+    let calls = Calls {
+        acquire: 1,
+        renew: 1,
+        verify: 1,
+        ..Calls::default()
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", calls)],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        A begins to Verify
+        A begins to Renew
+        the store answers a look of A
+        the store answers A
+        A hears the answer
+        A hears the answer to its look
+    ";
+    shows(TRULY_LOST, scenario, Mutant::MarkIgnored, steps);
+}
+
 #[test]
 fn an_acquire_given_up_and_not_undone() {
     let steps = "
