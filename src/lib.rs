@@ -115,7 +115,8 @@
 //!
 //! Nobody's callback runs on it, but your logger does (crate `log`), as it does inside calls. **A
 //! logger must not wait for a thread that is inside a call of this crate**, as one that prints waits
-//! for a thread that holds `stdout().lock()`: both would wait for ever.
+//! for a thread that holds `stdout().lock()`, **nor call this crate itself**: they would wait for ever.
+//! A logger that panics loses that line and nothing else.
 //!
 //! A thousand guards cost 3 MB, and kept alive 5 MB more, one thread, and as many connections as are
 //! renewed at the same moment; each of those may need a short-lived thread, of 16 at the most, to look
