@@ -11,7 +11,6 @@ use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
 use crate::lineage::{GENERATIONS, Lineage};
 use crate::lock::S3Lock;
-use crate::logging::log_at;
 use crate::request_counts::RequestCounts;
 use crate::runtime;
 use crate::session::{Recipe, Session};
@@ -194,7 +193,7 @@ impl Client {
             Err(LockError::Config(e)) if e.field() == "name" => Ok(None),
             Err(error @ LockError::Foreign { is_lock, .. }) => {
                 if is_lock {
-                    log_at!(Warn, "left out of a list: {error}");
+                    log::warn!("left out of a list: {error}");
                 }
                 Ok(None)
             }

@@ -10,7 +10,6 @@ use crate::error::{LockError, StorageErrorKind};
 use crate::info::LockInfo;
 use crate::living::Living;
 use crate::local::Local;
-use crate::logging::log_at;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
 use crate::session::{RAN_AHEAD, Session, machine_error};
@@ -348,7 +347,7 @@ impl<'a> Drive<'a> {
         };
         if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
             let holder = LockInfo::new(self.location, seen.record, free_in);
-            log_at!(Info, "waiting: {holder}");
+            log::info!("waiting: {holder}");
         }
     }
 

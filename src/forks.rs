@@ -29,8 +29,6 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use crate::logging::log_at;
-
 /// A process: equal to no other that it descends from by forking, or that descends from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
@@ -203,10 +201,7 @@ fn watch_forks() {
         )
     };
     if refused != 0 {
-        log_at!(
-            Debug,
-            "forks go unnoticed: there was no memory for their handlers"
-        );
+        log::debug!("forks go unnoticed: there was no memory for their handlers");
     }
 }
 

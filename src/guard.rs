@@ -1,16 +1,14 @@
 //! The guard: proof that the lock is held, until dropped, lost or out of time.
 
-use std::panic::{self, AssertUnwindSafe};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, mem};
 
 use crate::error::{LockError, LostCause};
 use crate::held::Held;
 use crate::info::{FencingToken, LockInfo};
 use crate::living::Living;
 use crate::lock_core::Core;
-use crate::logging::log_at;
 use crate::protocol::Holding;
 
 /// A lock that is held. Dropping it gives the lock back.
@@ -403,23 +401,11 @@ impl Drop for LockGuard {
             return;
         }
         if !self.done {
-            // Whatever panics in there, nothing comes out: a drop may be part of another panic.
-            let given_back = panic::catch_unwind(AssertUnwindSafe(|| {
-                let outcome = held.core.client.run(held.give_back());
-                held.heed_last(&outcome);
-                outcome
-            }));
-            let key = &held.core.location.key;
-            match given_back {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => log_at!(Warn, "{key} is not known to be given back: {error}"),
-                Err(payload) => {
-                    mem::forget(payload);
-                    log_at!(
-                        Warn,
-                        "{key} is not known to be given back: a panic came in between"
-                    );
-                }
+            let outcome = held.core.client.run(held.give_back());
+            held.heed_last(&outcome);
+            if let Err(error) = outcome {
+                let key = &held.core.location.key;
+                log::warn!("{key} is not known to be given back: {error}");
             }
         }
         held.let_go();

@@ -1,7 +1,6 @@
 //! A holding, as its guard and the client's background thread share it: looking at it, renewing it,
 //! giving it back, and noticing its loss.
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +14,6 @@ use crate::forks::Process;
 use crate::keep_alive::{PACE, retry_pauses};
 use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
-use crate::logging::log_at;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Verified, Verify};
 use crate::record::Record;
 use crate::session::machine_error;
@@ -80,11 +78,6 @@ pub(crate) struct Wishes {
     pub let_go: bool,
 }
 
-// As for a `Session`. Callbacks of the program's run on threads of their own, or where their panics are
-// caught, and never under a mutex of its.
-impl UnwindSafe for Held {}
-impl RefUnwindSafe for Held {}
-
 impl Held {
     pub(crate) fn new(core: Arc<Core>, holding: Holding) -> Held {
         let record = holding.record().clone();
@@ -138,7 +131,7 @@ impl Held {
     /// Logs a loss, once.
     pub(crate) fn mourn(&self, cause: &LostCause) {
         if !self.is_inherited() && !self.mourned.swap(true, Ordering::Relaxed) {
-            log_at!(Error, "{}: {cause}", self.core.location.key);
+            log::error!("{}: {cause}", self.core.location.key);
         }
     }
 
@@ -282,7 +275,7 @@ impl Held {
                     drop(serial);
                     lead.end(renewal.clone());
                     if renewal.outcome.is_ok() {
-                        log_at!(Debug, "renewed {}", self.core.location.key);
+                        log::debug!("renewed {}", self.core.location.key);
                     }
                     return renewal.outcome;
                 }
@@ -361,12 +354,7 @@ impl Held {
                 if let Some(stored) = stored {
                     core.local.knowledge().note_released(stored);
                 }
-                log_at!(
-                    Info,
-                    "released {} as {:?}",
-                    core.location.key,
-                    self.record.owner
-                );
+                log::info!("released {} as {:?}", core.location.key, self.record.owner);
                 Ok(())
             }
             Released::Lost => {
@@ -412,7 +400,7 @@ impl Held {
             None => {
                 if let Err(error) = self.watch() {
                     let key = &self.core.location.key;
-                    log_at!(Error, "{key}: its loss may go unnoticed: {error}");
+                    log::error!("{key}: its loss may go unnoticed: {error}");
                 }
             }
         }

@@ -20,7 +20,6 @@ use crate::backoff::{Backoff, spread};
 use crate::drive::PAUSE;
 use crate::error::{LockError, LostCause, seconds};
 use crate::held::Held;
-use crate::logging::log_at;
 use crate::sync::lock;
 
 /// The way to a client's background thread.
@@ -146,10 +145,7 @@ async fn tell(held: &Held, cause: &LostCause) {
     while let Err(error) = held.listeners.tell(cause) {
         if !complained {
             let key = &held.core.location.key;
-            log_at!(
-                Error,
-                "{key}: no thread to tell of its loss on, for now: {error}"
-            );
+            log::error!("{key}: no thread to tell of its loss on, for now: {error}");
         }
         complained = true;
         held.core.client.clock().sleep(NO_THREAD).await;
@@ -166,10 +162,7 @@ async fn keep_renewing(held: &Held) -> Infallible {
         until_due(held, pace).await;
         if held.is_kept_long_enough() {
             let key = &held.core.location.key;
-            log_at!(
-                Warn,
-                "{key} was held for max_hold, and is not renewed any more"
-            );
+            log::warn!("{key} was held for max_hold, and is not renewed any more");
             return future::pending().await;
         }
         // No longer than its requests may take, so that its error is known before the deadline.
@@ -203,10 +196,7 @@ fn warn(held: &Held, error: &LockError) {
     // A loss is told elsewhere.
     if !matches!(error, LockError::Lost(_)) {
         let (key, left) = (&held.core.location.key, seconds(&held.remaining()));
-        log_at!(
-            Warn,
-            "{key} could not be renewed, and is held for {left} more: {error}"
-        );
+        log::warn!("{key} could not be renewed, and is held for {left} more: {error}");
     }
 }
 

@@ -206,7 +206,6 @@ mod living;
 mod local;
 mod lock;
 mod lock_core;
-mod logging;
 #[cfg(any(test, feature = "internals"))]
 mod properties;
 mod protocol;

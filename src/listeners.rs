@@ -2,10 +2,9 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
-use std::{io, mem, thread};
+use std::{io, thread};
 
 use crate::error::LostCause;
-use crate::logging::log_at;
 use crate::sync::lock;
 
 pub(crate) type Callback = Box<dyn FnOnce(&LostCause) + Send>;
@@ -55,13 +54,8 @@ impl Listeners {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
         for callback in waiting {
             let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(callback)));
-            if let Err(payload) = dropped {
-                // Dropping what it panicked with might panic in its turn.
-                mem::forget(payload);
-                log_at!(
-                    Error,
-                    "what an on_lost callback owns panicked when it was dropped"
-                );
+            if dropped.is_err() {
+                log::error!("what an on_lost callback owns panicked when it was dropped");
             }
         }
     }
@@ -83,12 +77,7 @@ impl Listeners {
 /// where no other is to be had.
 pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
     if let Err((callback, _)) = call(callback, cause) {
-        // As on a thread of its own: its panic is none of the caller's, who may be dropping a guard.
-        let called = panic::catch_unwind(AssertUnwindSafe(|| callback(cause)));
-        if let Err(payload) = called {
-            mem::forget(payload);
-            log_at!(Error, "an on_lost callback panicked");
-        }
+        callback(cause);
     }
 }
 

@@ -12,7 +12,6 @@ use crate::error::{ConfigError, LockError};
 use crate::guard::LockGuard;
 use crate::info::{LockInfo, LockStatus};
 use crate::lock_core::{Core, Settings};
-use crate::logging::log_at;
 use crate::protocol::{Free, Loss, Sight};
 use crate::session::Session;
 use crate::store::Location;
@@ -256,7 +255,7 @@ impl S3Lock {
             let clock = core.client.clock();
             let place = core.local.queue();
             if let Some(holder) = core.local_holder() {
-                log_at!(Info, "waiting: {holder}");
+                log::info!("waiting: {holder}");
             }
             if let Err(held) = place.turn(clock, &core.patience(), &mut limits).await {
                 let holder = held.map(|known| core.info(known.record, known.free_in));

@@ -12,7 +12,6 @@ use crate::guard::LockGuard;
 use crate::host::host_name;
 use crate::info::LockInfo;
 use crate::local::Local;
-use crate::logging::log_at;
 use crate::protocol::knowledge::Patience;
 use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
 use crate::record::{NotOurs, Record};
@@ -99,13 +98,10 @@ impl Core {
     fn log(&self, acquired: &Record, from: Option<&Record>) {
         let (key, token) = (&self.location.key, acquired.fencing_token);
         if let Some(Record { owner, .. }) = from {
-            log_at!(Warn, "took over {key}, which {owner:?} did not give back");
+            log::warn!("took over {key}, which {owner:?} did not give back");
         }
         let owner = &acquired.owner;
-        log_at!(
-            Info,
-            "acquired {key} as {owner:?} with fencing token {token}"
-        );
+        log::info!("acquired {key} as {owner:?} with fencing token {token}");
     }
 
     /// Hands out a guard, unless acquiring took so long that too little of the lease is left.
@@ -143,8 +139,8 @@ impl Core {
                 self.local.knowledge().note_released(released);
                 let key = &self.location.key;
                 match loss {
-                    Loss::Broken => log_at!(Warn, "broke {key} by force"),
-                    _ => log_at!(Info, "released {key} by owner name"),
+                    Loss::Broken => log::warn!("broke {key} by force"),
+                    _ => log::info!("released {key} by owner name"),
                 }
                 self.local.lose(token, loss);
                 Ok(true)

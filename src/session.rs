@@ -8,7 +8,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +21,6 @@ use crate::held::Held;
 use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
-use crate::logging::log_at;
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::runtime::Runtime;
@@ -39,10 +37,6 @@ pub(crate) struct Recipe {
     pub vetting: fn() -> Vetting,
     pub registry: fn() -> Registry,
 }
-
-// Nothing of it ever changes.
-impl UnwindSafe for Recipe {}
-impl RefUnwindSafe for Recipe {}
 
 /// A client as it is in one process; clones are the same.
 #[derive(Clone)]
@@ -217,8 +211,7 @@ impl Session {
     /// From now on, no record's age is told by the store's clock.
     pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
-            log_at!(
-                Warn,
+            log::warn!(
                 "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
                  machine's clock alone, which takes a whole lease"
             );
@@ -266,21 +259,13 @@ impl Session {
                     ..
                 } = &*session.inner;
                 if let Err(error) = runtime.block_on(background.run(arrivals)) {
-                    log_at!(
-                        Error,
-                        "locks are no longer looked after in the background: {error}"
-                    );
+                    log::error!("locks are no longer looked after in the background: {error}");
                 }
             });
             thread.map(drop)
         })
     }
 }
-
-// A panic that passes leaves nothing half changed: what is shared changes in single steps under mutexes
-// that no foreign code runs under, and a request that is dropped counts as one that had no answer.
-impl UnwindSafe for Session {}
-impl RefUnwindSafe for Session {}
 
 impl Drop for Session {
     fn drop(&mut self) {

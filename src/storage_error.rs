@@ -1,7 +1,6 @@
 //! What S3 or the way to it had wrong.
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
@@ -46,10 +45,6 @@ struct Inner {
     hint: Option<String>,
     source: Option<Source>,
 }
-
-// Nothing of an error ever changes; its source is read and shown.
-impl UnwindSafe for StorageError {}
-impl RefUnwindSafe for StorageError {}
 
 /// What kind of trouble a [`StorageError`] is, for the program; its message is for people.
 ///

@@ -9,7 +9,6 @@ use crate::clock::Instant;
 use crate::drive::{Errors, Limits};
 use crate::error::LockError;
 use crate::lock_core::Core;
-use crate::logging::log_at;
 use crate::store_check::{NoVerdict, StoreCheck};
 use crate::store_report::{EtagForm, StoreReport};
 use crate::sync::lock;
@@ -176,11 +175,11 @@ impl Core {
             false => check.impatient(),
         };
         let report = check.run().await?;
+        log::debug!("{report}");
         if report.is_safe() && !report.uses_store_clock() {
             self.client.distrust_date(UNFIT_DATE);
         }
         bucket.remember(&report);
-        log_at!(Debug, "{report}");
         Ok(report)
     }
 }

@@ -236,7 +236,6 @@ fn plays_its_part() {
         Ok("thousand") => thousand(),
         Ok("crowd") => crate::environment::crowd(),
         Ok("log-panics") => crate::logs::in_child_that_panics(),
-        Ok("log-panics-each-time") => crate::logs::in_child_that_panics_each_time(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
         Ok(other) => {

@@ -1,7 +1,6 @@
 //! What is logged, and what never is.
 
-use std::panic;
-use std::sync::{OnceLock, mpsc};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -60,8 +59,7 @@ impl Log for Panics {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let is_quiet = log::max_level() == LevelFilter::Warn && record.level() > Level::Warn;
-        assert!(is_quiet, "on purpose");
+        assert!(record.level() > Level::Warn, "on purpose");
     }
 
     fn flush(&self) {}
@@ -75,41 +73,6 @@ pub fn in_child_that_panics() {
     let guard = lock.build().unwrap().acquire("me").unwrap();
     std::thread::sleep(Duration::from_secs(6));
     println!("complaint: {:?}", guard.verify());
-}
-
-/// What a child does whose logger panics at each line: all that is logged.
-pub fn in_child_that_panics_each_time() {
-    log::set_logger(&Panics).unwrap();
-    log::set_max_level(LevelFilter::Trace);
-    let lock = |client: &Client| leased(client, 900).build().unwrap();
-    let (mine, yours) = (lock(&Client::new().unwrap()), lock(&Client::new().unwrap()));
-    mine.acquire("me").unwrap().release().unwrap();
-    drop(mine.acquire("me").unwrap());
-    // Dropped while another panic unwinds: a second one would end this process.
-    let unwound = panic::catch_unwind(|| {
-        let _guard = mine.acquire("me").unwrap();
-        panic!("the main operation's own");
-    });
-    unwound.unwrap_err();
-    // Each left the queue of its client, and gave the lock back.
-    let guard = mine.try_acquire("me").unwrap();
-    let waited = yours.acquire_within("you", Duration::from_millis(200));
-    assert!(
-        matches!(waited, Err(LockError::TimedOut { .. })),
-        "{waited:?}"
-    );
-    let (told, is_told) = mpsc::channel();
-    guard.on_lost(move |_| told.send(()).unwrap());
-    is_told.recv_timeout(Duration::from_secs(60)).unwrap();
-    drop(guard);
-    assert!(yours.acquire("you").unwrap().detach().owner() == "you");
-    assert!(mine.release("you").unwrap());
-}
-
-#[test]
-fn acquire_release_and_drop_do_as_they_promise_with_a_logger_that_panics() {
-    let server = Server::start();
-    child::ends_well(child::command("log-panics-each-time", &server.endpoint()));
 }
 
 #[test]

@@ -21,7 +21,6 @@ use rusoto_core::credential::AwsCredentials;
 use crate::call;
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind, seconds};
-use crate::logging::log_at;
 use crate::sync::lock;
 
 use chain::Place;
@@ -192,10 +191,7 @@ impl Shared {
             Err(failure) => {
                 if let Some(kept) = &mut state.kept {
                     kept.leave_alone(now, wall);
-                    log_at!(
-                        Warn,
-                        "credentials that soon expire could not be renewed yet: {failure}"
-                    );
+                    log::warn!("credentials that soon expire could not be renewed yet: {failure}");
                 }
                 state.failed = (!teller.was_neglected()).then(|| Failed {
                     failure: failure.clone(),

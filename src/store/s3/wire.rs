@@ -11,7 +11,6 @@ use rusoto_core::signature::SignedRequest;
 
 use crate::clock::Clock;
 use crate::error::{LockError, StorageError, StorageErrorKind};
-use crate::logging::log_at;
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
@@ -126,11 +125,7 @@ impl Wire {
             let elsewhere = reply.other_region(&way.region.value).filter(|_| !moved);
             if let Some(named) = elsewhere {
                 let from = &way.region.value;
-                log_at!(
-                    Debug,
-                    "bucket {} is in region {named}, not {from}",
-                    at.bucket
-                );
+                log::debug!("bucket {} is in region {named}, not {from}", at.bucket);
                 way.region = Named::new(named, "S3's answer");
                 way.detour = None;
                 self.remember_region(&at.bucket, &way.region);
@@ -139,12 +134,7 @@ impl Wire {
             }
             let detour = self.detour(&reply, &way).filter(|_| detours < MAX_DETOURS);
             if let Some(detour) = detour {
-                log_at!(
-                    Debug,
-                    "bucket {} is at {} for now",
-                    at.bucket,
-                    detour.endpoint
-                );
+                log::debug!("bucket {} is at {} for now", at.bucket, detour.endpoint);
                 (way.detour, detours) = (Some(detour), detours + 1);
                 continue;
             }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::error::{StorageErrorKind, seconds, shown};
-use crate::logging::log_at;
 use crate::store::s3::credentials::document;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::helpers::{Awaited, Helpers};
@@ -161,7 +160,7 @@ impl Drop for Running {
         // It ends at once, but not before this returns; and a disk that hangs may hold it.
         let reaper = thread::Builder::new().name("s3-lock-reaper".to_owned());
         if let Err(error) = reaper.spawn(move || child.wait()) {
-            log_at!(Debug, "no thread to wait for a stopped command: {error}");
+            log::debug!("no thread to wait for a stopped command: {error}");
         }
     }
 }
