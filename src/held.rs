@@ -13,6 +13,7 @@ use crate::error::{LockError, LostCause, StorageError, StorageErrorKind};
 use crate::keep_alive::{PACE, retry_pauses};
 use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
+use crate::logs;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Verified, Verify};
 use crate::record::Record;
 use crate::session::machine_error;
@@ -130,7 +131,7 @@ impl Held {
     /// Logs a loss, once.
     pub(crate) fn mourn(&self, cause: &LostCause) {
         if !self.is_inherited() && !self.mourned.swap(true, Ordering::Relaxed) {
-            log::error!("{}: {cause}", self.core.location.key);
+            logs::error!("{}: {cause}", self.core.location.key);
         }
     }
 
@@ -269,7 +270,7 @@ impl Held {
                     drop(serial);
                     lead.end(renewal.clone());
                     if renewal.outcome.is_ok() {
-                        log::debug!("renewed {}", self.core.location.key);
+                        logs::debug!("renewed {}", self.core.location.key);
                     }
                     return renewal.outcome;
                 }
@@ -348,7 +349,7 @@ impl Held {
                 if let Some(stored) = stored {
                     core.local.knowledge().note_released(stored);
                 }
-                log::info!("released {} as {:?}", core.location.key, self.record.owner);
+                logs::info!("released {} as {:?}", core.location.key, self.record.owner);
                 Ok(())
             }
             Released::Lost => {
@@ -394,7 +395,7 @@ impl Held {
             None => {
                 if let Err(error) = self.watch() {
                     let key = &self.core.location.key;
-                    log::error!("{key}: its loss may go unnoticed: {error}");
+                    logs::error!("{key}: its loss may go unnoticed: {error}");
                 }
             }
         }

@@ -20,6 +20,8 @@ use crate::held::Held;
 use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
+use crate::logs;
+use crate::logs::Lines;
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::runtime::Runtime;
@@ -175,7 +177,7 @@ impl Session {
     /// From now on, no record's age is told by the store's clock.
     pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
-            log::warn!(
+            logs::warn!(
                 "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
                  machine's clock alone, which takes a whole lease"
             );
@@ -206,8 +208,11 @@ impl Session {
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
-        let call = call::within(self.clock().now(), call);
-        self.inner.runtime.block_on(call).map_err(machine_error)?
+        let lines = Arc::<Lines>::default();
+        let call = call::within(self.clock().now(), lines.clone(), call);
+        let outcome = self.inner.runtime.block_on(call);
+        lines.write();
+        outcome.map_err(machine_error)?
     }
 
     /// Has this client's background thread look after a holding.
@@ -223,7 +228,7 @@ impl Session {
                     ..
                 } = &*session.inner;
                 if let Err(error) = runtime.block_on(background.run(arrivals)) {
-                    log::error!("locks are no longer looked after in the background: {error}");
+                    logs::error!("locks are no longer looked after in the background: {error}");
                 }
             });
             thread.map(drop)

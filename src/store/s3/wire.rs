@@ -10,6 +10,7 @@ use rusoto_core::signature::SignedRequest;
 
 use crate::clock::Clock;
 use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::logs;
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::Location;
 use crate::store::s3::credentials::{Credentials, Source, Tools};
@@ -99,7 +100,7 @@ impl Wire {
             let (reply, asked) = sent.await?;
             let elsewhere = reply.other_region(&region).filter(|_| !moved);
             if let Some(named) = elsewhere {
-                log::debug!("bucket {} is in region {named}, not {region}", at.bucket);
+                logs::debug!("bucket {} is in region {named}, not {region}", at.bucket);
                 self.remember_region(&at.bucket, &named);
                 (region, moved) = (named, true);
                 continue;
