@@ -1,6 +1,7 @@
 //! A holding, as its guard and the client's background thread share it: looking at it, renewing it,
 //! giving it back, and noticing its loss.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,6 +48,11 @@ pub(crate) struct Held {
     /// The process that acquired it.
     process: u32,
 }
+
+// For the reasons given at the session. A renewal or look that unwinds gives its place free when it is
+// dropped, and who has joined it asks anew.
+impl UnwindSafe for Held {}
+impl RefUnwindSafe for Held {}
 
 /// A look waits for the one before it, so that many can share it, but for no more than this part of
 /// the time that it has itself.

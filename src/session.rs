@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -67,6 +68,15 @@ struct Inner {
     // Last, so that connections are gone before what drives them.
     runtime: Runtime,
 }
+
+// A panic leaves nothing of these half done. No foreign code runs while one of this crate's mutexes is
+// locked, each change under one is a whole step, and poison is ignored for that reason (`sync.rs`). A call
+// that unwinds drops its request as one that is stopped does: what it may have done stays known as
+// unresolved. Tokio hands the runtime on to the next thread that drives it.
+impl UnwindSafe for Recipe {}
+impl RefUnwindSafe for Recipe {}
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 /// Why the store's clock is not to be trusted.
 pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
