@@ -1,9 +1,11 @@
 //! Which call of the user's a piece of code runs for.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Instant;
+use crate::logs::{Line, Lines};
 
 tokio::task_local! {
     static CALL: Call;
@@ -11,14 +13,30 @@ tokio::task_local! {
 
 struct Call {
     began: Instant,
+    lines: Arc<Lines>,
     /// The last failure that it has been told of.
     told: AtomicU64,
 }
 
-/// Runs `future` for a call that began at `began`.
-pub(crate) async fn within<F: Future>(began: Instant, future: F) -> F::Output {
+/// Runs `future` for a call that began at `began`. What it logs is kept in `lines`.
+pub(crate) async fn within<F: Future>(began: Instant, lines: Arc<Lines>, future: F) -> F::Output {
     let told = AtomicU64::new(0);
-    CALL.scope(Call { began, told }, future).await
+    let call = Call { began, lines, told };
+    CALL.scope(call, future).await
+}
+
+/// Keeps a line until the call has left the runtime; gives it back where this is no call.
+pub(crate) fn keep(line: Line) -> Result<(), Line> {
+    let mut line = Some(line);
+    let keep = |call: &Call| line.take().map_or((), |line| call.lines.keep(line));
+    // An error leaves the line where it is.
+    let _ = CALL.try_with(keep);
+    line.map_or(Ok(()), Err)
+}
+
+/// The lines that were kept so far, to be written otherwise.
+pub(crate) fn kept() -> Vec<Line> {
+    CALL.try_with(|call| call.lines.take()).unwrap_or_default()
 }
 
 /// Whether this call is yet to be told of a failure, the `number`th, that was at `then`; from now on

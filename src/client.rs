@@ -11,6 +11,7 @@ use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::info::ListedLock;
 use crate::lineage::{GENERATIONS, Lineage};
 use crate::lock::S3Lock;
+use crate::logs;
 use crate::request_counts::RequestCounts;
 use crate::runtime;
 use crate::session::{Recipe, Session};
@@ -193,7 +194,7 @@ impl Client {
             Err(LockError::Config(e)) if e.field() == "name" => Ok(None),
             Err(error @ LockError::Foreign { is_lock, .. }) => {
                 if is_lock {
-                    log::warn!("left out of a list: {error}");
+                    logs::warn!("left out of a list: {error}");
                 }
                 Ok(None)
             }

@@ -10,6 +10,7 @@ use crate::error::{LockError, StorageErrorKind};
 use crate::info::LockInfo;
 use crate::living::Living;
 use crate::local::Local;
+use crate::logs;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
 use crate::session::{RAN_AHEAD, Session, machine_error};
@@ -347,7 +348,8 @@ impl<'a> Drive<'a> {
         };
         if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
             let holder = LockInfo::new(self.location, seen.record, free_in);
-            log::info!("waiting: {holder}");
+            logs::info!("waiting: {holder}");
+            logs::flush();
         }
     }
 

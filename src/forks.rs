@@ -29,6 +29,8 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use crate::logs;
+
 /// A process: equal to no other that it descends from by forking, or that descends from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
@@ -201,7 +203,7 @@ fn watch_forks() {
         )
     };
     if refused != 0 {
-        log::debug!("forks go unnoticed: there was no memory for their handlers");
+        logs::debug!("forks go unnoticed: there was no memory for their handlers");
     }
 }
 

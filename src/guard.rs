@@ -9,6 +9,7 @@ use crate::held::Held;
 use crate::info::{FencingToken, LockInfo};
 use crate::living::Living;
 use crate::lock_core::Core;
+use crate::logs;
 use crate::protocol::Holding;
 
 /// A lock that is held. Dropping it gives the lock back.
@@ -405,7 +406,7 @@ impl Drop for LockGuard {
             held.heed_last(&outcome);
             if let Err(error) = outcome {
                 let key = &held.core.location.key;
-                log::warn!("{key} is not known to be given back: {error}");
+                logs::warn!("{key} is not known to be given back: {error}");
             }
         }
         held.let_go();

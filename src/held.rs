@@ -1,6 +1,7 @@
 //! A holding, as its guard and the client's background thread share it: looking at it, renewing it,
 //! giving it back, and noticing its loss.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::forks::Process;
 use crate::keep_alive::{PACE, retry_pauses};
 use crate::listeners::{self, Callback, Listeners};
 use crate::lock_core::Core;
+use crate::logs;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Verified, Verify};
 use crate::record::Record;
 use crate::session::machine_error;
@@ -47,6 +49,11 @@ pub(crate) struct Held {
     /// The process that acquired it.
     process: Process,
 }
+
+// For the reasons given at the session. A renewal or look that unwinds gives its place free when it is
+// dropped, and who has joined it asks anew.
+impl UnwindSafe for Held {}
+impl RefUnwindSafe for Held {}
 
 /// A look waits for the one before it, so that many can share it, but for no more than this part of
 /// the time that it has itself.
@@ -131,7 +138,7 @@ impl Held {
     /// Logs a loss, once.
     pub(crate) fn mourn(&self, cause: &LostCause) {
         if !self.is_inherited() && !self.mourned.swap(true, Ordering::Relaxed) {
-            log::error!("{}: {cause}", self.core.location.key);
+            logs::error!("{}: {cause}", self.core.location.key);
         }
     }
 
@@ -275,7 +282,7 @@ impl Held {
                     drop(serial);
                     lead.end(renewal.clone());
                     if renewal.outcome.is_ok() {
-                        log::debug!("renewed {}", self.core.location.key);
+                        logs::debug!("renewed {}", self.core.location.key);
                     }
                     return renewal.outcome;
                 }
@@ -354,7 +361,7 @@ impl Held {
                 if let Some(stored) = stored {
                     core.local.knowledge().note_released(stored);
                 }
-                log::info!("released {} as {:?}", core.location.key, self.record.owner);
+                logs::info!("released {} as {:?}", core.location.key, self.record.owner);
                 Ok(())
             }
             Released::Lost => {
@@ -400,7 +407,7 @@ impl Held {
             None => {
                 if let Err(error) = self.watch() {
                     let key = &self.core.location.key;
-                    log::error!("{key}: its loss may go unnoticed: {error}");
+                    logs::error!("{key}: its loss may go unnoticed: {error}");
                 }
             }
         }

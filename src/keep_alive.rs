@@ -20,6 +20,7 @@ use crate::backoff::{Backoff, spread};
 use crate::drive::PAUSE;
 use crate::error::{LockError, LostCause, seconds};
 use crate::held::Held;
+use crate::logs;
 use crate::sync::lock;
 
 /// The way to a client's background thread.
@@ -75,7 +76,7 @@ impl Background {
                 Some(ended) = tasks.join_next_with_id() => {
                     let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
                     let held = holdings.remove(&id);
-                    // It panicked, in a logger most likely; what it looked after is still held.
+                    // It panicked, which nothing of it should; what it looked after is still held.
                     if let (Err(_), Some(held)) = (ended, held) {
                         let task = tasks.spawn(look_after_again(held.clone()));
                         holdings.insert(task.id(), held);
@@ -145,7 +146,7 @@ async fn tell(held: &Held, cause: &LostCause) {
     while let Err(error) = held.listeners.tell(cause) {
         if !complained {
             let key = &held.core.location.key;
-            log::error!("{key}: no thread to tell of its loss on, for now: {error}");
+            logs::error!("{key}: no thread to tell of its loss on, for now: {error}");
         }
         complained = true;
         held.core.client.clock().sleep(NO_THREAD).await;
@@ -162,7 +163,7 @@ async fn keep_renewing(held: &Held) -> Infallible {
         until_due(held, pace).await;
         if held.is_kept_long_enough() {
             let key = &held.core.location.key;
-            log::warn!("{key} was held for max_hold, and is not renewed any more");
+            logs::warn!("{key} was held for max_hold, and is not renewed any more");
             return future::pending().await;
         }
         // No longer than its requests may take, so that its error is known before the deadline.
@@ -196,7 +197,7 @@ fn warn(held: &Held, error: &LockError) {
     // A loss is told elsewhere.
     if !matches!(error, LockError::Lost(_)) {
         let (key, left) = (&held.core.location.key, seconds(&held.remaining()));
-        log::warn!("{key} could not be renewed, and is held for {left} more: {error}");
+        logs::warn!("{key} could not be renewed, and is held for {left} more: {error}");
     }
 }
 

@@ -113,10 +113,11 @@
 //! verification, and for a renewal of another thread only to share the next one. Whoever releases the
 //! lock stops a renewal under way, and knows it should it land all the same.
 //!
-//! Nobody's callback runs on it, but your logger does (crate `log`), as it does inside calls. **A
-//! logger must not wait for a thread that is inside a call of this crate**, as one that prints waits
-//! for a thread that holds `stdout().lock()`, **nor call this crate itself**: they would wait for ever.
-//! A logger that panics loses that line and nothing else.
+//! Nobody's callback runs on it, and neither does your logger (crate `log`): what is to be logged there, a
+//! thread that lives no longer than there is something to log hands to it. A call's own lines are
+//! logged on its own thread when it is about to return; only that it waits, and for whom, is told at once,
+//! by that other thread. So a logger may block, or call this crate; and where it panics, nobody notices
+//! but the panic hook.
 //!
 //! A thousand guards cost 3 MB, and kept alive 5 MB more, one thread, and as many connections as are
 //! renewed at the same moment; each of those may need a short-lived thread, of 16 at the most, to look
@@ -206,6 +207,7 @@ mod living;
 mod local;
 mod lock;
 mod lock_core;
+mod logs;
 #[cfg(any(test, feature = "internals"))]
 mod properties;
 mod protocol;

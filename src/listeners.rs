@@ -1,10 +1,10 @@
 //! Who wants to be told that a lock is lost, and telling them.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::{io, thread};
 
 use crate::error::LostCause;
+use crate::logs;
 use crate::sync::lock;
 
 pub(crate) type Callback = Box<dyn FnOnce(&LostCause) + Send>;
@@ -53,9 +53,9 @@ impl Listeners {
     pub(crate) fn dismiss(&self) {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
         for callback in waiting {
-            let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(callback)));
-            if dropped.is_err() {
-                log::error!("what an on_lost callback owns panicked when it was dropped");
+            let dropped = logs::contain(|| drop(callback));
+            if dropped.is_none() {
+                logs::error!("what an on_lost callback owns panicked when it was dropped");
             }
         }
     }
@@ -77,7 +77,7 @@ impl Listeners {
 /// where no other is to be had.
 pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
     if let Err((callback, _)) = call(callback, cause) {
-        callback(cause);
+        logs::contain(|| callback(cause));
     }
 }
 
@@ -91,7 +91,9 @@ fn call(callback: Callback, cause: &LostCause) -> Result<(), (Callback, io::Erro
         .spawn(move || {
             let callback = lock(&inside).take();
             if let Some(callback) = callback {
-                callback(&cause);
+                // What a panic carries may panic again when it is dropped, and a thread that ends by
+                // it ends the process.
+                logs::contain(|| callback(&cause));
             }
         });
     match started {

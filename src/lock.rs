@@ -12,6 +12,7 @@ use crate::error::{ConfigError, LockError};
 use crate::guard::LockGuard;
 use crate::info::{LockInfo, LockStatus};
 use crate::lock_core::{Core, Settings};
+use crate::logs;
 use crate::protocol::{Free, Loss, Sight};
 use crate::session::Session;
 use crate::store::Location;
@@ -255,7 +256,8 @@ impl S3Lock {
             let clock = core.client.clock();
             let place = core.local.queue();
             if let Some(holder) = core.local_holder() {
-                log::info!("waiting: {holder}");
+                logs::info!("waiting: {holder}");
+                logs::flush();
             }
             if let Err(held) = place.turn(clock, &core.patience(), &mut limits).await {
                 let holder = held.map(|known| core.info(known.record, known.free_in));

@@ -12,6 +12,7 @@ use crate::guard::LockGuard;
 use crate::host::host_name;
 use crate::info::LockInfo;
 use crate::local::Local;
+use crate::logs;
 use crate::protocol::knowledge::Patience;
 use crate::protocol::{Acquire, Acquired, Claim, Free, Freed, Holding, Look, Loss, Seen, Sight};
 use crate::record::{NotOurs, Record};
@@ -98,10 +99,10 @@ impl Core {
     fn log(&self, acquired: &Record, from: Option<&Record>) {
         let (key, token) = (&self.location.key, acquired.fencing_token);
         if let Some(Record { owner, .. }) = from {
-            log::warn!("took over {key}, which {owner:?} did not give back");
+            logs::warn!("took over {key}, which {owner:?} did not give back");
         }
         let owner = &acquired.owner;
-        log::info!("acquired {key} as {owner:?} with fencing token {token}");
+        logs::info!("acquired {key} as {owner:?} with fencing token {token}");
     }
 
     /// Hands out a guard, unless acquiring took so long that too little of the lease is left.
@@ -139,8 +140,8 @@ impl Core {
                 self.local.knowledge().note_released(released);
                 let key = &self.location.key;
                 match loss {
-                    Loss::Broken => log::warn!("broke {key} by force"),
-                    _ => log::info!("released {key} by owner name"),
+                    Loss::Broken => logs::warn!("broke {key} by force"),
+                    _ => logs::info!("released {key} by owner name"),
                 }
                 self.local.lose(token, loss);
                 Ok(true)

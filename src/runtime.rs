@@ -3,6 +3,7 @@
 //! No thread is started for it: a call drives the runtime from the caller's own thread, and calls
 //! from several threads share it. Between calls nothing runs.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
@@ -32,11 +33,11 @@ impl Runtime {
     {
         let tokio = self.get()?;
         if may_block_here() {
-            return Ok(tokio.block_on(future));
+            return Ok(drive(tokio, future));
         }
         thread::scope(|scope| {
             let helper = thread::Builder::new().name("s3-lock-call".to_owned());
-            let helper = helper.spawn_scoped(scope, || tokio.block_on(future))?;
+            let helper = helper.spawn_scoped(scope, || drive(tokio, future))?;
             // A panic of the helper is a panic of this call, and not to be swallowed.
             Ok(helper.join().unwrap_or_else(|p| panic::resume_unwind(p)))
         })
@@ -91,6 +92,29 @@ fn build() -> io::Result<Tokio> {
     // The registry is set up or it panics, where there are too few file descriptors.
     let built = panic::catch_unwind(build);
     built.unwrap_or_else(|_| Err(io::Error::other("a runtime could not be set up")))
+}
+
+thread_local! {
+    /// How many of this crate's runtimes this thread drives. Without a destructor: it can be asked while
+    /// the thread ends.
+    static DRIVEN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread drives a runtime of this crate, so that nothing of that client goes on without it.
+pub(crate) fn is_driven_here() -> bool {
+    DRIVEN.get() > 0
+}
+
+fn drive<F: Future>(tokio: &Tokio, future: F) -> F::Output {
+    struct Driving;
+    impl Drop for Driving {
+        fn drop(&mut self) {
+            DRIVEN.set(DRIVEN.get() - 1);
+        }
+    }
+    DRIVEN.set(DRIVEN.get() + 1);
+    let _driving = Driving;
+    tokio.block_on(future)
 }
 
 /// Whether this thread may drive a runtime: not while it drives another one, and not while its

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::held::Held;
 use crate::keep_alive::Background;
 use crate::living::Registry;
 use crate::local::Local;
+use crate::logs;
+use crate::logs::Lines;
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, StoreSeconds};
 use crate::runtime::Runtime;
@@ -66,6 +69,15 @@ struct Inner {
     // Last, so that connections are gone before what drives them.
     runtime: Runtime,
 }
+
+// A panic leaves nothing of these half done. No foreign code runs while one of this crate's mutexes is
+// locked, each change under one is a whole step, and poison is ignored for that reason (`sync.rs`). A call
+// that unwinds drops its request as one that is stopped does: what it may have done stays known as
+// unresolved. Tokio hands the runtime on to the next thread that drives it.
+impl UnwindSafe for Recipe {}
+impl RefUnwindSafe for Recipe {}
+impl UnwindSafe for Inner {}
+impl RefUnwindSafe for Inner {}
 
 /// Why the store's clock is not to be trusted.
 pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
@@ -211,7 +223,7 @@ impl Session {
     /// From now on, no record's age is told by the store's clock.
     pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
-            log::warn!(
+            logs::warn!(
                 "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
                  machine's clock alone, which takes a whole lease"
             );
@@ -242,8 +254,11 @@ impl Session {
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
-        let call = call::within(self.clock().now(), call);
-        self.inner.runtime.block_on(call).map_err(machine_error)?
+        let lines = Arc::<Lines>::default();
+        let call = call::within(self.clock().now(), lines.clone(), call);
+        let outcome = self.inner.runtime.block_on(call);
+        lines.write();
+        outcome.map_err(machine_error)?
     }
 
     /// Has this client's background thread look after a holding.
@@ -259,7 +274,7 @@ impl Session {
                     ..
                 } = &*session.inner;
                 if let Err(error) = runtime.block_on(background.run(arrivals)) {
-                    log::error!("locks are no longer looked after in the background: {error}");
+                    logs::error!("locks are no longer looked after in the background: {error}");
                 }
             });
             thread.map(drop)

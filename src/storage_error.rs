@@ -1,6 +1,7 @@
 //! What S3 or the way to it had wrong.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
@@ -45,6 +46,10 @@ struct Inner {
     hint: Option<String>,
     source: Option<Source>,
 }
+
+// Nothing in it ever changes; what others say of their causes is only shown.
+impl UnwindSafe for StorageError {}
+impl RefUnwindSafe for StorageError {}
 
 /// What kind of trouble a [`StorageError`] is, for the program; its message is for people.
 ///

@@ -9,6 +9,7 @@ use crate::clock::Instant;
 use crate::drive::{Errors, Limits};
 use crate::error::LockError;
 use crate::lock_core::Core;
+use crate::logs;
 use crate::store_check::{NoVerdict, StoreCheck};
 use crate::store_report::{EtagForm, StoreReport};
 use crate::sync::lock;
@@ -175,7 +176,7 @@ impl Core {
             false => check.impatient(),
         };
         let report = check.run().await?;
-        log::debug!("{report}");
+        logs::debug!("{report}");
         if report.is_safe() && !report.uses_store_clock() {
             self.client.distrust_date(UNFIT_DATE);
         }

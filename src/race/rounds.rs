@@ -7,6 +7,7 @@ use crate::backoff;
 use crate::client::Client;
 use crate::error::{ConfigError, LockError, StorageErrorKind};
 use crate::lock_core::Core;
+use crate::logs;
 use crate::protocol::{Condition, ETag, Refusal};
 use crate::race::story::StoreRace;
 use crate::race::{self, Departure, Entry, Judgement, Run, Start};
@@ -97,7 +98,7 @@ impl Races<'_> {
         let remove = self.may_remove && !matches!(raced, Err(LockError::Config(_)));
         if remove && !self.remove(&at)? {
             // Nor will the next one be.
-            log::debug!("{} and its like may not be removed, and are left", at.key);
+            logs::debug!("{} and its like may not be removed, and are left", at.key);
             self.may_remove = false;
         }
         let race = raced?;

@@ -236,6 +236,9 @@ fn plays_its_part() {
         Ok("thousand") => thousand(),
         Ok("crowd") => crate::environment::crowd(),
         Ok("log-panics") => crate::logs::in_child_that_panics(),
+        Ok("log-panics-always") => crate::logs::in_child_that_always_panics(),
+        Ok("log-closed-pipe") => crate::logs::in_child_without_an_output(),
+        Ok("log-calls") => crate::logs::in_child_that_calls(),
         Ok("log") => crate::logs::in_child(),
         Ok(crate::credentials::PART) => crate::credentials::play(),
         Ok(other) => {

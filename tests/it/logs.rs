@@ -86,6 +86,178 @@ fn a_logger_that_panics_keeps_no_lock_from_being_renewed() {
     assert_eq!(server.pending_faults(), 0);
 }
 
+/// Panics at every line, with something that panics again when it is dropped.
+struct AlwaysPanics;
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("on purpose, again");
+    }
+}
+
+impl Log for AlwaysPanics {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if record.target().starts_with("s3_lock") {
+            std::panic::panic_any(Bomb);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Everything that a guard can live through, each step of which must go as it does without a logger.
+fn whole_life() {
+    let lock = leased(&Client::new().unwrap(), 900).build().unwrap();
+    let guard = lock.acquire("me").unwrap();
+    guard.renew().unwrap();
+    guard.keep_alive().unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    guard.verify().unwrap();
+    drop(guard);
+    // The client's own queue went on, and the lock is free.
+    lock.try_acquire("me").unwrap().release().unwrap();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = lock.acquire("me").unwrap();
+        panic!("on purpose");
+    }));
+    assert!(unwound.is_err());
+    let guard = lock.try_acquire("me").unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    guard.on_lost(|_| std::panic::panic_any(Bomb));
+    guard.on_lost(move |_| tell.send(()).unwrap());
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    guard.check().unwrap_err();
+    guard.detach();
+    let other = leased(&Client::new().unwrap(), 900).build().unwrap();
+    // A takeover, and a release by name.
+    other.acquire("you").unwrap().detach();
+    assert!(other.release("you").unwrap());
+    let seen = other.acquire("you").unwrap();
+    assert!(lock.force_release(&seen.info()).unwrap());
+    drop(seen);
+    drop(lock.try_acquire("me").unwrap());
+}
+
+/// What a child does whose logger panics at every line.
+pub fn in_child_that_always_panics() {
+    log::set_logger(&AlwaysPanics).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    whole_life();
+    println!("complaint: none");
+}
+
+/// What a child does that logs to an output which nobody reads any more.
+pub fn in_child_without_an_output() {
+    log::set_logger(&Everything).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    close_the_output();
+    let printed = std::panic::catch_unwind(|| println!("to nobody"));
+    assert!(printed.is_err());
+    whole_life();
+    eprintln!("complaint: none");
+    // The harness would fail to print how it went.
+    std::process::exit(0);
+}
+
+/// Puts a pipe that nobody reads in the place of standard output.
+fn close_the_output() {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` has room for the two descriptors, and only those are closed.
+    unsafe {
+        assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
+        assert_eq!(libc::dup2(ends[1], 1), 1);
+        assert_eq!(libc::close(ends[0]) + libc::close(ends[1]), 0);
+    }
+}
+
+#[test]
+fn no_call_panics_or_fails_with_a_logger_that_panics_at_every_line() {
+    let server = Server::start();
+    let command = child::command("log-panics-always", &server.endpoint());
+    assert_eq!(child::complaint(command), "none");
+}
+
+#[test]
+fn no_call_panics_or_fails_with_a_logger_that_prints_to_a_closed_pipe() {
+    let server = Server::start();
+    let mut command = child::command("log-closed-pipe", &server.endpoint());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("complaint: none"), "{said}");
+}
+
+/// Asks for the lock's status at every line of the lock's own.
+struct Calls;
+
+static ASKED: OnceLock<s3_lock::S3Lock> = OnceLock::new();
+static ANSWERS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+thread_local! {
+    static ASKING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+impl Log for Calls {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if let Some(lock) = ASKED
+            .get()
+            .filter(|_| record.target().starts_with("s3_lock"))
+        {
+            if !ASKING.replace(true) {
+                lock.status().unwrap();
+                ANSWERS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                ASKING.set(false);
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// What a child does whose logger calls the client.
+pub fn in_child_that_calls() {
+    log::set_logger(&Calls).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let lock = leased(&Client::new().unwrap(), 1_500).build().unwrap();
+    ASKED.set(lock.clone()).unwrap();
+    let guard = lock.acquire("me").unwrap();
+    guard.renew().unwrap();
+    guard.keep_alive().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let waited = lock.acquire_within("you", Duration::from_millis(300));
+    assert!(matches!(waited, Err(LockError::TimedOut { .. })));
+    guard.release().unwrap();
+    let answers = ANSWERS.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(answers >= 4, "{answers}");
+    println!("complaint: none");
+}
+
+#[test]
+fn a_logger_may_call_the_client_that_logs() {
+    let server = Server::start();
+    let mut command = child::command("log-calls", &server.endpoint());
+    let mut child = command.spawn().unwrap();
+    let start = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it waits for itself");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().unwrap().success());
+}
+
 /// The lines that a child logs; the same for all tests.
 fn lines() -> &'static [String] {
     static LINES: OnceLock<Vec<String>> = OnceLock::new();

@@ -21,6 +21,7 @@ use rusoto_core::credential::AwsCredentials;
 use crate::call;
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind, seconds};
+use crate::logs;
 use crate::sync::lock;
 
 use chain::Place;
@@ -179,6 +180,7 @@ impl Shared {
     /// Keeps what a look-up has found, and tells those who wait for it.
     fn end(&self, number: u64, result: Result<(Found, Place), Failure>, teller: &Teller) {
         let (now, wall) = (self.tools.clock.now(), self.tools.clock.wall());
+        let mut warning = None;
         let mut state = lock(&self.state);
         state.under_way = None;
         let outcome = match result {
@@ -191,7 +193,7 @@ impl Shared {
             Err(failure) => {
                 if let Some(kept) = &mut state.kept {
                     kept.leave_alone(now, wall);
-                    log::warn!("credentials that soon expire could not be renewed yet: {failure}");
+                    warning = Some(failure.clone());
                 }
                 state.failed = (!teller.was_neglected()).then(|| Failed {
                     failure: failure.clone(),
@@ -203,5 +205,8 @@ impl Shared {
         };
         drop(state);
         teller.tell(outcome);
+        if let Some(failure) = warning {
+            logs::warn!("credentials that soon expire could not be renewed yet: {failure}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use rusoto_core::signature::SignedRequest;
 
 use crate::clock::Clock;
 use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::logs;
 use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
 use crate::store::s3::credentials::{Credentials, Source, Tools};
 use crate::store::s3::dispatch::{self, Dispatcher, SendError};
@@ -125,7 +126,7 @@ impl Wire {
             let elsewhere = reply.other_region(&way.region.value).filter(|_| !moved);
             if let Some(named) = elsewhere {
                 let from = &way.region.value;
-                log::debug!("bucket {} is in region {named}, not {from}", at.bucket);
+                logs::debug!("bucket {} is in region {named}, not {from}", at.bucket);
                 way.region = Named::new(named, "S3's answer");
                 way.detour = None;
                 self.remember_region(&at.bucket, &way.region);
@@ -134,7 +135,7 @@ impl Wire {
             }
             let detour = self.detour(&reply, &way).filter(|_| detours < MAX_DETOURS);
             if let Some(detour) = detour {
-                log::debug!("bucket {} is at {} for now", at.bucket, detour.endpoint);
+                logs::debug!("bucket {} is at {} for now", at.bucket, detour.endpoint);
                 (way.detour, detours) = (Some(detour), detours + 1);
                 continue;
             }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{ConfigError, StorageErrorKind, seconds};
+use crate::logs;
 use crate::store::s3::credentials::document::expiry;
 use crate::store::s3::credentials::source::{Source, checked};
 use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
@@ -36,7 +37,7 @@ pub(super) async fn look_up(tools: &Tools, last: Option<Place>) -> Result<(Found
         let looked = tokio::time::timeout(whole, looked).await;
         match looked.map_err(|_| hangs(*place, whole))?? {
             Looked::Found(found) => {
-                log::debug!("credentials found: {place:?}");
+                logs::debug!("credentials found: {place:?}");
                 return Ok((found, *place));
             }
             Looked::Silent { failure, .. } if last == Some(*place) => return Err(failure),

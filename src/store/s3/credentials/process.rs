@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::error::{StorageErrorKind, seconds, shown};
+use crate::logs;
 use crate::store::s3::credentials::document;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::helpers::{Awaited, Helpers};
@@ -160,7 +161,7 @@ impl Drop for Running {
         // It ends at once, but not before this returns; and a disk that hangs may hold it.
         let reaper = thread::Builder::new().name("s3-lock-reaper".to_owned());
         if let Err(error) = reaper.spawn(move || child.wait()) {
-            log::debug!("no thread to wait for a stopped command: {error}");
+            logs::debug!("no thread to wait for a stopped command: {error}");
         }
     }
 }
