@@ -238,7 +238,10 @@ impl fmt::Display for LostCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the lock is lost: ")?;
         match self {
-            LostCause::Expired { .. } => f.write_str("its lease ran out"),
+            LostCause::Expired { last_error: None } => f.write_str("its lease ran out"),
+            LostCause::Expired {
+                last_error: Some(error),
+            } => write!(f, "its lease ran out (it could not be renewed: {error})"),
             LostCause::TakenOver(info) => write!(
                 f,
                 "{:?} took over {} with fencing token {}",
@@ -261,7 +264,7 @@ impl std::error::Error for LostCause {
         match self {
             LostCause::Expired {
                 last_error: Some(error),
-            } => Some(error.as_ref()),
+            } => error.source(), // the error itself is in the message
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::living::Living;
 use crate::lock_core::Core;
 use crate::logs;
 use crate::protocol::Holding;
+use crate::troubles::RenewalTrouble;
 
 /// A lock that is held. Dropping it gives the lock back.
 ///
@@ -328,6 +329,37 @@ impl LockGuard {
         self.held.on_lost(Box::new(callback));
     }
 
+    /// Has `callback` called when the lock cannot be renewed in the background
+    /// ([`keep_alive`](LockGuard::keep_alive)), with the error and with how long the lock is still held:
+    /// to warn somebody, or to come to an end in time. No I/O.
+    ///
+    /// It is called once for each time that renewals begin to fail, at the first that does; if they are
+    /// failing already, at once. It runs on a thread of its own, and may block and call the client; it
+    /// never runs twice at once, and is told the latest trouble when it was slow. Several may be set.
+    /// If it panics, nothing else is harmed. It is dropped with the guard, or when it has ended if it
+    /// runs then. Should no thread be had for it, that is logged, and tried again at the next failure.
+    ///
+    /// [`renew`](LockGuard::renew) returns its errors and calls nobody. A loss is told to those who ask
+    /// for that ([`on_lost`](LockGuard::on_lost)).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use s3_lock::S3Lock;
+    ///
+    /// let lock = S3Lock::new("my-bucket", "locks", "nightly-report", Duration::from_secs(120))?;
+    /// let guard = lock.acquire("host-17")?;
+    /// guard.on_trouble(|trouble| {
+    ///     eprintln!("{}; the lock is held for {:?} more", trouble.error(), trouble.remaining());
+    /// });
+    /// guard.keep_alive()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn on_trouble(&self, callback: impl FnMut(&RenewalTrouble) + Send + 'static) {
+        self.held.on_trouble(Box::new(callback));
+    }
+
     /// Gives the lock back and says how that went, which Drop can only log.
     ///
     /// Blocks up to 2 × `request_timeout`.
@@ -413,6 +445,7 @@ impl Drop for LockGuard {
         held.leave();
         // Last: what they own may do as it likes when it is dropped, and wait for this very lock.
         held.listeners.dismiss();
+        held.troubles.dismiss();
     }
 }
 

@@ -21,6 +21,7 @@ use crate::record::Record;
 use crate::session::machine_error;
 use crate::shared::{Asked, Shared};
 use crate::sync::lock;
+use crate::troubles::{self, Troubles};
 
 /// What a guard and the background thread share.
 pub(crate) struct Held {
@@ -30,6 +31,7 @@ pub(crate) struct Held {
     /// When it was acquired.
     pub(crate) since: Instant,
     pub(crate) listeners: Listeners,
+    pub(crate) troubles: Troubles,
     holding: Arc<Mutex<Holding>>,
     /// Why the last renewal failed.
     last_error: Mutex<Option<Arc<StorageError>>>,
@@ -97,6 +99,7 @@ impl Held {
             record,
             since,
             listeners: Listeners::default(),
+            troubles: Troubles::default(),
             holding,
             last_error: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
@@ -312,6 +315,7 @@ impl Held {
         let error = match end {
             Renewed::Yes => {
                 *lock(&self.last_error) = None;
+                self.troubles.over();
                 return Renewal {
                     outcome: Ok(()),
                     gave_up: false,
@@ -336,14 +340,26 @@ impl Held {
 
     /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
     fn remember(&self, error: Option<&LockError>) {
-        let error = match error {
-            Some(LockError::Storage(error)) => error.clone(),
-            Some(LockError::Config(error)) => {
-                StorageError::new(StorageErrorKind::Credentials, error.to_string())
-            }
-            _ => return,
-        };
-        *lock(&self.last_error) = Some(Arc::new(error));
+        if let Some(error) = error.and_then(as_storage) {
+            *lock(&self.last_error) = Some(Arc::new(error));
+        }
+    }
+
+    /// Tells those who want to know that a renewal in the background has failed.
+    pub(crate) fn trouble(&self, error: &LockError) {
+        if let Some(error) = as_storage(error) {
+            self.troubles.failed(Arc::new(error), self.remaining());
+        }
+    }
+
+    /// Wishes that `callback` be called when renewals in the background fail.
+    pub(crate) fn on_trouble(&self, callback: troubles::Callback) {
+        if self.is_inherited() {
+            // Nothing is renewed here.
+            logs::contain(|| drop(callback));
+        } else {
+            self.troubles.add(callback, self.remaining());
+        }
     }
 
     /// The one way that a lock is given back.
@@ -434,5 +450,17 @@ impl Held {
     /// Ends when there may be something to learn about its loss.
     pub(crate) async fn news(&self) {
         self.news.notified().await;
+    }
+}
+
+/// The error of a renewal, as those are told who want to know.
+fn as_storage(error: &LockError) -> Option<StorageError> {
+    match error {
+        LockError::Storage(error) => Some(error.clone()),
+        LockError::Config(error) => Some(StorageError::new(
+            StorageErrorKind::Credentials,
+            error.to_string(),
+        )),
+        _ => None,
     }
 }

@@ -174,6 +174,7 @@ async fn keep_renewing(held: &Held) -> Infallible {
                 pace = spread(lease / PACE);
             }
             Err(error) => {
+                held.trouble(&error);
                 warn(held, &error);
                 held.core.client.clock().sleep(pauses.next()).await;
             }

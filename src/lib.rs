@@ -49,7 +49,8 @@
 //! * hand [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller ones.
 //!
 //! [`LockGuard::keep_alive`] renews a lock in the background for as long as its guard lives, and
-//! [`LockGuard::on_lost`] tells when it is lost all the same.
+//! [`LockGuard::on_trouble`] tells while there is still time that renewals fail, and
+//! [`LockGuard::on_lost`] when it is lost all the same.
 //!
 //! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
 //! lease / 500, counted from its last write. No two computers' clocks are ever compared for that:
@@ -223,6 +224,7 @@ mod store;
 mod store_check;
 mod store_report;
 mod sync;
+mod troubles;
 mod vetting;
 #[doc = include_str!("trust.md")]
 pub mod why_you_can_trust_it {}
@@ -239,6 +241,7 @@ pub use request_counts::{OutcomeCounts, RequestCounts};
 pub use request_prices::RequestPrices;
 pub use store::memory::InMemoryStore;
 pub use store_report::{EtagForm, StoreReport};
+pub use troubles::RenewalTrouble;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -24,6 +24,7 @@ mod logs;
 mod lost_replies;
 mod names;
 mod on_lost;
+mod on_trouble;
 mod proxy;
 mod race_store;
 mod reclaim;

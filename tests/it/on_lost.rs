@@ -60,6 +60,26 @@ fn it_is_told_with_the_error_that_kept_it_from_being_renewed() {
 }
 
 #[test]
+fn its_message_says_why_it_could_not_be_renewed_and_says_it_once() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let told = told(&guard);
+    server.fault(Match::put().always(), Fault::answer(403, "AccessDenied"));
+    let cause = told.recv_timeout(LONG).unwrap();
+    let message = cause.to_string();
+    let start = "the lock is lost: its lease ran out (it could not be renewed: ";
+    assert!(message.starts_with(start), "{message}");
+    assert!(
+        message.ends_with("; stop the main operation, somebody else may be at it"),
+        "{message}"
+    );
+    let debugged = format!("{:?}", guard.check().unwrap_err());
+    for text in [message, debugged] {
+        assert_eq!(text.matches("AccessDenied").count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_takeover_is_told_with_the_successor_and_its_token() {
     let server = Server::start();
     let guard = kept(&server);
