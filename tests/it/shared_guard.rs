@@ -104,9 +104,10 @@ fn renew_makes_the_lease_last_its_full_term_from_the_call_though_another_made_it
 #[test]
 fn keep_alive_goes_on_while_64_threads_verify_without_a_pause() {
     let server = Server::start();
-    let guard = leased(&client(&server), 2_000).keep_alive();
+    let guard = leased(&client(&server), 3_000).keep_alive();
     let guard = guard.build().unwrap().acquire("me").unwrap();
-    server.set_latency(Duration::from_millis(20));
+    // Long enough for the machine to have time for other tests.
+    server.set_latency(Duration::from_millis(100));
     let (stop, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     server.clear_requests();
     thread::scope(|scope| {
