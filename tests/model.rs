@@ -13,6 +13,7 @@
 //! | `judge.rs` | what happened, compared with what was promised |
 //! | `lock.rs` | the promises |
 //! | `mutants.rs` | rules that are broken on purpose, each with the history that shows it |
+//! | `keeping.rs` | a guard that is kept alive while reads hang, with the limits of requests |
 //! | `schedules.rs` | the same clients, in random histories that are far longer |
 //! | `classic.rs` | the protocol that this one replaces |
 //!
@@ -24,6 +25,7 @@ mod model {
     mod classic;
     pub mod client;
     pub mod judge;
+    mod keeping;
     pub mod lock;
     mod mutants;
     pub mod scenario;

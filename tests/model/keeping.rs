@@ -1,0 +1,376 @@
+//! One guard that is kept alive, over a store that leaves one renewal without an answer and lets reads
+//! hang: does it keep the lock as long as its other writes are answered in time?
+//!
+//! Here time is what happens to requests. The other configurations have too coarse a clock for that, and
+//! no limits of requests. This does what `keep_renewing` of `src/keep_alive.rs` and `src/drive.rs` do.
+
+use std::time::Duration;
+
+use s3_lock::internals::Instant;
+use s3_lock::internals::protocol::{
+    Answer, Condition, ETag, Event, Holding, Known, Operation, Refusal, Renew, Renewed, Seen,
+    Sight, Step, Trouble, Turn, Write,
+};
+use s3_lock::internals::record::{Holder, Nonce, Record, Stamp};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+/// In parts of itself.
+const LEASE: u32 = 60;
+/// When a renewal is due: a third of the lease, give or take a tenth of that.
+const DUE: [u32; 2] = [18, 22];
+/// The longest pause after a renewal that failed: a thirtieth of the lease.
+const PAUSE: u32 = 2;
+/// Writes that are answered at all are answered within a tenth of the lease.
+const IN_TIME: u32 = 6;
+/// Nobody is watched for longer.
+const END: u32 = 3 * LEASE;
+
+const KEPT: &str = "a holder whose writes are answered in time keeps the lock";
+const RENEWED: &str = "renewed after a renewal without an answer, while reads hung";
+const FOUND: &str = "a renewal without an answer is found to have landed";
+
+/// What there is to explore.
+#[derive(Clone)]
+struct Keeping {
+    /// How long a request may take.
+    timeout: u32,
+    /// What part of its time a renewal gives to the look that it begins with.
+    look_takes: fn(u32) -> u32,
+    /// Whether only the promise is of interest: then the history that breaks it is the shortest.
+    only_kept: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    now: u32,
+    holding: Holding,
+    stored: Known,
+    writes: u32,
+    mishap: Mishap,
+    /// Whether a read has hung since, and whether one was answered.
+    hung: bool,
+    shown: bool,
+    renewed_blindly: bool,
+    task: Task,
+    lost: bool,
+}
+
+/// The one renewal without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Mishap {
+    NotYet,
+    NotApplied,
+    Applied,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Task {
+    /// Until the next renewal is due.
+    Sleeping,
+    Renewing {
+        renew: Renew,
+        until: u32,
+        request: Request,
+        limit: u32,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Request {
+    Read,
+    Write(Write),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Action {
+    /// The guard sleeps until so much of the lease has passed, and renews.
+    Due(u32),
+    /// The request under way is done, and answered after so long.
+    Answer(u32),
+    /// A read has no answer.
+    Hang,
+    /// The write is never done, and the connection is cut at once, or hangs.
+    Cut,
+    HangAndDrop,
+    /// The write is done, and its answer is lost.
+    HangAndApply,
+}
+
+impl Model for Keeping {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let holder = Holder {
+            owner: "a".to_owned(),
+            lease: part(LEASE),
+            acquired_at: stamp(),
+            host: String::new(),
+            pid: 1,
+            purpose: None,
+        };
+        let stored = Known {
+            etag: etag(0),
+            record: Record::held(holder, 1, Nonce(0)),
+        };
+        vec![State {
+            now: 0,
+            holding: Holding::new(stored.clone(), at(0)),
+            stored,
+            writes: 0,
+            mishap: Mishap::NotYet,
+            hung: false,
+            shown: false,
+            renewed_blindly: false,
+            task: Task::Sleeping,
+            lost: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        match &state.task {
+            _ if state.lost || state.now > END => {}
+            Task::Sleeping => actions.extend(DUE.map(Action::Due)),
+            Task::Renewing { request, .. } => {
+                actions.extend([0, IN_TIME].map(Action::Answer));
+                match request {
+                    Request::Read => actions.push(Action::Hang),
+                    Request::Write(_) if state.mishap == Mishap::NotYet => {
+                        actions.extend([Action::Cut, Action::HangAndDrop, Action::HangAndApply]);
+                    }
+                    Request::Write(_) => {}
+                }
+            }
+        }
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        match (std::mem::replace(&mut next.task, Task::Sleeping), action) {
+            (_, Action::Due(part)) => {
+                let left = ticks(next.holding.remaining(at(next.now)));
+                next.now += part.saturating_sub(LEASE - left);
+                self.begin(&mut next);
+            }
+            (
+                Task::Renewing {
+                    renew,
+                    until,
+                    request,
+                    limit,
+                },
+                action,
+            ) => {
+                let event = next.answered(request, limit, action);
+                self.go_on(&mut next, renew, until, event);
+            }
+            (Task::Sleeping, _) => return None,
+        }
+        next.lost = next.holding.check(at(next.now)).is_some();
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Keeping>> {
+        let mut properties = vec![
+            // If a renewal has landed that nothing has told it of, nobody but a read can name the version
+            // that it made.
+            Property::always(KEPT, |_, state: &State| {
+                !state.lost || state.holding.record() != &state.stored.record
+            }),
+            Property::sometimes(RENEWED, |_, state: &State| state.renewed_blindly),
+            Property::sometimes(FOUND, |_, state: &State| {
+                state.mishap == Mishap::Applied && state.shown && !state.lost
+            }),
+        ];
+        if self.only_kept {
+            properties.truncate(1);
+        }
+        properties
+    }
+}
+
+impl Keeping {
+    fn begin(&self, next: &mut State) {
+        let request = part(self.timeout.min(LEASE / 3));
+        let limit = ticks(next.holding.renewal_limit(request));
+        let left = ticks(next.holding.remaining(at(next.now)));
+        let until = next.now + limit.min(left);
+        self.go_on(next, Renew::default(), until, Event::Resume);
+    }
+
+    /// Hands the operation an event, and takes its next step.
+    fn go_on(&self, next: &mut State, mut renew: Renew, until: u32, mut event: Event) {
+        loop {
+            let turn = Turn {
+                now: at(next.now),
+                nonce: Nonce(u128::from(next.writes) + 1),
+                wall: stamp(),
+                trusts_date: true,
+            };
+            let step = renew.on(event, &turn, &mut next.holding);
+            let left = until.saturating_sub(next.now);
+            let attempt = self.timeout.min(LEASE / 3).min(left);
+            let (request, limit) = match step {
+                Step::Done(Renewed::Yes) => {
+                    next.renewed_blindly |= next.hung && !next.shown;
+                    return;
+                }
+                Step::Done(_) => {
+                    // And again, after a pause.
+                    next.now += PAUSE;
+                    if next.holding.check(at(next.now)).is_none() {
+                        self.begin(next);
+                    }
+                    return;
+                }
+                Step::Pause(_) => {
+                    next.now += PAUSE.min(left);
+                    event = if next.now < until {
+                        Event::Resume
+                    } else {
+                        Event::GiveUp
+                    };
+                    continue;
+                }
+                Step::Read => (Request::Read, attempt),
+                Step::Peek => (Request::Read, attempt.min((self.look_takes)(left))),
+                Step::Write(write) => {
+                    next.writes += 1;
+                    (Request::Write(write), attempt)
+                }
+                Step::Wait { .. } => unreachable!("a renewal waits for nobody"),
+            };
+            if limit > 0 {
+                next.task = Task::Renewing {
+                    renew,
+                    until,
+                    request,
+                    limit,
+                };
+                return;
+            }
+            event = Event::GiveUp;
+        }
+    }
+}
+
+impl State {
+    /// What comes of a request, and when that is known.
+    fn answered(&mut self, request: Request, limit: u32, action: Action) -> Event {
+        let sent = self.now;
+        let took = match action {
+            Action::Answer(took) => took,
+            Action::Cut => 0,
+            _ => limit,
+        };
+        self.now += took.min(limit);
+        let in_time = matches!(action, Action::Answer(_)) && took < limit.max(1);
+        match request {
+            Request::Read if in_time => {
+                self.shown = true;
+                Event::Read(Ok(self.sight(sent)))
+            }
+            Request::Read => {
+                self.hung = true;
+                Event::Read(Err(Trouble::Passing))
+            }
+            Request::Write(write) => Event::Wrote(self.wrote(write, action, in_time)),
+        }
+    }
+
+    fn wrote(&mut self, write: Write, action: Action, in_time: bool) -> Answer {
+        match action {
+            Action::Cut | Action::HangAndDrop => self.mishap = Mishap::NotApplied,
+            Action::HangAndApply => self.mishap = Mishap::Applied,
+            _ => {}
+        }
+        let is_done = !matches!(action, Action::Cut | Action::HangAndDrop);
+        let stands = write.condition == Condition::Matches(self.stored.etag.clone());
+        if is_done && stands {
+            self.stored = Known {
+                etag: etag(self.writes),
+                record: write.record,
+            };
+        }
+        match in_time {
+            false => Answer::Unknown,
+            true if stands => Answer::Applied(self.stored.etag.clone()),
+            true => Answer::Refused(Refusal::Condition),
+        }
+    }
+
+    fn sight(&self, sent: u32) -> Sight {
+        Sight::Present(Seen {
+            etag: self.stored.etag.clone(),
+            record: self.stored.record.clone(),
+            date: None,
+            modified: None,
+            sent: at(sent),
+            arrived: at(self.now),
+            live_here: true,
+        })
+    }
+}
+
+fn part(ticks: u32) -> Duration {
+    Duration::from_secs(u64::from(ticks))
+}
+
+fn ticks(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).expect("it is shorter than the lease")
+}
+
+fn at(ticks: u32) -> Instant {
+    Instant::from_origin(part(ticks))
+}
+
+fn stamp() -> Stamp {
+    Stamp::from(std::time::SystemTime::UNIX_EPOCH)
+}
+
+fn etag(number: u32) -> ETag {
+    ETag(format!("\"{number}\""))
+}
+
+fn half(left: u32) -> u32 {
+    left / 2
+}
+
+#[track_caller]
+fn keeps(timeout: u32, states: usize) {
+    let model = Keeping {
+        timeout,
+        look_takes: half,
+        only_kept: false,
+    };
+    let checker = model.checker().spawn_bfs().join();
+    checker.assert_properties();
+    assert_eq!(checker.unique_state_count(), states);
+}
+
+#[test]
+fn a_holder_whose_writes_are_answered_in_time_keeps_the_lock() {
+    keeps(LEASE, 4_461);
+}
+
+#[test]
+fn a_holder_whose_requests_are_given_up_soon_keeps_the_lock() {
+    keeps(LEASE / 6, 13_047);
+}
+
+/// The look that a renewal begins with takes all of its time.
+#[test]
+fn a_look_that_leaves_no_time_for_the_write() {
+    let model = Keeping {
+        timeout: LEASE,
+        look_takes: |left| left,
+        only_kept: true,
+    };
+    let checker = model.checker().finish_when(HasDiscoveries::AnyFailures);
+    let found = checker.spawn_bfs().join().discovery(KEPT);
+    let actions = found.expect("the checker sees it").into_actions();
+    assert_eq!(
+        actions,
+        [Action::Due(18), Action::HangAndDrop, Action::Hang]
+    );
+}
