@@ -35,9 +35,9 @@ use crate::logs;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
 
-/// A thread's stay in what a fork must not divide. A fork waits for its end, and who wants to begin one
-/// waits for the end of a fork, but neither for longer than a second: should both be wanted by one who
-/// waits for the other, a stall is better than a deadlock.
+/// A thread's stay in what a fork must not divide. A fork waits for its end, and for who waits to begin
+/// one. Who wants to begin one waits for the forks that are under way. Neither waits for ever: should both
+/// be wanted by one who waits for the other, a stall is better than a deadlock.
 pub(crate) struct Section {
     process: Process,
     /// It counts for the thread that began it.
@@ -50,6 +50,8 @@ struct Page {
     number: AtomicU64,
     /// How many threads are in sections, and in the upper half how many are forking.
     gate: AtomicU32,
+    /// How many threads wait to be in one. They go before the forks that come after them.
+    waiting: AtomicU32,
 }
 
 /// Where this process's page is.
@@ -58,6 +60,7 @@ static PAGE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
 static UNWIPED: Page = Page {
     number: AtomicU64::new(0),
     gate: AtomicU32::new(0),
+    waiting: AtomicU32::new(0),
 };
 /// The next number. Inherited: each process of a line goes on where the one before it was.
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -65,6 +68,9 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 const FORK: u32 = 1 << 16;
 /// How often to look whether the gate is free: for over a second, with naps of [`NAP`].
 const LOOKS: u32 = 10_000;
+/// The same for who wants to begin a section: a request has many, and they must not add up to a lease. Should
+/// forks take so long all the same, a child that hangs is less than a lock that its parent loses.
+const SECTION_LOOKS: u32 = 500;
 const NAP: std::time::Duration = std::time::Duration::from_micros(100);
 
 thread_local! {
@@ -114,6 +120,23 @@ impl Page {
             .compare_exchange(stale, drawn, Ordering::Relaxed, Ordering::Relaxed);
         // Another thread of this process may have been faster.
         Process(set.err().unwrap_or(drawn))
+    }
+}
+
+impl Page {
+    /// Counts this thread as one in a section, once the forks under way are over.
+    fn enter(&self) {
+        let is_open = |state: u32| (state < FORK).then_some(state + 1);
+        let gate = &self.gate;
+        let enter = || gate.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open);
+        if enter().is_ok() {
+            return;
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if !wait(SECTION_LOOKS, || enter().is_ok()) {
+            gate.fetch_add(1, Ordering::AcqRel);
+        }
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -216,13 +239,15 @@ extern "C" fn before_fork() {
         return; // called already
     }
     // Handlers set nothing up: they are not to be added to while they are called.
-    let Some(Page { gate, .. }) = page_if_set_up() else {
+    let Some(Page { gate, waiting, .. }) = page_if_set_up() else {
         return;
     };
+    // Else threads that fork again and again would keep everybody else out.
+    let _ = wait(LOOKS, || waiting.load(Ordering::Acquire) == 0);
     gate.fetch_add(FORK, Ordering::AcqRel);
     FORKING.set(true);
     let own = u32::from(DEPTH.get() > 0);
-    let _ = wait(|| gate.load(Ordering::Acquire) % FORK <= own);
+    let _ = wait(LOOKS, || gate.load(Ordering::Acquire) % FORK <= own);
 }
 
 #[cfg(unix)]
@@ -240,6 +265,7 @@ extern "C" fn after_fork_in_child() {
     if let Some(page) = page_if_set_up() {
         page.number.store(0, Ordering::Relaxed);
         page.gate.store(0, Ordering::Release);
+        page.waiting.store(0, Ordering::Release);
     }
 }
 
@@ -247,12 +273,7 @@ impl Section {
     pub(crate) fn begin() -> Section {
         let depth = DEPTH.get();
         if depth == 0 {
-            let gate = &page().gate;
-            let is_open = |state: u32| (state < FORK).then_some(state + 1);
-            let enter = || gate.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open);
-            if !wait(|| enter().is_ok()) {
-                gate.fetch_add(1, Ordering::AcqRel);
-            }
+            page().enter();
         }
         DEPTH.set(depth + 1);
         Section {
@@ -280,8 +301,8 @@ impl Drop for Section {
     clippy::disallowed_methods,
     reason = "it lasts as long as a fork does, and a handler of forks has no clock to ask"
 )]
-fn wait(is_so: impl Fn() -> bool) -> bool {
-    for look in 0..LOOKS {
+fn wait(looks: u32, is_so: impl Fn() -> bool) -> bool {
+    for look in 0..looks {
         if is_so() {
             return true;
         }
@@ -296,7 +317,7 @@ fn wait(is_so: impl Fn() -> bool) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use std::sync::atomic::AtomicBool;
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 
@@ -358,6 +379,31 @@ mod tests {
             begins.recv().unwrap();
             assert_eq!(in_child(|| u8::from(is_over.load(Ordering::Relaxed))), 1);
         });
+    }
+
+    #[test]
+    fn a_fork_waits_behind_a_thread_that_waits_for_a_section_already() {
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            before_fork();
+            let waiting = page().waiting.load(Ordering::Relaxed);
+            let section = scope.spawn(|| {
+                let _section = Section::begin();
+                order.lock().unwrap().push("section");
+            });
+            while page().waiting.load(Ordering::Relaxed) <= waiting && !section.is_finished() {
+                thread::yield_now();
+            }
+            let fork = scope.spawn(|| {
+                before_fork();
+                order.lock().unwrap().push("fork");
+                after_fork_in_parent();
+            });
+            section.join().unwrap();
+            after_fork_in_parent();
+            fork.join().unwrap();
+        });
+        assert_eq!(order.into_inner().unwrap(), ["section", "fork"]);
     }
 
     #[test]

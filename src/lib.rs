@@ -155,8 +155,9 @@
 //!
 //! The parent may have threads, and may be in the midst of calls on them, be it of its very first: the
 //! child waits for nothing that they had locked in this crate, nor for what tokio and OpenSSL set up or
-//! lock on its behalf. For that a `fork` waits until no thread is in the midst of a step of those, and they
-//! for the fork, for microseconds as a rule and for seconds at the most. (A bare `clone` waits for nothing.)
+//! lock on its behalf. For that a `fork` waits until no thread is in the midst of a step of those, for
+//! microseconds as a rule and seconds at the most; and such a step waits for forks under way, for a
+//! tenth of a second or so at the most. (A bare `clone` waits for nothing, and nothing waits over plain HTTP.)
 //! What others had locked is theirs to see to:
 //!
 //! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child that is

@@ -5,7 +5,8 @@
 //! late, twice or not at all. So every body is new, the object is never deleted, every write is
 //! followed by a read, and a verdict rests only on what is true whoever else writes:
 //!
-//! * a create that was done although the object existed: the store ignores `If-None-Match`;
+//! * creates that were done, three in a row, although the object existed each time: the store ignores
+//!   `If-None-Match`;
 //! * a replacement that was done under an ETag that no version has, or has any more (none ever comes
 //!   back, as no two bodies are alike): it ignores `If-Match`;
 //! * a replacement that was refused under an ETag that stood both before and after: it does not take
@@ -34,6 +35,9 @@ use attempt::{Scratch, Sight, Told, Tried, Version};
 
 /// The name of the object, in the folder of a lock.
 const NAME: &str = ".s3-lock-check";
+/// How many creates in a row must be done over the object before the store is convicted: whoever cleans up
+/// in the bucket may delete it once at a bad moment, and hardly each time.
+const CREATES: u32 = 3;
 /// How long to keep away when another checker was faster: a few of its writes and reads.
 const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
@@ -166,9 +170,7 @@ impl<'a> StoreCheck<'a> {
     /// object is not there yet.
     async fn examine(&mut self) -> Result<Fit, Stop> {
         self.make_sure_it_exists().await?;
-        let version = self
-            .must_refuse(Condition::Absent, Finding::CreateIgnored)
-            .await?;
+        let version = self.must_not_create().await?;
         let wrong = made_up(&version.etag, self.nonce()?);
         let Accepted {
             form,
@@ -206,6 +208,22 @@ impl<'a> StoreCheck<'a> {
                 self.pause(Why::Trouble).await?;
             }
         }
+    }
+
+    /// Tries to create the object over itself until that is refused. One create that is done proves
+    /// nothing: somebody may have deleted the object a moment before.
+    async fn must_not_create(&mut self) -> Result<Version, Stop> {
+        for _ in 1..CREATES {
+            match self
+                .must_refuse(Condition::Absent, Finding::CreateIgnored)
+                .await
+            {
+                Err(Stop::Found(Finding::CreateIgnored)) => self.pause(Why::Contended).await?,
+                otherwise => return otherwise,
+            }
+        }
+        self.must_refuse(Condition::Absent, Finding::CreateIgnored)
+            .await
     }
 
     /// Tries a write whose condition does not hold until it is refused. Returns what stands then.

@@ -248,7 +248,8 @@ impl StoreReport {
             }
             Finding::NotAtomic(Means::Create) => {
                 "it did more than one of the creates (If-None-Match: *) that were sent at the same \
-                 moment, so two could hold a lock at once: it compares and writes in two steps"
+                 moment, so two could hold a lock at once: it compares and writes in two steps (unless \
+                 somebody removed the object meanwhile: then race again)"
             }
             Finding::NotAtomic(Means::Replace) => {
                 "it did more than one of the replacements (If-Match) that were sent under one ETag at \

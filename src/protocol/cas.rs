@@ -10,7 +10,7 @@
 //!   at work on the key (409), or has been asked too often (429), may be what it says to the second
 //!   because of the first: not resolved. A refused condition is read, for the record that refused
 //!   the second copy may be the first. A refusal for any other reason ends it, unless an earlier
-//!   attempt is unresolved.
+//!   attempt is unresolved; a holder still knows the write should a later read show it.
 
 use crate::clock::Instant;
 use crate::protocol::{Answer, Condition, ETag, Event, Refusal, Sight, Trouble, Why, Write};
@@ -117,7 +117,11 @@ impl Cas {
                 self.certainty = Certainty::Doubted;
                 Progress::Read
             }
-            (Answer::Refused(Refusal::Denied), _) => Progress::Refused,
+            (Answer::Refused(Refusal::Denied), _) => {
+                // It ends here. But should a proxy have sent it twice, a later read may show the first.
+                self.certainty = Certainty::Doubted;
+                Progress::Refused
+            }
         }
     }
 

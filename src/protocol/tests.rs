@@ -1032,13 +1032,34 @@ mod holding {
     }
 
     #[test]
+    fn a_renewal_that_was_denied_is_known_should_a_read_show_it() {
+        let mut holding = held();
+        let mut renew = Renew::default();
+        let step = renew.on(Event::Resume, &turn(10_000, 2), &mut holding);
+        let sent = write_of(step);
+        let denied = Event::Wrote(Answer::Refused(Refusal::Denied));
+        let step = renew.on(denied, &turn(10_000, 3), &mut holding);
+        assert_eq!(step, Step::Done(Renewed::Failed));
+        // A proxy had sent it twice, and the first copy was carried out.
+        let mut verify = looking(&mut holding, 10_001);
+        let end = shown(
+            &mut verify,
+            &mut holding,
+            present("e1", &sent.record),
+            10_002,
+        );
+        assert_eq!(end, Step::Done(Verified::Held));
+        assert_eq!(holding.remaining(at(10_002)), Duration::from_millis(99_998));
+    }
+
+    #[test]
     fn a_renewal_that_certainly_never_landed_is_forgotten() {
         let mut holding = held();
         let before = holding.clone();
         let mut renew = Renew::default();
         renew.on(Event::Resume, &turn(10_000, 2), &mut holding);
-        let denied = Event::Wrote(Answer::Refused(Refusal::Denied));
-        let step = renew.on(denied, &turn(10_000, 3), &mut holding);
+        let not_sent = Event::Wrote(Answer::NotSent(Trouble::Lasting));
+        let step = renew.on(not_sent, &turn(10_000, 3), &mut holding);
         assert_eq!(step, Step::Done(Renewed::Failed));
         assert_eq!(holding, before);
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use s3_lock::{Client, EtagForm, LockError, S3Lock, StorageErrorKind, StoreReport};
 
-use crate::support::{BUCKET, DateHeader, Fault, Match, Quirk, Request, Server};
+use crate::support::{BUCKET, DateHeader, Fault, Gate, Match, Quirk, Request, Server};
 use crate::{
-    KEY, builder, checking_builder, checking_client, client, lock, lock_of, requests_of,
-    short_lock, storage,
+    KEY, builder, checking_builder, checking_client, client, eventually, lock, lock_of,
+    requests_of, short_lock, storage,
 };
 
 /// Where a store is checked for the lock of these tests.
@@ -58,6 +58,25 @@ fn unsafe_report(error: LockError) -> StoreReport {
 fn scratch_requests(server: &Server) -> Vec<Request> {
     let requests = server.requests().into_iter();
     requests.filter(|r| r.key == SCRATCH).collect()
+}
+
+#[test]
+fn check_store_takes_no_deletion_at_a_bad_moment_for_a_create_that_was_ignored() {
+    let server = Server::start();
+    let client = checking_client(&server);
+    lock_of(&client).check_store().unwrap();
+    server.clear_requests();
+    let gate = Gate::default();
+    let create = Match::put().key(SCRATCH);
+    server.fault(create, Fault::HoldAt(gate.clone()));
+    let report = thread::scope(|scope| {
+        let check = scope.spawn(|| lock_of(&client).check_store());
+        eventually("the create is under way", || server.count("PUT") > 0);
+        server.delete_object(SCRATCH);
+        gate.open();
+        check.join().unwrap()
+    });
+    assert!(report.unwrap().is_safe());
 }
 
 #[test]

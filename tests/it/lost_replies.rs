@@ -58,6 +58,19 @@ fn status(server: &Server) -> LockStatus {
 }
 
 #[test]
+fn renew_that_was_carried_out_and_then_denied_is_no_loss() {
+    let server = Server::start();
+    let lock = lock(&server);
+    let guard = lock.acquire("me").unwrap();
+    let denied = Fault::answer_after(403, "AccessDenied");
+    server.fault(Match::put().key(KEY), denied);
+    guard.renew().unwrap_err();
+    guard.verify().unwrap();
+    guard.renew().unwrap();
+    guard.release().unwrap();
+}
+
+#[test]
 fn an_acquire_that_was_applied_unseen_is_found_by_reading_back() {
     for fault in applied_unseen() {
         let server = Server::start();

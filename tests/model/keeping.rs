@@ -64,6 +64,7 @@ enum Mishap {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to a state")]
 enum Task {
     /// Until the next renewal is due.
     Sleeping,
@@ -76,6 +77,7 @@ enum Task {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to a state")]
 enum Request {
     Read,
     Write(Write),

@@ -288,12 +288,17 @@ impl<T: Tcp> Service<Uri> for Connector<T> {
         let connector = self.clone();
         Box::pin(async move {
             let limit = connector.limit;
-            // Some of them are inside OpenSSL.
-            let steps = Steps::of(connector.connect(uri));
-            let connected = tokio::time::timeout(limit, steps).await;
+            let is_tls = uri.scheme() != Some(&Scheme::HTTP);
+            let connect = connector.connect(uri);
+            let connected = if is_tls {
+                // Some of them are inside OpenSSL.
+                tokio::time::timeout(limit, Steps::of(connect)).await
+            } else {
+                tokio::time::timeout(limit, connect).await
+            };
             let connected =
                 connected.map_err(|_| format!("nobody answered within {}", seconds(&limit)))?;
-            connected.map(Undivided::new)
+            connected.map(|stream| Undivided::new(stream, is_tls))
         })
     }
 }

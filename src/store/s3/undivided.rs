@@ -43,21 +43,24 @@ impl<F> Drop for Steps<F> {
     }
 }
 
-/// A connection that no fork finds in use, or half taken apart.
+/// A connection that no fork finds inside OpenSSL, or half taken apart.
 pub(crate) struct Undivided<S> {
     /// There until it is dropped.
     stream: Option<S>,
+    /// Without TLS there is nothing that a fork could divide, and so nothing to wait for.
+    is_tls: bool,
 }
 
 impl<S: Unpin> Undivided<S> {
-    pub(crate) fn new(stream: S) -> Undivided<S> {
+    pub(crate) fn new(stream: S, is_tls: bool) -> Undivided<S> {
         Undivided {
             stream: Some(stream),
+            is_tls,
         }
     }
 
     fn within<T>(&mut self, call: impl FnOnce(Pin<&mut S>) -> T) -> T {
-        let _section = Section::begin();
+        let _section = self.is_tls.then(Section::begin);
         let stream = self.stream.as_mut();
         call(Pin::new(stream.expect("it is there until it is dropped")))
     }
@@ -65,7 +68,7 @@ impl<S: Unpin> Undivided<S> {
 
 impl<S> Drop for Undivided<S> {
     fn drop(&mut self) {
-        let _section = Section::begin();
+        let _section = self.is_tls.then(Section::begin);
         self.stream = None;
     }
 }
