@@ -168,9 +168,11 @@ impl Place<'_> {
         let mut waited = false;
         loop {
             let now = clock.now();
+            // In this order: whoever was first before has noted its guard before it left the queue.
+            let is_first = self.is_first();
             let holder = self.local.holder(now);
             let so_far = now.at_most_since(start);
-            if self.is_first() && holder.is_none() {
+            if is_first && holder.is_none() {
                 if waited && so_far >= limits.total {
                     limits.try_late(so_far);
                 }
@@ -185,7 +187,7 @@ impl Place<'_> {
                 return Err(known.filter(|known| known.is_fresh(start)));
             }
             let nap = match holder {
-                Some((_, remaining)) if self.is_first() => remaining.min(left),
+                Some((_, remaining)) if is_first => remaining.min(left),
                 _ => left,
             };
             waited = true;
