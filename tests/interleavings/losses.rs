@@ -67,6 +67,19 @@ fn tell_reaches_each_callback_whenever_it_was_added() {
 }
 
 #[test]
+fn tell_reaches_a_callback_that_is_added_meanwhile() {
+    explore(|| {
+        let listeners = Arc::new(Listeners::default());
+        let background = listeners.clone();
+        let background = thread::spawn(move || tell(&background));
+        let (callback, its_fate) = callback();
+        listeners.add(callback);
+        assert_eq!(fate(&its_fate), "told");
+        background.join().unwrap();
+    });
+}
+
+#[test]
 fn dismiss_that_races_with_tell_leaves_each_callback_told_or_dropped() {
     explore(|| {
         let listeners = Arc::new(Listeners::default());
@@ -88,21 +101,25 @@ fn dismiss_that_races_with_tell_leaves_each_callback_told_or_dropped() {
 #[test]
 fn dismiss_holds_no_mutex_while_it_drops_what_a_callback_owns() {
     /// Uses the listeners when it is dropped.
-    struct Meddler(Arc<Listeners>);
+    struct Meddler(Arc<Listeners>, Sender<()>);
 
     impl Drop for Meddler {
         fn drop(&mut self) {
             self.0.add(Box::new(|_| {}));
+            let _ = self.1.send(());
         }
     }
 
     explore(|| {
         let listeners = Arc::new(Listeners::default());
-        let meddler = Meddler(listeners.clone());
+        let (sender, meddled) = channel();
+        let meddler = Meddler(listeners.clone(), sender);
         listeners.add(Box::new(move |_| drop(meddler)));
         let background = listeners.clone();
         let background = thread::spawn(move || tell(&background));
         listeners.dismiss();
+        // What a drop panics with, `dismiss` catches.
+        meddled.recv().expect("its drop got through");
         background.join().unwrap();
     });
 }
