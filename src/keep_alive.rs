@@ -9,25 +9,24 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{future, io};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::arrivals::Arrivals;
 use crate::backoff::{Backoff, spread};
 use crate::drive::PAUSE;
 use crate::error::{LockError, LostCause, seconds};
 use crate::held::Held;
 use crate::logs;
-use crate::sync::lock;
 
 /// The way to a client's background thread.
 #[derive(Default)]
 pub(crate) struct Background {
-    /// There while the thread is.
-    line: Mutex<Option<UnboundedSender<Arc<Held>>>>,
+    arrivals: Arrivals<Arc<Held>>,
 }
 
 /// A holding is renewed when this part of its lease has passed, give or take a tenth of that: time
@@ -48,19 +47,7 @@ impl Background {
         held: Arc<Held>,
         start: impl FnOnce(UnboundedReceiver<Arc<Held>>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut line = lock(&self.line);
-        // Where the thread is, it receives: it announces its end under the same mutex.
-        if line
-            .as_ref()
-            .is_some_and(|line| line.send(held.clone()).is_ok())
-        {
-            return Ok(());
-        }
-        let (sender, arrivals) = unbounded_channel();
-        start(arrivals)?;
-        let sent = sender.send(held).map_err(io::Error::other);
-        *line = Some(sender);
-        sent
+        self.arrivals.hand_over(held, start)
     }
 
     /// What the thread does: looks after all that arrive, until none is left.
@@ -81,22 +68,13 @@ impl Background {
                         let task = tasks.spawn(look_after_again(held.clone()));
                         holdings.insert(task.id(), held);
                     }
-                    if tasks.is_empty() && self.end(&arrivals) {
+                    if tasks.is_empty() && self.arrivals.end(&arrivals) {
                         return;
                     }
                 }
                 else => return,
             }
         }
-    }
-
-    /// Announces the end of the thread, unless there is more for it to do.
-    fn end(&self, arrivals: &UnboundedReceiver<Arc<Held>>) -> bool {
-        let mut line = lock(&self.line);
-        if arrivals.is_empty() {
-            *line = None;
-        }
-        line.is_none()
     }
 }
 

@@ -185,6 +185,7 @@
 // With internals, the hidden items become reachable, and the lint would want them documented too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 
+mod arrivals;
 mod backoff;
 mod builder;
 mod call;

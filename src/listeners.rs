@@ -1,11 +1,11 @@
 //! Who wants to be told that a lock is lost, and telling them.
 
-use std::sync::{Arc, Mutex};
-use std::{io, thread};
+use std::io;
+use std::sync::Arc;
 
 use crate::error::LostCause;
 use crate::logs;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock, thread};
 
 pub(crate) type Callback = Box<dyn FnOnce(&LostCause) + Send>;
 

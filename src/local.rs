@@ -2,7 +2,7 @@
 //! learned of the record.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use crate::drive::Limits;
 use crate::protocol::knowledge::Patience;
 use crate::protocol::{Holding, Knowledge, Loss};
 use crate::record::Record;
-use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// One client's share in one lock.
 #[derive(Default)]
@@ -168,9 +168,11 @@ impl Place<'_> {
         let mut waited = false;
         loop {
             let now = clock.now();
+            // In this order: whoever was first before has noted its guard before it left the queue.
+            let is_first = self.is_first();
             let holder = self.local.holder(now);
             let so_far = now.at_most_since(start);
-            if self.is_first() && holder.is_none() {
+            if is_first && holder.is_none() {
                 if waited && so_far >= limits.total {
                     limits.try_late(so_far);
                 }
@@ -185,7 +187,7 @@ impl Place<'_> {
                 return Err(known.filter(|known| known.is_fresh(start)));
             }
             let nap = match holder {
-                Some((_, remaining)) if self.is_first() => remaining.min(left),
+                Some((_, remaining)) if is_first => remaining.min(left),
                 _ => left,
             };
             waited = true;
@@ -208,72 +210,5 @@ impl Drop for Place<'_> {
         if was_first {
             line.call_first();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backoff::Backoff;
-    use crate::runtime::Runtime;
-
-    const PATIENCE: Patience = Patience {
-        margin: Duration::from_secs(2),
-        store_clock: true,
-    };
-
-    fn limits(total: Duration) -> Limits {
-        Limits {
-            waits: true,
-            total,
-            beyond_expiry: None,
-            attempt: total,
-            late: false,
-            poll: Backoff::new(total, total),
-            pauses: Backoff::new(total, total),
-        }
-    }
-
-    /// Waits for this place's turn, and says whether it came.
-    fn turn_within(place: &Place<'_>, limit: Duration) -> bool {
-        let clock = Clock::default();
-        let turn = async { place.turn(&clock, &PATIENCE, &mut limits(limit)).await };
-        Runtime::default().block_on(turn).unwrap().is_ok()
-    }
-
-    fn is_turn(place: &Place<'_>) -> bool {
-        turn_within(place, Duration::ZERO)
-    }
-
-    #[test]
-    fn turns_come_in_the_order_of_arrival() {
-        let local = Local::default();
-        let (first, second, third) = (local.queue(), local.queue(), local.queue());
-        assert_eq!([&first, &second, &third].map(is_turn), [true, false, false]);
-        drop(first);
-        assert_eq!([&second, &third].map(is_turn), [true, false]);
-        drop(second);
-        assert!(is_turn(&third));
-    }
-
-    #[test]
-    fn who_leaves_from_the_middle_of_the_queue_holds_nobody_up() {
-        let local = Local::default();
-        let (first, second, third) = (local.queue(), local.queue(), local.queue());
-        drop(second);
-        drop(first);
-        assert!(is_turn(&third));
-    }
-
-    #[test]
-    fn who_waits_is_woken_when_its_turn_comes() {
-        let local = Local::default();
-        let (first, second) = (local.queue(), local.queue());
-        let hour = Duration::from_secs(3600);
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| turn_within(&second, hour));
-            drop(first);
-            assert!(waiting.join().unwrap());
-        });
     }
 }

@@ -4,11 +4,9 @@
 //! had begun. So a request that is under way already is of no use to a call; but the next one, which
 //! waits for that to end, serves all that come meanwhile.
 
-use std::sync::Mutex;
-
 use tokio::sync::watch;
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Where calls of one kind meet.
 pub(crate) struct Shared<T> {

@@ -1,0 +1,128 @@
+//! The parts of the crate that threads meet in, explored by shuttle: it runs them on threads of its own, decides
+//! at each step of a mutex or a wait who goes on, and finds whoever would wait for ever.
+//!
+//! What is explored are the files of `src` themselves, compiled anew below: they take their mutexes and threads
+//! from `crate::sync`, and here that gives them shuttle's. Time stands still here, so that only a wake-up
+//! ends a wait. Not explored is what goes on within tokio's `Notify`, channels and `watch`: a step of those is
+//! taken as a whole.
+
+// They have more than is used here.
+#![allow(dead_code)]
+
+#[path = "../src/arrivals.rs"]
+mod arrivals;
+#[path = "../src/listeners.rs"]
+mod listeners;
+#[path = "../src/local.rs"]
+mod local;
+#[path = "../src/shared.rs"]
+mod shared;
+
+mod interleavings {
+    mod losses;
+    mod queue;
+    mod sharing;
+    mod thread;
+}
+
+mod error {
+    pub use s3_lock::LostCause;
+}
+
+use s3_lock::internals::{protocol, record};
+
+/// Shuttle's mutexes and threads.
+mod sync {
+    use std::sync::PoisonError;
+
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) mod thread {
+        use std::io;
+
+        use shuttle::rand::{Rng, thread_rng};
+
+        /// Starts a thread three times out of four.
+        pub(crate) struct Builder(shuttle::thread::Builder);
+
+        impl Builder {
+            pub(crate) fn new() -> Builder {
+                Builder(shuttle::thread::Builder::new())
+            }
+
+            pub(crate) fn name(self, name: String) -> Builder {
+                Builder(self.0.name(name))
+            }
+
+            pub(crate) fn spawn(
+                self,
+                run: impl FnOnce() + Send + 'static,
+            ) -> io::Result<shuttle::thread::JoinHandle<()>> {
+                if thread_rng().gen_range(0..4) == 0 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                self.0.spawn(run)
+            }
+        }
+    }
+}
+
+/// Contains panics as the crate does, and logs nothing.
+mod logs {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    macro_rules! error {
+        ($($text:tt)+) => { let _ = format!($($text)+); };
+    }
+    pub(crate) use error;
+
+    pub(crate) fn contain<T>(foreign: impl FnOnce() -> T) -> Option<T> {
+        catch_unwind(AssertUnwindSafe(foreign)).ok()
+    }
+}
+
+/// A clock that stands still.
+mod clock {
+    use std::time::Duration;
+
+    pub(crate) use s3_lock::internals::Instant;
+
+    pub(crate) struct Clock;
+
+    impl Clock {
+        pub(crate) fn now(&self) -> Instant {
+            Instant::from_origin(Duration::from_secs(1))
+        }
+
+        pub(crate) async fn sleep(&self, _: Duration) {
+            std::future::pending().await
+        }
+    }
+}
+
+/// The limits of somebody who has time.
+mod drive {
+    use std::time::Duration;
+
+    pub(crate) struct Limits {
+        pub(crate) total: Duration,
+    }
+
+    impl Limits {
+        pub(crate) fn try_late(&mut self, _: Duration) {}
+
+        pub(crate) fn see_holder(&mut self, _: Duration, _: Duration, _: bool) {}
+    }
+}
+
+/// Runs a scenario in many schedules: half of them at random, half with few changes of threads, at points
+/// that are far apart.
+fn explore(scenario: impl Fn() + Send + Sync + Clone + 'static) {
+    const SCHEDULES: usize = 3_000;
+    shuttle::check_random(scenario.clone(), SCHEDULES);
+    shuttle::check_pct(scenario, SCHEDULES, 3);
+}

@@ -1,0 +1,125 @@
+//! A loss is told to each who wants to know, once.
+
+use std::sync::Arc;
+
+use shuttle::sync::mpsc::{Receiver, Sender, channel};
+use shuttle::thread;
+
+use crate::error::LostCause;
+use crate::explore;
+use crate::listeners::{Callback, Listeners};
+
+/// Says when it is dropped.
+struct Owned(Sender<&'static str>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = self.0.send("dropped");
+    }
+}
+
+/// A callback, and where to learn what becomes of it. It can be called once at the most, by its type.
+fn callback() -> (Callback, Receiver<&'static str>) {
+    let (sender, receiver) = channel();
+    let owned = Owned(sender);
+    let callback = Box::new(move |cause: &LostCause| {
+        assert!(matches!(cause, LostCause::Broken));
+        let _ = owned.0.send("told");
+    });
+    (callback, receiver)
+}
+
+/// As the background thread does: until a thread could be started for each.
+fn tell(listeners: &Listeners) {
+    while listeners.tell(&LostCause::Broken).is_err() {
+        thread::yield_now();
+    }
+}
+
+/// What may come of a callback: anything but silence, which shuttle finds as a wait for ever.
+fn fate(receiver: &Receiver<&'static str>) -> &'static str {
+    receiver.recv().expect("dropped without a word")
+}
+
+#[test]
+fn tell_reaches_each_callback_whenever_it_was_added() {
+    explore(|| {
+        let listeners = Arc::new(Listeners::default());
+        let (early, early_fate) = callback();
+        listeners.add(early);
+        let background = listeners.clone();
+        let background = thread::spawn(move || tell(&background));
+        let guard = listeners.clone();
+        let guard = thread::spawn(move || guard.tell_at_once(&LostCause::Broken));
+        let fates = [(); 2].map(|()| {
+            let (late, fate) = callback();
+            let listeners = listeners.clone();
+            (thread::spawn(move || listeners.add(late)), fate)
+        });
+        assert_eq!(fate(&early_fate), "told");
+        for (adding, late_fate) in fates {
+            assert_eq!(fate(&late_fate), "told");
+            adding.join().unwrap();
+        }
+        background.join().unwrap();
+        guard.join().unwrap();
+    });
+}
+
+#[test]
+fn tell_reaches_a_callback_that_is_added_meanwhile() {
+    explore(|| {
+        let listeners = Arc::new(Listeners::default());
+        let background = listeners.clone();
+        let background = thread::spawn(move || tell(&background));
+        let (callback, its_fate) = callback();
+        listeners.add(callback);
+        assert_eq!(fate(&its_fate), "told");
+        background.join().unwrap();
+    });
+}
+
+#[test]
+fn dismiss_that_races_with_tell_leaves_each_callback_told_or_dropped() {
+    explore(|| {
+        let listeners = Arc::new(Listeners::default());
+        let fates = [(); 2].map(|()| {
+            let (callback, fate) = callback();
+            listeners.add(callback);
+            fate
+        });
+        let background = listeners.clone();
+        let background = thread::spawn(move || tell(&background));
+        listeners.dismiss();
+        for each in fates {
+            fate(&each);
+        }
+        background.join().unwrap();
+    });
+}
+
+#[test]
+fn dismiss_holds_no_mutex_while_it_drops_what_a_callback_owns() {
+    /// Uses the listeners when it is dropped.
+    struct Meddler(Arc<Listeners>, Sender<()>);
+
+    impl Drop for Meddler {
+        fn drop(&mut self) {
+            self.0.add(Box::new(|_| {}));
+            let _ = self.1.send(());
+        }
+    }
+
+    explore(|| {
+        let listeners = Arc::new(Listeners::default());
+        let (sender, meddled) = channel();
+        let meddler = Meddler(listeners.clone(), sender);
+        listeners.add(Box::new(move |_| drop(meddler)));
+        let background = listeners.clone();
+        let background = thread::spawn(move || tell(&background));
+        listeners.dismiss();
+        // What a drop panics with, `dismiss` catches.
+        meddled.recv().expect("its drop got through");
+        background.join().unwrap();
+    });
+}

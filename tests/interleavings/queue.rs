@@ -1,0 +1,162 @@
+//! The queue of one client: nobody waits for ever, and one at a time has its turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use shuttle::future::block_on;
+use shuttle::thread;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::drive::Limits;
+use crate::explore;
+use crate::local::{Local, Place};
+use crate::protocol::knowledge::{Known, Patience};
+use crate::protocol::{ETag, Holding, Loss};
+use crate::record::Record;
+use crate::sync::Mutex;
+
+const PATIENCE: Patience = Patience {
+    margin: Duration::from_secs(2),
+    store_clock: true,
+};
+
+/// What the threads of a client share.
+#[derive(Default)]
+struct Client {
+    local: Local,
+    /// How many have their turn, or hold the lock.
+    inside: AtomicUsize,
+    turns: AtomicUsize,
+}
+
+fn holding(fencing_token: u64) -> Holding {
+    let record = format!(
+        r#"{{"format":1,"state":"held","owner":"a","fencing_token":{fencing_token},"lease_ms":30000,
+        "nonce":"{:032x}","acquired_at":"2026-01-01T00:00:00.000Z","host":"h","pid":1}}"#,
+        1
+    );
+    let known = Known {
+        etag: ETag("1".to_owned()),
+        record: Record::parse(record.as_bytes()).expect("a record"),
+    };
+    Holding::new(known, Clock.now())
+}
+
+fn wait(place: &Place<'_>, total: Duration) -> bool {
+    let mut limits = Limits { total };
+    block_on(place.turn(&Clock, &PATIENCE, &mut limits)).is_ok()
+}
+
+impl Client {
+    fn come_in(&self) {
+        assert_eq!(self.inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        thread::yield_now();
+    }
+
+    fn go_out(&self) {
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Acquires; the guard's holding and its news.
+    fn acquire(&self, token: u64) -> (Arc<Mutex<Holding>>, Arc<Notify>) {
+        let place = self.local.queue();
+        assert!(wait(&place, Duration::from_secs(60)));
+        self.come_in();
+        let (holding, news) = (Arc::new(Mutex::new(holding(token))), Arc::default());
+        self.local.enter(&holding, &news);
+        (holding, news)
+    }
+
+    /// Acquires and releases.
+    fn cycle(&self, token: u64) {
+        let (holding, _) = self.acquire(token);
+        thread::yield_now();
+        self.go_out();
+        self.local.leave(&holding);
+    }
+}
+
+#[test]
+fn turn_comes_to_all_and_to_one_at_a_time() {
+    explore(|| {
+        let client = Arc::<Client>::default();
+        let threads = [1, 2, 3].map(|token| {
+            let client = client.clone();
+            thread::spawn(move || client.cycle(token))
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(client.turns.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
+fn turn_comes_to_those_behind_whoever_gives_up() {
+    explore(|| {
+        let client = Arc::<Client>::default();
+        let threads = [1, 2].map(|token| {
+            let client = client.clone();
+            thread::spawn(move || client.cycle(token))
+        });
+        let gives_up = client.clone();
+        let gives_up = thread::spawn(move || {
+            let place = gives_up.local.queue();
+            if wait(&place, Duration::ZERO) {
+                gives_up.come_in();
+                gives_up.go_out();
+            }
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        gives_up.join().unwrap();
+    });
+}
+
+#[test]
+fn lose_gives_the_next_its_turn_and_the_guard_the_news() {
+    explore(|| {
+        let client = Arc::<Client>::default();
+        let (_holding, news) = client.acquire(1);
+        let next = client.clone();
+        let next = thread::spawn(move || next.cycle(2));
+        let watches = thread::spawn(move || block_on(news.notified()));
+        client.go_out();
+        client.local.lose(1, Loss::Broken);
+        next.join().unwrap();
+        watches.join().unwrap();
+    });
+}
+
+#[test]
+fn turns_come_in_the_order_of_arrival() {
+    let scenario = || {
+        let local = Local::default();
+        let (first, second, third) = (local.queue(), local.queue(), local.queue());
+        let is_turn = |place: &Place<'_>| wait(place, Duration::ZERO);
+        assert_eq!([&first, &second, &third].map(is_turn), [true, false, false]);
+        drop(first);
+        assert_eq!([&second, &third].map(is_turn), [true, false]);
+        drop(second);
+        assert!(is_turn(&third));
+    };
+    // One thread: there is one schedule.
+    shuttle::check_random(scenario, 1);
+}
+
+#[test]
+fn who_leaves_from_the_middle_of_the_queue_holds_nobody_up() {
+    let scenario = || {
+        let local = Local::default();
+        let (first, second, third) = (local.queue(), local.queue(), local.queue());
+        drop(second);
+        drop(first);
+        assert!(wait(&third, Duration::ZERO));
+    };
+    // One thread: there is one schedule.
+    shuttle::check_random(scenario, 1);
+}

@@ -1,0 +1,64 @@
+//! The background thread ends when nothing is left to do, and never with something left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shuttle::future::block_on;
+use shuttle::sync::mpsc::{Sender, channel};
+use shuttle::thread;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::arrivals::Arrivals;
+use crate::explore;
+
+/// The background thread of a client, with an item for a holding: it is looked after once its sender was used.
+#[derive(Default)]
+struct Background {
+    arrivals: Arrivals<Sender<()>>,
+    running: AtomicUsize,
+}
+
+impl Background {
+    fn look_after(self: &Arc<Self>, item: Sender<()>) {
+        let background = self.clone();
+        let start = move |arrivals| {
+            thread::spawn(move || block_on(background.run(arrivals)));
+            Ok(())
+        };
+        self.arrivals.hand_over(item, start).unwrap();
+    }
+
+    async fn run(&self, mut arrivals: UnboundedReceiver<Sender<()>>) {
+        loop {
+            let item = arrivals.recv().await.expect("its end is its own affair");
+            let others = self.running.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(others, 0, "a second background thread");
+            thread::yield_now();
+            let _ = item.send(());
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            if self.arrivals.end(&arrivals) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn look_after_reaches_the_thread_even_as_it_ends() {
+    explore(|| {
+        let background = Arc::<Background>::default();
+        let clients = [(); 3].map(|()| {
+            let background = background.clone();
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    let (item, looked_after) = channel();
+                    background.look_after(item);
+                    looked_after.recv().expect("it is looked after");
+                }
+            })
+        });
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+}
