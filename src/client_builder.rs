@@ -23,6 +23,9 @@ use crate::vetting::Vetting;
 /// | credentials | as below |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
+/// The home directory (`~`) is `HOME`, else the one that the system has for the user. It must be an absolute
+/// path: without one there are no such files, and what the current directory holds is never read for them.
+///
 /// # Credentials
 ///
 /// [Keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) set here are all that is

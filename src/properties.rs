@@ -252,7 +252,7 @@ mod tests {
 
     const RECORD_WORDS: &str = include_str!("../tests/seeds/record.words");
 
-    const REPLIES: [&str; 8] = [
+    const REPLIES: [&str; 11] = [
         include_str!("../tests/seeds/reply/object.http"),
         include_str!("../tests/seeds/reply/no-such-key.http"),
         include_str!("../tests/seeds/reply/access-denied.http"),
@@ -261,6 +261,9 @@ mod tests {
         include_str!("../tests/seeds/reply/wrong-region.http"),
         include_str!("../tests/seeds/reply/proxy.http"),
         include_str!("../tests/seeds/reply/list.http"),
+        include_str!("../tests/seeds/reply/temporary.http"),
+        include_str!("../tests/seeds/reply/posing.http"),
+        include_str!("../tests/seeds/reply/login.http"),
     ];
 
     const REPLY_WORDS: &str = include_str!("../tests/seeds/reply.words");

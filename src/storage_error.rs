@@ -81,7 +81,8 @@ pub enum StorageErrorKind {
     WrongRegion,
     /// This machine's clock is too far from S3's for a signature to be accepted.
     ClockSkewed,
-    /// No connection could be made, to S3 or to where the credentials come from.
+    /// No connection could be made, to S3 or to where the credentials come from; or what answers there
+    /// is somebody else: it speaks another protocol, or is a network that wants a login (511).
     Unreachable,
     /// The request was sent, and no whole answer came in time; or what gives out the credentials
     /// took too long, and nothing was sent to S3.

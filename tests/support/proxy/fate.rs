@@ -6,8 +6,8 @@ use crate::support::dice::Dice;
 
 /// What a proxy does to a request.
 ///
-/// Two rules keep it an honest network, whose lies a lock can be asked to survive. What it refuses
-/// for certain (403, 301) it has not passed on: a store that says no to what it did would mislead
+/// Two rules keep it an honest network, whose lies a lock can be asked to survive. What it refuses in S3's name
+/// (403, 301) it has not passed on: a store that says no to what it did would mislead
 /// anybody. And nothing is sent twice; but what may be said of a second copy is said (409, 429).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {

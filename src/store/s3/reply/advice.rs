@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use chrono::DateTime;
 use hyper::Uri;
 
-use crate::error::{StorageError, StorageErrorKind as Kind, seconds};
+use crate::error::{StorageError, StorageErrorKind as Kind, seconds, shown};
 use crate::store::Location;
 use crate::store::s3::reply::verdict::kind;
 use crate::store::s3::reply::{Asked, Reply};
@@ -61,7 +61,8 @@ impl Reply {
             let port = uri
                 .port_u16()
                 .map_or(String::new(), |port| format!(":{port}"));
-            Some(format!("{}://{}{port}", uri.scheme_str()?, uri.host()?))
+            let origin = format!("{}://{}{port}", uri.scheme_str()?, uri.host()?);
+            Some(shown(&origin))
         };
         let target = self.location.as_ref().and_then(|l| origin(l.parse().ok()?));
         match target {
