@@ -25,7 +25,8 @@ use crate::store::memory::InMemoryStore;
 /// most), one for the time of each call that is made inside an async
 /// runtime, and one for as long as there are guards that are
 /// [kept alive](crate::LockGuard::keep_alive) or whose loss
-/// [is to be told](crate::LockGuard::on_lost).
+/// [is to be told](crate::LockGuard::on_lost), with a short-lived one for each callback and, where the
+/// program has a logger, one for lines that come from the background.
 /// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
 /// Locks of one client and key know of each other: they queue in order of arrival and only the
