@@ -348,7 +348,9 @@ impl Held {
     /// Tells those who want to know that a renewal in the background has failed.
     pub(crate) fn trouble(&self, error: &LockError) {
         if let Some(error) = as_storage(error) {
-            self.troubles.failed(Arc::new(error), self.remaining());
+            let clock = self.core.client.clock();
+            self.troubles
+                .failed(Arc::new(error), self.remaining(), clock);
         }
     }
 
@@ -358,7 +360,8 @@ impl Held {
             // Nothing is renewed here.
             logs::contain(|| drop(callback));
         } else {
-            self.troubles.add(callback, self.remaining());
+            let clock = self.core.client.clock();
+            self.troubles.add(callback, self.remaining(), clock);
         }
     }
 

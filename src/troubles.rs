@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::clock::{Clock, Instant};
 use crate::error::StorageError;
 use crate::logs;
 use crate::sync::lock;
@@ -34,8 +35,8 @@ impl RenewalTrouble {
         &self.error
     }
 
-    /// How long the lease still ran when this was told: renewals are tried again until then, and then
-    /// the lock is lost.
+    /// How long the lease still runs as the callback is called, which is more than nothing: renewals are
+    /// tried again until then, and then the lock is lost.
     pub fn remaining(&self) -> Duration {
         self.remaining
     }
@@ -65,14 +66,42 @@ struct Place {
     /// Not here while it runs.
     callback: Option<Callback>,
     /// What it is to be told next.
-    waiting: Option<RenewalTrouble>,
+    waiting: Option<News>,
     /// Whether its guard is gone.
     is_over: bool,
 }
 
+/// A trouble that is yet to be told: there may be no thread for it, or the callback still be at the one
+/// before.
+struct News {
+    trouble: RenewalTrouble,
+    since: Instant,
+    clock: Clock,
+}
+
+impl News {
+    fn of(error: Arc<StorageError>, remaining: Duration, clock: &Clock) -> News {
+        News {
+            trouble: RenewalTrouble { error, remaining },
+            since: clock.now(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// What is to be told by now; nothing once the lock is lost, which is not told here.
+    fn by_now(self) -> Option<RenewalTrouble> {
+        let passed = self.clock.now().at_most_since(self.since);
+        let remaining = self.trouble.remaining.saturating_sub(passed);
+        (!remaining.is_zero()).then_some(RenewalTrouble {
+            remaining,
+            ..self.trouble
+        })
+    }
+}
+
 impl Troubles {
     /// Adds one; called at once where renewals are failing, `remaining` before the deadline.
-    pub(crate) fn add(&self, callback: Callback, remaining: Duration) {
+    pub(crate) fn add(&self, callback: Callback, remaining: Duration, clock: &Clock) {
         let listener = Arc::new(Listener(Mutex::new(Place {
             callback: Some(callback),
             waiting: None,
@@ -84,12 +113,12 @@ impl Troubles {
             state.failing.clone()
         };
         if let Some(error) = failing {
-            listener.tell(RenewalTrouble { error, remaining });
+            listener.tell(News::of(error, remaining, clock));
         }
     }
 
     /// Notes that a renewal in the background has failed. The first of a row is told.
-    pub(crate) fn failed(&self, error: Arc<StorageError>, remaining: Duration) {
+    pub(crate) fn failed(&self, error: Arc<StorageError>, remaining: Duration, clock: &Clock) {
         let (first, listeners) = {
             let mut state = lock(&self.0);
             let first = state.failing.replace(error.clone()).is_none();
@@ -98,7 +127,7 @@ impl Troubles {
         for listener in listeners {
             if first {
                 let error = error.clone();
-                listener.tell(RenewalTrouble { error, remaining });
+                listener.tell(News::of(error, remaining, clock));
             } else {
                 // For those that no thread could be had for.
                 listener.serve();
@@ -128,8 +157,8 @@ impl Troubles {
 }
 
 impl Listener {
-    fn tell(self: Arc<Listener>, trouble: RenewalTrouble) {
-        lock(&self.0).waiting = Some(trouble);
+    fn tell(self: Arc<Listener>, news: News) {
+        lock(&self.0).waiting = Some(news);
         self.serve();
     }
 
@@ -150,21 +179,23 @@ impl Listener {
 
     /// Calls it with what waits, and says whether there was anything.
     fn call(&self) -> bool {
-        let (trouble, mut callback) = {
+        let (news, mut callback) = {
             let mut place = lock(&self.0);
             // Of several threads the first has it.
             if place.callback.is_none() {
                 return false;
             }
             match (place.waiting.take(), place.callback.take()) {
-                (Some(trouble), Some(callback)) => (trouble, callback),
+                (Some(news), Some(callback)) => (news, callback),
                 (_, callback) => {
                     place.callback = callback;
                     return false;
                 }
             }
         };
-        logs::contain(|| callback(&trouble));
+        if let Some(trouble) = news.by_now() {
+            logs::contain(|| callback(&trouble));
+        }
         let mut place = lock(&self.0);
         if place.is_over {
             drop(place);

@@ -138,3 +138,41 @@ fn on_trouble_hears_nothing_of_a_renewal_by_hand() {
     thread::sleep(Duration::from_millis(200));
     assert_eq!(told.try_recv().err(), Some(mpsc::TryRecvError::Empty));
 }
+
+#[test]
+fn on_trouble_set_after_the_loss_is_not_called() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let before = told(&guard);
+    server.fault(Match::put().always(), denied());
+    before.recv_timeout(LONG).unwrap();
+    eventually("its lease runs out", || guard.check().is_err());
+    let after = told(&guard);
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(after.try_recv().err(), Some(mpsc::TryRecvError::Empty));
+    server.clear_faults();
+}
+
+#[test]
+fn on_trouble_that_was_busy_until_the_loss_is_not_called_again() {
+    let server = Server::start();
+    let guard = kept(&server);
+    let (go, wait) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    guard.on_trouble(move |trouble| {
+        tell.send(trouble.remaining()).unwrap();
+        let _ = wait.recv_timeout(LONG);
+    });
+    server.fault(Match::put().times(1), denied());
+    assert!(!told.recv_timeout(LONG).unwrap().is_zero());
+    // It is at work, so what comes next has to wait for it.
+    eventually("it is renewed", || {
+        guard.remaining() > Duration::from_secs(5)
+    });
+    server.fault(Match::put().always(), denied());
+    eventually("its lease runs out", || guard.check().is_err());
+    go.send(()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(told.try_recv().err(), Some(mpsc::TryRecvError::Empty));
+    server.clear_faults();
+}
