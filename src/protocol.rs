@@ -24,7 +24,7 @@
 //! | [`cas`] | one compare-and-swap from its first send to a certain outcome |
 //! | [`knowledge`] | what a client knows of a lock: ETag, highest token, how old the record is |
 //! | [`acquire`] | taking the lock, and undoing an attempt given up |
-//! | [`holding`] | a holder's deadline, unresolved writes and loss; renewing and releasing |
+//! | [`holding`] | a holder's deadline, unresolved writes and loss; in its folder, renewing and releasing |
 //! | [`free`] | releasing by owner name or by force, for whoever has no guard |
 //! | [`look`] | one look, for status and verify |
 
