@@ -13,7 +13,7 @@ use crate::local::Local;
 use crate::logs;
 use crate::protocol::{Answer, Event, Operation, Seen, Sight, Step, Trouble, Turn, Write};
 use crate::record::{Nonce, Record};
-use crate::session::{RAN_AHEAD, Session, machine_error};
+use crate::session::{RAN_AHEAD, Session};
 use crate::store::{Found, Location, Object, Put};
 use crate::sync::lock;
 
@@ -168,7 +168,7 @@ impl<'a> Drive<'a> {
         mut operation: O,
         memory: &Mutex<O::Memory>,
     ) -> Result<Outcome<O::End>, LockError> {
-        let mut nonce = backoff::nonce().map_err(machine_error)?;
+        let mut nonce = backoff::nonce().map_err(LockError::of_this_machine)?;
         let mut event = Event::Resume;
         loop {
             let turn = self.turn(nonce);

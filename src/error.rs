@@ -1,6 +1,7 @@
 //! Everything that can go wrong, told so that the reader knows what to do.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,6 +149,15 @@ impl LockError {
             advice: not_ours.advice,
             is_lock: not_ours.is_lock,
         }
+    }
+
+    /// This machine, not the store, would not do what a call needs.
+    pub(crate) fn of_this_machine(error: io::Error) -> LockError {
+        let what =
+            "this machine could not start what a request needs (a thread, a file descriptor)";
+        StorageError::new(StorageErrorKind::Local, what)
+            .with_source(error)
+            .into()
     }
 
     /// Whether sending the same request again may help.

@@ -18,7 +18,6 @@ use crate::lock_core::Core;
 use crate::logs;
 use crate::protocol::{Holding, Loss, Release, Released, Renew, Renewed, Verified, Verify};
 use crate::record::Record;
-use crate::session::machine_error;
 use crate::shared::{Asked, Shared};
 use crate::sync::lock;
 use crate::troubles::{self, Troubles};
@@ -401,7 +400,9 @@ impl Held {
         let mut watched = lock(&self.watched);
         if !*watched {
             let client = &self.core.client;
-            client.look_after(self.clone()).map_err(machine_error)?;
+            client
+                .look_after(self.clone())
+                .map_err(LockError::of_this_machine)?;
             *watched = true;
         }
         Ok(())

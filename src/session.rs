@@ -16,7 +16,7 @@ use std::{io, mem, thread};
 
 use crate::call;
 use crate::clock::{Clock, Instant};
-use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::error::LockError;
 use crate::forks::Process;
 use crate::held::Held;
 use crate::keep_alive::Background;
@@ -258,7 +258,7 @@ impl Session {
         let call = call::within(self.clock().now(), lines.clone(), call);
         let outcome = self.inner.runtime.block_on(call);
         lines.write();
-        outcome.map_err(machine_error)?
+        outcome.map_err(LockError::of_this_machine)?
     }
 
     /// Has this client's background thread look after a holding.
@@ -289,11 +289,4 @@ impl Drop for Session {
             mem::forget(self.inner.clone());
         }
     }
-}
-
-/// This machine, not the store, would not do what a call needs.
-pub(crate) fn machine_error(error: io::Error) -> LockError {
-    let what = "this machine could not start what a request needs (a thread, a file descriptor)";
-    let error = StorageError::new(StorageErrorKind::Local, what).with_source(error);
-    LockError::Storage(error)
 }

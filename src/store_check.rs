@@ -28,7 +28,7 @@ use crate::drive::{Errors, PAUSE};
 use crate::error::LockError;
 use crate::protocol::{Condition, ETag, Why};
 use crate::race::story::StoreRace;
-use crate::session::{Session, machine_error};
+use crate::session::Session;
 use crate::store::Location;
 use crate::store_report::{EtagForm, Finding, StoreReport, made_up};
 use attempt::{Scratch, Sight, Told, Tried, Version};
@@ -57,7 +57,7 @@ pub(crate) fn beside(lock: &Location, name: &str) -> Location {
 
 /// A body to write to such an object, that was never written before.
 pub(crate) fn scratch_body() -> Result<Vec<u8>, LockError> {
-    let nonce = backoff::nonce().map_err(machine_error)?;
+    let nonce = backoff::nonce().map_err(LockError::of_this_machine)?;
     Ok(Scratch::body(nonce))
 }
 

@@ -11,7 +11,7 @@ use crate::logs;
 use crate::protocol::{Condition, ETag, Refusal};
 use crate::race::story::StoreRace;
 use crate::race::{self, Departure, Entry, Judgement, Run, Start};
-use crate::session::{Session, machine_error};
+use crate::session::Session;
 use crate::store::{Found, Location, Put};
 use crate::store_check;
 use crate::store_report::{EtagForm, Finding, Means, StoreReport};
@@ -169,7 +169,7 @@ impl Races<'_> {
             for (session, entries) in teams {
                 let thread = thread::Builder::new().name("s3-lock-race".to_owned());
                 let thread = thread.spawn_scoped(scope, || run(session, entries));
-                threads.push(thread.map_err(machine_error)?);
+                threads.push(thread.map_err(LockError::of_this_machine)?);
             }
             let mut runs = Vec::new();
             for thread in threads {
@@ -228,7 +228,7 @@ impl Races<'_> {
 
     /// A name that nobody has ever written to.
     fn name(&self) -> Result<String, LockError> {
-        let nonce = backoff::nonce().map_err(machine_error)?;
+        let nonce = backoff::nonce().map_err(LockError::of_this_machine)?;
         Ok(format!("{NAME}{}", String::from(nonce)))
     }
 }

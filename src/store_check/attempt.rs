@@ -12,7 +12,7 @@ use crate::error::{LockError, StorageError, StorageErrorKind};
 use crate::protocol::knowledge::Dated;
 use crate::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, Why};
 use crate::record::{MAX_BODY, Nonce, NotOurs};
-use crate::session::{RAN_AHEAD, machine_error};
+use crate::session::RAN_AHEAD;
 use crate::store::{Found, Put};
 use crate::store_report::{Finding, Means};
 
@@ -285,7 +285,7 @@ impl StoreCheck<'_> {
     }
 
     pub(super) fn nonce(&mut self) -> Result<Nonce, Stop> {
-        backoff::nonce().map_err(|error| self.fail(machine_error(error)))
+        backoff::nonce().map_err(|error| self.fail(LockError::of_this_machine(error)))
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::{env, io};
 
 use crate::error::{ConfigError, LockError};
-use crate::session::machine_error;
 use crate::store::s3::Source;
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::named::Named;
@@ -87,7 +86,7 @@ pub(crate) async fn region(
     helpers: &Helpers,
 ) -> Result<Named, LockError> {
     let profile = Profile::read(source.profile(), helpers).await;
-    let profile = profile.map_err(machine_error)?;
+    let profile = profile.map_err(LockError::of_this_machine)?;
     match profile.get("region") {
         Some(region) if is_region(region) => {
             Ok(Named::new(region, format!("profile {:?}", profile.name)))

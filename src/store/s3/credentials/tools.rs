@@ -9,7 +9,6 @@ use rusoto_core::credential::AwsCredentials;
 
 use crate::clock::Clock;
 use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
-use crate::session::machine_error;
 use crate::store::s3::credentials::Source;
 use crate::store::s3::dispatch::{Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
@@ -67,7 +66,7 @@ impl Failure {
     }
 
     pub(super) fn no_thread(error: io::Error) -> Failure {
-        SendError::NotSent(machine_error(error)).into()
+        SendError::NotSent(LockError::of_this_machine(error)).into()
     }
 
     pub(super) fn kind(&self) -> Option<StorageErrorKind> {
