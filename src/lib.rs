@@ -177,73 +177,39 @@
 //! deleted, so that fencing tokens only grow. Every write is conditional (`If-None-Match: *` or
 //! `If-Match`) and carries a fresh random number, so that no version's ETag ever returns. A reply that
 //! is lost leaves a write *unknown*, and it is found out by reading back; nothing is guessed. The
-//! rules are pure code (`src/protocol.rs`), which a model checker [goes through](why_you_can_trust_it),
-//! and which a loop (`src/drive.rs`) carries out over HTTP. Each client has a private current-thread
+//! rules are pure code (`src/protocol`), which a model checker [goes through](why_you_can_trust_it),
+//! and which a loop (`src/engine/driver.rs`) carries out over HTTP. Each client has a private current-thread
 //! runtime that runs on the calling thread.
 
 #![deny(unsafe_code)]
 // With internals, the hidden items become reachable, and the lint would want them documented too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 
-mod arrivals;
-mod backoff;
-mod builder;
-mod call;
-mod checks;
-mod client;
-mod client_builder;
-mod clock;
-mod drive;
-mod error;
-mod forks;
-mod guard;
-mod held;
-mod host;
-mod info;
-#[cfg(feature = "internals")]
+mod api;
+mod engine;
+#[cfg(any(test, feature = "internals"))]
 #[doc(hidden)]
 pub mod internals;
-mod keep_alive;
-mod lineage;
-mod listeners;
-mod living;
-mod local;
-mod lock;
-mod lock_core;
-mod logs;
-#[cfg(any(test, feature = "internals"))]
-mod properties;
 mod protocol;
-mod race;
-mod record;
-mod request_counts;
-mod request_prices;
-mod runtime;
-mod session;
-mod shared;
-mod storage_error;
 mod store;
-mod store_check;
-mod store_report;
-mod sync;
-mod troubles;
-mod vetting;
+mod sys;
+mod types;
 #[doc = include_str!("trust.md")]
 pub mod why_you_can_trust_it {}
 
-pub use builder::S3LockBuilder;
-pub use client::Client;
-pub use client_builder::ClientBuilder;
-pub use error::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
-pub use guard::LockGuard;
-pub use host::default_owner;
-pub use info::{FencingToken, ListedLock, LockInfo, LockStatus};
-pub use lock::S3Lock;
-pub use request_counts::{OutcomeCounts, RequestCounts};
-pub use request_prices::RequestPrices;
+pub use api::client::Client;
+pub use api::client_builder::ClientBuilder;
+pub use api::guard::LockGuard;
+pub use api::lock::S3Lock;
+pub use api::lock_builder::S3LockBuilder;
+pub use engine::trouble_callbacks::RenewalTrouble;
 pub use store::memory::InMemoryStore;
-pub use store_report::{EtagForm, StoreReport};
-pub use troubles::RenewalTrouble;
+pub use sys::host::default_owner;
+pub use types::errors::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
+pub use types::info::{FencingToken, ListedLock, LockInfo, LockStatus};
+pub use types::request_counts::{OutcomeCounts, RequestCounts};
+pub use types::request_prices::RequestPrices;
+pub use types::store_report::{EtagForm, StoreReport};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

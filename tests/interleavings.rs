@@ -9,14 +9,14 @@
 // They have more than is used here.
 #![allow(dead_code)]
 
-#[path = "../src/arrivals.rs"]
+#[path = "../src/sys/arrivals.rs"]
 mod arrivals;
-#[path = "../src/listeners.rs"]
-mod listeners;
-#[path = "../src/local.rs"]
-mod local;
-#[path = "../src/shared.rs"]
-mod shared;
+#[path = "../src/engine/loss_callbacks.rs"]
+mod loss_callbacks;
+#[path = "../src/engine/shared_call.rs"]
+mod shared_call;
+#[path = "../src/engine/wait_queue.rs"]
+mod wait_queue;
 
 mod interleavings {
     mod losses;
@@ -25,11 +25,21 @@ mod interleavings {
     mod thread;
 }
 
-mod error {
-    pub use s3_lock::LostCause;
+use s3_lock::internals::protocol;
+
+mod types {
+    pub(crate) mod errors {
+        pub(crate) use s3_lock::LostCause;
+    }
 }
 
-use s3_lock::internals::{protocol, record};
+mod engine {
+    pub(crate) use crate::driver;
+}
+
+mod sys {
+    pub(crate) use crate::{clock, logs, sync};
+}
 
 /// Shuttle's mutexes and threads.
 mod sync {
@@ -105,7 +115,7 @@ mod clock {
 }
 
 /// The limits of somebody who has time.
-mod drive {
+mod driver {
     use std::time::Duration;
 
     pub(crate) struct Limits {

@@ -1,5 +1,5 @@
 //! The lock's protocol, explored by a model checker: the code that is explored is the code that
-//! runs (`src/protocol.rs`), and at every step everything that can happen next is tried.
+//! runs (`src/protocol`), and at every step everything that can happen next is tried.
 //!
 //! `src/trust.md` says in plain words what is checked. Here is which clients take part, and how
 //! much may go wrong among them; the rest is in `model/`:
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `scenario.rs` | what there is to explore: clients, budgets, the units of time, mutants |
 //! | `world.rs` | what can happen next, and what comes of it |
-//! | `client.rs` | a client that runs the crate's operations, as `src/drive.rs` does |
+//! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
 //! | `store.rs` | the store |
 //! | `judge.rs` | what happened, compared with what was promised |
 //! | `lock.rs` | the promises |

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::protocol::cas::{Cas, Progress};
-use crate::protocol::knowledge::{Knowledge, Known, Patience};
-use crate::protocol::{
-    Condition, Event, Holding, Operation, Seen, Sight, Step, StoreSeconds, Trouble, Turn, Why,
-    Write,
-};
-use crate::record::{Holder, Record};
+use crate::protocol::lease::Lease;
+use crate::protocol::object::{Condition, StoreSeconds};
+use crate::protocol::observations::{ExpiryRule, Observations};
+use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+use crate::protocol::record::{Holder, Record};
+use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 
 /// Who asks for the lock, and on what terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub struct Claim {
     pub host: String,
     pub pid: u32,
     pub purpose: Option<String>,
-    pub patience: Patience,
+    pub expiry_rule: ExpiryRule,
     /// Whether to take over at once what another of the same owner name holds.
     pub reclaims: bool,
 }
@@ -29,7 +29,7 @@ pub struct Acquire {
     claim: Claim,
     phase: Phase,
     /// The holding that stands in the way, as of the last look.
-    held: Option<Seen>,
+    held: Option<Snapshot>,
     /// The holding that the last write was to take over.
     from: Option<Box<Record>>,
     /// Writes since the last pause.
@@ -56,21 +56,21 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Acquired {
     Won {
-        holding: Holding,
+        holding: Lease,
         /// The holding that it was taken over from, if that was never given back.
         from: Option<Box<Record>>,
     },
     /// Somebody else has it, as of the last look.
-    Held(Seen),
+    Held(Snapshot),
     /// Not taken. Nothing of the attempt remains.
     Failed,
     /// Not taken: the store refuses a write although its condition holds.
-    Defied,
+    ConditionIgnored,
     /// Given up while a write was unresolved that could not be undone: the lock may become held
     /// in the caller's name, until that lease has run out.
     MayRemain,
     /// Not taken: there is no larger fencing token than one that this client has seen.
-    Spent,
+    TokensExhausted,
 }
 
 /// How many times in a row a lock that is free is reached for before a pause: others were faster
@@ -81,15 +81,15 @@ const MAX_TAKES: u32 = 3;
 const MAX_UNDO_WRITES: u32 = 3;
 
 impl Operation for Acquire {
-    type Memory = Knowledge;
+    type Memory = Observations;
     type End = Acquired;
 
-    fn on(&mut self, event: Event, turn: &Turn, known: &mut Knowledge) -> Step<Acquired> {
+    fn on(&mut self, event: Event, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         match std::mem::replace(&mut self.phase, Phase::Looking) {
-            Phase::Looking => self.look(event, turn, known),
-            Phase::Taking(cas) => self.take(event, cas, turn, known),
-            Phase::Undoing(taking) => self.undo(event, taking, turn),
-            Phase::Freeing { taking, freeing } => self.free(event, taking, freeing, turn, known),
+            Phase::Looking => self.look(event, inputs, known),
+            Phase::Taking(cas) => self.take(event, cas, inputs, known),
+            Phase::Undoing(taking) => self.undo(event, taking, inputs),
+            Phase::Freeing { taking, freeing } => self.free(event, taking, freeing, inputs, known),
         }
     }
 }
@@ -106,12 +106,12 @@ impl Acquire {
         }
     }
 
-    fn look(&mut self, event: Event, turn: &Turn, known: &mut Knowledge) -> Step<Acquired> {
+    fn look(&mut self, event: Event, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         match event {
-            Event::Resume => self.resume(turn, known),
-            Event::Read(Ok(sight)) => self.decide(sight, turn, known),
-            Event::Read(Err(Trouble::Passing)) => Step::Pause(Why::Trouble),
-            Event::Read(Err(Trouble::Lasting)) | Event::Wrote(_) => Step::Done(Acquired::Failed),
+            Event::Resume => self.resume(inputs, known),
+            Event::Read(Ok(found)) => self.decide(found, inputs, known),
+            Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
+            Event::Read(Err(Trouble::Permanent)) | Event::Wrote(_) => Step::Done(Acquired::Failed),
             Event::GiveUp => Step::Done(match self.held.take() {
                 Some(seen) => Acquired::Held(seen),
                 None => Acquired::Failed,
@@ -119,64 +119,71 @@ impl Acquire {
         }
     }
 
-    fn resume(&mut self, turn: &Turn, known: &mut Knowledge) -> Step<Acquired> {
+    fn resume(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         // A bet on this client's own last release: right unless somebody was here since.
         if let Some(released) = known.released.take() {
-            return self.replace(released, turn, known);
+            return self.replace(released, inputs, known);
         }
         match &self.held {
             // Nobody was heard to change this version since, and the condition of the write
             // proves that nobody did: no further read is needed.
-            Some(seen) if self.is_expired(seen, turn, known) => {
-                self.replace(version(seen.clone()), turn, known)
+            Some(seen) if self.is_expired(seen, inputs, known) => {
+                self.replace(version(seen.clone()), inputs, known)
             }
             _ => Step::Read,
         }
     }
 
-    fn free_in(&self, seen: &Seen, turn: &Turn, known: &Knowledge) -> Duration {
+    fn free_in(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Duration {
         // Asked for each time: the very reply that is looked at may have shown the date wrong.
-        let patience = self.claim.patience.trusting(turn.trusts_date);
-        known.free_in(seen, &patience, turn.now)
+        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
+        known.free_in(seen, &expiry_rule, inputs.now)
     }
 
-    fn is_expired(&self, seen: &Seen, turn: &Turn, known: &Knowledge) -> bool {
-        self.free_in(seen, turn, known).is_zero()
+    fn is_expired(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> bool {
+        self.free_in(seen, inputs, known).is_zero()
     }
 
-    fn decide(&mut self, sight: Sight, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
+    fn decide(
+        &mut self,
+        found: ReadOutcome,
+        inputs: &Inputs,
+        known: &Observations,
+    ) -> Step<Acquired> {
         self.held = None;
-        match sight {
-            Sight::Foreign => Step::Done(Acquired::Failed),
+        match found {
+            ReadOutcome::Foreign => Step::Done(Acquired::Failed),
             // A key that is hidden may be absent. If it is not, the create is refused; and if
             // others create it first, the next look shows them.
-            Sight::Absent { date } | Sight::Hidden { date } => self.create(date, turn, known),
-            Sight::Present(seen) => {
-                let is_free = !seen.record.is_held() || self.is_expired(&seen, turn, known);
+            ReadOutcome::Absent { date } | ReadOutcome::Hidden { date } => {
+                self.create(date, inputs, known)
+            }
+            ReadOutcome::Present(seen) => {
+                let is_free = !seen.record.is_held() || self.is_expired(&seen, inputs, known);
                 if !is_free && !self.reclaims(&seen) {
-                    let free_in = self.free_in(&seen, turn, known);
+                    let free_in = self.free_in(&seen, inputs, known);
                     self.held = Some(seen);
                     return Step::Wait { free_in };
                 }
                 if self.takes == MAX_TAKES {
-                    return self.rest(Why::Contended);
+                    return self.rest(PauseReason::Contended);
                 }
                 let mut base = version(seen);
                 if !is_free {
                     base.record.reclaimed = Some(base.record.fencing_token);
                 }
-                self.replace(base, turn, known)
+                self.replace(base, inputs, known)
             }
         }
     }
 
     /// Whether to take a holding over before it has expired: its owner has this claim's own name,
     /// and is not at work in this process, so it has crashed.
-    fn reclaims(&self, seen: &Seen) -> bool {
+    fn reclaims(&self, seen: &Snapshot) -> bool {
         self.claim.reclaims && seen.record.owner == self.claim.owner && !seen.live_here
     }
 
-    fn rest(&mut self, why: Why) -> Step<Acquired> {
+    fn rest(&mut self, why: PauseReason) -> Step<Acquired> {
         self.takes = 0;
         Step::Pause(why)
     }
@@ -184,34 +191,39 @@ impl Acquire {
     fn create(
         &mut self,
         date: Option<StoreSeconds>,
-        turn: &Turn,
-        known: &Knowledge,
+        inputs: &Inputs,
+        known: &Observations,
     ) -> Step<Acquired> {
         // A store without a `Date` leaves this client's own: a token needs a beginning, and only
         // a key that was deleted by hand gives two beginnings.
-        let date = date.unwrap_or(turn.wall.unix_seconds());
+        let date = date.unwrap_or(inputs.wall.unix_seconds());
         let Some(token) = known.first_token(date) else {
-            return Step::Done(Acquired::Spent);
+            return Step::Done(Acquired::TokensExhausted);
         };
-        let record = Record::held(self.claim.holder(turn), token, turn.nonce);
+        let record = Record::held(self.claim.holder(inputs), token, inputs.nonce);
         self.from = None;
-        self.start(record, Condition::Absent, turn)
+        self.start(record, Condition::Absent, inputs)
     }
 
-    fn replace(&mut self, base: Known, turn: &Turn, known: &Knowledge) -> Step<Acquired> {
+    fn replace(
+        &mut self,
+        base: StoredRecord,
+        inputs: &Inputs,
+        known: &Observations,
+    ) -> Step<Acquired> {
         let Some(token) = known.next_token(base.record.fencing_token) else {
-            return Step::Done(Acquired::Spent);
+            return Step::Done(Acquired::TokensExhausted);
         };
-        let holder = self.claim.holder(turn);
-        let record = base.record.succeeded_by(holder, token, turn.nonce);
+        let holder = self.claim.holder(inputs);
+        let record = base.record.succeeded_by(holder, token, inputs.nonce);
         self.from = base.record.is_held().then(|| Box::new(base.record));
-        self.start(record, Condition::Matches(base.etag), turn)
+        self.start(record, Condition::Matches(base.etag), inputs)
     }
 
-    fn start(&mut self, record: Record, condition: Condition, turn: &Turn) -> Step<Acquired> {
+    fn start(&mut self, record: Record, condition: Condition, inputs: &Inputs) -> Step<Acquired> {
         let write = Write { record, condition };
         self.takes += 1;
-        self.phase = Phase::Taking(Cas::new(write.clone(), turn.now));
+        self.phase = Phase::Taking(Cas::new(write.clone(), inputs.now));
         Step::Write(write)
     }
 
@@ -219,22 +231,22 @@ impl Acquire {
         &mut self,
         event: Event,
         mut cas: Cas,
-        turn: &Turn,
-        known: &mut Knowledge,
+        inputs: &Inputs,
+        known: &mut Observations,
     ) -> Step<Acquired> {
         let step = match cas.on(event) {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
                 known.saw_token(record.fencing_token);
                 known.held = None;
-                let holding = Holding::new(Known { etag, record }, cas.first_send());
+                let holding = Lease::new(StoredRecord { etag, record }, cas.first_send());
                 let from = self.from.take();
                 return Step::Done(Acquired::Won { holding, from });
             }
-            Progress::Overtaken(sight) => return self.decide(sight, turn, known),
-            Progress::NotApplied => return self.rest(Why::Trouble),
+            Progress::Overtaken(found) => return self.decide(found, inputs, known),
+            Progress::NotApplied => return self.rest(PauseReason::Trouble),
             Progress::Refused => return Step::Done(Acquired::Failed),
-            Progress::Defied => return Step::Done(Acquired::Defied),
+            Progress::ConditionIgnored => return Step::Done(Acquired::ConditionIgnored),
             Progress::Unresolved => {
                 self.phase = Phase::Undoing(cas);
                 return Step::Read;
@@ -242,7 +254,7 @@ impl Acquire {
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
             // At once: a lock that is free must not be reported as held, or not be had.
-            Progress::Pause(Why::Contended) if self.takes < MAX_TAKES => {
+            Progress::Pause(PauseReason::Contended) if self.takes < MAX_TAKES => {
                 self.takes += 1;
                 Step::Write(cas.write().clone())
             }
@@ -256,22 +268,22 @@ impl Acquire {
     }
 
     /// Looks where a write that was given up has landed, or closes the door on it.
-    fn undo(&mut self, event: Event, taking: Cas, turn: &Turn) -> Step<Acquired> {
-        let Event::Read(Ok(sight)) = event else {
+    fn undo(&mut self, event: Event, taking: Cas, inputs: &Inputs) -> Step<Acquired> {
+        let Event::Read(Ok(found)) = event else {
             return Step::Done(Acquired::MayRemain);
         };
         let Write { record, condition } = taking.write();
-        let condition = match (&sight, condition) {
-            (Sight::Present(seen), _) if seen.record == *record => {
+        let condition = match (&found, condition) {
+            (ReadOutcome::Present(seen), _) if seen.record == *record => {
                 Condition::Matches(seen.etag.clone())
             }
             // Still unknown. A released record under the same condition: once that is applied,
             // the condition is gone for good, and the late write with it.
-            (Sight::Absent { .. }, Condition::Absent) => Condition::Absent,
-            (Sight::Present(seen), Condition::Matches(etag)) if seen.etag == *etag => {
+            (ReadOutcome::Absent { .. }, Condition::Absent) => Condition::Absent,
+            (ReadOutcome::Present(seen), Condition::Matches(etag)) if seen.etag == *etag => {
                 Condition::Matches(etag.clone())
             }
-            (Sight::Hidden { .. }, _) => return Step::Done(Acquired::MayRemain),
+            (ReadOutcome::Hidden { .. }, _) => return Step::Done(Acquired::MayRemain),
             _ => return Step::Done(Acquired::Failed),
         };
         if self.undo_writes == MAX_UNDO_WRITES {
@@ -279,10 +291,10 @@ impl Acquire {
         }
         self.undo_writes += 1;
         let write = Write {
-            record: record.released(turn.nonce),
+            record: record.released(inputs.nonce),
             condition,
         };
-        let freeing = Cas::new(write.clone(), turn.now);
+        let freeing = Cas::new(write.clone(), inputs.now);
         self.phase = Phase::Freeing { taking, freeing };
         Step::Write(write)
     }
@@ -292,20 +304,23 @@ impl Acquire {
         event: Event,
         taking: Cas,
         mut freeing: Cas,
-        turn: &Turn,
-        known: &mut Knowledge,
+        inputs: &Inputs,
+        known: &mut Observations,
     ) -> Step<Acquired> {
         let step = match freeing.on(event) {
             Progress::Applied(etag) => {
                 let record = freeing.write().record.clone();
-                known.note_released(Known { etag, record });
+                known.note_released(StoredRecord { etag, record });
                 return Step::Done(Acquired::Failed);
             }
-            Progress::Overtaken(sight) => return self.undo(Event::Read(Ok(sight)), taking, turn),
+            Progress::Overtaken(found) => return self.undo(Event::Read(Ok(found)), taking, inputs),
             Progress::Read => Step::Read,
             Progress::Send(write) => Step::Write(write),
             Progress::Pause(why) => Step::Pause(why),
-            Progress::NotApplied | Progress::Refused | Progress::Defied | Progress::Unresolved => {
+            Progress::NotApplied
+            | Progress::Refused
+            | Progress::ConditionIgnored
+            | Progress::Unresolved => {
                 return Step::Done(Acquired::MayRemain);
             }
         };
@@ -315,11 +330,11 @@ impl Acquire {
 }
 
 impl Claim {
-    fn holder(&self, turn: &Turn) -> Holder {
+    fn holder(&self, inputs: &Inputs) -> Holder {
         Holder {
             owner: self.owner.clone(),
             lease: self.lease,
-            acquired_at: turn.wall,
+            acquired_at: inputs.wall,
             host: self.host.clone(),
             pid: self.pid,
             purpose: self.purpose.clone(),
@@ -327,8 +342,8 @@ impl Claim {
     }
 }
 
-fn version(seen: Seen) -> Known {
-    Known {
+fn version(seen: Snapshot) -> StoredRecord {
+    StoredRecord {
         etag: seen.etag,
         record: seen.record,
     }

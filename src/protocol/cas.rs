@@ -12,8 +12,10 @@
 //!   the second copy may be the first. A refusal for any other reason ends it, unless an earlier
 //!   attempt is unresolved; a holder still knows the write should a later read show it.
 
-use crate::clock::Instant;
-use crate::protocol::{Answer, Condition, ETag, Event, Refusal, Sight, Trouble, Why, Write};
+use crate::protocol::instant::Instant;
+use crate::protocol::object::{Condition, ETag, Refusal, WriteOutcome};
+use crate::protocol::operation::{Event, PauseReason, Trouble, Write};
+use crate::protocol::snapshot::ReadOutcome;
 
 /// A write under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +24,7 @@ pub struct Cas {
     first_send: Instant,
     certainty: Certainty,
     /// Why to keep away before it is sent again.
-    why: Why,
+    why: PauseReason,
     /// The last read failed, so the next step is another.
     reading: bool,
 }
@@ -41,17 +43,17 @@ enum Certainty {
 pub enum Progress {
     Send(Write),
     Read,
-    Pause(Why),
+    Pause(PauseReason),
     /// Applied, as this version.
     Applied(ETag),
     /// It will never be applied: this stands instead.
-    Overtaken(Sight),
+    Overtaken(ReadOutcome),
     /// Not applied, for a reason that may pass. Another write may succeed.
     NotApplied,
     /// Not applied, and trying again does not help.
     Refused,
     /// Not applied: the store refuses a condition that holds.
-    Defied,
+    ConditionIgnored,
     /// Given up without knowing. It may have happened or may yet happen.
     Unresolved,
 }
@@ -63,7 +65,7 @@ impl Cas {
             write,
             first_send: now,
             certainty: Certainty::Clear,
-            why: Why::Trouble,
+            why: PauseReason::Trouble,
             reading: false,
         }
     }
@@ -91,33 +93,34 @@ impl Cas {
             Event::Resume if self.reading => Progress::Read,
             Event::Resume => Progress::Send(self.write.clone()),
             Event::Wrote(answer) => self.answered(answer),
-            Event::Read(Ok(sight)) => self.read(sight),
-            Event::Read(Err(Trouble::Passing)) => {
+            Event::Read(Ok(found)) => self.read(found),
+            Event::Read(Err(Trouble::Transient)) => {
                 self.reading = true;
-                Progress::Pause(Why::Trouble)
+                Progress::Pause(PauseReason::Trouble)
             }
-            Event::Read(Err(Trouble::Lasting)) | Event::GiveUp => self.give_up(),
+            Event::Read(Err(Trouble::Permanent)) | Event::GiveUp => self.give_up(),
         }
     }
 
-    fn answered(&mut self, answer: Answer) -> Progress {
-        match (answer, self.certainty) {
-            (Answer::Applied(etag), _) => Progress::Applied(etag),
-            (Answer::Unknown | Answer::Refused(Refusal::Busy), _) => self.doubt(Why::Trouble),
-            (Answer::Refused(Refusal::Conflict), _) => self.doubt(Why::Contended),
-            (Answer::NotSent(Trouble::Passing), Certainty::Unresolved) => {
-                Progress::Pause(Why::Trouble)
+    fn answered(&mut self, outcome: WriteOutcome<Trouble>) -> Progress {
+        use WriteOutcome::{Applied, NotSent, Refused, Unknown};
+        match (outcome, self.certainty) {
+            (Applied { etag, .. }, _) => Progress::Applied(etag),
+            (Unknown(_) | Refused(Refusal::Busy, _), _) => self.doubt(PauseReason::Trouble),
+            (Refused(Refusal::Conflict, _), _) => self.doubt(PauseReason::Contended),
+            (NotSent(Trouble::Transient), Certainty::Unresolved) => {
+                Progress::Pause(PauseReason::Trouble)
             }
-            (Answer::NotSent(Trouble::Lasting), Certainty::Unresolved) => Progress::Unresolved,
-            (Answer::NotSent(Trouble::Passing), _) => Progress::NotApplied,
-            (Answer::NotSent(Trouble::Lasting), _) => Progress::Refused,
+            (NotSent(Trouble::Permanent), Certainty::Unresolved) => Progress::Unresolved,
+            (NotSent(Trouble::Transient), _) => Progress::NotApplied,
+            (NotSent(Trouble::Permanent), _) => Progress::Refused,
             // Whatever this attempt was told, an earlier one may still land.
-            (Answer::Refused(_), Certainty::Unresolved) => Progress::Read,
-            (Answer::Refused(Refusal::Condition), _) => {
+            (Refused(..), Certainty::Unresolved) => Progress::Read,
+            (Refused(Refusal::Condition, _), _) => {
                 self.certainty = Certainty::Doubted;
                 Progress::Read
             }
-            (Answer::Refused(Refusal::Denied), _) => {
+            (Refused(Refusal::Denied, _), _) => {
                 // It ends here. But should a proxy have sent it twice, a later read may show the first.
                 self.certainty = Certainty::Doubted;
                 Progress::Refused
@@ -125,29 +128,29 @@ impl Cas {
         }
     }
 
-    fn doubt(&mut self, why: Why) -> Progress {
+    fn doubt(&mut self, why: PauseReason) -> Progress {
         self.certainty = Certainty::Unresolved;
         self.why = why;
         Progress::Read
     }
 
-    fn read(&mut self, sight: Sight) -> Progress {
+    fn read(&mut self, found: ReadOutcome) -> Progress {
         self.reading = false;
-        let stands = match (&sight, &self.write.condition) {
-            (Sight::Present(seen), _) if seen.record == self.write.record => {
+        let stands = match (&found, &self.write.condition) {
+            (ReadOutcome::Present(seen), _) if seen.record == self.write.record => {
                 return Progress::Applied(seen.etag.clone());
             }
-            (Sight::Absent { .. }, Condition::Absent) => true,
-            (Sight::Present(seen), Condition::Matches(etag)) => seen.etag == *etag,
+            (ReadOutcome::Absent { .. }, Condition::Absent) => true,
+            (ReadOutcome::Present(seen), Condition::Matches(etag)) => seen.etag == *etag,
             // Without `s3:GetObject` nothing can be read back, now or later.
-            (Sight::Hidden { .. }, _) => return self.give_up(),
+            (ReadOutcome::Hidden { .. }, _) => return self.give_up(),
             _ => false,
         };
         match (stands, self.certainty) {
-            (false, _) => Progress::Overtaken(sight),
+            (false, _) => Progress::Overtaken(found),
             (true, Certainty::Unresolved) => Progress::Pause(self.why),
             // ETags never come back, so it held when it was refused.
-            (true, _) => Progress::Defied,
+            (true, _) => Progress::ConditionIgnored,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Ending a holding without its guard: releasing it by owner name, or breaking it by force.
 
 use crate::protocol::cas::{Cas, Progress};
-use crate::protocol::{
-    Condition, Event, Knowledge, Known, Operation, Sight, Step, Trouble, Turn, Why, Write,
-};
+use crate::protocol::object::Condition;
+use crate::protocol::observations::Observations;
+use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
 
 /// A release by owner name or by force.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,28 +31,28 @@ enum Means {
 #[expect(clippy::large_enum_variant, reason = "there is one to a call")]
 pub enum Freed {
     /// This call's write landed; this is what it made.
-    Yes(Known),
+    Yes(StoredRecord),
     /// There was nothing of this owner's to release, or the holding was over already.
     No,
     /// Not released.
     Failed,
     /// Not released: the store refuses a write although its condition holds.
-    Defied,
+    ConditionIgnored,
     /// It may have been released, or may yet be.
     Unknown,
 }
 
 impl Operation for Free {
-    type Memory = Knowledge;
+    type Memory = Observations;
     type End = Freed;
 
-    fn on(&mut self, event: Event, turn: &Turn, _: &mut Knowledge) -> Step<Freed> {
+    fn on(&mut self, event: Event, inputs: &Inputs, _: &mut Observations) -> Step<Freed> {
         let Some(mut cas) = self.cas.take() else {
             return match event {
                 Event::Resume => Step::Read,
-                Event::Read(Ok(sight)) => self.decide(sight, turn),
-                Event::Read(Err(Trouble::Passing)) => Step::Pause(Why::Trouble),
-                Event::Read(Err(Trouble::Lasting)) | Event::GiveUp | Event::Wrote(_) => {
+                Event::Read(Ok(found)) => self.decide(found, inputs),
+                Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
+                Event::Read(Err(Trouble::Permanent)) | Event::GiveUp | Event::Wrote(_) => {
                     Step::Done(Freed::Failed)
                 }
             };
@@ -59,17 +60,17 @@ impl Operation for Free {
         let step = match cas.on(event) {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
-                return Step::Done(Freed::Yes(Known { etag, record }));
+                return Step::Done(Freed::Yes(StoredRecord { etag, record }));
             }
-            Progress::Overtaken(sight) => {
-                return match cas.may_stand() && self.hides(&sight) {
+            Progress::Overtaken(found) => {
+                return match cas.may_stand() && self.hides(&found) {
                     true => Step::Done(Freed::Unknown),
-                    false => self.decide(sight, turn),
+                    false => self.decide(found, inputs),
                 };
             }
-            Progress::NotApplied => return Step::Pause(Why::Trouble),
+            Progress::NotApplied => return Step::Pause(PauseReason::Trouble),
             Progress::Refused => return Step::Done(Freed::Failed),
-            Progress::Defied => return Step::Done(Freed::Defied),
+            Progress::ConditionIgnored => return Step::Done(Freed::ConditionIgnored),
             Progress::Unresolved => return Step::Done(Freed::Unknown),
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
@@ -101,9 +102,9 @@ impl Free {
         }
     }
 
-    /// Whether a write of this call may have landed before what `sight` shows was written.
-    fn hides(&self, sight: &Sight) -> bool {
-        let Sight::Present(seen) = sight else {
+    /// Whether a write of this call may have landed before what `found` shows was written.
+    fn hides(&self, found: &ReadOutcome) -> bool {
+        let ReadOutcome::Present(seen) = found else {
             return true;
         };
         if Some(seen.record.fencing_token) == self.pinned {
@@ -118,21 +119,23 @@ impl Free {
         }
     }
 
-    fn decide(&mut self, sight: Sight, turn: &Turn) -> Step<Freed> {
-        let seen = match sight {
-            Sight::Present(seen) if seen.record.is_held() && seen.record.owner == self.owner => {
+    fn decide(&mut self, found: ReadOutcome, inputs: &Inputs) -> Step<Freed> {
+        let seen = match found {
+            ReadOutcome::Present(seen)
+                if seen.record.is_held() && seen.record.owner == self.owner =>
+            {
                 seen
             }
-            Sight::Foreign | Sight::Hidden { .. } => return Step::Done(Freed::Failed),
-            Sight::Absent { .. } | Sight::Present(_) => return Step::Done(Freed::No),
+            ReadOutcome::Foreign | ReadOutcome::Hidden { .. } => return Step::Done(Freed::Failed),
+            ReadOutcome::Absent { .. } | ReadOutcome::Present(_) => return Step::Done(Freed::No),
         };
         let token = seen.record.fencing_token;
         if *self.pinned.get_or_insert(token) != token {
             return Step::Done(Freed::No);
         }
         let mut record = match self.means {
-            Means::Name => seen.record.released(turn.nonce),
-            Means::Force => seen.record.broken(turn.nonce),
+            Means::Name => seen.record.released(inputs.nonce),
+            Means::Force => seen.record.broken(inputs.nonce),
         };
         if self.means == Means::Name {
             // Its guard may be alive, and must not take what comes next for its own release's doing.
@@ -142,7 +145,7 @@ impl Free {
             record,
             condition: Condition::Matches(seen.etag),
         };
-        self.cas = Some(Cas::new(write.clone(), turn.now));
+        self.cas = Some(Cas::new(write.clone(), inputs.now));
         Step::Write(write)
     }
 }

@@ -1,23 +1,25 @@
 //! Looking at a record: to see it, or to see whether one's own holding still stands.
 
-use crate::clock::Instant;
-use crate::protocol::holding::{Holding, Looked, Mark};
-use crate::protocol::{Event, Knowledge, Operation, Sight, Step, Trouble, Turn, Why};
+use crate::protocol::instant::Instant;
+use crate::protocol::lease::{Lease, Looked, ReadMark};
+use crate::protocol::observations::Observations;
+use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step, Trouble};
+use crate::protocol::snapshot::ReadOutcome;
 
 /// A read, repeated only where the store did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Look;
 
 impl Operation for Look {
-    type Memory = Knowledge;
-    type End = Option<Sight>;
+    type Memory = Observations;
+    type End = Option<ReadOutcome>;
 
-    fn on(&mut self, event: Event, _: &Turn, _: &mut Knowledge) -> Step<Option<Sight>> {
+    fn on(&mut self, event: Event, _: &Inputs, _: &mut Observations) -> Step<Option<ReadOutcome>> {
         match event {
             Event::Resume => Step::Read,
-            Event::Read(Ok(sight)) => Step::Done(Some(sight)),
-            Event::Read(Err(Trouble::Passing)) => Step::Pause(Why::Trouble),
-            Event::Read(Err(Trouble::Lasting)) | Event::Wrote(_) | Event::GiveUp => {
+            Event::Read(Ok(found)) => Step::Done(Some(found)),
+            Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
+            Event::Read(Err(Trouble::Permanent)) | Event::Wrote(_) | Event::GiveUp => {
                 Step::Done(None)
             }
         }
@@ -35,7 +37,7 @@ pub struct Verify {
     /// When it began.
     since: Option<Instant>,
     /// Taken before the read that is under way.
-    mark: Option<Mark>,
+    mark: Option<ReadMark>,
 }
 
 /// What a verification found.
@@ -49,31 +51,31 @@ pub enum Verified {
 }
 
 impl Operation for Verify {
-    type Memory = Holding;
+    type Memory = Lease;
     type End = Verified;
 
-    fn on(&mut self, event: Event, turn: &Turn, holding: &mut Holding) -> Step<Verified> {
-        let since = *self.since.get_or_insert(turn.now);
+    fn on(&mut self, event: Event, inputs: &Inputs, lease: &mut Lease) -> Step<Verified> {
+        let since = *self.since.get_or_insert(inputs.now);
         let mark = self.mark.take();
         match (event, mark) {
-            (Event::Resume, _) => self.read(holding),
-            (Event::Read(Ok(Sight::Hidden { .. })), _) => Step::Done(Verified::Failed),
-            (Event::Read(Ok(sight)), Some(mark)) => {
-                match holding.look(&mark, &sight, since, turn.now) {
+            (Event::Resume, _) => self.read(lease),
+            (Event::Read(Ok(ReadOutcome::Hidden { .. })), _) => Step::Done(Verified::Failed),
+            (Event::Read(Ok(found)), Some(mark)) => {
+                match lease.look(&mark, &found, since, inputs.now) {
                     Looked::Held => Step::Done(Verified::Held),
                     Looked::Lost => Step::Done(Verified::Lost),
-                    Looked::Again => self.read(holding),
+                    Looked::Again => self.read(lease),
                 }
             }
-            (Event::Read(Err(Trouble::Passing)), _) => Step::Pause(Why::Trouble),
+            (Event::Read(Err(Trouble::Transient)), _) => Step::Pause(PauseReason::Trouble),
             (Event::Read(_) | Event::Wrote(_) | Event::GiveUp, _) => Step::Done(Verified::Failed),
         }
     }
 }
 
 impl Verify {
-    fn read(&mut self, holding: &Holding) -> Step<Verified> {
-        self.mark = Some(holding.mark());
+    fn read(&mut self, lease: &Lease) -> Step<Verified> {
+        self.mark = Some(lease.mark());
         Step::Read
     }
 }

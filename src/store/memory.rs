@@ -5,17 +5,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::client::{Client, DEFAULT_REQUEST_TIMEOUT};
-use crate::clock::Clock;
-use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
-use crate::forks::Process;
-use crate::living::Registry;
-use crate::protocol::{Condition, ETag, Refusal, StoreSeconds};
-use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
-use crate::session::Recipe;
-use crate::store::{Found, Location, Object, Origin, Page, Pending, Put, Store, Versioning};
-use crate::sync::lock;
-use crate::vetting::Vetting;
+use crate::api::client::{Client, DEFAULT_REQUEST_TIMEOUT};
+use crate::engine::check_cache::Vetting;
+use crate::engine::registry::Registry;
+use crate::engine::session::Recipe;
+use crate::protocol::{Condition, ETag, Location, Refusal, StoreSeconds};
+use crate::store::interface::{Found, Object, Origin, Page, Pending, Put, Store, Versioning};
+use crate::sys::clock::Clock;
+use crate::sys::forks::Process;
+use crate::sys::sync::lock;
+use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
+use crate::types::request_counts::{Counters, Kind, Outcome, RequestCounts};
 
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///

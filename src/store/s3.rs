@@ -21,11 +21,11 @@ mod xml;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::error::LockError;
-use crate::protocol::Condition;
-use crate::request_counts::RequestCounts;
-use crate::store::{Found, Location, Origin, Page, Pending, Put, Store, Versioning};
+use crate::protocol::{Condition, Location};
+use crate::store::interface::{Found, Origin, Page, Pending, Put, Store, Versioning};
+use crate::sys::clock::Clock;
+use crate::types::errors::LockError;
+use crate::types::request_counts::RequestCounts;
 
 pub(crate) use credentials::Source;
 use dispatch::SendError;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
 
-use crate::error::LostCause;
 use crate::explore;
-use crate::listeners::{Callback, Listeners};
+use crate::loss_callbacks::{Callback, Listeners};
+use crate::types::errors::LostCause;
 
 /// Says when it is dropped.
 struct Owned(Sender<&'static str>);

@@ -9,15 +9,15 @@ use shuttle::thread;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::drive::Limits;
+use crate::driver::Limits;
 use crate::explore;
-use crate::local::{Local, Place};
-use crate::protocol::knowledge::{Known, Patience};
-use crate::protocol::{ETag, Holding, Loss};
-use crate::record::Record;
+use crate::protocol::record::Record;
+use crate::protocol::{ETag, Lease, Loss};
+use crate::protocol::{ExpiryRule, StoredRecord};
 use crate::sync::Mutex;
+use crate::wait_queue::{Local, Place};
 
-const PATIENCE: Patience = Patience {
+const PATIENCE: ExpiryRule = ExpiryRule {
     margin: Duration::from_secs(2),
     store_clock: true,
 };
@@ -31,17 +31,17 @@ struct Client {
     turns: AtomicUsize,
 }
 
-fn holding(fencing_token: u64) -> Holding {
+fn holding(fencing_token: u64) -> Lease {
     let record = format!(
         r#"{{"format":1,"state":"held","owner":"a","fencing_token":{fencing_token},"lease_ms":30000,
         "nonce":"{:032x}","acquired_at":"2026-01-01T00:00:00.000Z","host":"h","pid":1}}"#,
         1
     );
-    let known = Known {
+    let known = StoredRecord {
         etag: ETag("1".to_owned()),
         record: Record::parse(record.as_bytes()).expect("a record"),
     };
-    Holding::new(known, Clock.now())
+    Lease::new(known, Clock.now())
 }
 
 fn wait(place: &Place<'_>, total: Duration) -> bool {
@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Acquires; the guard's holding and its news.
-    fn acquire(&self, token: u64) -> (Arc<Mutex<Holding>>, Arc<Notify>) {
+    fn acquire(&self, token: u64) -> (Arc<Mutex<Lease>>, Arc<Notify>) {
         let place = self.local.queue();
         assert!(wait(&place, Duration::from_secs(60)));
         self.come_in();

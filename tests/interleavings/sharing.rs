@@ -9,7 +9,7 @@ use shuttle::sync::Mutex;
 use shuttle::thread;
 
 use crate::explore;
-use crate::shared::{Asked, Shared};
+use crate::shared_call::{Asked, Shared};
 use crate::sync::lock;
 
 /// A guard's calls of one kind.

@@ -1,18 +1,19 @@
 //! One client: what it remembers, and the call that it is in the midst of. Its calls are the
-//! crate's own; this does for them what `src/drive.rs` does, without a store.
+//! crate's own; this does for them what `src/engine/driver.rs` does, without a store.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use s3_lock::internals::Instant;
+use s3_lock::internals::protocol::record::{Nonce, Record};
 use s3_lock::internals::protocol::{
-    Acquire, Acquired, Answer, Claim, Condition, ETag, Event, Free, Freed, Holding, Knowledge,
-    Known, Look, Loss, Operation, Refusal, Release, Released, Renew, Renewed, Seen, Sight, Step,
-    StoreSeconds, Trouble, Turn, Verified, Verify, Write,
+    Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, Inputs, Lease, Look, Loss,
+    Observations, Operation, ReadOutcome, Refusal, Release, Released, Renew, Renewed, Snapshot,
+    Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
 };
-use s3_lock::internals::record::{Nonce, Record};
 
 use super::scenario::{Calls, Mutant, Scenario, TICK, at};
+use super::store::{Written, refused};
 
 /// A client's place in the scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,8 +37,8 @@ pub struct Client {
     /// Ticks since an origin of its own.
     pub clock: u32,
     pub trusts_date: bool,
-    pub knowledge: Knowledge,
-    pub holding: Option<Holding>,
+    pub knowledge: Observations,
+    pub holding: Option<Lease>,
     pub task: Option<Task>,
     /// A look of another thread's at the same guard, beside the task.
     pub side: Option<Side>,
@@ -107,7 +108,7 @@ pub enum At {
         message: Message,
         /// Whether a proxy has already sent it once, and now sends it again.
         repeated: bool,
-        reply: Option<Answer>,
+        reply: Option<Written>,
     },
     /// The lock to be free: it looks again when some time has passed.
     Waiting {
@@ -151,7 +152,7 @@ pub struct Shown {
 pub enum Reply {
     /// When it was asked for, and what was shown.
     Read(u32, Shown),
-    Wrote(Answer),
+    Wrote(Written),
 }
 
 /// How a call ended.
@@ -168,7 +169,7 @@ impl Client {
         Client {
             clock,
             trusts_date,
-            knowledge: Knowledge::default(),
+            knowledge: Observations::default(),
             holding: None,
             task: None,
             side: None,
@@ -195,13 +196,13 @@ impl Client {
             true => self.clock - 1,
             false => self.clock,
         };
-        let held = |h: &Holding| !remaining(h, now).is_zero();
+        let held = |h: &Lease| !remaining(h, now).is_zero();
         !gives_back && self.holding.as_ref().is_some_and(held)
     }
 
     /// The token of the holding that it has, if that is lost.
     pub fn lost(&self) -> Option<u64> {
-        let lost = |h: &&Holding| remaining(h, self.clock).is_zero();
+        let lost = |h: &&Lease| remaining(h, self.clock).is_zero();
         self.holding
             .as_ref()
             .filter(lost)
@@ -255,7 +256,7 @@ impl Client {
         shown: Shown,
         is_alive: impl Fn(u64) -> bool,
         scenario: &Scenario,
-    ) -> Sight {
+    ) -> ReadOutcome {
         if let Some((_, record, _)) = &shown.object {
             self.aim_at(record, scenario);
         }
@@ -270,9 +271,9 @@ impl Client {
         shown: Shown,
         is_alive: impl Fn(u64) -> bool,
         scenario: &Scenario,
-    ) -> Sight {
+    ) -> ReadOutcome {
         let sight = match shown.object {
-            None => Sight::Absent {
+            None => ReadOutcome::Absent {
                 date: Some(shown.date),
             },
             Some((etag, mut record, modified)) => {
@@ -284,7 +285,7 @@ impl Client {
                     let own = self.holding.as_ref().and_then(|h| h.record().origin);
                     record.origin = own.or(record.origin);
                 }
-                Sight::Present(Seen {
+                ReadOutcome::Present(Snapshot {
                     etag,
                     date: Some(shown.date),
                     modified: Some(modified),
@@ -297,7 +298,7 @@ impl Client {
             }
         };
         if scenario.has(Mutant::EachSightForgotten) {
-            self.knowledge = Knowledge::default();
+            self.knowledge = Observations::default();
         }
         if self.knowledge.observe(&sight) {
             self.trusts_date = false;
@@ -384,8 +385,8 @@ impl Client {
         None
     }
 
-    fn turn(&self, nonce: Nonce) -> Turn {
-        Turn {
+    fn turn(&self, nonce: Nonce) -> Inputs {
+        Inputs {
             now: at(self.clock),
             nonce,
             wall: std::time::SystemTime::UNIX_EPOCH.into(),
@@ -421,7 +422,7 @@ impl Client {
         None
     }
 
-    fn step(&mut self, call: &mut Running, event: Event, turn: &Turn) -> Step<End> {
+    fn step(&mut self, call: &mut Running, event: Event, turn: &Inputs) -> Step<End> {
         let known = &mut self.knowledge;
         match call {
             Running::Acquire(acquire) => map(acquire.on(event, turn, known), End::Acquired),
@@ -438,7 +439,7 @@ impl Client {
         }
     }
 
-    fn write(&mut self, task: &mut Task, write: Write, mut id: WriteId, turn: &Turn) {
+    fn write(&mut self, task: &mut Task, write: Write, mut id: WriteId, turn: &Inputs) {
         if write.record.nonce == turn.nonce {
             self.writes += 1;
             task.first_send = self.clock;
@@ -465,7 +466,7 @@ impl Client {
     /// How a client that is broken on purpose counts its lease.
     fn misjudge(
         &mut self,
-        before: Option<Holding>,
+        before: Option<Lease>,
         step: &mut Step<End>,
         task: &Task,
         scenario: &Scenario,
@@ -473,7 +474,7 @@ impl Client {
         let Some(mutant) = scenario.mutant else {
             return;
         };
-        let recount = |holding: &mut Holding, since| *holding = anew(holding, since);
+        let recount = |holding: &mut Lease, since| *holding = anew(holding, since);
         let now = at(self.clock);
         if let Step::Done(End::Released(end)) = step {
             let is_refusal = !task.unresolved && *end == Released::Yes(None);
@@ -521,16 +522,22 @@ impl Task {
             return event;
         };
         let begins_anew = match (mutant, &event) {
-            (Mutant::NoReadBack, Event::Wrote(Answer::Unknown))
-            | (Mutant::RefusalBelieved, Event::Wrote(Answer::Refused(Refusal::Condition)))
-            | (Mutant::ConflictBelieved, Event::Wrote(Answer::Refused(Refusal::Conflict))) => {
-                return Event::Wrote(Answer::NotSent(Trouble::Passing));
+            (Mutant::NoReadBack, Event::Wrote(WriteOutcome::Unknown(_)))
+            | (
+                Mutant::RefusalBelieved,
+                Event::Wrote(WriteOutcome::Refused(Refusal::Condition, _)),
+            )
+            | (
+                Mutant::ConflictBelieved,
+                Event::Wrote(WriteOutcome::Refused(Refusal::Conflict, _)),
+            ) => {
+                return Event::Wrote(WriteOutcome::NotSent(Trouble::Transient));
             }
-            (Mutant::LossTakenForRefusal, Event::Wrote(Answer::Unknown)) => {
-                return Event::Wrote(Answer::Refused(Refusal::Condition));
+            (Mutant::LossTakenForRefusal, Event::Wrote(WriteOutcome::Unknown(_))) => {
+                return Event::Wrote(refused(Refusal::Condition));
             }
             (Mutant::UnchangedMeansNotApplied, Event::Read(Ok(sight))) => self.still_stands(sight),
-            (Mutant::RefusalOfARetryBelieved, Event::Wrote(Answer::Refused(_))) => true,
+            (Mutant::RefusalOfARetryBelieved, Event::Wrote(WriteOutcome::Refused(..))) => true,
             (Mutant::ReleaseRetriedByName, Event::Resume) => matches!(self.call, Running::Free(_)),
             (Mutant::NoUndo, Event::GiveUp) => matches!(self.call, Running::Acquire(_)),
             _ => false,
@@ -557,10 +564,10 @@ impl Task {
             .is_some_and(|id| nonce(id, scenario) == record.nonce)
     }
 
-    fn still_stands(&self, sight: &Sight) -> bool {
+    fn still_stands(&self, sight: &ReadOutcome) -> bool {
         match (&self.condition, sight) {
-            (Some(Condition::Absent), Sight::Absent { .. }) => true,
-            (Some(Condition::Matches(etag)), Sight::Present(seen)) => seen.etag == *etag,
+            (Some(Condition::Absent), ReadOutcome::Absent { .. }) => true,
+            (Some(Condition::Matches(etag)), ReadOutcome::Present(seen)) => seen.etag == *etag,
             _ => false,
         }
     }
@@ -575,7 +582,7 @@ impl Running {
             host: String::new(),
             pid: 0,
             purpose: None,
-            patience: scenario.patience(role),
+            expiry_rule: scenario.expiry_rule(role),
             reclaims: role.reclaims,
         }))
     }
@@ -598,15 +605,15 @@ impl Running {
 }
 
 /// What its user would be told. Not asked, it does not remember that it was.
-fn remaining(holding: &Holding, now: u32) -> Duration {
+fn remaining(holding: &Lease, now: u32) -> Duration {
     holding.clone().remaining(at(now))
 }
 
 /// The same holding, as if nothing were unresolved and its lease counted from `since`.
-fn anew(holding: &Holding, since: Instant) -> Holding {
+fn anew(holding: &Lease, since: Instant) -> Lease {
     let record = holding.record().clone();
     let etag = version(&record);
-    Holding::new(Known { etag, record }, since)
+    Lease::new(StoredRecord { etag, record }, since)
 }
 
 /// How the store names what it holds: as S3 does, by a digest of the body.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3_lock::internals::protocol::{
-    Acquired, Freed, Holding, Known, Loss, Released, Renewed, Verified,
+    Acquired, Freed, Lease, Loss, Released, Renewed, StoredRecord, Verified,
 };
 
 use super::client::{Client, End, Intent, Message, Task, Who};
@@ -134,10 +134,10 @@ impl World {
                 (!done).then_some(Fault::NotDone)
             }
             End::Acquired(Acquired::MayRemain) | End::Looked => None,
-            End::Acquired(Acquired::Defied) | End::Freed(Freed::Defied) => {
+            End::Acquired(Acquired::ConditionIgnored) | End::Freed(Freed::ConditionIgnored) => {
                 Some(Fault::FalselyAccused)
             }
-            End::Acquired(Acquired::Held(_) | Acquired::Failed | Acquired::Spent) => {
+            End::Acquired(Acquired::Held(_) | Acquired::Failed | Acquired::TokensExhausted) => {
                 let undone = task.landed.is_some_and(|id| self.store.is_released_by(id));
                 self.news = undone.then_some(News::Undone);
                 self.may_remain(who, &task, scenario)
@@ -162,7 +162,7 @@ impl World {
         }
     }
 
-    fn hand_out(&mut self, who: Who, holding: Holding) {
+    fn hand_out(&mut self, who: Who, holding: Lease) {
         let client = self.client_mut(who);
         client.won = true;
         client.holding = Some(holding);
@@ -190,7 +190,7 @@ impl World {
                 None
             }
             Renewed::Failed => self.done_after_all(who, task, scenario),
-            Renewed::Defied => Some(Fault::FalselyAccused),
+            Renewed::ConditionIgnored => Some(Fault::FalselyAccused),
             Renewed::Unknown => None,
         }
     }
@@ -238,7 +238,7 @@ impl World {
     /// Whether a holding that is said to be gone is there all the same.
     pub fn judge_loss(&mut self, who: Who) {
         let holding = self.client(who).holding.as_ref();
-        if holding.is_some_and(Holding::is_gone) && self.stands(who) {
+        if holding.is_some_and(Lease::is_gone) && self.stands(who) {
             self.history.fault = Some(Fault::LostInError);
         }
     }
@@ -255,7 +255,7 @@ impl World {
         let holding = client.holding.take().expect("a guard gives back");
         match released {
             Released::Yes(stored) => {
-                let is_it = |known: &Known| task.has_landed(&known.record, scenario);
+                let is_it = |known: &StoredRecord| task.has_landed(&known.record, scenario);
                 let done = stored.as_ref().map_or(task.landed.is_some(), is_it);
                 if stored.is_none() {
                     self.news = Some(News::Inferred);
@@ -268,7 +268,7 @@ impl World {
                 (!done).then_some(Fault::NotDone)
             }
             Released::Failed => self.done_after_all(who, task, scenario),
-            Released::Defied => Some(Fault::FalselyAccused),
+            Released::ConditionIgnored => Some(Fault::FalselyAccused),
             Released::Lost => {
                 let in_time = now.at_most_since(holding.since()) < holding.record().lease();
                 let was_done = task.landed.is_some() && !task.late;
@@ -280,7 +280,7 @@ impl World {
     }
 
     /// Whether what the store has shows that nobody ended this holding but whoever has it.
-    fn is_clear(&self, holding: &Holding) -> bool {
+    fn is_clear(&self, holding: &Lease) -> bool {
         let stored = self.store.object.as_ref().map(|object| &object.record);
         let mine = holding.record();
         stored.is_some_and(|stored| {

@@ -2,16 +2,17 @@
 //! hang: does it keep the lock as long as its other writes are answered in time?
 //!
 //! Here time is what happens to requests. The other configurations have too coarse a clock for that, and
-//! no limits of requests. This does what `keep_renewing` of `src/keep_alive.rs` and `src/drive.rs` do.
+//! no limits of requests. This does what `keep_renewing` of `src/engine/renewal.rs` and `src/engine/driver.rs` do.
 
 use std::time::Duration;
 
+use super::store::{UNKNOWN, Written, applied, refused};
 use s3_lock::internals::Instant;
+use s3_lock::internals::protocol::record::{Holder, Nonce, Record, Stamp};
 use s3_lock::internals::protocol::{
-    Answer, Condition, ETag, Event, Holding, Known, Operation, Refusal, Renew, Renewed, Seen,
-    Sight, Step, Trouble, Turn, Write,
+    Condition, ETag, Event, Inputs, Lease, Operation, ReadOutcome, Refusal, Renew, Renewed,
+    Snapshot, Step, StoredRecord, Trouble, Write,
 };
-use s3_lock::internals::record::{Holder, Nonce, Record, Stamp};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 /// In parts of itself.
@@ -46,8 +47,8 @@ struct Keeping {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     now: u32,
-    holding: Holding,
-    stored: Known,
+    holding: Lease,
+    stored: StoredRecord,
     writes: u32,
     mishap: Mishap,
     /// Whether a read has hung since, and whether one was answered.
@@ -114,13 +115,13 @@ impl Model for Keeping {
             pid: 1,
             purpose: None,
         };
-        let stored = Known {
+        let stored = StoredRecord {
             etag: etag(0),
             record: Record::held(holder, 1, Nonce(0)),
         };
         vec![State {
             now: 0,
-            holding: Holding::new(stored.clone(), at(0)),
+            holding: Lease::new(stored.clone(), at(0)),
             stored,
             writes: 0,
             mishap: Mishap::NotYet,
@@ -209,7 +210,7 @@ impl Keeping {
     /// Hands the operation an event, and takes its next step.
     fn go_on(&self, next: &mut State, mut renew: Renew, until: u32, mut event: Event) {
         loop {
-            let turn = Turn {
+            let turn = Inputs {
                 now: at(next.now),
                 nonce: Nonce(u128::from(next.writes) + 1),
                 wall: stamp(),
@@ -280,13 +281,13 @@ impl State {
             }
             Request::Read => {
                 self.hung = true;
-                Event::Read(Err(Trouble::Passing))
+                Event::Read(Err(Trouble::Transient))
             }
             Request::Write(write) => Event::Wrote(self.wrote(write, action, in_time)),
         }
     }
 
-    fn wrote(&mut self, write: Write, action: Action, in_time: bool) -> Answer {
+    fn wrote(&mut self, write: Write, action: Action, in_time: bool) -> Written {
         match action {
             Action::Cut | Action::HangAndDrop => self.mishap = Mishap::NotApplied,
             Action::HangAndApply => self.mishap = Mishap::Applied,
@@ -295,20 +296,20 @@ impl State {
         let is_done = !matches!(action, Action::Cut | Action::HangAndDrop);
         let stands = write.condition == Condition::Matches(self.stored.etag.clone());
         if is_done && stands {
-            self.stored = Known {
+            self.stored = StoredRecord {
                 etag: etag(self.writes),
                 record: write.record,
             };
         }
         match in_time {
-            false => Answer::Unknown,
-            true if stands => Answer::Applied(self.stored.etag.clone()),
-            true => Answer::Refused(Refusal::Condition),
+            false => UNKNOWN,
+            true if stands => applied(self.stored.etag.clone()),
+            true => refused(Refusal::Condition),
         }
     }
 
-    fn sight(&self, sent: u32) -> Sight {
-        Sight::Present(Seen {
+    fn sight(&self, sent: u32) -> ReadOutcome {
+        ReadOutcome::Present(Snapshot {
             etag: self.stored.etag.clone(),
             record: self.stored.record.clone(),
             date: None,

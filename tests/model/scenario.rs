@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use s3_lock::internals::Instant;
-use s3_lock::internals::protocol::knowledge::Patience;
+use s3_lock::internals::protocol::ExpiryRule;
 
 use super::client::Who;
 use super::lock::{EVERYBODY, Possible, TAKEOVER};
@@ -203,8 +203,8 @@ impl Scenario {
         }
     }
 
-    pub fn patience(&self, role: &Role) -> Patience {
-        Patience {
+    pub fn expiry_rule(&self, role: &Role) -> ExpiryRule {
+        ExpiryRule {
             margin: TICK * self.margin,
             store_clock: role.store_clock,
         }

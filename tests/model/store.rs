@@ -1,13 +1,27 @@
 //! The store: one object, a clock, and no memory of who asked.
 
-use s3_lock::internals::protocol::{Condition, ETag, StoreSeconds};
-use s3_lock::internals::record::Record;
+use s3_lock::internals::protocol::record::Record;
+use s3_lock::internals::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, WriteOutcome};
 
 use super::client::{Message, Shown, WriteId};
 use super::scenario::{Mutant, Scenario, TICKS_PER_SECOND};
 
 /// By how many seconds: whoever believes it finds every lease run out.
 const PROXY_AHEAD: StoreSeconds = 10_000;
+
+/// What a client learns of a write.
+pub type Written = WriteOutcome<Trouble>;
+
+/// Why a write was not done matters only where it was not sent.
+pub const UNKNOWN: Written = WriteOutcome::Unknown(Trouble::Transient);
+
+pub fn refused(refusal: Refusal) -> Written {
+    WriteOutcome::Refused(refusal, Trouble::Permanent)
+}
+
+pub fn applied(etag: ETag) -> Written {
+    WriteOutcome::Applied { etag, date: None }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Store {

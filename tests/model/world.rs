@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use s3_lock::internals::protocol::holding::Learned;
+use s3_lock::internals::protocol::lease::Learned;
 use s3_lock::internals::protocol::{
-    Answer, Event, Free, Look, Refusal, Release, Renew, Sight, Trouble,
+    Event, Free, Look, ReadOutcome, Refusal, Release, Renew, Trouble, WriteOutcome,
 };
 
 use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
 use super::judge::{Fault, History, News};
 use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND, at};
 use super::store::{Object, Store};
+use super::store::{UNKNOWN, Written, applied, refused};
 
 /// More than any call needs that must end. One that goes on after that does so in circles, in which
 /// the checker would see no end and so nothing wrong.
@@ -247,7 +248,7 @@ impl World {
                 self.answers_to_write(who, takes_effect, may_be_unsent, actions);
             }
             At::Writing {
-                reply: Some(Answer::Applied(_)),
+                reply: Some(WriteOutcome::Applied { .. }),
                 ..
             } => {
                 actions.push(Action::Hear(who));
@@ -274,8 +275,8 @@ impl World {
             if let At::Reading { .. } = task.at {
                 actions.push(Action::Forbid(who));
             }
-            actions.push(Action::Fail(who, Trouble::Passing));
-            actions.push(Action::Fail(who, Trouble::Lasting));
+            actions.push(Action::Fail(who, Trouble::Transient));
+            actions.push(Action::Fail(who, Trouble::Permanent));
         }
         if (waits || may_be_unsent) && !scenario.must_end {
             actions.push(Action::GiveUp(who));
@@ -325,7 +326,7 @@ impl World {
                     .as_mut()
                     .expect("it asks")
                     .unresolved = true;
-                self.feed(who, Event::Wrote(Answer::Unknown), scenario);
+                self.feed(who, Event::Wrote(UNKNOWN), scenario);
             }
             Action::ServeLook(who) => {
                 let shown = self.store.show(scenario.role(who).is_misdated());
@@ -577,13 +578,13 @@ impl World {
             // What it is in conflict with may be a copy of itself, and so may what came too soon before.
             self.send_on(message);
         }
-        self.answer(who, Answer::Refused(refusal));
+        self.answer(who, refused(refusal));
     }
 
     fn forbid(&mut self, who: Who, scenario: &Scenario) {
         self.left.failures -= 1;
         let date = Some(self.store.date());
-        let sight = Sight::Hidden { date };
+        let sight = ReadOutcome::Hidden { date };
         self.feed(who, Event::Read(Ok(sight)), scenario);
     }
 
@@ -591,13 +592,13 @@ impl World {
         self.left.failures -= 1;
         let at = &self.client(who).task.as_ref().expect("it asks").at;
         let event = match at {
-            At::Writing { .. } => Event::Wrote(Answer::NotSent(trouble)),
+            At::Writing { .. } => Event::Wrote(WriteOutcome::NotSent(trouble)),
             _ => Event::Read(Err(trouble)),
         };
         self.feed(who, event, scenario);
     }
 
-    fn answer(&mut self, who: Who, answer: Answer) {
+    fn answer(&mut self, who: Who, answer: Written) {
         let task = self.client_mut(who).task.as_mut().expect("it asks");
         let At::Writing { reply, .. } = &mut task.at else {
             unreachable!("it writes");
@@ -606,9 +607,9 @@ impl World {
     }
 
     /// What the store does with a write.
-    fn carry_out(&mut self, message: &Message, scenario: &Scenario) -> Answer {
+    fn carry_out(&mut self, message: &Message, scenario: &Scenario) -> Written {
         if !self.store.allows(message, scenario) {
-            return Answer::Refused(Refusal::Condition);
+            return refused(Refusal::Condition);
         }
         self.judge(message, scenario);
         let record = message.write.record.clone();
@@ -625,7 +626,7 @@ impl World {
                 task.landed = Some(message.id);
             }
         }
-        Answer::Applied(etag)
+        applied(etag)
     }
 
     fn hear(&mut self, who: Who, scenario: &Scenario) {
@@ -660,9 +661,9 @@ impl World {
                 if reply.is_none() {
                     self.send_on(message);
                 }
-                Event::Wrote(Answer::Unknown)
+                Event::Wrote(UNKNOWN)
             }
-            _ => Event::Read(Err(Trouble::Passing)),
+            _ => Event::Read(Err(Trouble::Transient)),
         };
         self.feed(who, event, scenario);
     }

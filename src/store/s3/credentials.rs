@@ -18,11 +18,10 @@ use std::time::Duration;
 
 use rusoto_core::credential::AwsCredentials;
 
-use crate::call;
-use crate::clock::Instant;
-use crate::error::{LockError, StorageErrorKind, seconds};
-use crate::logs;
-use crate::sync::lock;
+use crate::protocol::Instant;
+use crate::sys::sync::lock;
+use crate::sys::{call, logs};
+use crate::types::errors::{LockError, StorageErrorKind, seconds};
 
 use chain::Place;
 use kept::{Kept, Standing};

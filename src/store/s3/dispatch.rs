@@ -15,12 +15,12 @@ use hyper_tls::{HttpsConnector, MaybeHttpsStream};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use tokio::net::TcpStream;
 
-use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
-use crate::store::Pending;
+use crate::store::interface::Pending;
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::resolver::Resolver;
 use crate::store::s3::undivided::{Steps, Undivided};
+use crate::types::errors::{LockError, StorageError, StorageErrorKind, seconds};
 
 /// Why there is no reply.
 pub(crate) enum SendError {
@@ -312,8 +312,8 @@ mod tests {
     use tokio::task::spawn_blocking;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::runtime::Runtime;
+    use crate::sys::clock::Clock;
+    use crate::sys::runtime::Runtime;
 
     type Addresses = vec::IntoIter<std::net::SocketAddr>;
     type Looked = Pin<Box<dyn Future<Output = io::Result<Addresses>> + Send>>;
@@ -352,7 +352,7 @@ mod tests {
                     return future::pending().await;
                 }
                 // An error says that the test is over.
-                let hang = spawn_blocking(move || crate::sync::lock(&ended).recv());
+                let hang = spawn_blocking(move || crate::sys::sync::lock(&ended).recv());
                 let _ = hang.await.map_err(io::Error::other)?;
                 Ok(Vec::new().into_iter())
             })

@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::runtime::Runtime;
+    use crate::sys::runtime::Runtime;
 
     #[test]
     fn a_helper_brings_its_result() {
@@ -123,7 +123,7 @@ mod tests {
             for _ in 0..AT_ONCE {
                 let stop = stop.clone();
                 let hang = move |sender: oneshot::Sender<()>| {
-                    let _ = crate::sync::lock(&stop).recv();
+                    let _ = crate::sys::sync::lock(&stop).recv();
                     drop(sender);
                 };
                 hanging.push(helpers.start("test", hang).await.unwrap());

@@ -11,11 +11,12 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_core::{ByteStream, Client, Region};
 use rusoto_s3::{ListObjectsV2Request, S3, S3Client};
 
-use crate::error::{LockError, StorageError, StorageErrorKind};
+use crate::protocol::Location;
+use crate::store::interface::Page;
 use crate::store::s3::dispatch::SendError;
 use crate::store::s3::wire::Wire;
-use crate::store::{Location, Page};
-use crate::sync::lock;
+use crate::sys::sync::lock;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
 /// One page of the keys under `prefix`, not below its folders.
 pub(crate) async fn page(

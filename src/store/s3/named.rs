@@ -1,7 +1,7 @@
 //! Settings that say where a service is, with who has said so: advice is about what somebody has set.
 
-use crate::error::{LockError, StorageErrorKind};
 use crate::store::s3::dispatch::SendError;
+use crate::types::errors::{LockError, StorageErrorKind};
 
 /// A region or an endpoint, and who names it: a variable, a profile, a setting in code, S3.
 #[derive(Clone, Debug, PartialEq, Eq)]

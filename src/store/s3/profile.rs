@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, io};
 
-use crate::error::{ConfigError, LockError};
 use crate::store::s3::Source;
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::named::Named;
 use crate::store::s3::reply::is_region;
+use crate::types::errors::{ConfigError, LockError};
 
 /// More bytes than a file of profiles has.
 const MAX_FILE: u64 = 4 << 20;

@@ -9,10 +9,10 @@ use std::time::SystemTime;
 use chrono::DateTime;
 use hyper::HeaderMap;
 
-use crate::error::LockError;
-use crate::protocol::{ETag, Refusal, StoreSeconds};
+use crate::protocol::{ETag, Location, Refusal, StoreSeconds};
+use crate::store::interface::{Found, Object, Page, Put};
 use crate::store::s3::xml::Document;
-use crate::store::{Found, Location, Object, Page, Put};
+use crate::types::errors::LockError;
 
 use said::Said;
 
@@ -219,7 +219,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::StorageErrorKind as Kind;
+    use crate::types::errors::StorageErrorKind as Kind;
 
     fn asked(method: &str) -> Asked {
         Asked {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use hyper::client::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::forks::Section;
+use crate::sys::forks::Section;
 
 /// A future, each step of which no fork divides, nor its end where it is dropped on the way.
 pub(crate) struct Steps<F> {

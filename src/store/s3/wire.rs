@@ -9,19 +9,20 @@ use rusoto_core::Region;
 use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
 
-use crate::clock::Clock;
-use crate::error::{LockError, StorageError, StorageErrorKind};
-use crate::logs;
-use crate::request_counts::{Counters, Kind, Outcome, RequestCounts};
+use crate::protocol::Location;
+use crate::store::interface::Pending;
 use crate::store::s3::credentials::{Credentials, Source, Tools};
-use crate::store::s3::dispatch::{self, Dispatcher, SendError};
+use crate::store::s3::dispatch::{Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::named::Named;
-use crate::store::s3::profile;
 use crate::store::s3::redirect::{Detour, detour};
 use crate::store::s3::reply::{Asked, Reply};
-use crate::store::{Location, Pending};
-use crate::sync::lock;
+use crate::store::s3::{dispatch, profile};
+use crate::sys::clock::Clock;
+use crate::sys::logs;
+use crate::sys::sync::lock;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::request_counts::{Counters, Kind, Outcome, RequestCounts};
 
 /// Where requests go and how.
 #[derive(Clone, Debug)]

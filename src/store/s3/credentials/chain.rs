@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
 
-use crate::error::{ConfigError, StorageErrorKind, seconds};
-use crate::logs;
 use crate::store::s3::credentials::document::expiry;
 use crate::store::s3::credentials::source::{Source, checked};
 use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::credentials::{container, instance, profile_keys};
 use crate::store::s3::profile::{Profile, variable};
+use crate::sys::logs;
+use crate::types::errors::{ConfigError, StorageErrorKind, seconds};
 
 /// A place where credentials may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use crate::error::StorageErrorKind;
-use crate::store::s3::credentials::document::{self, complaint, without};
+use crate::store::s3::credentials::document;
+use crate::store::s3::credentials::document::{complaint, without};
 use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
 use crate::store::s3::profile::variable;
+use crate::types::errors::StorageErrorKind;
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";

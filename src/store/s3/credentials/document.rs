@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
 use serde::Deserialize;
 
-use crate::error::shown;
+use crate::protocol::quote::shown;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::tools::{Failure, Found};
 

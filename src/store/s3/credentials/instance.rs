@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use crate::clock::Instant;
-use crate::error::{StorageErrorKind, seconds};
-use crate::store::s3::credentials::document::{self, complaint};
+use crate::protocol::Instant;
+use crate::store::s3::credentials::document;
+use crate::store::s3::credentials::document::complaint;
 use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
 use crate::store::s3::endpoint::{Endpoint, Malformed};
 use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
+use crate::types::errors::{StorageErrorKind, seconds};
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusoto_core::credential::AwsCredentials;
 
-use crate::clock::Instant;
+use crate::protocol::Instant;
 
 /// Credentials that were found, and when to look again.
 pub(super) struct Kept {

@@ -6,7 +6,7 @@ use rusoto_core::credential::AwsCredentials;
 use tokio::sync::watch;
 
 use crate::store::s3::credentials::tools::Failure;
-use crate::sync::lock;
+use crate::sys::sync::lock;
 
 /// How a look-up ended.
 #[derive(Clone)]

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::clock::Clock;
-use crate::error::{StorageErrorKind, seconds, shown};
-use crate::logs;
+use crate::protocol::quote::shown;
 use crate::store::s3::credentials::document;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
 use crate::store::s3::helpers::{Awaited, Helpers};
-use crate::sync::lock;
+use crate::sys::clock::Clock;
+use crate::sys::logs;
+use crate::sys::sync::lock;
+use crate::types::errors::{StorageErrorKind, seconds};
 
 /// More than any credentials.
 const MAX_OUTPUT: usize = 64 << 10;

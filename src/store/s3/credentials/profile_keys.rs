@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rusoto_core::credential::AwsCredentials;
 
-use crate::error::ConfigError;
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::profile::Profile;
+use crate::types::errors::ConfigError;
 
 /// How a profile says that credentials are to be had.
 enum Way {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusoto_core::credential::AwsCredentials;
 
-use crate::error::ConfigError;
+use crate::types::errors::ConfigError;
 
 /// Where to look for credentials.
 #[derive(Clone)]

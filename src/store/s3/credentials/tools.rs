@@ -7,14 +7,14 @@ use std::{fmt, io};
 use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
-use crate::clock::Clock;
-use crate::error::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::store::s3::credentials::Source;
 use crate::store::s3::dispatch::{Dispatcher, SendError};
 use crate::store::s3::helpers::Helpers;
 use crate::store::s3::named::Named;
 use crate::store::s3::profile;
 use crate::store::s3::reply::Reply;
+use crate::sys::clock::Clock;
+use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 
 /// What a look-up needs.
 pub(crate) struct Tools {

@@ -11,12 +11,12 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_core::{Client, Region};
 use rusoto_sts::{AssumeRoleWithWebIdentityRequest, Credentials, Sts, StsClient};
 
-use crate::error::{ConfigError, StorageErrorKind};
 use crate::store::s3::credentials::chain::half;
 use crate::store::s3::credentials::document::{expiry, without};
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::tools::{Failure, Found, Tools};
-use crate::store::s3::dispatch::{self, Dispatcher};
+use crate::store::s3::dispatch;
+use crate::store::s3::dispatch::Dispatcher;
 use crate::store::s3::endpoint::{Endpoint, Malformed};
 use crate::store::s3::list::nothing_to_read;
 use crate::store::s3::named::Named;
@@ -24,7 +24,8 @@ use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::wire::aws_endpoint;
 use crate::store::s3::xml::Document;
-use crate::sync::lock;
+use crate::sys::sync::lock;
+use crate::types::errors::{ConfigError, StorageErrorKind};
 
 /// Who to be, and the token that permits it.
 pub(super) struct WebIdentity {

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use chrono::DateTime;
 use hyper::Uri;
 
-use crate::error::{StorageError, StorageErrorKind as Kind, seconds, shown};
-use crate::store::Location;
+use crate::protocol::Location;
+use crate::protocol::quote::shown;
 use crate::store::s3::reply::verdict::kind;
 use crate::store::s3::reply::{Asked, Reply};
+use crate::types::errors::{StorageError, StorageErrorKind as Kind, seconds};
 
 /// As much of a body is looked at to tell a page.
 const LOOKED_AT: usize = 500;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::shown;
+use crate::protocol::quote::shown;
 
 /// More than any code, region or message that S3 sends; a hostile body is not quoted at length.
 const LONGEST_TEXT: usize = 500;

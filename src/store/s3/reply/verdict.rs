@@ -1,8 +1,8 @@
 //! What a status and an error code mean: whether a write was refused for certain, and what kind of
 //! trouble it is.
 
-use crate::error::StorageErrorKind as Kind;
 use crate::protocol::Refusal;
+use crate::types::errors::StorageErrorKind as Kind;
 
 /// How the store has refused a write, if it was the store that did, and before it wrote anything.
 ///

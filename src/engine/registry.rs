@@ -1,0 +1,198 @@
+//! Which holdings are alive in this process: a guard has them, or an acquire is about to make one.
+//!
+//! A lock may be reclaimed from a namesake that crashed, and must not be from one that lives.
+//! Between processes nobody can tell the two apart, so there owner names must be unique; within
+//! this process the registry tells. A holding is entered before the write that makes it is sent, so
+//! whoever sees its record finds it here, and stays until its guard is gone.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::protocol::Location;
+use crate::sys::forks::Process;
+use crate::sys::per_process::Lineage;
+use crate::sys::sync::lock;
+
+/// The holdings that a client must not reclaim.
+#[derive(Clone, Copy)]
+pub(crate) struct Registry {
+    /// Without a book there is no telling, and every holding counts as alive.
+    book: Option<&'static Book>,
+    scope: u64,
+}
+
+/// A holding's place in the registry; given up when dropped.
+pub(crate) struct Living {
+    book: Option<&'static Book>,
+    holding: Holding,
+}
+
+/// How often each living holding is entered, in one process.
+struct Book {
+    process: Process,
+    entries: Mutex<BTreeMap<Holding, usize>>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Holding {
+    scope: u64,
+    token: u64,
+    location: Location,
+}
+
+/// All clients of S3: two endpoints may be one store.
+const SHARED: u64 = 0;
+/// The next scope that nobody has.
+static NEXT_SCOPE: AtomicU64 = AtomicU64::new(SHARED + 1);
+static BOOKS: Lineage<Book> = Lineage::new();
+
+impl Registry {
+    /// The one that all clients of this process share.
+    pub(crate) fn shared() -> Registry {
+        Registry {
+            book: BOOKS.own(Book::new),
+            scope: SHARED,
+        }
+    }
+
+    /// One of its own, for a client that stands for another process.
+    pub(crate) fn own() -> Registry {
+        Registry {
+            scope: NEXT_SCOPE.fetch_add(1, Ordering::Relaxed),
+            ..Registry::shared()
+        }
+    }
+
+    /// Enters a holding.
+    pub(crate) fn enter(self, location: &Location, token: u64) -> Living {
+        let holding = self.holding(location, token);
+        if let Some(book) = self.book {
+            *lock(&book.entries).entry(holding.clone()).or_default() += 1;
+        }
+        Living {
+            book: self.book,
+            holding,
+        }
+    }
+
+    /// Whether a holding is entered by anybody but `own`.
+    pub(crate) fn has(self, location: &Location, token: u64, own: Option<&Living>) -> bool {
+        let Some(book) = self.book else {
+            return true;
+        };
+        let holding = self.holding(location, token);
+        let own = own.is_some_and(|own| own.holding == holding);
+        let entries = lock(&book.entries).get(&holding).copied();
+        entries.unwrap_or(0) > usize::from(own)
+    }
+
+    fn holding(self, location: &Location, token: u64) -> Holding {
+        Holding {
+            scope: self.scope,
+            token,
+            location: location.clone(),
+        }
+    }
+}
+
+impl Book {
+    /// The book of this process.
+    fn new() -> Book {
+        Book {
+            process: Process::own(),
+            entries: Mutex::default(),
+        }
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        let Some(book) = self.book else {
+            return;
+        };
+        if !book.process.is_own() {
+            return; // a forked child's copy, of a book that may be locked for ever
+        }
+        let mut entries = lock(&book.entries);
+        if let Some(count) = entries.get_mut(&self.holding) {
+            *count -= 1;
+            if *count == 0 {
+                entries.remove(&self.holding);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here() -> Location {
+        Location {
+            bucket: "bucket".to_owned(),
+            key: "nightly.lock".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_holding_is_alive_until_everybody_who_entered_it_has_left() {
+        let registry = Registry::own();
+        let (one, two) = (registry.enter(&here(), 7), registry.enter(&here(), 7));
+        drop(one);
+        assert!(registry.has(&here(), 7, None));
+        drop(two);
+        assert!(!registry.has(&here(), 7, None));
+    }
+
+    #[test]
+    fn an_own_entry_does_not_count_for_oneself() {
+        let registry = Registry::own();
+        let own = registry.enter(&here(), 7);
+        assert!(!registry.has(&here(), 7, Some(&own)));
+        let _other = registry.enter(&here(), 7);
+        assert!(registry.has(&here(), 7, Some(&own)));
+    }
+
+    #[test]
+    fn another_token_or_place_is_another_holding() {
+        let registry = Registry::own();
+        let _seven = registry.enter(&here(), 7);
+        assert!(!registry.has(&here(), 8, None));
+        let mut elsewhere = here();
+        elsewhere.bucket.push('2');
+        assert!(!registry.has(&elsewhere, 7, None));
+    }
+
+    #[test]
+    fn all_shared_registries_are_one_and_each_own_one_is_apart() {
+        let token = 0xfeed; // that no other test has
+        let _entry = Registry::shared().enter(&here(), token);
+        assert!(Registry::shared().has(&here(), token, None));
+        assert!(!Registry::own().has(&here(), token, None));
+    }
+
+    #[test]
+    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
+        let book: &Book = Box::leak(Box::new(Book {
+            process: Process::other(0),
+            ..Book::new()
+        }));
+        let registry = Registry {
+            book: Some(book),
+            scope: SHARED,
+        };
+        let inherited = registry.enter(&here(), 7);
+        let _for_ever = lock(&book.entries);
+        drop(inherited);
+    }
+
+    #[test]
+    fn where_no_book_is_left_every_holding_counts_as_alive() {
+        let registry = Registry {
+            book: None,
+            scope: SHARED,
+        };
+        assert!(registry.has(&here(), 7, None));
+    }
+}

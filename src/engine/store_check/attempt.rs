@@ -1,0 +1,391 @@
+//! One write and one read of a check, and what is known then.
+
+use std::time::Duration;
+
+use crate::engine::driver::{Errors, PAUSE};
+use crate::engine::session::{RAN_AHEAD, Session};
+use crate::engine::store_check::scratch::{Scratch, beside};
+use crate::engine::store_race::story::StoreRace;
+use crate::protocol::record::{MAX_BODY, Nonce, UnusableRecord};
+use crate::protocol::{
+    Condition, DateSample, ETag, Instant, Location, PauseReason, Refusal, StoreSeconds, Trouble,
+};
+use crate::store::interface::{Found, Put};
+use crate::sys::random;
+use crate::sys::random::Backoff;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::store_report::{EtagForm, Finding, Means};
+
+/// The name of the object, in the folder of a lock.
+const NAME: &str = ".s3-lock-check";
+/// How long to keep away when another checker was faster: a few of its writes and reads.
+const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+const FOR_THE_CHECK: &str = "it is written and read (s3:PutObject, s3:GetObject) to see whether this \
+                             store honours conditional writes; if you know that it does, build the \
+                             client with assume_conditional_writes() instead";
+/// How many writes may be answered as no store does (200 without an ETag, 501) before it is taken for
+/// lasting.
+const MAX_NONSENSE: u32 = 2;
+
+/// One check of one store.
+pub(crate) struct StoreCheck<'a> {
+    pub(super) client: &'a Session,
+    pub(super) at: Location,
+    pub(super) start: Instant,
+    pub(super) limit: Duration,
+    /// Whether to wait for what is needed before the store can be asked at all.
+    pub(super) patient: bool,
+    /// After trouble with the store.
+    pub(super) pauses: Backoff,
+    /// While others check as well.
+    pub(super) detours: Backoff,
+    pub(super) errors: Errors,
+    /// How many answers meant nothing at all.
+    pub(super) nonsense: u32,
+    /// A race that two have won, if that was found.
+    pub(super) race: Option<StoreRace>,
+}
+
+/// Why a check goes no further.
+pub(super) enum Stop {
+    /// What was found is proof enough.
+    Found(Finding),
+    /// Asking again does not help; the error is noted.
+    Failed,
+    TimeUp,
+}
+
+/// The object as one reply showed it.
+#[derive(Clone)]
+pub(super) struct Version {
+    pub etag: ETag,
+    pub body: Vec<u8>,
+    pub modified: Option<StoreSeconds>,
+    /// The reply's `Date`.
+    pub date: Option<StoreSeconds>,
+}
+
+pub(super) enum ScratchRead {
+    Absent,
+    /// Absent or not readable, which cannot be told apart without a permission that may be missing.
+    Hidden(LockError),
+    There(Version),
+}
+
+/// What the store said to a write.
+pub(super) enum Told {
+    Applied {
+        etag: ETag,
+        date: Option<StoreSeconds>,
+    },
+    /// The condition does not hold.
+    Refused,
+    /// No, for another reason, which asking again does not mend; the error is noted.
+    Denied,
+    /// Nothing that a verdict could rest on. Asking again may help.
+    Nothing,
+    /// The same, so often that asking again does not help.
+    Nonsense(LockError),
+}
+
+/// A write, and what stood after it.
+pub(super) struct Tried {
+    pub body: Vec<u8>,
+    pub told: Told,
+    pub after: Version,
+}
+
+impl Tried {
+    pub(super) fn is_in_place(&self) -> bool {
+        self.after.body == self.body
+    }
+
+    /// Whether it was done, whatever was said.
+    pub(super) fn was_done(&self) -> bool {
+        matches!(self.told, Told::Applied { .. }) || self.is_in_place()
+    }
+
+    pub(super) fn has_two_names(&self) -> bool {
+        match &self.told {
+            Told::Applied { etag, .. } => self.is_in_place() && *etag != self.after.etag,
+            _ => false,
+        }
+    }
+}
+
+impl<'a> StoreCheck<'a> {
+    /// A check next to the lock at `lock` that takes no longer than `limit`.
+    pub(crate) fn new(client: &'a Session, lock: &Location, limit: Duration) -> StoreCheck<'a> {
+        StoreCheck {
+            patient: true,
+            client,
+            at: beside(lock, NAME),
+            start: client.clock().now(),
+            limit,
+            pauses: Backoff::new(PAUSE.0, PAUSE.1),
+            detours: Backoff::new(DETOUR.0, DETOUR.1),
+            errors: Errors::default(),
+            nonsense: 0,
+            race: None,
+        }
+    }
+
+    /// A check for a call that does not wait.
+    pub(crate) fn impatient(self) -> StoreCheck<'a> {
+        StoreCheck {
+            patient: false,
+            ..self
+        }
+    }
+}
+
+impl StoreCheck<'_> {
+    /// Replaces the object, whatever others do.
+    pub(super) async fn replace(
+        &mut self,
+        form: EtagForm,
+        mut version: Version,
+    ) -> Result<Tried, Stop> {
+        loop {
+            let condition = Condition::Matches(form.spell(&version.etag));
+            let tried = self.attempt(&condition).await?;
+            if tried.was_done() {
+                return Ok(tried);
+            }
+            match tried.told {
+                Told::Denied => return Err(Stop::Failed),
+                Told::Refused => self.pause(PauseReason::Contended).await?,
+                _ => self.pause(PauseReason::Trouble).await?,
+            }
+            version = self.version().await?;
+        }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        let so_far = self.client.clock().now().at_most_since(self.start);
+        self.limit.saturating_sub(so_far)
+    }
+
+    /// How long the next request may take.
+    pub(super) fn time_for_one(&self) -> Result<Duration, Stop> {
+        match self.left().min(self.client.request_timeout()) {
+            Duration::ZERO => Err(Stop::TimeUp),
+            limit => Ok(limit),
+        }
+    }
+
+    /// Keeps away for a while, and for longer the next time.
+    pub(super) async fn pause(&mut self, why: PauseReason) -> Result<(), Stop> {
+        let pauses = match why {
+            PauseReason::Contended => &mut self.detours,
+            PauseReason::Trouble => &mut self.pauses,
+        };
+        let nap = pauses.next().min(self.left());
+        self.client.clock().sleep(nap).await;
+        match self.left().is_zero() {
+            true => Err(Stop::TimeUp),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes once, and looks what became of it.
+    pub(super) async fn attempt(&mut self, condition: &Condition) -> Result<Tried, Stop> {
+        let sent = self.client.clock().now();
+        let (body, told) = self.put(condition).await?;
+        let after = self.version().await?;
+        let tried = Tried { body, told, after };
+        if tried.has_two_names() {
+            return Err(Stop::Found(Finding::TwoNames));
+        }
+        self.watch_dates(&tried, sent);
+        if tried.was_done() {
+            self.is_going_well();
+            return Ok(tried);
+        }
+        match tried.told {
+            Told::Nonsense(error) => Err(self.fail(error)),
+            _ => Ok(tried),
+        }
+    }
+
+    pub(super) fn is_going_well(&mut self) {
+        self.errors = Errors::default();
+        self.pauses.reset();
+        self.detours.reset();
+    }
+
+    /// Convicts the store's clock by one reply: what was written after `sent` is dated since, and so is
+    /// every reply until now. All that is compared with the reply before has been, by the session.
+    fn watch_dates(&self, tried: &Tried, sent: Instant) {
+        let Some(modified) = tried.after.modified.filter(|_| tried.is_in_place()) else {
+            return;
+        };
+        let written = DateSample {
+            sent,
+            date: modified,
+        };
+        let now = self.client.clock().now();
+        let told = match tried.told {
+            Told::Applied { date, .. } => date,
+            _ => None,
+        };
+        let mut dates = [told, tried.after.date].into_iter().flatten();
+        if dates.any(|date| written.is_outrun_by(date, now)) {
+            self.client.distrust_date(RAN_AHEAD);
+        }
+    }
+
+    /// Writes once, a body that was never written before.
+    pub(super) async fn put(&mut self, condition: &Condition) -> Result<(Vec<u8>, Told), Stop> {
+        let limit = self.time_for_one()?;
+        let body = Scratch::body(self.nonce()?);
+        // In this very form: what form the store takes is yet to be found out.
+        let put = self
+            .client
+            .write_verbatim(&self.at, body.clone(), condition, limit);
+        let put = put.await;
+        Ok((body, self.told(put, Means::of(condition), limit)?))
+    }
+
+    fn told(&mut self, put: Put, means: Means, limit: Duration) -> Result<Told, Stop> {
+        if !matches!(put, Put::NotSent(_)) {
+            self.note_heard(&put);
+        }
+        Ok(match put {
+            Put::Applied { etag, date } => Told::Applied { etag, date },
+            Put::Refused(_, error) | Put::Unknown(error) if is_not_implemented(&error) => {
+                match self.is_nonsense_again() {
+                    false => Told::Nothing,
+                    true => return Err(Stop::Found(Finding::NotImplemented(means))),
+                }
+            }
+            Put::Refused(refusal, error) => self.refused(refusal, error)?,
+            Put::NotSent(error) => match self.trouble(error, limit) {
+                Trouble::Transient => Told::Nothing,
+                Trouble::Permanent => return Err(Stop::Failed),
+            },
+            Put::Unknown(error) if !error.may_pass() => match self.is_nonsense_again() {
+                false => Told::Nothing,
+                true => Told::Nonsense(error),
+            },
+            Put::Unknown(error) => {
+                self.trouble(error, limit);
+                Told::Nothing
+            }
+        })
+    }
+
+    fn note_heard(&self, put: &Put) {
+        match put {
+            Put::Unknown(error) if error.may_pass() => {}
+            _ => self.client.heard(),
+        }
+    }
+
+    /// Whether the store has now answered too often as none does.
+    fn is_nonsense_again(&mut self) -> bool {
+        self.nonsense += 1;
+        self.nonsense > MAX_NONSENSE
+    }
+
+    fn refused(&mut self, refusal: Refusal, error: LockError) -> Result<Told, Stop> {
+        if refusal == Refusal::Condition {
+            return Ok(Told::Refused);
+        }
+        let unexpected = is(&error, StorageErrorKind::Unexpected);
+        self.errors.fail(Self::explain(error));
+        match refusal {
+            Refusal::Conflict | Refusal::Busy => Ok(Told::Nothing),
+            // Perhaps it dislikes the form of the ETag.
+            _ if unexpected => Ok(Told::Denied),
+            _ => Err(Stop::Failed),
+        }
+    }
+
+    /// The object, which is known to exist.
+    pub(super) async fn version(&mut self) -> Result<Version, Stop> {
+        match self.look().await? {
+            ScratchRead::There(version) => Ok(version),
+            ScratchRead::Hidden(error) => Err(self.fail(error)),
+            ScratchRead::Absent => {
+                let what = format!("{} was deleted while it was in use", self.at.key);
+                let error = StorageError::new(StorageErrorKind::Contended, what);
+                let hint = "stores are checked with it; leave it alone, and try again";
+                Err(self.fail(error.with_hint(hint).into()))
+            }
+        }
+    }
+
+    /// Reads the object, and again until the store answers.
+    pub(super) async fn look(&mut self) -> Result<ScratchRead, Stop> {
+        loop {
+            let limit = self.time_for_one()?;
+            match self.client.read(&self.at, limit).await {
+                Ok(found) => return self.sight(found),
+                Err(error) => match self.trouble(error, limit) {
+                    Trouble::Transient => self.pause(PauseReason::Trouble).await?,
+                    Trouble::Permanent => return Err(Stop::Failed),
+                },
+            }
+        }
+    }
+
+    fn sight(&mut self, found: Found) -> Result<ScratchRead, Stop> {
+        let object = match found {
+            Found::Absent { .. } => return Ok(ScratchRead::Absent),
+            Found::Hidden { error, .. } => return Ok(ScratchRead::Hidden(Self::explain(error))),
+            Found::Object(object) => object,
+        };
+        let body = object.body;
+        if body.len() > MAX_BODY || serde_json::from_slice::<Scratch>(&body).is_err() {
+            let not_ours =
+                UnusableRecord::foreign("stores are checked there, and it holds something else");
+            return Err(self.fail(LockError::foreign(&self.at.key, not_ours)));
+        }
+        Ok(ScratchRead::There(Version {
+            etag: object.etag,
+            body,
+            modified: object.modified,
+            date: object.date,
+        }))
+    }
+
+    fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
+        let hurried = limit < self.client.request_timeout();
+        let early = matches!(&error, LockError::Storage(e) if e.is_before_sending());
+        let error = Self::explain(error);
+        match self.errors.trouble(self.client, error, hurried) {
+            Trouble::Transient if early && !self.patient => Trouble::Permanent,
+            trouble => trouble,
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: LockError) -> Stop {
+        self.errors.fail(error);
+        Stop::Failed
+    }
+
+    /// Says what a permission that is missing is for, and how to do without it.
+    fn explain(error: LockError) -> LockError {
+        match error {
+            LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {
+                error.with_hint(FOR_THE_CHECK).into()
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn nonce(&mut self) -> Result<Nonce, Stop> {
+        random::nonce().map_err(|error| self.fail(LockError::of_this_machine(error)))
+    }
+}
+
+/// Whether the store does not know conditions of writes at all, as OpenStack's Swift says of itself.
+fn is_not_implemented(error: &LockError) -> bool {
+    matches!(error, LockError::Storage(error) if error.code() == Some("NotImplemented"))
+}
+
+fn is(error: &LockError, kind: StorageErrorKind) -> bool {
+    matches!(error, LockError::Storage(error) if error.kind() == kind)
+}

@@ -1,0 +1,90 @@
+//! Whether the store's `Date` may tell how old an object is.
+//!
+//! A takeover compares `Date` and `Last-Modified` of one reply to a GET, so that is what is looked at,
+//! and the reply to a PUT besides: a proxy may stamp either alone.
+
+use super::attempt::{Stop, StoreCheck, Told, Tried, Version};
+use crate::protocol::{PauseReason, StoreSeconds};
+use crate::types::store_report::EtagForm;
+
+/// How often the store's dates are compared before they are given up: a slow store may write just
+/// before a second ends and reply just after.
+const TRIES: u32 = 5;
+
+/// What one reply's `Date` and the object's `Last-Modified` tell of the clocks behind them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dates {
+    Fit,
+    /// `Date` is later.
+    Differ,
+    Missing,
+    /// Another checker wrote between the write and the read, or the reply was lost.
+    Untold,
+}
+
+impl Dates {
+    fn of(date: Option<StoreSeconds>, modified: Option<StoreSeconds>) -> Dates {
+        match (date, modified) {
+            // No second's tolerance: the margin of a takeover has to bear what passes here.
+            (Some(date), Some(modified)) if date <= modified => Dates::Fit,
+            (Some(_), Some(_)) => Dates::Differ,
+            _ => Dates::Missing,
+        }
+    }
+
+    fn of_write(tried: &Tried) -> Dates {
+        match &tried.told {
+            Told::Applied { date, .. } if tried.is_in_place() => {
+                Dates::of(*date, tried.after.modified)
+            }
+            // There will be no better answer.
+            Told::Nonsense(_) if tried.is_in_place() => Dates::Missing,
+            _ => Dates::Untold,
+        }
+    }
+
+    fn of_read(tried: &Tried) -> Dates {
+        let Version { date, modified, .. } = &tried.after;
+        match tried.is_in_place() {
+            true => Dates::of(*date, *modified),
+            false => Dates::Untold,
+        }
+    }
+}
+
+impl StoreCheck<'_> {
+    /// Whether the store's `Date` and `Last-Modified` are of one clock, beginning with what a write
+    /// has shown already. `now` is the object as it was seen last.
+    pub(super) async fn dates_fit(
+        &mut self,
+        form: EtagForm,
+        mut tried: Tried,
+        mut now: Version,
+    ) -> Result<bool, Stop> {
+        let (mut write_fits, mut read_fits) = (false, false);
+        let mut tries = 0;
+        loop {
+            let dates = [Dates::of_write(&tried), Dates::of_read(&tried)];
+            if !self.client.trusts_date() || dates.contains(&Dates::Missing) {
+                return Ok(false);
+            }
+            write_fits |= dates[0] == Dates::Fit;
+            read_fits |= dates[1] == Dates::Fit;
+            if write_fits && read_fits {
+                return Ok(true);
+            }
+            if dates.contains(&Dates::Untold) {
+                // That was no try.
+                self.pause(PauseReason::Contended).await?;
+                now = self.version().await?;
+            } else {
+                tries += 1;
+            }
+            if tries == TRIES {
+                return Ok(false);
+            }
+            tried = self.replace(form, now).await?;
+            now = tried.after.clone();
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The race of a check: two replacements of one version at the same moment.
+
+use super::attempt::{Stop, StoreCheck, Version};
+use super::scratch::Scratch;
+use crate::engine::store_race::race;
+use crate::engine::store_race::race::{Departure, Entry, Judgement, Start};
+use crate::engine::store_race::story::StoreRace;
+use crate::protocol::{Condition, PauseReason};
+use crate::store::interface::Put;
+use crate::types::store_report::{EtagForm, Finding, Means};
+
+/// How many take part. More would cost every client more; `race_store` has them.
+const WRITERS: usize = 2;
+/// How often a race that neither has won is repeated: another checker was faster, or an answer was lost.
+const TRIES: u32 = 3;
+
+impl StoreCheck<'_> {
+    /// Lets two writers replace one version, of which the store may let one. Returns what stands then,
+    /// and how many races were decided.
+    pub(super) async fn must_take_one(
+        &mut self,
+        form: EtagForm,
+        mut version: Version,
+    ) -> Result<(Version, u32), Stop> {
+        for tries in 1.. {
+            let condition = Condition::Matches(form.spell(&version.etag));
+            let limit = self.time_for_one()?;
+            let mut entries = Vec::new();
+            for number in 1..=WRITERS {
+                entries.push(Entry {
+                    number,
+                    body: Scratch::body(self.nonce()?),
+                    departure: Departure::Together,
+                });
+            }
+            let start = Start::of(WRITERS);
+            let runs = race::run(self.client, &self.at, &condition, entries, &start, limit).await;
+            let after = self.version().await?;
+            match race::judge(&runs, WRITERS, Some(&after.body)) {
+                Judgement::Refuted(done) => {
+                    self.race = Some(StoreRace::new(
+                        &self.at.key,
+                        Some(&version.etag),
+                        &runs,
+                        &done,
+                    ));
+                    return Err(Stop::Found(Finding::NotAtomic(Means::Replace)));
+                }
+                Judgement::Decided => return Ok((after, 1)),
+                Judgement::Open => {}
+            }
+            version = after;
+            // The loser of one that was won need not have been told so.
+            let is_won = runs
+                .iter()
+                .any(|run| matches!(run.put, Put::Applied { .. }));
+            let is_quiet = runs
+                .iter()
+                .all(|run| !matches!(run.put, Put::Unknown(_) | Put::NotSent(_)));
+            if (is_won && is_quiet) || tries == TRIES {
+                break;
+            }
+            self.pause(PauseReason::Contended).await?;
+            version = self.version().await?;
+        }
+        Ok((version, 0))
+    }
+}

@@ -1,0 +1,42 @@
+//! Objects that are there for nothing but finding out about a store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Location;
+use crate::protocol::record::Nonce;
+use crate::sys::random;
+use crate::types::errors::LockError;
+
+/// The object of this name next to a lock's.
+pub(crate) fn beside(lock: &Location, name: &str) -> Location {
+    let key = match lock.key.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{name}"),
+        None => name.to_owned(),
+    };
+    let bucket = lock.bucket.clone();
+    Location { bucket, key }
+}
+
+/// A body to write to such an object, that was never written before.
+pub(crate) fn scratch_body() -> Result<Vec<u8>, LockError> {
+    let nonce = random::nonce().map_err(LockError::of_this_machine)?;
+    Ok(Scratch::body(nonce))
+}
+
+/// What is written: for the reader of a bucket, and different each time.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Scratch {
+    s3_lock_check: u32,
+    nonce: Nonce,
+}
+
+impl Scratch {
+    /// A body that was never written before.
+    pub(crate) fn body(nonce: Nonce) -> Vec<u8> {
+        let scratch = Scratch {
+            s3_lock_check: 1,
+            nonce,
+        };
+        serde_json::to_vec(&scratch).expect("it has string keys and no maps")
+    }
+}

@@ -1,0 +1,321 @@
+//! Several writes under one condition, sent so that they are at the store at the same moment: at most
+//! one of them may be done.
+//!
+//! A store that compares and then writes, in two steps, does more than one where the second compares
+//! before the first has written. To have it come to that, each writer sends all but the last byte of
+//! its body and waits for the others at that point. Then most of them send it at once, for the stores
+//! that compare when they have the whole body. The others send it only when one has been answered, for
+//! those that compare when they have the headers.
+//!
+//! What is proof, whoever else writes and whatever happens on the way: no two bodies are alike, so no
+//! ETag ever comes back, and of all the writes under one ETag one can be done, ever. The same holds for
+//! creates of a key that nobody else knows and nobody removes meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::engine::session::Session;
+use crate::protocol::{Condition, Location, Refusal};
+use crate::store::interface::Put;
+
+/// How long the last bytes are withheld once all writers are there: time for the store to have looked
+/// at the headers of each, which the network does not deliver at one moment.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// When a writer sends its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// As soon as all are there.
+    Together,
+    /// When another was answered.
+    AfterAnAnswer,
+}
+
+/// Who takes part in a race, as seen by all of them. Its clones are the same race.
+#[derive(Clone)]
+pub(crate) struct Start {
+    writers: usize,
+    progress: Arc<watch::Sender<Progress>>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// How many have nothing left to send but the last byte, or will never come as far.
+    there: usize,
+    answered: bool,
+}
+
+impl Start {
+    /// The start of a race of so many writers.
+    pub(crate) fn of(writers: usize) -> Start {
+        Start {
+            writers,
+            progress: Arc::new(watch::Sender::default()),
+        }
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket {
+            start: self.clone(),
+            is_used: false,
+        }
+    }
+
+    async fn wait_for(&self, is_so: impl FnMut(&Progress) -> bool) {
+        let mut progress = self.progress.subscribe();
+        // It fails if the sender is gone, and this has one.
+        let _ = progress.wait_for(is_so).await;
+    }
+
+    fn note_answer(&self) {
+        self.progress.send_modify(|p| p.answered = true);
+    }
+}
+
+/// One writer's way to the start. Whoever does not get there must not hold up the others.
+struct Ticket {
+    start: Start,
+    is_used: bool,
+}
+
+impl Ticket {
+    fn is_there(&mut self) {
+        if !self.is_used {
+            self.is_used = true;
+            self.start.progress.send_modify(|p| p.there += 1);
+        }
+    }
+
+    /// At the start: returns when the last byte may be sent, and within `limit`.
+    async fn go(mut self, departure: Departure, session: Session, limit: Duration) {
+        self.is_there();
+        let everybody = self.start.writers;
+        let start = async {
+            self.start.wait_for(|p| p.there >= everybody).await;
+            session.clock().sleep(LOOK).await;
+            if departure == Departure::AfterAnAnswer {
+                self.start.wait_for(|p| p.answered).await;
+            }
+        };
+        // What comes of it then is a race all the same.
+        let _ = tokio::time::timeout(limit, start).await;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.is_there();
+    }
+}
+
+/// What one writer sends.
+pub(crate) struct Entry {
+    pub number: usize,
+    pub body: Vec<u8>,
+    pub departure: Departure,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub number: usize,
+    pub body: Vec<u8>,
+    pub put: Put,
+}
+
+/// Has one client's writers run, each on a connection of its own, and returns when all are answered or
+/// have used up `limit`. The condition is sent as it is.
+pub(crate) async fn run(
+    session: &Session,
+    at: &Location,
+    condition: &Condition,
+    entries: Vec<Entry>,
+    start: &Start,
+    limit: Duration,
+) -> Vec<Run> {
+    let mut writers = JoinSet::new();
+    for entry in entries {
+        let (session, start) = (session.clone(), start.clone());
+        let (at, condition) = (at.clone(), condition.clone());
+        writers.spawn(async move { write(session, at, condition, entry, start, limit).await });
+    }
+    let mut runs = Vec::new();
+    while let Some(run) = writers.join_next().await {
+        // One that panicked, in somebody's logger, has no say.
+        runs.extend(run.ok());
+    }
+    runs.sort_by_key(|run| run.number);
+    runs
+}
+
+async fn write(
+    session: Session,
+    at: Location,
+    condition: Condition,
+    entry: Entry,
+    start: Start,
+    limit: Duration,
+) -> Run {
+    let Entry {
+        number,
+        body,
+        departure,
+    } = entry;
+    // Half of the time is for the answer.
+    let go = start.ticket().go(departure, session.clone(), limit / 2);
+    let put = session.write_held_back(&at, body.clone(), &condition, limit, Box::pin(go));
+    let put = put.await;
+    if !matches!(put, Put::NotSent(_)) {
+        start.note_answer();
+    }
+    Run { number, body, put }
+}
+
+/// What a race showed.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// One was done, the others were refused by the condition, and it is what stands.
+    Decided,
+    /// More than one was done under one condition; the numbers of those that are known.
+    Refuted(Vec<usize>),
+    /// Nothing: an answer is missing or says nothing, or somebody else wrote.
+    Open,
+}
+
+/// Judges a race by its answers and by the body that was read afterwards.
+pub(crate) fn judge(runs: &[Run], writers: usize, found: Option<&[u8]>) -> Judgement {
+    let mut done: Vec<_> = runs
+        .iter()
+        .filter(|run| matches!(run.put, Put::Applied { .. }))
+        .map(|run| run.number)
+        .collect();
+    let standing = runs.iter().find(|run| Some(run.body.as_slice()) == found);
+    let (winner, standing) = match (done.as_slice(), standing) {
+        ([_, _, ..], _) => return Judgement::Refuted(done),
+        ([winner], Some(standing)) => (*winner, standing.number),
+        _ => return Judgement::Open,
+    };
+    if winner != standing {
+        // It is there, so it was done, whatever its writer was told.
+        done.push(standing);
+        return Judgement::Refuted(done);
+    }
+    let refused = |run: &&Run| matches!(run.put, Put::Refused(Refusal::Condition, _));
+    match runs.iter().filter(refused).count() + 1 == writers {
+        true => Judgement::Decided,
+        false => Judgement::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ETag;
+    use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+
+    fn error() -> LockError {
+        StorageError::new(StorageErrorKind::Contended, "no").into()
+    }
+
+    fn won() -> Put {
+        Put::Applied {
+            etag: ETag("e".to_owned()),
+            date: None,
+        }
+    }
+
+    fn lost() -> Put {
+        Put::Refused(Refusal::Condition, error())
+    }
+
+    /// Writer 1 wrote "1", and so on.
+    fn judged(puts: impl IntoIterator<Item = Put>, found: Option<&str>) -> Judgement {
+        let runs: Vec<_> = puts
+            .into_iter()
+            .enumerate()
+            .map(|(at, put)| Run {
+                number: at + 1,
+                body: (at + 1).to_string().into_bytes(),
+                put,
+            })
+            .collect();
+        judge(&runs, runs.len(), found.map(str::as_bytes))
+    }
+
+    fn is_open(puts: impl IntoIterator<Item = Put>, found: Option<&str>) {
+        let judgement = judged(puts, found);
+        assert!(matches!(judgement, Judgement::Open), "{judgement:?}");
+    }
+
+    fn is_refuted(puts: impl IntoIterator<Item = Put>, found: Option<&str>, by: &[usize]) {
+        match judged(puts, found) {
+            Judgement::Refuted(done) => assert_eq!(done, by),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_race_of_one_winner_that_stands_is_decided() {
+        let judgement = judged([lost(), won(), lost()], Some("2"));
+        assert!(matches!(judgement, Judgement::Decided), "{judgement:?}");
+    }
+
+    #[test]
+    fn two_winners_refute_whatever_stands_and_whatever_the_others_were_told() {
+        for found in [None, Some("1"), Some("somebody else's")] {
+            is_refuted([won(), lost(), won()], found, &[1, 3]);
+        }
+        is_refuted([won(), Put::Unknown(error()), won()], Some("2"), &[1, 3]);
+    }
+
+    #[test]
+    fn a_winner_over_whom_another_of_the_writers_stands_refutes() {
+        is_refuted([won(), lost(), lost()], Some("3"), &[1, 3]);
+    }
+
+    #[test]
+    fn conflicts_busy_stores_errors_and_lost_answers_leave_a_race_open() {
+        let puts: [fn() -> Put; 5] = [
+            || Put::Refused(Refusal::Conflict, error()),
+            || Put::Refused(Refusal::Busy, error()),
+            || Put::Refused(Refusal::Denied, error()),
+            || Put::Unknown(error()),
+            || Put::NotSent(error()),
+        ];
+        for put in puts {
+            is_open([won(), put(), lost()], Some("1"));
+            is_open([put(), put(), lost()], Some("1"));
+        }
+    }
+
+    #[test]
+    fn a_foreign_writer_leaves_a_race_open() {
+        is_open([won(), lost()], Some("somebody else's"));
+        is_open([lost(), lost()], Some("somebody else's"));
+        is_open([won(), lost()], None);
+    }
+
+    #[test]
+    fn a_writer_that_was_never_heard_of_leaves_a_race_open() {
+        let run = Run {
+            number: 1,
+            body: b"1".to_vec(),
+            put: won(),
+        };
+        let judgement = judge(&[run], 2, Some(b"1"));
+        assert!(matches!(judgement, Judgement::Open), "{judgement:?}");
+    }
+
+    #[test]
+    fn a_writer_that_never_gets_to_the_start_holds_nobody_up() {
+        let start = Start::of(2);
+        drop(start.ticket());
+        let mut there = start.ticket();
+        there.is_there();
+        let everybody = start.progress.borrow().there;
+        assert_eq!(everybody, 2);
+    }
+}

@@ -1,0 +1,76 @@
+//! What this crate's own models, fuzzers and benches reach into. No promise: it changes with any
+//! release.
+
+use std::time::Duration;
+
+use crate::api::client::Client;
+use crate::protocol::{Condition, ETag, Location};
+use crate::store::interface::{Found, Put};
+use crate::types::errors::LockError;
+
+pub use crate::protocol::Instant;
+
+/// The rules.
+pub mod protocol {
+    pub use crate::protocol::*;
+}
+
+/// The stored bytes.
+pub mod record {
+    pub use crate::protocol::record::*;
+}
+
+pub mod properties;
+
+/// The classifier of replies.
+pub mod reply {
+    pub use crate::protocol::Location;
+    pub use crate::store::interface::{Found, Object, Put};
+    pub use crate::store::s3::reply::{Asked, Reply};
+}
+
+/// Signed requests through a client's own connections, with no lock in between: the floor that a
+/// lock's cycle is measured against.
+#[derive(Debug)]
+pub struct Raw {
+    client: Client,
+    location: Location,
+}
+
+/// As long as a request of a lock may take by default.
+const LIMIT: Duration = Duration::from_secs(5);
+
+impl Raw {
+    /// Requests about one object.
+    pub fn new(client: Client, bucket: &str, key: &str) -> Raw {
+        let location = Location {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        };
+        Raw { client, location }
+    }
+
+    /// Puts the object in place of the version `over`, or where none is; returns the new version.
+    pub fn put(&self, body: Vec<u8>, over: Option<ETag>) -> Result<ETag, LockError> {
+        let condition = over.map_or(Condition::Absent, Condition::Matches);
+        let client = self.client.session()?;
+        client.run(async {
+            match client.write(&self.location, body, &condition, LIMIT).await {
+                Put::Applied { etag, .. } => Ok(etag),
+                Put::Refused(_, error) | Put::NotSent(error) | Put::Unknown(error) => Err(error),
+            }
+        })
+    }
+
+    /// Gets the object, if there is one.
+    pub fn get(&self) -> Result<Option<(ETag, Vec<u8>)>, LockError> {
+        let client = self.client.session()?;
+        client.run(async {
+            match client.store().read(&self.location, LIMIT).await? {
+                Found::Object(object) => Ok(Some((object.etag, object.body))),
+                Found::Absent { .. } => Ok(None),
+                Found::Hidden { error, .. } => Err(error),
+            }
+        })
+    }
+}

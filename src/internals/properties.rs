@@ -1,0 +1,270 @@
+//! What holds of whatever bytes a store may send: for the fuzz targets in `tests/fuzz`, and for a seeded
+//! run of the same properties in every `cargo test`. A property that does not hold panics.
+
+use std::time::SystemTime;
+
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::protocol::record::{MAX_LEASE, MAX_TOKEN, Nonce, Record};
+use crate::protocol::{Location, Refusal};
+use crate::store::interface::{Found, Put};
+use crate::store::s3::is_region;
+use crate::store::s3::reply::{Asked, Reply};
+use crate::types::errors::LockError;
+
+/// What the parser of records takes is a record that every reader takes, as it is and after every
+/// transition: else one client's write would be `Foreign` to all.
+pub fn record(body: &[u8]) {
+    let record = match Record::parse(body) {
+        Ok(record) => record,
+        Err(not_ours) => return assert_is_one_line(&not_ours.reason),
+    };
+    assert!(record.lease() <= MAX_LEASE);
+    assert!(record.fencing_token <= MAX_TOKEN);
+    let nonce = Nonce(u128::MAX);
+    let transitions = [
+        record.clone(),
+        record.renewed(nonce),
+        record.released(nonce),
+        record.broken(nonce),
+        record.broken(nonce).renewed(Nonce(0)),
+    ];
+    for written in transitions {
+        assert_eq!(Record::parse(&written.to_body()), Ok(written));
+    }
+}
+
+/// What a reply is taken for. `message` is a reply as HTTP writes it: a status, headers, an empty line
+/// and the body.
+pub fn reply(message: &[u8]) {
+    let (status, headers, body) = split(message);
+    let reply = || Reply::new(status, &headers, body.to_vec());
+    let etag = headers.get("etag").and_then(|e| e.to_str().ok());
+    let etag = etag.filter(|e| !e.is_empty());
+    let facts = Facts { status, etag, body };
+    facts.check_put(&reply().into_put(&asked("PUT", "k.lock")));
+    facts.check_found(&reply().into_found(&asked("GET", "k.lock")));
+    facts.check_list(&reply().into_list(&asked("GET", "")).map(drop));
+    let region = reply().other_region("us-east-1");
+    assert!(region.is_none_or(|r| is_region(&r) && r != "us-east-1"));
+    if reply().rejects_credentials() {
+        assert!((400..500).contains(&status) && facts.body_holds("<Code>"));
+    }
+}
+
+/// What is known of a reply without any cleverness.
+struct Facts<'a> {
+    status: u16,
+    etag: Option<&'a str>,
+    body: &'a [u8],
+}
+
+impl Facts<'_> {
+    fn body_holds(&self, text: &str) -> bool {
+        let mut windows = self.body.windows(text.len());
+        windows.any(|window| window == text.as_bytes())
+    }
+
+    fn check_put(&self, put: &Put) {
+        let is_success = self.status == 200 && self.etag.is_some() && !self.body_holds("<Error");
+        match put {
+            Put::Applied { etag, .. } => assert!(is_success && Some(&*etag.0) == self.etag),
+            Put::Refused(refusal, error) => {
+                // The store's own word, and not that of whatever stands before it.
+                assert!((300..500).contains(&self.status));
+                assert!(matches!(self.status, 412 | 429) || self.body_holds("<Code>"));
+                match refusal {
+                    Refusal::Condition => assert!(matches!(self.status, 404 | 412)),
+                    Refusal::Conflict => assert_eq!(self.status, 409),
+                    Refusal::Denied => assert!(!matches!(self.status, 408 | 425 | 429 | 499)),
+                    _ => {}
+                }
+                assert_is_short(error);
+            }
+            Put::Unknown(error) => {
+                assert!(!is_success && self.status != 412);
+                assert_is_short(error);
+            }
+            Put::NotSent(_) => panic!("it was answered"),
+        }
+    }
+
+    fn check_found(&self, found: &Result<Found, LockError>) {
+        match found {
+            Ok(Found::Object(object)) => {
+                assert!(self.status == 200 && Some(&*object.etag.0) == self.etag);
+                assert_eq!(object.body, self.body);
+            }
+            Ok(Found::Absent { .. }) => assert!(self.status == 404 && self.body_holds("NoSuchKey")),
+            Ok(Found::Hidden { error, .. }) => {
+                assert!(self.status == 403 && self.body_holds("AccessDenied"));
+                assert_is_short(error);
+            }
+            Err(error) => assert_is_short(error),
+        }
+    }
+
+    fn check_list(&self, list: &Result<(), LockError>) {
+        match list {
+            Ok(()) => assert!(self.status == 200 && self.body_holds("ListBucketResult")),
+            Err(error) => assert_is_short(error),
+        }
+    }
+}
+
+/// Whatever a store says, an error is a line that a log can take.
+fn assert_is_short(error: &LockError) {
+    let LockError::Storage(error) = error else {
+        panic!("not the store's: {error:?}");
+    };
+    assert_is_one_line(&error.to_string());
+    assert!(error.code().is_none_or(|c| !c.contains(char::is_control)));
+}
+
+fn assert_is_one_line(text: &str) {
+    assert!(text.len() < 4_000, "{} bytes: {text:.200}", text.len());
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+fn asked(method: &str, key: &str) -> Asked {
+    Asked {
+        method: method.to_owned(),
+        at: Location {
+            bucket: "my-bucket".to_owned(),
+            key: key.to_owned(),
+        },
+        region: "us-east-1".to_owned(),
+        wall: SystemTime::UNIX_EPOCH,
+        set_endpoint: true,
+    }
+}
+
+/// A status from 100 to 999, whatever headers can be sent, and the body.
+fn split(message: &[u8]) -> (u16, HeaderMap, &[u8]) {
+    let end = message.windows(2).position(|w| w == b"\n\n");
+    let (head, body) = match end {
+        Some(end) => (&message[..end], &message[end + 2..]),
+        None => (message, &[][..]),
+    };
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let status = lines.next().unwrap_or_default();
+    let number = |sum: u16, byte: &u8| sum.wrapping_mul(10).wrapping_add(u16::from(*byte & 15));
+    let status = status.iter().take(3).fold(0, number).clamp(100, 999);
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let name = HeaderName::from_bytes(parts.next().unwrap_or_default());
+        let value = HeaderValue::from_bytes(parts.next().unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    (status, headers, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use rand::rngs::SmallRng;
+    use rand::seq::IndexedRandom;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// How many inputs each property is tried with.
+    const CASES: &str = "S3_LOCK_TEST_CASES";
+
+    #[test]
+    fn the_parser_of_records_is_true_to_its_properties() {
+        run(record, &RECORDS, RECORD_WORDS);
+    }
+
+    #[test]
+    fn the_classifier_of_replies_is_true_to_its_properties() {
+        run(reply, &REPLIES, REPLY_WORDS);
+    }
+
+    /// Names the input that a property did not survive.
+    struct Trying {
+        case: u64,
+        input: Vec<u8>,
+    }
+
+    impl Drop for Trying {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let input = self.input.escape_ascii();
+                eprintln!("case {} was \"{input}\"", self.case);
+            }
+        }
+    }
+
+    /// Tries a property with the same inputs each time, each made of a seed by a few changes.
+    fn run(property: fn(&[u8]), seeds: &[&str], words: &str) {
+        // One on each line, line breaks within it as in source code.
+        let words: Vec<_> = words
+            .lines()
+            .map(|word| word.replace("\\n", "\n"))
+            .collect();
+        let cases = env::var(CASES).map_or(5_000, |n| n.parse().expect("a number of cases"));
+        for seed in seeds {
+            property(seed.as_bytes());
+        }
+        for case in 0..cases {
+            let input = mutated(&mut SmallRng::seed_from_u64(case), seeds, &words);
+            let trying = Trying { case, input };
+            property(&trying.input);
+        }
+        println!("{cases} cases");
+    }
+
+    fn mutated(rng: &mut SmallRng, seeds: &[&str], words: &[String]) -> Vec<u8> {
+        let mut bytes = pick(rng, seeds);
+        for _ in 0..rng.random_range(1..6) {
+            let from = rng.random_range(0..=bytes.len());
+            let to = rng.random_range(from..=bytes.len().min(from + 24));
+            let with = match rng.random_range(0..8) {
+                0 => Vec::new(),
+                1 => vec![rng.random()],
+                2 => bytes[from..to].repeat(rng.random_range(2..200)),
+                3 => pick(rng, seeds),
+                _ => pick(rng, words),
+            };
+            // As often between two bytes as in place of some.
+            let to = if rng.random() { from } else { to };
+            bytes.splice(from..to, with);
+        }
+        bytes
+    }
+
+    fn pick<T: AsRef<str>>(rng: &mut SmallRng, from: &[T]) -> Vec<u8> {
+        let text = from.choose(rng).expect("there are some");
+        text.as_ref().as_bytes().to_vec()
+    }
+
+    const RECORDS: [&str; 3] = [
+        include_str!("../../tests/seeds/record/held.json"),
+        include_str!("../../tests/seeds/record/released.json"),
+        include_str!("../../tests/seeds/record/newer.json"),
+    ];
+
+    const RECORD_WORDS: &str = include_str!("../../tests/seeds/record.words");
+
+    const REPLIES: [&str; 11] = [
+        include_str!("../../tests/seeds/reply/object.http"),
+        include_str!("../../tests/seeds/reply/no-such-key.http"),
+        include_str!("../../tests/seeds/reply/access-denied.http"),
+        include_str!("../../tests/seeds/reply/skewed.http"),
+        include_str!("../../tests/seeds/reply/redirect.http"),
+        include_str!("../../tests/seeds/reply/wrong-region.http"),
+        include_str!("../../tests/seeds/reply/proxy.http"),
+        include_str!("../../tests/seeds/reply/list.http"),
+        include_str!("../../tests/seeds/reply/temporary.http"),
+        include_str!("../../tests/seeds/reply/posing.http"),
+        include_str!("../../tests/seeds/reply/login.http"),
+    ];
+
+    const REPLY_WORDS: &str = include_str!("../../tests/seeds/reply.words");
+}

@@ -1,0 +1,48 @@
+//! Points in time as this process's own clock tells them. What reads that clock is elsewhere.
+
+use std::time::Duration;
+
+/// A point on this process's own clock; comparable only with others of the same process.
+///
+/// Two readings bound the time that really passed between two points. They differ only where the
+/// operating system has no clock that counts through suspend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instant {
+    pub(crate) low: Duration,
+    pub(crate) high: Duration,
+}
+
+impl Instant {
+    /// A point so long after the clock's origin; for models and tests of the protocol.
+    #[cfg(any(test, feature = "internals"))]
+    pub const fn from_origin(elapsed: Duration) -> Instant {
+        Instant {
+            low: elapsed,
+            high: elapsed,
+        }
+    }
+
+    /// The same, where the two clocks differ.
+    #[cfg(test)]
+    pub const fn between(low: Duration, high: Duration) -> Instant {
+        Instant { low, high }
+    }
+
+    /// No more than the time that passed since `earlier`: what someone who waits for another's
+    /// lease to run out may count on.
+    pub fn at_least_since(self, earlier: Instant) -> Duration {
+        self.low.saturating_sub(earlier.low)
+    }
+
+    /// Whether this is certainly later.
+    pub fn is_after(self, other: Instant) -> bool {
+        self.low > other.low
+    }
+
+    /// No less than the time that passed since `earlier`: what the holder of a lease must assume.
+    pub fn at_most_since(self, earlier: Instant) -> Duration {
+        let low = self.low.saturating_sub(earlier.low);
+        let high = self.high.saturating_sub(earlier.high);
+        low.max(high)
+    }
+}

@@ -1,0 +1,62 @@
+//! The lock's rules, and nothing else: what was seen and what time it is go in, the next step
+//! comes out. No I/O, no clock, no randomness, no runtime, so that the very code that runs can be
+//! handed to a model checker.
+//!
+//! # Why two holders cannot overlap
+//!
+//! 1. Every write is conditional: it replaces exactly the version that its writer looked at, or it
+//!    changes nothing. Every body carries a fresh nonce, so no two versions have the same ETag.
+//! 2. A holder counts its lease from before it sent the write that the store accepted, on its own
+//!    clock ([`Lease`]). The store stamps that write later than it was sent.
+//! 3. Another client replaces a held record only once it is older than the lease and a margin, by
+//!    the store's clock alone or by that client's own clock alone ([`Observations`]). Two computers'
+//!    clocks are never compared. Where its users ask for exceptions, they answer for them: an owner
+//!    name that is unique may be reclaimed, and an operator may break a holding.
+//! 4. So a takeover is sent only after the former holder's own deadline; and if the former holder
+//!    renewed or released in the meantime, the condition of the takeover fails.
+//! 5. A write whose answer was lost is neither "done" nor "not done". It stays unresolved until
+//!    the store has shown which ([`cas`]).
+//!
+//! # Map
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`operation`] | the shape of every operation: events in, steps out |
+//! | [`cas`] | one compare-and-swap from its first send to a certain outcome |
+//! | [`observations`] | what a client knows of a lock: highest token, how old the record is |
+//! | [`acquire`] | taking the lock, and undoing an attempt given up |
+//! | [`lease`] | a holder's deadline, unresolved writes and loss |
+//! | [`renew`], [`release`] | making the lease last longer, giving the lock back |
+//! | [`free`] | releasing by owner name or by force, without a guard |
+//! | [`look`] | one look, for status and verify |
+//! | [`record`] | the stored bytes |
+//! | [`snapshot`], [`object`], [`instant`] | what a read shows, what a store is asked, points in time |
+
+pub mod acquire;
+pub mod cas;
+pub mod free;
+pub mod instant;
+pub mod lease;
+pub mod look;
+pub mod object;
+pub mod observations;
+pub mod operation;
+pub(crate) mod quote;
+pub mod record;
+pub mod release;
+pub mod renew;
+pub mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use acquire::{Acquire, Acquired, Claim};
+pub use free::{Free, Freed};
+pub use instant::Instant;
+pub use lease::{Lease, Loss};
+pub use look::{Look, Verified, Verify};
+pub use object::{Condition, ETag, Location, Refusal, StoreSeconds, WriteOutcome};
+pub use observations::{DateSample, ExpiryRule, Observations};
+pub use operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+pub use release::{Release, Released};
+pub use renew::{Renew, Renewed};
+pub use snapshot::{ReadOutcome, Snapshot, StoredRecord};

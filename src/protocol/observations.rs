@@ -1,0 +1,185 @@
+//! What one client knows of one lock, across its calls.
+
+use std::time::Duration;
+
+use crate::protocol::instant::Instant;
+use crate::protocol::object::{ETag, StoreSeconds};
+use crate::protocol::record::MAX_TOKEN;
+use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
+
+/// What this client remembers of a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Observations {
+    /// The record that this client itself released last: a next acquire may bet on it.
+    pub released: Option<StoredRecord>,
+    /// Another's holding, if that is what the last look showed.
+    pub held: Option<Snapshot>,
+    highest_token: u64,
+    sighting: Option<FirstSeen>,
+}
+
+/// The first time that the current version was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct FirstSeen {
+    etag: ETag,
+    sent: Instant,
+    arrived: Instant,
+    date: Option<StoreSeconds>,
+}
+
+/// How an observer decides that a holder is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExpiryRule {
+    /// What a record's age must exceed its lease by, beside the share for the clocks' rates.
+    pub margin: Duration,
+    /// Whether `Date` and `Last-Modified` of one reply may tell the age.
+    pub store_clock: bool,
+}
+
+impl ExpiryRule {
+    /// How much older than its lease a record must be before it may be taken over.
+    pub fn beyond(&self, lease: Duration) -> Duration {
+        self.margin + lease / RATE_SHARE
+    }
+
+    /// The same, but for the store's clock if its `Date` is not to be trusted.
+    pub fn trusting(self, date: bool) -> ExpiryRule {
+        ExpiryRule {
+            store_clock: self.store_clock && date,
+            ..self
+        }
+    }
+}
+
+/// Two clocks may differ by this part of a lease in what they count: 0.2 %.
+const RATE_SHARE: u32 = 500;
+/// What an honest store's dates may be off by, beside what clocks differ by in their rates, when one is
+/// compared with another: less than 1 s because they are cut to whole seconds, and at most 1 s because
+/// they may come from two nodes, which are assumed to agree to within that. More than that convicts the
+/// store's clock. The margin of a takeover bears the same two, and does not rest on this.
+const DATE_TOLERANCE: Duration = Duration::from_secs(2);
+
+impl Observations {
+    /// Takes in what a read showed. Says whether it proves that the store's `Date` runs ahead of
+    /// this client's clock, and so must not tell anybody's age.
+    #[must_use]
+    pub fn observe(&mut self, found: &ReadOutcome) -> bool {
+        let seen = match found {
+            ReadOutcome::Present(seen) => seen,
+            ReadOutcome::Absent { .. } => {
+                self.sighting = None;
+                self.held = None;
+                return false;
+            }
+            ReadOutcome::Hidden { .. } | ReadOutcome::Foreign => return false,
+        };
+        self.saw_token(seen.record.fencing_token);
+        self.held = seen.record.is_held().then(|| seen.clone());
+        match &self.sighting {
+            Some(first) if first.etag == seen.etag => date_ran_ahead(first, seen),
+            _ => {
+                self.sighting = Some(FirstSeen {
+                    etag: seen.etag.clone(),
+                    sent: seen.sent,
+                    arrived: seen.arrived,
+                    date: seen.date,
+                });
+                false
+            }
+        }
+    }
+
+    /// Takes in a record that this client has just released.
+    pub fn note_released(&mut self, released: StoredRecord) {
+        self.saw_token(released.record.fencing_token);
+        self.released = Some(released);
+        // What the last look showed was this client's own, or is gone with it.
+        self.held = None;
+    }
+
+    pub fn saw_token(&mut self, token: u64) {
+        self.highest_token = self.highest_token.max(token);
+    }
+
+    /// The token of a next holding: above the record's and above every one ever seen for this key, if
+    /// there is one that readers take.
+    pub fn next_token(&self, current: u64) -> Option<u64> {
+        let next = current.max(self.highest_token).checked_add(1);
+        next.filter(|next| *next <= MAX_TOKEN)
+    }
+
+    /// The token of a first holding: the store's time in microseconds, so that an object that was
+    /// deleted and made anew does not repeat the tokens of its former life. None if that life has
+    /// left none.
+    pub fn first_token(&self, date: StoreSeconds) -> Option<u64> {
+        let micros = u64::try_from(date).unwrap_or(0).saturating_mul(1_000_000);
+        let least = self.next_token(0)?;
+        // Only a clock set beyond 2255 is cut; what is left above holds a million million tokens.
+        Some(micros.min(MAX_TOKEN - (1 << 40)).max(least))
+    }
+
+    /// How long until `seen` may be taken over: zero once it has expired.
+    ///
+    /// Its age is the larger of two lower bounds, each taken from one clock: by the store's,
+    /// `Date` − `Last-Modified` of one reply; by this client's, the time since this version was
+    /// first seen.
+    pub fn free_in(&self, seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Duration {
+        let lease = seen.record.lease();
+        let expiry = lease + expiry_rule.beyond(lease);
+        let own = match &self.sighting {
+            Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
+            _ => Duration::ZERO,
+        };
+        let age = own.max(age_by_store(seen, expiry_rule, now));
+        // Older than, not as old as.
+        match expiry.checked_sub(age) {
+            Some(left) => left.max(Duration::from_nanos(1)),
+            None => Duration::ZERO,
+        }
+    }
+}
+
+fn age_by_store(seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Duration {
+    let (Some(date), Some(modified)) = (seen.date, seen.modified) else {
+        return Duration::ZERO;
+    };
+    if !expiry_rule.store_clock {
+        return Duration::ZERO;
+    }
+    match u64::try_from(date.saturating_sub(modified)) {
+        Ok(age) => Duration::from_secs(age) + now.at_least_since(seen.arrived),
+        // A reply from before the object was written says nothing of its age.
+        Err(_) => Duration::ZERO,
+    }
+}
+
+fn date_ran_ahead(first: &FirstSeen, seen: &Snapshot) -> bool {
+    let (Some(from), Some(to)) = (first.date, seen.date) else {
+        return false;
+    };
+    let first = DateSample {
+        sent: first.sent,
+        date: from,
+    };
+    first.is_outrun_by(to, seen.arrived)
+}
+
+/// What the store's clock showed in the reply to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DateSample {
+    /// When the request was about to be sent.
+    pub sent: Instant,
+    pub date: StoreSeconds,
+}
+
+impl DateSample {
+    /// Whether the store's clock, as `Date` shows it, advanced more until a later reply than this
+    /// client's did between the sending of the first request and the arrival of the later reply:
+    /// both dates are from in between. So is the `Last-Modified` of what this client wrote by that
+    /// first request, and may stand for its date.
+    pub fn is_outrun_by(&self, later: StoreSeconds, arrived: Instant) -> bool {
+        let own = arrived.at_most_since(self.sent);
+        let advanced = u64::try_from(later.saturating_sub(self.date)).unwrap_or(0);
+        Duration::from_secs(advanced) > own + own / RATE_SHARE + DATE_TOLERANCE
+    }
+}

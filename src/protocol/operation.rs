@@ -1,0 +1,87 @@
+//! The shape of every operation: events go in, the next step comes out.
+
+use std::time::Duration;
+
+use crate::protocol::instant::Instant;
+use crate::protocol::object::{Condition, WriteOutcome};
+use crate::protocol::record::{Nonce, Record, Stamp};
+use crate::protocol::snapshot::ReadOutcome;
+
+/// One logical write. However often it is sent, its body and condition are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Write {
+    pub record: Record,
+    pub condition: Condition,
+}
+
+/// Whether sending again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    Transient,
+    Permanent,
+}
+
+/// What happened since the last step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one step, one at a time"
+)]
+pub enum Event {
+    /// Begin, or go on after a wait or pause.
+    Resume,
+    /// The caller's time is up: come to an end with what is known.
+    GiveUp,
+    Read(Result<ReadOutcome, Trouble>),
+    Wrote(WriteOutcome<Trouble>),
+}
+
+/// What an operation gets with each event from the world: a time, and bits for a write's nonce.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs {
+    pub now: Instant,
+    pub nonce: Nonce,
+    pub wall: Stamp,
+    /// Whether the store's `Date` has not been caught running ahead.
+    pub trusts_date: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives for one step, one at a time"
+)]
+pub enum Step<End> {
+    Read,
+    /// Read, in half of the time that is left: a write is to follow, whether there is an answer or not.
+    Peek,
+    Write(Write),
+    /// The lock is held, and falls to the observer in `free_in` unless its holder acts. Look
+    /// again by then.
+    Wait {
+        free_in: Duration,
+    },
+    /// Pause, for longer each time, then go on.
+    Pause(PauseReason),
+    Done(End),
+}
+
+/// Why to pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PauseReason {
+    /// Somebody else changed the record first: the lock may well be free.
+    Contended,
+    /// The store did not answer, or answered that it cannot now.
+    Trouble,
+}
+
+/// One call on a lock, driven by events until it is done.
+pub trait Operation {
+    /// What outlives the call.
+    type Memory;
+    /// How the call can end.
+    type End;
+
+    fn on(&mut self, event: Event, turn: &Inputs, memory: &mut Self::Memory) -> Step<Self::End>;
+}

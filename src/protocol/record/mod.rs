@@ -1,0 +1,17 @@
+//! The stored bytes: what the object at a lock's key holds.
+
+mod fields;
+mod limits;
+mod nonce;
+#[expect(clippy::module_inception, reason = "it is what the folder is about")]
+mod record;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod unusable;
+
+pub use limits::{MAX_BODY, MAX_LEASE, MAX_TOKEN};
+pub use nonce::Nonce;
+pub use record::{Holder, Record, State};
+pub use stamp::Stamp;
+pub use unusable::UnusableRecord;

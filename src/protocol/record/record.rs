@@ -1,0 +1,211 @@
+//! The stored bytes: what the object at a lock's key holds.
+//!
+//! One JSON object, written whole by every transition and readable by `aws s3 cp s3://... -`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::record::fields::Fields;
+use crate::protocol::record::limits::{FORMAT, MAX_BODY, MAX_LEASE, MAX_TOKEN};
+use crate::protocol::record::nonce::Nonce;
+use crate::protocol::record::stamp::Stamp;
+use crate::protocol::record::unusable;
+use crate::protocol::record::unusable::UnusableRecord;
+
+/// What the object at a lock's key says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    pub state: State,
+    pub owner: String,
+    pub fencing_token: u64,
+    lease_ms: u64,
+    pub nonce: Nonce,
+    pub acquired_at: Stamp,
+    pub host: String,
+    pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The fencing token of the last holding that an operator broke by force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<u64>,
+    /// The fencing token of the last holding that another of the same owner name ended before it had
+    /// expired: reclaimed it, or released it by that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaimed: Option<u64>,
+    /// The nonce of the write that made the object. Another one where it was deleted and made anew:
+    /// then what stood before says nothing of what stands now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Nonce>,
+    /// What a later version has added.
+    #[serde(skip)]
+    pub(in crate::protocol) unknown: Fields,
+}
+
+/// Whether the lock is held or free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Held,
+    Released,
+}
+
+/// Who takes a lock and on what terms: the part of a record that an acquisition brings along.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    pub owner: String,
+    pub lease: Duration,
+    pub acquired_at: Stamp,
+    pub host: String,
+    pub pid: u32,
+    pub purpose: Option<String>,
+}
+
+impl Record {
+    /// The record of a first holding, which makes the object.
+    pub fn held(holder: Holder, fencing_token: u64, nonce: Nonce) -> Record {
+        Record {
+            format: FORMAT,
+            state: State::Held,
+            owner: holder.owner,
+            fencing_token,
+            lease_ms: u64::try_from(holder.lease.as_millis()).unwrap_or(u64::MAX),
+            nonce,
+            acquired_at: holder.acquired_at,
+            host: holder.host,
+            pid: holder.pid,
+            purpose: holder.purpose,
+            broken: None,
+            reclaimed: None,
+            origin: Some(nonce),
+            unknown: Fields::default(),
+        }
+    }
+
+    /// The record of a new holding in this one's place. What is on record of earlier holdings stays.
+    pub fn succeeded_by(&self, holder: Holder, fencing_token: u64, nonce: Nonce) -> Record {
+        Record {
+            broken: self.broken,
+            reclaimed: self.reclaimed,
+            // Whoever made the object may have left it out: then it counts as made by this write.
+            origin: self.origin.or(Some(nonce)),
+            unknown: self.unknown.clone(),
+            ..Record::held(holder, fencing_token, nonce)
+        }
+    }
+
+    /// The same holding, written anew.
+    pub fn renewed(&self, nonce: Nonce) -> Record {
+        Record {
+            nonce,
+            ..self.clone()
+        }
+    }
+
+    /// The same holding, given back. The token stays, so that the next one is larger.
+    pub fn released(&self, nonce: Nonce) -> Record {
+        Record {
+            state: State::Released,
+            ..self.renewed(nonce)
+        }
+    }
+
+    /// The same holding, ended by force.
+    pub fn broken(&self, nonce: Nonce) -> Record {
+        Record {
+            broken: Some(self.fencing_token),
+            ..self.released(nonce)
+        }
+    }
+
+    /// Whether the holding with this token may have been ended while its lease ran, by anybody but
+    /// its holder. Only the last that was is on record.
+    pub fn may_have_cut_short(&self, token: u64) -> bool {
+        self.broken.max(self.reclaimed) >= Some(token)
+    }
+
+    /// Whether this and `other` certainly are of one object, and not of one that was made anew.
+    pub fn is_of_one_object_with(&self, other: &Record) -> bool {
+        self.origin.is_some() && self.origin == other.origin
+    }
+
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.state == State::Held
+    }
+
+    /// The bytes to store.
+    pub fn to_body(&self) -> Vec<u8> {
+        let known = serde_json::to_vec(self);
+        let known = known.expect("a record has string keys and serialises without failing");
+        self.unknown.appended_to(known)
+    }
+
+    /// Reads stored bytes, or says why they are not a lock that can be used.
+    pub fn parse(body: &[u8]) -> Result<Record, UnusableRecord> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        if body.is_empty() {
+            return Err(UnusableRecord::foreign("it is empty"));
+        }
+        if body.len() > MAX_BODY {
+            return Err(UnusableRecord::too_long(body));
+        }
+        let unparsable = |e| UnusableRecord::unparsable(body, &e);
+        let version: Version = serde_json::from_slice(body).map_err(unparsable)?;
+        if version.format > FORMAT {
+            return Err(UnusableRecord::newer(version.format));
+        }
+        let mut record: Record = serde_json::from_slice(body).map_err(unparsable)?;
+        if let Some(reason) = record.impossible() {
+            return Err(UnusableRecord::damaged(reason));
+        }
+        record.unknown = serde_json::from_slice(body).map_err(unparsable)?;
+        if record.unknown.are_too_many() {
+            return Err(UnusableRecord::too_many_fields());
+        }
+        // Whatever is read can be given back, and then be read again.
+        match record.longest().to_body().len() {
+            0..=MAX_BODY => Ok(record),
+            _ => Err(UnusableRecord::too_long(body)),
+        }
+    }
+
+    /// At least as long as whatever the same holding is written as.
+    fn longest(&self) -> Record {
+        Record {
+            state: State::Released,
+            fencing_token: MAX_TOKEN,
+            broken: Some(MAX_TOKEN),
+            reclaimed: Some(MAX_TOKEN),
+            origin: self.origin.or(Some(Nonce(0))),
+            ..self.clone()
+        }
+    }
+
+    /// What no version of this crate has ever written.
+    fn impossible(&self) -> Option<&'static str> {
+        if self.format != FORMAT {
+            return Some("there has never been such a format");
+        }
+        if self.lease() > MAX_LEASE {
+            return Some("its lease is longer than 7 days");
+        }
+        if self.fencing_token > MAX_TOKEN {
+            return Some(unusable::NO_TOKEN);
+        }
+        // Both name a holding that has been, this one at the latest.
+        let token = Some(self.fencing_token);
+        if self.broken > token {
+            return Some("the holding that it tells was broken has not been yet");
+        }
+        (self.reclaimed > token)
+            .then_some("the holding that it tells was reclaimed has not been yet")
+    }
+}

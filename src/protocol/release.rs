@@ -1,0 +1,107 @@
+//! Giving a lock back that one holds.
+
+use crate::protocol::cas::{Cas, Progress};
+use crate::protocol::lease::{Learned, Lease};
+use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step};
+use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
+
+/// Giving the lock back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Release {
+    cas: Option<Cas>,
+    /// Tried after the deadline, when one try is all there is.
+    late: bool,
+}
+
+/// How a release ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is one to a release")]
+pub enum Released {
+    /// Given back; with what is stored now, unless somebody else has taken the lock since.
+    Yes(Option<StoredRecord>),
+    Lost,
+    /// Not given back: others wait for the lease to run out.
+    Failed,
+    /// Not given back: the store refuses a write although its condition holds.
+    ConditionIgnored,
+    /// It may have been given back, or may yet be.
+    Unknown,
+}
+
+impl Operation for Release {
+    type Memory = Lease;
+    type End = Released;
+
+    fn on(&mut self, event: Event, inputs: &Inputs, lease: &mut Lease) -> Step<Released> {
+        let Some(mut cas) = self.cas.take() else {
+            return match event {
+                Event::Resume if !self.late => self.start(inputs, lease),
+                _ => Step::Done(Released::Failed),
+            };
+        };
+        if event == Event::Resume && self.late {
+            // Late, one try is all: the next holder may be at work, and has nothing to gain.
+            return self.end(cas.on(Event::GiveUp), cas, inputs, lease);
+        }
+        let progress = cas.on(event);
+        self.end(progress, cas, inputs, lease)
+    }
+}
+
+impl Release {
+    fn start(&mut self, inputs: &Inputs, lease: &mut Lease) -> Step<Released> {
+        self.late = lease.check(inputs.now).is_some();
+        if lease.is_gone() {
+            return Step::Done(Released::Lost);
+        }
+        let write = lease.write(lease.record().released(inputs.nonce));
+        self.cas = Some(Cas::new(write.clone(), inputs.now));
+        Step::Write(write)
+    }
+
+    fn end(
+        &mut self,
+        progress: Progress,
+        cas: Cas,
+        inputs: &Inputs,
+        lease: &mut Lease,
+    ) -> Step<Released> {
+        let step = match progress {
+            Progress::Applied(etag) => {
+                let record = cas.write().record.clone();
+                return Step::Done(Released::Yes(Some(StoredRecord { etag, record })));
+            }
+            Progress::Overtaken(found) => return self.overtaken(found, &cas, inputs, lease),
+            Progress::NotApplied => return Step::Pause(PauseReason::Trouble),
+            Progress::Refused => return Step::Done(Released::Failed),
+            Progress::ConditionIgnored => return Step::Done(Released::ConditionIgnored),
+            Progress::Unresolved => return Step::Done(Released::Unknown),
+            Progress::Send(write) => Step::Write(write),
+            Progress::Read => Step::Read,
+            Progress::Pause(why) => Step::Pause(why),
+        };
+        self.cas = Some(cas);
+        step
+    }
+
+    fn overtaken(
+        &mut self,
+        found: ReadOutcome,
+        cas: &Cas,
+        inputs: &Inputs,
+        lease: &mut Lease,
+    ) -> Step<Released> {
+        let was_in_time = lease.check(inputs.now).is_none();
+        match lease.learn(&found, inputs.now) {
+            Learned::Resolved => self.start(inputs, lease),
+            Learned::Unchanged => Step::Pause(PauseReason::Contended),
+            Learned::Lost if self.late || !lease.was_succeeded() => Step::Done(Released::Lost),
+            // Another has acquired the lock while the lease ran: nobody could have, had the release
+            // not landed. If it was refused, that was a second copy of it, sent by a proxy.
+            Learned::Lost if was_in_time => Step::Done(Released::Yes(None)),
+            // Given back in time, or waited for until the deadline: nothing tells which.
+            Learned::Lost if cas.is_unresolved() => Step::Done(Released::Unknown),
+            Learned::Lost => Step::Done(Released::Lost),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The rules, one branch at a time: events in, steps out, no store and no clock.
+
+use std::time::Duration;
+
+use super::cas::{Cas, Progress};
+use super::lease::Learned;
+use super::record::{Holder, MAX_TOKEN, Nonce, Record, Stamp};
+use super::*;
+
+mod acquire;
+mod cas;
+mod expiry;
+mod force_release;
+mod instant;
+mod lease;
+mod reclaim;
+mod release_by_name;
+mod writes;
+
+const LEASE: Duration = Duration::from_secs(100);
+const MARGIN: Duration = Duration::from_secs(2);
+const EXPIRY_RULE: ExpiryRule = ExpiryRule {
+    margin: MARGIN,
+    store_clock: true,
+};
+
+fn at(millis: u64) -> Instant {
+    Instant::from_origin(Duration::from_millis(millis))
+}
+
+/// A point at which the machine may have slept for so long, by a clock that did not tell.
+fn after_sleep(millis: u64, slept: u64) -> Instant {
+    let awake = Duration::from_millis(millis);
+    Instant::between(awake, awake + Duration::from_millis(slept))
+}
+
+fn stamp() -> Stamp {
+    std::time::SystemTime::UNIX_EPOCH.into()
+}
+
+/// A turn at a time, with a nonce that no other turn of the test has.
+fn turn(millis: u64, nonce: u128) -> Inputs {
+    Inputs {
+        now: at(millis),
+        nonce: Nonce(nonce),
+        wall: stamp(),
+        trusts_date: true,
+    }
+}
+
+fn record(owner: &str, token: u64, nonce: u128) -> Record {
+    let holder = Holder {
+        owner: owner.to_owned(),
+        lease: LEASE,
+        acquired_at: stamp(),
+        host: String::new(),
+        pid: 1,
+        purpose: None,
+    };
+    let record = Record::held(holder, token, Nonce(nonce));
+    of_object(Some(0xff), record)
+}
+
+/// The same in an object that another create has made, or one that does not say which.
+fn of_object(origin: Option<u128>, mut record: Record) -> Record {
+    record.origin = origin.map(Nonce);
+    record
+}
+
+fn etag(name: &str) -> ETag {
+    ETag(name.to_owned())
+}
+
+/// What a read that arrived at `millis` showed, with dates that say nothing.
+fn seen(name: &str, record: &Record, millis: u64) -> Snapshot {
+    Snapshot {
+        etag: etag(name),
+        record: record.clone(),
+        date: None,
+        modified: None,
+        sent: at(millis),
+        arrived: at(millis),
+        live_here: false,
+    }
+}
+
+fn present(name: &str, record: &Record) -> ReadOutcome {
+    ReadOutcome::Present(seen(name, record, 0))
+}
+
+fn read(found: ReadOutcome) -> Event {
+    Event::Read(Ok(found))
+}
+
+fn replacing(name: &str, record: Record) -> Write {
+    Write {
+        record,
+        condition: Condition::Matches(etag(name)),
+    }
+}
+
+fn write_of<End: std::fmt::Debug>(step: Step<End>) -> Write {
+    match step {
+        Step::Write(write) => write,
+        other => panic!("not a write: {other:?}"),
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        owner: "me".to_owned(),
+        lease: LEASE,
+        host: String::new(),
+        pid: 1,
+        purpose: None,
+        expiry_rule: EXPIRY_RULE,
+        reclaims: false,
+    }
+}
+
+const fn applied(etag: ETag) -> WriteOutcome<Trouble> {
+    WriteOutcome::Applied { etag, date: None }
+}
+
+const fn refused(refusal: Refusal) -> WriteOutcome<Trouble> {
+    WriteOutcome::Refused(refusal, Trouble::Permanent)
+}
+
+const fn not_sent(trouble: Trouble) -> WriteOutcome<Trouble> {
+    WriteOutcome::NotSent(trouble)
+}
+
+const fn unknown() -> WriteOutcome<Trouble> {
+    WriteOutcome::Unknown(Trouble::Transient)
+}

@@ -1,0 +1,131 @@
+//! What the lock needs of a store: one read, one conditional write, and a list for operators.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::protocol::{Condition, ETag, Location, StoreSeconds, WriteOutcome};
+use crate::sys::clock::Clock;
+use crate::types::errors::{ConfigError, LockError};
+use crate::types::request_counts::RequestCounts;
+
+/// A future that a store hands out; boxed, because stores are chosen at run time.
+pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Found {
+    Absent {
+        date: Option<StoreSeconds>,
+    },
+    /// 403 `AccessDenied`: absent and not listable, or not readable; the error in case it matters.
+    Hidden {
+        date: Option<StoreSeconds>,
+        error: LockError,
+    },
+    Object(Object),
+}
+
+impl Found {
+    /// The store's clock, as the reply showed it.
+    pub(crate) fn date(&self) -> Option<StoreSeconds> {
+        match self {
+            Found::Absent { date } | Found::Hidden { date, .. } => *date,
+            Found::Object(object) => object.date,
+        }
+    }
+}
+
+/// An object as one reply showed it.
+#[derive(Debug)]
+pub struct Object {
+    pub etag: ETag,
+    pub body: Vec<u8>,
+    pub date: Option<StoreSeconds>,
+    pub modified: Option<StoreSeconds>,
+}
+
+/// What is known of one attempt to write, with the error if it was not done.
+pub type Put = WriteOutcome<LockError>;
+
+/// Whether a bucket keeps the versions of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Versioning {
+    Enabled,
+    /// It did once, and keeps those of then.
+    Suspended,
+}
+
+/// One page of a list of keys.
+#[derive(Debug)]
+pub struct Page {
+    pub keys: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// Where a store is to be found, in whichever process. Nothing of it is ever locked.
+pub(crate) trait Origin: Send + Sync {
+    /// Fails if this process cannot get there.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    /// A way to the store that shares nothing with any other. Does no I/O.
+    fn connect(&self, clock: &Clock) -> Box<dyn Store>;
+}
+
+/// An object store with conditional writes.
+///
+/// Every call ends within `limit`.
+pub(crate) trait Store: Send + Sync {
+    fn read<'a>(
+        &'a self,
+        at: &'a Location,
+        limit: Duration,
+    ) -> Pending<'a, Result<Found, LockError>>;
+
+    /// Writes `body` if `condition` holds; `condition` [`Condition::Absent`] creates and
+    /// [`Condition::Matches`] replaces. Sends one request, and does not try again once any of it
+    /// has been written.
+    fn write<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+    ) -> Pending<'a, Put>;
+
+    /// The same, but the last byte of the body leaves only once `go` is done. It is first polled when
+    /// all that comes before has been handed to the network, and dropped if that never happens.
+    fn write_held_back<'a>(
+        &'a self,
+        at: &'a Location,
+        body: Vec<u8>,
+        condition: &'a Condition,
+        limit: Duration,
+        go: Pending<'a, ()>,
+    ) -> Pending<'a, Put>;
+
+    /// Removes an object, whatever it holds, and says whether that was permitted and done.
+    fn remove<'a>(&'a self, at: &'a Location, limit: Duration) -> Pending<'a, bool>;
+
+    /// Whether a bucket keeps the versions of its objects, as far as it says.
+    fn versioning<'a>(
+        &'a self,
+        bucket: &'a str,
+        limit: Duration,
+    ) -> Pending<'a, Option<Versioning>>;
+
+    /// The keys that begin with `prefix` and have no further `/`, a page at a time.
+    fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        prefix: &'a str,
+        after: Option<String>,
+        limit: Duration,
+    ) -> Pending<'a, Result<Page, LockError>>;
+
+    /// How many requests were sent so far.
+    fn request_counts(&self) -> RequestCounts;
+}

@@ -1,0 +1,429 @@
+//! Forks of this process: telling a child from its parent whatever their ids are, and keeping forks out
+//! of what a child could not get out of.
+//!
+//! **Which process this is.** A child may have the id of its parent (each is the first process of its PID
+//! namespace) or of an ancestor that is dead. So a process is known by a number that it draws for itself,
+//! and that a fork takes away: it is kept in a page of memory that the kernel wipes in every child
+//! (`MADV_WIPEONFORK`, Linux 4.14), be it made by `fork` or by a bare `clone`. The counter that the numbers
+//! come from is ordinary memory, which a child inherits: it draws one that no process before it has had.
+//! Where the kernel will not wipe, and on other systems, a handler of `pthread_atfork` clears the number,
+//! and the process's id is compared besides: that finds a bare `clone`, if its ids differ.
+//!
+//! A child that shares its parent's memory (`vfork`, or `CLONE_VM`) is the same process to this file, as a
+//! thread is.
+//!
+//! **What forks are kept out of.** What is set up once for a whole process (tokio's registry of signals,
+//! OpenSSL), and what OpenSSL locks, is not this crate's own: a child that has it half done waits for ever.
+//! A thread that is in the midst of that is in a [`Section`], and a fork waits until none is.
+//!
+//! Nothing here is ever half done for a child: each step is one atomic operation.
+
+#![expect(
+    unsafe_code,
+    reason = "memory that a fork wipes, and handlers of forks, are to be had from the C library alone"
+)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::process;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use crate::sys::logs;
+
+/// A process: equal to no other that it descends from by forking, or that descends from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process(u64);
+
+/// A thread's stay in what a fork must not divide. A fork waits for its end, and for who waits to begin
+/// one. Who wants to begin one waits for the forks that are under way. Neither waits for ever: should both
+/// be wanted by one who waits for the other, a stall is better than a deadlock.
+pub(crate) struct Section {
+    process: Process,
+    /// It counts for the thread that began it.
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+/// What belongs to a process alone.
+struct Page {
+    /// The number of the process; 0 as long as it has none.
+    number: AtomicU64,
+    /// How many threads are in sections, and in the upper half how many are forking.
+    gate: AtomicU32,
+    /// How many threads wait to be in one. They go before the forks that come after them.
+    waiting: AtomicU32,
+}
+
+/// Where this process's page is.
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+/// The page where none can be had that is wiped.
+static UNWIPED: Page = Page {
+    number: AtomicU64::new(0),
+    gate: AtomicU32::new(0),
+    waiting: AtomicU32::new(0),
+};
+/// The next number. Inherited: each process of a line goes on where the one before it was.
+static NEXT: AtomicU32 = AtomicU32::new(1);
+/// One that forks, at the gate.
+const FORK: u32 = 1 << 16;
+/// How often to look whether the gate is free: for over a second, with naps of [`NAP`].
+const LOOKS: u32 = 10_000;
+/// The same for who wants to begin a section: a request has many, and they must not add up to a lease. Should
+/// forks take so long all the same, a child that hangs is less than a lock that its parent loses.
+const SECTION_LOOKS: u32 = 500;
+const NAP: std::time::Duration = std::time::Duration::from_micros(100);
+
+thread_local! {
+    /// How many sections this thread is in.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// Whether this thread is forking.
+    static FORKING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Process {
+    /// This one. Costs a few nanoseconds; where no page is wiped, a system call (160 ns on Linux 6.18).
+    pub(crate) fn own() -> Process {
+        let page = page();
+        let number = page.number.load(Ordering::Relaxed);
+        if number != 0 && (is_wiped(page) || is_of_this_id(number)) {
+            return Process(number);
+        }
+        page.draw(number)
+    }
+
+    /// Its number, which is not 0.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is_own(self) -> bool {
+        self == Process::own()
+    }
+
+    /// One that nobody is.
+    #[cfg(test)]
+    pub(crate) const fn other(number: u32) -> Process {
+        Process(number as u64)
+    }
+}
+
+impl Page {
+    /// Draws a number for this process, in place of one that is not its own.
+    #[cold]
+    fn draw(&self, stale: u64) -> Process {
+        // Its upper half is never 0, so neither is the whole.
+        let drawn = u64::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 32;
+        let drawn = drawn | u64::from(process::id());
+        let set = self
+            .number
+            .compare_exchange(stale, drawn, Ordering::Relaxed, Ordering::Relaxed);
+        // Another thread of this process may have been faster.
+        Process(set.err().unwrap_or(drawn))
+    }
+}
+
+impl Page {
+    /// Counts this thread as one in a section, once the forks under way are over.
+    fn enter(&self) {
+        let is_open = |state: u32| (state < FORK).then_some(state + 1);
+        let gate = &self.gate;
+        let enter = || gate.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open);
+        if enter().is_ok() {
+            return;
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if !wait(SECTION_LOOKS, || enter().is_ok()) {
+            gate.fetch_add(1, Ordering::AcqRel);
+        }
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether a number was drawn by a process that has the id of this one.
+fn is_of_this_id(number: u64) -> bool {
+    number & u64::from(u32::MAX) == u64::from(process::id())
+}
+
+fn is_wiped(page: &Page) -> bool {
+    !ptr::eq(page, &raw const UNWIPED)
+}
+
+fn page() -> &'static Page {
+    page_if_set_up().unwrap_or_else(set_up)
+}
+
+fn page_if_set_up() -> Option<&'static Page> {
+    let page = PAGE.load(Ordering::Acquire);
+    // SAFETY: it is null, or `UNWIPED`, or a mapping that is large enough, aligned to a page, never
+    // unmapped once it is in `PAGE`, and only ever reached by atomic operations. All bits zero, as the
+    // kernel leaves them, is a valid page.
+    unsafe { page.as_ref() }
+}
+
+#[cold]
+fn set_up() -> &'static Page {
+    // Before anybody can be in a section, or have a number that only a handler takes away.
+    watch_forks();
+    let page = map_wiped().unwrap_or((&raw const UNWIPED).cast_mut());
+    let set = PAGE.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire);
+    if set.is_err() {
+        unmap(page);
+    }
+    self::page()
+}
+
+/// A page of its own that a fork wipes, if the kernel has such.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn map_wiped() -> Option<*mut Page> {
+    let (read_write, private) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    );
+    // SAFETY: a new mapping, wherever the kernel likes, touches no memory that is in use.
+    let page = unsafe { libc::mmap(ptr::null_mut(), SIZE, read_write, private, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the range is the mapping that was just made, and nothing is in it yet.
+    let refused = unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) } != 0;
+    if refused {
+        unmap(page.cast());
+    }
+    (!refused).then_some(page.cast())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SIZE: usize = size_of::<Page>();
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn map_wiped() -> Option<*mut Page> {
+    None
+}
+
+/// Gives back a page that nobody has seen.
+fn unmap(page: *mut Page) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if !ptr::eq(page, &raw const UNWIPED) {
+        // SAFETY: it is a mapping of this size, and there is no reference to it.
+        unsafe { libc::munmap(page.cast(), SIZE) };
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = page;
+}
+
+/// Has the handlers called. It is done again where a second thread, or a child of one that had got so
+/// far, sets up as well: they bear that.
+#[cfg(unix)]
+fn watch_forks() {
+    // SAFETY: the handlers are functions of this program that take nothing, and do what is permitted in a
+    // forked child: atomic operations, and thread-locals that need no set-up.
+    let refused = unsafe {
+        libc::pthread_atfork(
+            Some(before_fork),
+            Some(after_fork_in_parent),
+            Some(after_fork_in_child),
+        )
+    };
+    if refused != 0 {
+        logs::debug!("forks go unnoticed: there was no memory for their handlers");
+    }
+}
+
+#[cfg(not(unix))]
+fn watch_forks() {}
+
+#[cfg(unix)]
+extern "C" fn before_fork() {
+    if FORKING.get() {
+        return; // called already
+    }
+    // Handlers set nothing up: they are not to be added to while they are called.
+    let Some(Page { gate, waiting, .. }) = page_if_set_up() else {
+        return;
+    };
+    // Else threads that fork again and again would keep everybody else out.
+    let _ = wait(LOOKS, || waiting.load(Ordering::Acquire) == 0);
+    gate.fetch_add(FORK, Ordering::AcqRel);
+    FORKING.set(true);
+    let own = u32::from(DEPTH.get() > 0);
+    let _ = wait(LOOKS, || gate.load(Ordering::Acquire) % FORK <= own);
+}
+
+#[cfg(unix)]
+extern "C" fn after_fork_in_parent() {
+    if let (true, Some(page)) = (FORKING.replace(false), page_if_set_up()) {
+        page.gate.fetch_sub(FORK, Ordering::AcqRel);
+    }
+}
+
+#[cfg(unix)]
+extern "C" fn after_fork_in_child() {
+    FORKING.set(false);
+    // The other threads are not here. A section of this one is over, too: it began in another process.
+    DEPTH.set(0);
+    if let Some(page) = page_if_set_up() {
+        page.number.store(0, Ordering::Relaxed);
+        page.gate.store(0, Ordering::Release);
+        page.waiting.store(0, Ordering::Release);
+    }
+}
+
+impl Section {
+    pub(crate) fn begin() -> Section {
+        let depth = DEPTH.get();
+        if depth == 0 {
+            page().enter();
+        }
+        DEPTH.set(depth + 1);
+        Section {
+            process: Process::own(),
+            _of_this_thread: PhantomData,
+        }
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        if !self.process.is_own() {
+            return;
+        }
+        let depth = DEPTH.get() - 1;
+        DEPTH.set(depth);
+        if depth == 0 {
+            page().gate.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Waits until something is so, but not for ever. Says whether it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it lasts as long as a fork does, and a handler of forks has no clock to ask"
+)]
+fn wait(looks: u32, is_so: impl Fn() -> bool) -> bool {
+    for look in 0..looks {
+        if is_so() {
+            return true;
+        }
+        match look {
+            0..100 => std::thread::yield_now(),
+            _ => std::thread::sleep(NAP),
+        }
+    }
+    false
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Mutex, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Forks, and returns the number that `child` comes to in the child.
+    fn in_child(child: impl FnOnce() -> u8) -> i32 {
+        // SAFETY: the child calls nothing but the functions that are tested, which neither allocate nor
+        // lock, and ends.
+        unsafe {
+            let pid = libc::fork();
+            assert!(pid >= 0, "this process can fork");
+            if pid == 0 {
+                libc::_exit(i32::from(child()));
+            }
+            let mut status = 0;
+            assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
+            assert!(libc::WIFEXITED(status));
+            libc::WEXITSTATUS(status)
+        }
+    }
+
+    #[test]
+    fn a_process_is_the_same_in_all_of_its_threads_and_another_in_a_child() {
+        let own = Process::own();
+        assert!(thread::spawn(move || own.is_own()).join().unwrap());
+        assert_eq!(in_child(|| u8::from(own.is_own())), 0);
+        assert!(own.is_own());
+    }
+
+    #[test]
+    fn a_child_draws_a_number_that_no_process_before_it_had() {
+        let own = Process::own();
+        let drawn = |process: Process| process.number() >> 32;
+        assert_eq!(in_child(|| u8::from(drawn(Process::own()) > drawn(own))), 1);
+    }
+
+    #[test]
+    fn a_number_that_was_drawn_under_another_id_is_not_this_ones() {
+        assert!(is_of_this_id(Process::own().number()));
+        assert!(!is_of_this_id(Process::own().number() ^ 1));
+    }
+
+    #[test]
+    fn a_fork_waits_for_the_end_of_a_section_of_another_thread() {
+        let is_over = AtomicBool::new(false);
+        let (begun, begins) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _section = Section::begin();
+                begun.send(()).unwrap();
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a fork that does not wait is not to be late"
+                )]
+                thread::sleep(Duration::from_millis(100));
+                is_over.store(true, Ordering::Relaxed);
+            });
+            begins.recv().unwrap();
+            assert_eq!(in_child(|| u8::from(is_over.load(Ordering::Relaxed))), 1);
+        });
+    }
+
+    #[test]
+    fn a_fork_waits_behind_a_thread_that_waits_for_a_section_already() {
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            before_fork();
+            let waiting = page().waiting.load(Ordering::Relaxed);
+            let section = scope.spawn(|| {
+                let _section = Section::begin();
+                order.lock().unwrap().push("section");
+            });
+            while page().waiting.load(Ordering::Relaxed) <= waiting && !section.is_finished() {
+                thread::yield_now();
+            }
+            let fork = scope.spawn(|| {
+                before_fork();
+                order.lock().unwrap().push("fork");
+                after_fork_in_parent();
+            });
+            section.join().unwrap();
+            after_fork_in_parent();
+            fork.join().unwrap();
+        });
+        assert_eq!(order.into_inner().unwrap(), ["section", "fork"]);
+    }
+
+    #[test]
+    fn a_thread_that_forks_within_its_own_section_waits_for_nobody_and_its_child_has_left_it() {
+        let outer = Section::begin();
+        let inner = Section::begin();
+        let depth_in_child = || u8::try_from(DEPTH.get()).unwrap_or(u8::MAX);
+        assert_eq!(in_child(depth_in_child), 0);
+        drop((inner, outer));
+        assert_eq!(DEPTH.get(), 0);
+    }
+
+    #[test]
+    fn a_section_that_was_begun_in_another_process_ends_nothing_in_this_one() {
+        let section = Section::begin();
+        let ended = || {
+            drop(section);
+            drop(Section::begin());
+            u8::from(page().gate.load(Ordering::Relaxed) == 0)
+        };
+        assert_eq!(in_child(ended), 1);
+    }
+}

@@ -1,0 +1,162 @@
+//! The private runtime: how blocking calls run asynchronous code, wherever they are made.
+//!
+//! No thread is started for it: a call drives the runtime from the caller's own thread, and calls
+//! from several threads share it. Between calls nothing runs.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{panic, thread};
+
+use tokio::runtime::{Builder, Handle, Runtime as Tokio};
+
+use crate::sys::forks::Section;
+
+/// A current-thread runtime that is built when it is first needed.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    tokio: OnceLock<Tokio>,
+}
+
+impl Runtime {
+    /// Runs `future` to its end on the caller's thread.
+    ///
+    /// Inside somebody else's runtime blocking is not allowed and would panic, so there the future
+    /// runs on a helper thread while this one waits for it. That blocks the caller's executor for as
+    /// long, which is what a blocking call does.
+    pub(crate) fn block_on<F>(&self, future: F) -> io::Result<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        let tokio = self.get()?;
+        if may_block_here() {
+            return Ok(drive(tokio, future));
+        }
+        thread::scope(|scope| {
+            let helper = thread::Builder::new().name("s3-lock-call".to_owned());
+            let helper = helper.spawn_scoped(scope, || drive(tokio, future))?;
+            // A panic of the helper is a panic of this call, and not to be swallowed.
+            Ok(helper.join().unwrap_or_else(|p| panic::resume_unwind(p)))
+        })
+    }
+
+    fn get(&self) -> io::Result<&Tokio> {
+        if let Some(tokio) = self.tokio.get() {
+            return Ok(tokio);
+        }
+        let built = build()?;
+        if let Err(second) = self.tokio.set(built) {
+            // Another thread was faster. A plain drop would panic inside somebody else's runtime.
+            second.shutdown_background();
+        }
+        Ok(self
+            .tokio
+            .get()
+            .expect("it was set here or by the faster thread"))
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // A plain drop panics inside another runtime.
+        if let Some(tokio) = self.tokio.take() {
+            tokio.shutdown_background();
+        }
+    }
+}
+
+/// Sets up what tokio has once for the whole process, as the first runtime does (its registry of signals,
+/// which is there if anything in the program asks for tokio's feature `signal`). A process that is forked
+/// while somebody is at it waits for ever when it builds a runtime: so it is done when a client is made,
+/// before anybody can fork with one.
+pub(crate) fn set_up() {
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+    if !IS_DONE.load(Ordering::Acquire) {
+        // An error is told by the first call, if it meets it, too.
+        if let Ok(tokio) = build() {
+            tokio.shutdown_background();
+            IS_DONE.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn build() -> io::Result<Tokio> {
+    let _section = Section::begin();
+    let build = || {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_io().enable_time().build()
+    };
+    // The registry is set up or it panics, where there are too few file descriptors.
+    let built = panic::catch_unwind(build);
+    built.unwrap_or_else(|_| Err(io::Error::other("a runtime could not be set up")))
+}
+
+thread_local! {
+    /// How many of this crate's runtimes this thread drives. Without a destructor: it can be asked while
+    /// the thread ends.
+    static DRIVEN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread drives a runtime of this crate, so that nothing of that client goes on without it.
+pub(crate) fn is_driven_here() -> bool {
+    DRIVEN.get() > 0
+}
+
+fn drive<F: Future>(tokio: &Tokio, future: F) -> F::Output {
+    struct Driving;
+    impl Drop for Driving {
+        fn drop(&mut self) {
+            DRIVEN.set(DRIVEN.get() - 1);
+        }
+    }
+    DRIVEN.set(DRIVEN.get() + 1);
+    let _driving = Driving;
+    tokio.block_on(future)
+}
+
+/// Whether this thread may drive a runtime: not while it drives another one, and not while its
+/// thread-local storage is being torn down, when tokio cannot tell.
+fn may_block_here() -> bool {
+    match Handle::try_current() {
+        Ok(_) => false,
+        Err(error) => !error.is_thread_local_destroyed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sys::clock::Clock;
+
+    #[test]
+    fn a_call_drives_the_runtime_on_the_callers_own_thread() {
+        let caller = thread::current().id();
+        let ran_on = Runtime::default().block_on(async { thread::current().id() });
+        assert_eq!(ran_on.unwrap(), caller);
+    }
+
+    #[test]
+    fn a_call_inside_another_runtime_runs_beside_it() {
+        let outer = Builder::new_current_thread().build().unwrap();
+        let answer = outer.block_on(async { Runtime::default().block_on(async { 42 }) });
+        assert_eq!(answer.unwrap(), 42);
+    }
+
+    #[test]
+    fn several_threads_share_one_runtime() {
+        let runtime = Runtime::default();
+        let clock = Clock::default();
+        let nap = || runtime.block_on(clock.sleep(Duration::from_millis(10)));
+        thread::scope(|scope| {
+            let naps: Vec<_> = (0..8).map(|_| scope.spawn(nap)).collect();
+            for nap in naps {
+                nap.join().unwrap().unwrap();
+            }
+        });
+    }
+}

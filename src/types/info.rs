@@ -1,0 +1,338 @@
+//! What a lock's record tells its readers.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Location;
+use crate::protocol::record::Record;
+use crate::types::errors::seconds;
+
+/// A number that grows with every acquisition of a lock.
+///
+/// Hand it to whatever the lock protects, and let that refuse a token smaller than the largest it
+/// has seen: then even a holder that was paused beyond its lease can do no harm.
+///
+/// It starts at the store's time in microseconds and stays below 2<sup>53</sup> until the year
+/// 2255, so that no JSON tool rounds it.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// let first = lock.acquire("host-17")?.fencing_token();
+/// let second = lock.acquire("host-18")?.fencing_token();
+/// assert!(second > first);
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FencingToken(u64);
+
+impl FencingToken {
+    pub(crate) fn new(token: u64) -> FencingToken {
+        FencingToken(token)
+    }
+
+    /// The number itself, for a database column or a header.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let token = lock.acquire("host-17")?.fencing_token();
+    /// assert_eq!(token.get().to_string(), token.to_string());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What [`S3Lock::status`](crate::S3Lock::status) found.
+///
+/// `Display` writes it as one line for people. Who holds the lock is told with its key; a free lock has
+/// no such record to tell of.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, LockStatus, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// assert!(matches!(lock.status()?, LockStatus::Free));
+/// assert_eq!(lock.status()?.to_string(), "free");
+/// let _guard = lock.acquire("host-17")?;
+/// println!("{}", lock.status()?); // lock nightly-report.lock is held by "host-17" (host "web-3", ...
+/// match lock.status()? {
+///     LockStatus::Held(info) => assert_eq!(info.owner(), "host-17"),
+///     other => panic!("not held: {other:?}"),
+/// }
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockStatus {
+    /// Nobody holds the lock.
+    Free,
+    /// Somebody holds it, and may renew it for as long as they like.
+    Held(LockInfo),
+    /// Somebody held it and did not give it back in time: the next who asks will get it.
+    Expired(LockInfo),
+}
+
+impl fmt::Display for LockStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockStatus::Free => f.write_str("free"),
+            LockStatus::Held(info) => info.fmt(f),
+            LockStatus::Expired(info) => {
+                let key = info.key();
+                write!(f, "lock {key} is free to take: it was not given back by ")?;
+                info.write_holder(f)
+            }
+        }
+    }
+}
+
+/// A lock that [`Client::list`](crate::Client::list) found.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, LockStatus, S3Lock};
+///
+/// let client = Client::in_memory();
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+/// drop(lock.acquire("host-17")?);
+/// let listed = client.list("my-bucket", "")?;
+/// assert_eq!(listed[0].name(), "nightly");
+/// assert_eq!(listed[0].status(), &LockStatus::Free);
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedLock {
+    name: String,
+    status: LockStatus,
+}
+
+impl ListedLock {
+    pub(crate) fn new(name: &str, status: LockStatus) -> ListedLock {
+        ListedLock {
+            name: name.to_owned(),
+            status,
+        }
+    }
+
+    /// The name of the lock, as given to [`S3Lock::builder`](crate::S3Lock::builder).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was found when it was looked at.
+    pub fn status(&self) -> &LockStatus {
+        &self.status
+    }
+}
+
+/// Who holds, or held, a lock.
+///
+/// `Display` writes it as one line for people. [`bucket`](LockInfo::bucket) and [`key`](LockInfo::key)
+/// say where the lock is kept. It describes one holding, by owner and fencing token,
+/// and [`S3Lock::force_release`](crate::S3Lock::force_release) breaks exactly that one.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly")
+///     .max_operation(Duration::from_secs(50))
+///     .acquire_allowance(Duration::from_secs(10))
+///     .purpose("the nightly report")
+///     .client(Client::in_memory())
+///     .build()?;
+/// let info = lock.acquire("host-17")?.info();
+/// assert_eq!((info.bucket(), info.key()), ("my-bucket", "nightly.lock"));
+/// assert_eq!(info.owner(), "host-17");
+/// assert_eq!(info.lease(), Duration::from_secs(60));
+/// assert!(info.remaining() > Duration::from_secs(50));
+/// assert_eq!(info.pid(), std::process::id());
+/// assert_eq!(info.purpose(), Some("the nightly report"));
+/// println!("{info}");
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct LockInfo {
+    location: Location,
+    record: Record,
+    remaining: Duration,
+}
+
+impl LockInfo {
+    pub(crate) fn new(location: &Location, record: Record, remaining: Duration) -> LockInfo {
+        LockInfo {
+            location: location.clone(),
+            record,
+            remaining,
+        }
+    }
+
+    /// Where the lock is kept.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The bucket that the lock is kept in.
+    pub fn bucket(&self) -> &str {
+        &self.location.bucket
+    }
+
+    /// The key of the lock's object in its bucket: `{folder}/{name}.lock`.
+    pub fn key(&self) -> &str {
+        &self.location.key
+    }
+
+    /// The name that the holder gave itself.
+    pub fn owner(&self) -> &str {
+        &self.record.owner
+    }
+
+    /// The fencing token of the holding.
+    pub fn fencing_token(&self) -> FencingToken {
+        FencingToken::new(self.record.fencing_token)
+    }
+
+    /// How much longer the lock is held if it is not renewed, as of the answer that carried this.
+    ///
+    /// From a guard: until its own deadline. From anywhere else: until the observer may take the
+    /// lock over if its holder does nothing, which is a little later (`clock_margin` and
+    /// lease / 500) and so may be more than the lease.
+    pub fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// How long the holding lasts from its last write, unless it is renewed.
+    pub fn lease(&self) -> Duration {
+        self.record.lease()
+    }
+
+    /// When the holding began, in whole seconds by the holder's wall clock: for people, not for
+    /// comparing with a clock of yours.
+    pub fn acquired_at(&self) -> SystemTime {
+        self.record.acquired_at.into()
+    }
+
+    /// The holder's host name, or an empty text where the operating system told none.
+    pub fn host(&self) -> &str {
+        &self.record.host
+    }
+
+    /// The holder's process id on that host.
+    pub fn pid(&self) -> u32 {
+        self.record.pid
+    }
+
+    /// What the holder said that it wants the lock for.
+    pub fn purpose(&self) -> Option<&str> {
+        self.record.purpose.as_deref()
+    }
+
+    /// Who it is and what for, in one line whatever is in the names.
+    fn write_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} (host {:?}, pid {}, fencing token {}",
+            self.owner(),
+            self.host(),
+            self.pid(),
+            self.fencing_token(),
+        )?;
+        if let Some(purpose) = self.purpose() {
+            write!(f, ", for {purpose:?}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lock {} is held by ", self.key())?;
+        self.write_holder(f)?;
+        match self.remaining {
+            Duration::ZERO => f.write_str(", whose lease has run out"),
+            left => write!(f, " for {} more, unless it is renewed", seconds(&left)),
+        }
+    }
+}
+
+impl fmt::Debug for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockInfo")
+            .field("key", &self.location.key)
+            .field("owner", &self.owner())
+            .field("fencing_token", &self.fencing_token().get())
+            .field("remaining", &self.remaining)
+            .field("lease", &self.lease())
+            .field("host", &self.host())
+            .field("pid", &self.pid())
+            .field("purpose", &self.purpose())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::record::{Holder, Nonce};
+
+    fn info(owner: &str, remaining: u64) -> LockInfo {
+        let holder = Holder {
+            owner: owner.to_owned(),
+            lease: Duration::from_secs(70),
+            acquired_at: SystemTime::UNIX_EPOCH.into(),
+            host: "web\n3".to_owned(),
+            pid: 4242,
+            purpose: Some("the \"six\"\no'clock report".to_owned()),
+        };
+        let location = Location {
+            bucket: "my-bucket".to_owned(),
+            key: "locks/nightly.lock".to_owned(),
+        };
+        let record = Record::held(holder, 7, Nonce(1));
+        LockInfo::new(&location, record, Duration::from_secs(remaining))
+    }
+
+    #[test]
+    fn display_of_a_status_is_one_line_with_the_key_and_the_holder() {
+        assert_eq!(LockStatus::Free.to_string(), "free");
+        assert_eq!(
+            LockStatus::Held(info("host-17", 43)).to_string(),
+            "lock locks/nightly.lock is held by \"host-17\" (host \"web\\n3\", pid 4242, fencing token \
+             7, for \"the \\\"six\\\"\\no'clock report\") for 43.0 s more, unless it is renewed"
+        );
+        assert_eq!(
+            LockStatus::Expired(info("a\u{1b}[31m", 0)).to_string(),
+            "lock locks/nightly.lock is free to take: it was not given back by \"a\\u{1b}[31m\" (host \
+             \"web\\n3\", pid 4242, fencing token 7, for \"the \\\"six\\\"\\no'clock report\")"
+        );
+    }
+
+    #[test]
+    fn bucket_and_key_of_an_info_say_where_the_lock_is_kept() {
+        let info = info("host-17", 43);
+        assert_eq!(info.bucket(), "my-bucket");
+        assert_eq!(info.key(), "locks/nightly.lock");
+    }
+}

@@ -1,0 +1,411 @@
+//! How many requests a client has sent, and how they went.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::types::request_prices::RequestPrices;
+
+/// How many requests a client has sent to its store, by kind and outcome; from
+/// [`Client::request_counts`](crate::Client::request_counts).
+///
+/// Each HTTP request counts that was sent, for whatever purpose: also each look at a lock that
+/// somebody else has, each repetition after an error, and the second one where S3 names another
+/// region for the bucket. It counts once it has ended, so those that are under way are not in yet. A
+/// request that never left this machine (no connection could be made) does not count, and neither do
+/// those that look for credentials: they do not go to the store. Nor does a DELETE count, for which
+/// stores charge nothing; only [`race_store`](crate::S3Lock::race_store) sends any.
+///
+/// A forked child's client begins at nothing. A client of an [`InMemoryStore`](crate::InMemoryStore) counts what it would have sent.
+///
+/// # Examples
+///
+/// What one acquire and release costs:
+///
+/// ```
+/// use s3_lock::{Client, RequestPrices, S3Lock};
+///
+/// let client = Client::in_memory();
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+/// drop(lock.acquire("host-17")?); // for the first time, it looks before it writes
+///
+/// let before = client.request_counts();
+/// drop(lock.acquire("host-17")?);
+/// let counts = client.request_counts().since(before);
+/// assert_eq!(counts.reads().total(), 0);
+/// assert_eq!(counts.writes().succeeded(), 2);
+/// let dollars = counts.estimated_cost(RequestPrices::S3_STANDARD_US_EAST_1);
+/// assert_eq!(format!("{dollars:.5}"), "0.00001");
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RequestCounts {
+    reads: OutcomeCounts,
+    writes: OutcomeCounts,
+    lists: OutcomeCounts,
+}
+
+impl RequestCounts {
+    /// The GETs of objects.
+    pub fn reads(&self) -> OutcomeCounts {
+        self.reads
+    }
+
+    /// The PUTs.
+    pub fn writes(&self) -> OutcomeCounts {
+        self.writes
+    }
+
+    /// The GETs of pages of a bucket's list, which stores charge for like PUTs.
+    pub fn lists(&self) -> OutcomeCounts {
+        self.lists
+    }
+
+    /// All of them together, whatever their kind and outcome.
+    pub fn total(&self) -> u64 {
+        self.reads.total() + self.writes.total() + self.lists.total()
+    }
+
+    /// What was counted after `earlier`, an older snapshot of the same client.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// let before = client.request_counts();
+    /// guard.renew()?;
+    /// assert_eq!(client.request_counts().since(before).total(), 1);
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    #[must_use]
+    pub fn since(&self, earlier: RequestCounts) -> RequestCounts {
+        RequestCounts {
+            reads: self.reads.since(earlier.reads),
+            writes: self.writes.since(earlier.writes),
+            lists: self.lists.since(earlier.lists),
+        }
+    }
+
+    /// What these requests cost at most, in the currency of `prices`; storage and traffic, which are
+    /// next to nothing for a lock, are not in it.
+    ///
+    /// Charged for are, after AWS's page [Billing for Amazon S3 error responses][billing], those that
+    /// succeeded and those that were refused (4xx), and not those that failed (5xx). Two things make it
+    /// an upper bound: unanswered requests may not have arrived, and a few refusals are free, such as
+    /// being sent to another region.
+    ///
+    /// [billing]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, RequestPrices, S3Lock};
+    ///
+    /// let client = Client::in_memory();
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+    /// lock.status()?;
+    /// let prices = RequestPrices::per_thousand().reads(0.5);
+    /// assert_eq!(client.request_counts().estimated_cost(prices), 0.0005);
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn estimated_cost(&self, prices: RequestPrices) -> f64 {
+        prices.cost(
+            self.reads.charged(),
+            self.writes.charged(),
+            self.lists.charged(),
+        )
+    }
+}
+
+/// As for a log: `2 GET (1 refused), 5 PUT (1 failed, 1 unanswered), 0 LIST`.
+impl fmt::Display for RequestCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RequestCounts {
+            reads,
+            writes,
+            lists,
+        } = self;
+        let part = |kind, counts: &OutcomeCounts| match counts.troubles() {
+            None => format!("{} {kind}", counts.total()),
+            Some(troubles) => format!("{} {kind} ({troubles})", counts.total()),
+        };
+        let (reads, writes) = (part("GET", reads), part("PUT", writes));
+        write!(f, "{reads}, {writes}, {}", part("LIST", lists))
+    }
+}
+
+/// How many requests of one kind there were, by their outcome; part of [`RequestCounts`].
+///
+/// The outcome is that of the HTTP request, as its status tells it. What became of the lock is
+/// another matter: a look at a lock that was never used is refused (404), and to be refused (412) is how
+/// a client learns that another one was faster.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, S3Lock};
+///
+/// let client = Client::in_memory();
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(client.clone()).build()?;
+/// lock.status()?; // there is no such object yet
+/// let reads = client.request_counts().reads();
+/// assert_eq!((reads.succeeded(), reads.refused()), (0, 1));
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OutcomeCounts {
+    succeeded: u64,
+    refused: u64,
+    failed: u64,
+    unanswered: u64,
+}
+
+impl OutcomeCounts {
+    /// All of them, whatever their outcome.
+    pub fn total(&self) -> u64 {
+        self.succeeded + self.refused + self.failed + self.unanswered
+    }
+
+    /// Answered with a status of 2xx.
+    pub fn succeeded(&self) -> u64 {
+        self.succeeded
+    }
+
+    /// Answered with 3xx or 4xx: the store said no. No such object, a condition that does not hold, no
+    /// permission, another region, or (429) too many requests.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Answered with 5xx: the store could not, or (503) asked to slow down.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Sent, without a whole answer in time: nobody can tell whether they arrived.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered
+    }
+
+    fn since(self, earlier: OutcomeCounts) -> OutcomeCounts {
+        OutcomeCounts {
+            succeeded: self.succeeded.saturating_sub(earlier.succeeded),
+            refused: self.refused.saturating_sub(earlier.refused),
+            failed: self.failed.saturating_sub(earlier.failed),
+            unanswered: self.unanswered.saturating_sub(earlier.unanswered),
+        }
+    }
+
+    fn charged(self) -> u64 {
+        self.succeeded + self.refused + self.unanswered
+    }
+
+    /// How many went otherwise than well, if any did.
+    fn troubles(self) -> Option<String> {
+        let counts = [
+            (self.refused, "refused"),
+            (self.failed, "failed"),
+            (self.unanswered, "unanswered"),
+        ];
+        let troubles = counts.into_iter().filter(|(count, _)| *count > 0);
+        let troubles: Vec<_> = troubles.map(|(n, how)| format!("{n} {how}")).collect();
+        (!troubles.is_empty()).then(|| troubles.join(", "))
+    }
+}
+
+/// What is counted by itself, as stores charge for it by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Read,
+    Write,
+    List,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Succeeded,
+    Refused,
+    Failed,
+    Unanswered,
+}
+
+impl Outcome {
+    pub(crate) fn of_status(status: u16) -> Outcome {
+        match status {
+            200..300 => Outcome::Succeeded,
+            300..500 => Outcome::Refused,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+/// A client's counters. Each number is exact; that a snapshot shows two of them at the same moment is
+/// not promised, so the order in which they are read and written does not matter.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    reads: ByOutcome,
+    writes: ByOutcome,
+    lists: ByOutcome,
+}
+
+#[derive(Debug, Default)]
+struct ByOutcome {
+    succeeded: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count(&self, kind: Kind, outcome: Outcome) {
+        let by_outcome = match kind {
+            Kind::Read => &self.reads,
+            Kind::Write => &self.writes,
+            Kind::List => &self.lists,
+        };
+        let counter = match outcome {
+            Outcome::Succeeded => &by_outcome.succeeded,
+            Outcome::Refused => &by_outcome.refused,
+            Outcome::Failed => &by_outcome.failed,
+            Outcome::Unanswered => &by_outcome.unanswered,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a request is about to be sent.
+    pub(crate) fn sending(&self, kind: Kind) -> Sending<'_> {
+        Sending {
+            counters: self,
+            kind,
+            outcome: Some(Outcome::Unanswered),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> RequestCounts {
+        RequestCounts {
+            reads: self.reads.snapshot(),
+            writes: self.writes.snapshot(),
+            lists: self.lists.snapshot(),
+        }
+    }
+}
+
+impl ByOutcome {
+    fn snapshot(&self) -> OutcomeCounts {
+        OutcomeCounts {
+            succeeded: self.succeeded.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            unanswered: self.unanswered.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// A request under way. It counts when this is dropped, so that one which its caller gives up half way
+/// is in the count too, as unanswered.
+pub(crate) struct Sending<'a> {
+    counters: &'a Counters,
+    kind: Kind,
+    outcome: Option<Outcome>,
+}
+
+impl Sending<'_> {
+    /// Counts it; none is the outcome of what was never sent.
+    pub(crate) fn ended(mut self, outcome: Option<Outcome>) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome {
+            self.counters.count(self.kind, outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(counted: &[(Kind, Outcome)]) -> RequestCounts {
+        let counters = Counters::default();
+        for &(kind, outcome) in counted {
+            counters.count(kind, outcome);
+        }
+        counters.snapshot()
+    }
+
+    /// One of each outcome.
+    fn one_each(kind: Kind) -> RequestCounts {
+        use Outcome::{Failed, Refused, Succeeded, Unanswered};
+        counts(&[Succeeded, Refused, Failed, Unanswered].map(|outcome| (kind, outcome)))
+    }
+
+    #[test]
+    fn a_status_tells_the_outcome() {
+        let outcome = |status| format!("{:?}", Outcome::of_status(status));
+        for (status, expected) in [
+            (200, "Succeeded"),
+            (204, "Succeeded"),
+            (301, "Refused"),
+            (404, "Refused"),
+            (412, "Refused"),
+            (429, "Refused"),
+            (500, "Failed"),
+            (503, "Failed"),
+        ] {
+            assert_eq!(outcome(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_request_given_up_half_way_is_unanswered() {
+        let counters = Counters::default();
+        drop(counters.sending(Kind::Write));
+        assert_eq!(counters.snapshot().writes().unanswered(), 1);
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_does_not_count() {
+        let counters = Counters::default();
+        counters.sending(Kind::Write).ended(None);
+        assert_eq!(counters.snapshot().total(), 0);
+    }
+
+    #[test]
+    fn all_but_failed_requests_are_charged_for() {
+        let prices = RequestPrices::per_thousand()
+            .reads(1.0)
+            .writes(10.0)
+            .lists(100.0);
+        let cost = |kind| one_each(kind).estimated_cost(prices);
+        assert_eq!(cost(Kind::Read), 0.003);
+        assert_eq!(cost(Kind::Write), 0.03);
+        assert_eq!(cost(Kind::List), 0.3);
+    }
+
+    #[test]
+    fn snapshots_in_the_wrong_order_differ_by_nothing() {
+        let (earlier, later) = (counts(&[]), one_each(Kind::Read));
+        assert_eq!(earlier.since(later), counts(&[]));
+        assert_eq!(later.since(earlier), later);
+    }
+
+    #[test]
+    fn counts_are_shown_with_what_did_not_go_well() {
+        let counted = [
+            (Kind::Read, Outcome::Succeeded),
+            (Kind::Write, Outcome::Succeeded),
+            (Kind::Write, Outcome::Failed),
+            (Kind::Write, Outcome::Unanswered),
+            (Kind::Write, Outcome::Unanswered),
+        ];
+        let shown = counts(&counted).to_string();
+        assert_eq!(shown, "1 GET, 4 PUT (1 failed, 2 unanswered), 0 LIST");
+    }
+}

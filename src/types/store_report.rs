@@ -1,0 +1,450 @@
+//! What a check of a store found out.
+
+use std::fmt;
+
+use crate::engine::store_race::story::StoreRace;
+use crate::protocol::record::Nonce;
+use crate::protocol::{Condition, ETag};
+use crate::store::interface::Versioning;
+
+/// What [`S3Lock::check_store`](crate::S3Lock::check_store) found out about a store.
+///
+/// It tells that the store looks at the conditions of writes, and that it was not seen to let two
+/// writes under one condition be done in so many [races](StoreReport::races). A store that compares
+/// and then writes, in two steps, is found out by a race if its two steps come apart in it; that they
+/// never do, no number of races proves.
+///
+/// Its `Display` is for people: what was found and, if the store would break the lock, what to do.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report")
+///     .folder("locks")
+///     .client(Client::in_memory())
+///     .build()?;
+/// let report = lock.check_store()?;
+/// assert!(report.is_safe());
+/// assert_eq!(report.key(), "locks/.s3-lock-check");
+/// println!("{report}");
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreReport {
+    bucket: String,
+    key: String,
+    finding: Finding,
+    etag_form: Option<EtagForm>,
+    store_clock: bool,
+    races: u32,
+    race: Option<StoreRace>,
+    versioning: Option<Versioning>,
+}
+
+/// How a store wants to have an ETag in `If-Match`.
+///
+/// S3 takes both forms. Ceph's gateway 16 takes only the unquoted one, and answers the other with 412
+/// as if the version had changed. The client remembers which it is.
+///
+/// # Examples
+///
+/// ```
+/// use s3_lock::{Client, EtagForm, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+/// assert_eq!(lock.check_store()?.etag_form(), Some(EtagForm::Quoted));
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EtagForm {
+    /// `"d41d8cd98f00b204e9800998ecf8427e"`, as HTTP has it.
+    Quoted,
+    /// `d41d8cd98f00b204e9800998ecf8427e`, without the quotes.
+    Unquoted,
+}
+
+/// What a check came to. Each but the first is proof that no lock can be kept there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    Honoured,
+    /// A create was accepted over an object that existed.
+    CreateIgnored,
+    /// A replacement was accepted under an ETag that never existed.
+    WrongAccepted,
+    /// A replacement was accepted under the ETag of a version that was gone.
+    FormerAccepted,
+    /// A replacement was refused under the right ETag, in every form.
+    RightRefused,
+    /// One version was given two ETags.
+    TwoNames,
+    /// Two writes under one condition were both done.
+    NotAtomic(Means),
+    /// The store says that it has no such condition (501).
+    NotImplemented(Means),
+}
+
+/// What a write does, by its condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// `If-None-Match: *`
+    Create,
+    /// `If-Match`
+    Replace,
+}
+
+impl Means {
+    pub(crate) fn of(condition: &Condition) -> Means {
+        match condition {
+            Condition::Absent => Means::Create,
+            Condition::Matches(_) => Means::Replace,
+        }
+    }
+}
+
+impl StoreReport {
+    pub(crate) fn safe(bucket: &str, key: &str, form: EtagForm, store_clock: bool) -> StoreReport {
+        StoreReport {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            finding: Finding::Honoured,
+            etag_form: Some(form),
+            store_clock,
+            races: 0,
+            race: None,
+            versioning: None,
+        }
+    }
+
+    pub(crate) fn broken(bucket: &str, key: &str, finding: Finding) -> StoreReport {
+        StoreReport {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            finding,
+            etag_form: None,
+            store_clock: false,
+            races: 0,
+            race: None,
+            versioning: None,
+        }
+    }
+
+    /// The same after so many more races that were decided.
+    pub(crate) fn raced(mut self, races: u32) -> StoreReport {
+        self.races = self.races.saturating_add(races);
+        self
+    }
+
+    /// The same with a race that two have won.
+    pub(crate) fn with_race(mut self, race: Option<StoreRace>) -> StoreReport {
+        self.race = race;
+        self
+    }
+
+    /// The same, its race having been in this round of several.
+    pub(crate) fn in_round(mut self, round: u32) -> StoreReport {
+        self.race = self.race.map(|race| race.in_round(round));
+        self
+    }
+
+    /// The same of a bucket that is known to keep versions, or to have kept them once.
+    pub(crate) fn with_versioning(mut self, versioning: Option<Versioning>) -> StoreReport {
+        self.versioning = versioning;
+        self
+    }
+
+    /// Whether the store honours every condition that the lock rests on, as far as it was seen to.
+    ///
+    /// True of every report that [`check_store`](crate::S3Lock::check_store) returns, and of none in a
+    /// [`LockError::UnsafeStore`](crate::LockError::UnsafeStore).
+    pub fn is_safe(&self) -> bool {
+        self.finding == Finding::Honoured
+    }
+
+    /// Whether the store refuses to create an object that exists (`If-None-Match: *`).
+    pub fn honours_create_if_absent(&self) -> bool {
+        !self.fails_create()
+    }
+
+    fn fails_create(&self) -> bool {
+        use Finding::{CreateIgnored, NotAtomic, NotImplemented};
+        use Means::Create;
+        matches!(
+            self.finding,
+            CreateIgnored | NotAtomic(Create) | NotImplemented(Create)
+        )
+    }
+
+    /// Whether the store replaces an object under its current ETag and under no other (`If-Match`).
+    /// `None` if that was not looked at any more, because it does not honour create-if-absent.
+    pub fn honours_replace_if_match(&self) -> Option<bool> {
+        if self.fails_create() {
+            return None;
+        }
+        Some(self.finding == Finding::Honoured)
+    }
+
+    /// How many races of writers under one condition the store has decided as it must: one was done, the
+    /// others were refused, and what that one wrote was what stood afterwards. A race in which an answer
+    /// was missing or said nothing, or in which somebody else wrote, does not count.
+    ///
+    /// At most 1 after a [check](crate::S3Lock::check_store), of two writers, and up to two more for each
+    /// round of [`race_store`](crate::S3Lock::race_store). Proof of nothing, as a store may still fail in
+    /// the next; but a store that compares and writes in two steps was not seen to fail in this many.
+    pub fn races(&self) -> u32 {
+        self.races
+    }
+
+    /// In which form the store takes ETags; `None` if it is not [safe](StoreReport::is_safe).
+    pub fn etag_form(&self) -> Option<EtagForm> {
+        self.etag_form
+    }
+
+    /// Whether the store's `Date` and `Last-Modified` were seen to come from one clock, so that they
+    /// may tell how old a lock's record is.
+    ///
+    /// Where not (a proxy stamps its own `Date`, or there is none), the client tells the age by its own
+    /// clock alone, as if every lock were built
+    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock): the lock of a dead holder is
+    /// then freed only by a client that has watched it for a whole lease.
+    pub fn uses_store_clock(&self) -> bool {
+        self.store_clock
+    }
+
+    /// The bucket that was checked.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The key of the object that the check wrote. It is not deleted.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn breach(&self) -> &'static str {
+        match self.finding {
+            Finding::Honoured => "nothing",
+            Finding::CreateIgnored => {
+                "it accepted a create (If-None-Match: *) over the object, so two could hold a lock at \
+                 once"
+            }
+            Finding::WrongAccepted => {
+                "it accepted a replacement (If-Match) under an ETag that no version ever had, so two \
+                 could hold a lock at once"
+            }
+            Finding::FormerAccepted => {
+                "it accepted a replacement (If-Match) under the ETag of a version that had been \
+                 replaced before, so two could hold a lock at once"
+            }
+            Finding::RightRefused => {
+                "it refused a replacement (If-Match) under the object's own ETag, with its quotes and \
+                 without, so no lock could be acquired"
+            }
+            Finding::TwoNames => {
+                "it gave one version two ETags, so nobody could tell whether a lock has changed"
+            }
+            Finding::NotAtomic(Means::Create) => {
+                "it did more than one of the creates (If-None-Match: *) that were sent at the same \
+                 moment, so two could hold a lock at once: it compares and writes in two steps (unless \
+                 somebody removed the object meanwhile: then race again)"
+            }
+            Finding::NotAtomic(Means::Replace) => {
+                "it did more than one of the replacements (If-Match) that were sent under one ETag at \
+                 the same moment, so two could hold a lock at once: it compares and writes in two steps"
+            }
+            Finding::NotImplemented(Means::Create) => {
+                "it answered a create (If-None-Match: *) that it has no such condition (501 \
+                 NotImplemented), so nobody could be kept from a lock that another holds"
+            }
+            Finding::NotImplemented(Means::Replace) => {
+                "it answered a replacement (If-Match) that it has no such condition (501 \
+                 NotImplemented), so nobody could be kept from a lock that another holds"
+            }
+        }
+    }
+}
+
+impl StoreReport {
+    /// What versions may have to do with it: some stores fail in buckets that have any.
+    fn about_versions(&self) -> Option<&'static str> {
+        match (self.versioning, self.finding) {
+            (Some(Versioning::Enabled), _) => Some(
+                "the bucket keeps versions, and some stores do so in such buckets alone: try one that \
+                 never had any",
+            ),
+            (Some(Versioning::Suspended), _) => Some(
+                "the bucket's versioning is suspended, and some stores do so in buckets that have ever \
+                 kept versions: try one that never had any",
+            ),
+            (None, Finding::CreateIgnored | Finding::RightRefused) => {
+                Some("some stores do so in versioned buckets alone: try one without versions")
+            }
+            (None, _) => None,
+        }
+    }
+}
+
+impl fmt::Display for StoreReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bucket, key) = (&self.bucket, &self.key);
+        if !self.is_safe() {
+            let breach = self.breach();
+            write!(
+                f,
+                "the store of bucket {bucket} would break the lock: in a check of {key} {breach}"
+            )?;
+            if let Some(race) = &self.race {
+                write!(f, ": {race}")?;
+            }
+            if let Some(advice) = self.about_versions() {
+                write!(f, " ({advice})")?;
+            }
+            return f.write_str(
+                "; keep locks in a store that honours conditional writes as S3 does (a newer release \
+                 of this one may), and check that no proxy drops or adds headers on the way",
+            );
+        }
+        let quotes = match self.etag_form {
+            Some(EtagForm::Unquoted) => "without its quotes",
+            _ => "in quotes",
+        };
+        let clock = match self.store_clock {
+            true => "the store's clock tells how old a lock is",
+            false => {
+                "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so \
+                 each client's own clock does, and takes a whole lease to free an abandoned one"
+            }
+        };
+        let races = match self.races {
+            0 => "not raced to a decision".to_owned(),
+            1 => "not refuted in 1 race".to_owned(),
+            races => format!("not refuted in {races} races"),
+        };
+        write!(
+            f,
+            "the store of bucket {bucket} honours conditional writes, as far as a check of {key} can \
+             tell: it creates no object over another, and replaces one under its current ETag alone, \
+             {quotes}; that it does so in one step was {races}; {clock}"
+        )
+    }
+}
+
+impl EtagForm {
+    /// Both forms, beginning with the one that the store itself uses.
+    pub(crate) fn to_try(etag: &ETag) -> [EtagForm; 2] {
+        match etag.0.ends_with('"') {
+            true => [EtagForm::Quoted, EtagForm::Unquoted],
+            false => [EtagForm::Unquoted, EtagForm::Quoted],
+        }
+    }
+
+    /// The ETag in this form, to be sent.
+    pub(crate) fn spell(self, etag: &ETag) -> ETag {
+        let text = &etag.0;
+        let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+        ETag(match (self, bare) {
+            (EtagForm::Unquoted, Some(bare)) => bare.to_owned(),
+            (EtagForm::Quoted, None) if !text.ends_with('"') => format!("\"{text}\""),
+            _ => text.clone(),
+        })
+    }
+}
+
+/// An ETag that never existed, and yet looks like one of this store's, so that it is not refused for
+/// its looks: every digit and every letter that can be a digit is drawn anew.
+pub(crate) fn made_up(like: &ETag, nonce: Nonce) -> ETag {
+    /// Fewer might hit on a real one.
+    const LEAST: usize = 16;
+    let bits = String::from(nonce);
+    if like.0.chars().filter(char::is_ascii_hexdigit).count() < LEAST {
+        return ETag(format!("\"{bits}\""));
+    }
+    let mut bits = bits.chars().filter_map(|c| c.to_digit(16)).cycle();
+    let mut draw = |first: u8, among: u32| {
+        let offset = bits.next().unwrap_or(0) % among;
+        char::from(first + u8::try_from(offset).unwrap_or(0))
+    };
+    let redrawn = like.0.chars().map(|c| match c {
+        '0'..='9' => draw(b'0', 10),
+        'a'..='f' => draw(b'a', 6),
+        'A'..='F' => draw(b'A', 6),
+        other => other,
+    });
+    ETag(redrawn.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn etag(text: &str) -> ETag {
+        ETag(text.to_owned())
+    }
+
+    #[test]
+    fn an_etag_is_sent_in_the_form_that_the_store_takes() {
+        let cases = [
+            (EtagForm::Quoted, "\"a\"", "\"a\""),
+            (EtagForm::Quoted, "a", "\"a\""),
+            (EtagForm::Quoted, "W/\"a\"", "W/\"a\""),
+            (EtagForm::Unquoted, "\"a\"", "a"),
+            (EtagForm::Unquoted, "a", "a"),
+        ];
+        for (form, named, sent) in cases {
+            assert_eq!(form.spell(&etag(named)), etag(sent), "{form:?} {named}");
+        }
+    }
+
+    #[test]
+    fn the_form_that_the_store_itself_uses_is_tried_first() {
+        assert_eq!(EtagForm::to_try(&etag("\"a\""))[0], EtagForm::Quoted);
+        assert_eq!(EtagForm::to_try(&etag("a"))[0], EtagForm::Unquoted);
+    }
+
+    #[test]
+    fn an_etag_made_up_looks_like_the_stores_own() {
+        let like = etag("\"d41d8cd98f00b204e9800998ecf8427e-1\"");
+        let made_up = made_up(&like, Nonce(0x1234_5678_9abc_def0_1122_3344_5566_7788));
+        assert_ne!(made_up, like);
+        let shape = |text: &str| -> String {
+            let class = |c: char| match c {
+                '0'..='9' => '0',
+                'a'..='f' => 'a',
+                other => other,
+            };
+            text.chars().map(class).collect()
+        };
+        assert_eq!(shape(&made_up.0), shape(&like.0));
+    }
+
+    #[test]
+    fn an_etag_made_up_for_a_store_of_short_ones_is_long_enough_to_be_new() {
+        let made_up = made_up(&etag("\"17\""), Nonce(7));
+        assert_eq!(made_up, etag("\"00000000000000000000000000000007\""));
+    }
+
+    #[test]
+    fn a_report_is_prose_for_people() {
+        let safe = StoreReport::safe("b", "locks/.s3-lock-check", EtagForm::Unquoted, true);
+        assert_eq!(
+            safe.to_string(),
+            "the store of bucket b honours conditional writes, as far as a check of \
+             locks/.s3-lock-check can tell: it creates no object over another, and replaces one under \
+             its current ETag alone, without its quotes; that it does so in one step was not raced to \
+             a decision; the store's clock tells how old a lock is"
+        );
+        let raced = safe.raced(1).to_string();
+        assert!(raced.contains("was not refuted in 1 race;"), "{raced}");
+    }
+
+    #[test]
+    fn a_store_that_ignores_create_if_absent_is_not_said_to_honour_the_rest() {
+        let report = StoreReport::broken("b", "k", Finding::CreateIgnored);
+        assert!(!report.is_safe() && !report.honours_create_if_absent());
+        assert_eq!(report.honours_replace_if_match(), None);
+        assert_eq!(report.etag_form(), None);
+    }
+}
