@@ -194,19 +194,21 @@ mod protocol;
 mod store;
 mod sys;
 mod types;
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 #[doc = include_str!("trust.md")]
 pub mod why_you_can_trust_it {}
 
 pub use api::client::Client;
 pub use api::client_builder::ClientBuilder;
 pub use api::guard::LockGuard;
+pub use api::in_memory::InMemoryStore;
 pub use api::lock::S3Lock;
 pub use api::lock_builder::S3LockBuilder;
-pub use engine::trouble_callbacks::RenewalTrouble;
-pub use store::memory::InMemoryStore;
-pub use sys::host::default_owner;
 pub use types::errors::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use types::info::{FencingToken, ListedLock, LockInfo, LockStatus};
+pub use types::names::default_owner;
+pub use types::renewal_trouble::RenewalTrouble;
 pub use types::request_counts::{OutcomeCounts, RequestCounts};
 pub use types::request_prices::RequestPrices;
 pub use types::store_report::{EtagForm, StoreReport};

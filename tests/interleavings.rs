@@ -11,10 +11,14 @@
 
 #[path = "../src/sys/arrivals.rs"]
 mod arrivals;
+#[path = "../src/sys/foreign_code.rs"]
+mod foreign_code;
 #[path = "../src/engine/loss_callbacks.rs"]
 mod loss_callbacks;
 #[path = "../src/engine/shared_call.rs"]
 mod shared_call;
+#[path = "../src/engine/time_budget.rs"]
+mod time_budget;
 #[path = "../src/engine/wait_queue.rs"]
 mod wait_queue;
 
@@ -34,11 +38,11 @@ mod types {
 }
 
 mod engine {
-    pub(crate) use crate::driver;
+    pub(crate) use crate::time_budget;
 }
 
 mod sys {
-    pub(crate) use crate::{clock, logs, sync};
+    pub(crate) use crate::{clock, foreign_code, logs, random, sync};
 }
 
 /// Shuttle's mutexes and threads.
@@ -81,18 +85,12 @@ mod sync {
     }
 }
 
-/// Contains panics as the crate does, and logs nothing.
+/// Logs nothing.
 mod logs {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     macro_rules! error {
         ($($text:tt)+) => { let _ = format!($($text)+); };
     }
     pub(crate) use error;
-
-    pub(crate) fn contain<T>(foreign: impl FnOnce() -> T) -> Option<T> {
-        catch_unwind(AssertUnwindSafe(foreign)).ok()
-    }
 }
 
 /// A clock that stands still.
@@ -101,6 +99,7 @@ mod clock {
 
     pub(crate) use s3_lock::internals::Instant;
 
+    #[derive(Clone)]
     pub(crate) struct Clock;
 
     impl Clock {
@@ -114,18 +113,22 @@ mod clock {
     }
 }
 
-/// The limits of somebody who has time.
-mod driver {
+/// Waits without chance.
+mod random {
     use std::time::Duration;
 
-    pub(crate) struct Limits {
-        pub(crate) total: Duration,
-    }
+    pub(crate) struct Backoff(Duration);
 
-    impl Limits {
-        pub(crate) fn try_late(&mut self, _: Duration) {}
+    impl Backoff {
+        pub(crate) fn new(min: Duration, _: Duration) -> Backoff {
+            Backoff(min)
+        }
 
-        pub(crate) fn see_holder(&mut self, _: Duration, _: Duration, _: bool) {}
+        pub(crate) fn next(&mut self) -> Duration {
+            self.0
+        }
+
+        pub(crate) fn reset(&mut self) {}
     }
 }
 

@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::api::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
-use crate::engine::check_cache::Vetting;
+use crate::api::ranges::{out_of_range, within};
+use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{Config, Endpoint, Malformed, Named, Source, is_region, variable};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
-use crate::types::names::{out_of_range, within};
 
 /// A client's settings on their way to a [`Client`]; from [`Client::builder`].
 ///
@@ -88,6 +88,44 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+}
+
+impl Client {
+    /// A client with region, endpoint and credentials from the environment; what is looked for
+    /// where is told at [`ClientBuilder`].
+    ///
+    /// Does no I/O: credentials, and a region that only a profile names, are looked up at the
+    /// first request.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Config`] if an environment variable holds what cannot be a region or an
+    /// endpoint: correct it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::new()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn new() -> Result<Client, LockError> {
+        Client::builder().build()
+    }
+
+    /// A client with settings of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("http://127.0.0.1:9000")
+    ///     .credentials("key", "secret", None)
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
 }
 
 impl ClientBuilder {
@@ -305,16 +343,16 @@ impl ClientBuilder {
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
-        let vetting = match config.endpoint.is_some() && !self.assume_conditional_writes {
-            true => Vetting::due,
+        let check_cache = match config.endpoint.is_some() && !self.assume_conditional_writes {
+            true => CheckCache::due,
             // AWS honours them.
-            false => Vetting::default,
+            false => CheckCache::default,
         };
         Ok(Client::from_recipe(Recipe {
             origin: Box::new(config),
             clock: Clock::default(),
             request_timeout: self.request_timeout,
-            vetting,
+            check_cache,
             registry: Registry::shared,
         }))
     }

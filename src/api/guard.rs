@@ -1,17 +1,18 @@
 //! The guard: proof that the lock is held, until dropped, lost or out of time.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, mem};
 
-use crate::engine::held_lock::Held;
-use crate::engine::lock_context::Core;
-use crate::engine::registry::Living;
-use crate::engine::trouble_callbacks::RenewalTrouble;
-use crate::protocol::Lease;
+use crate::engine::acquire::Won;
+use crate::engine::held_lock::HeldLock;
+use crate::engine::loss_callbacks;
+use crate::engine::registry::Entry;
+use crate::sys::foreign_code::contain;
 use crate::sys::logs;
 use crate::types::errors::{LockError, LostCause};
 use crate::types::info::{FencingToken, LockInfo};
+use crate::types::renewal_trouble::RenewalTrouble;
 
 /// A lock that is held. Dropping it gives the lock back.
 ///
@@ -44,20 +45,28 @@ use crate::types::info::{FencingToken, LockInfo};
 #[must_use = "if unused, the lock is given back at once"]
 #[clippy::has_significant_drop]
 pub struct LockGuard {
-    held: Arc<Held>,
+    held: Arc<HeldLock>,
     /// Keeps this process from reclaiming the lock from this guard.
-    _living: Living,
-    /// Nothing is left to do when it is dropped.
-    done: bool,
+    _entry: Option<Entry>,
+    /// Whether the lock was given back, or is to be kept without a guard.
+    is_done: bool,
 }
 
 impl LockGuard {
-    pub(crate) fn new(core: Arc<Core>, holding: Lease) -> LockGuard {
-        let token = holding.record().fencing_token;
+    pub(crate) fn new(won: Won) -> LockGuard {
         LockGuard {
-            _living: core.client.registry().enter(&core.location, token),
-            held: Arc::new(Held::new(core, holding)),
-            done: false,
+            held: won.held,
+            _entry: won.entry,
+            is_done: false,
+        }
+    }
+
+    /// What is held, unless this is a forked child's copy of its parent's guard: that holds nothing.
+    fn held(&self) -> Result<&Arc<HeldLock>, LostCause> {
+        if self.held.is_inherited() {
+            Err(LostCause::Vanished)
+        } else {
+            Ok(&self.held)
         }
     }
 
@@ -110,7 +119,7 @@ impl LockGuard {
     /// ```
     pub fn info(&self) -> LockInfo {
         let held = &self.held;
-        held.core.info(held.record.clone(), held.remaining())
+        held.context.info(held.record.clone(), self.remaining())
     }
 
     /// How much of the lease is left, by this machine's own clock, which goes on while the machine
@@ -130,7 +139,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn remaining(&self) -> Duration {
-        self.held.remaining()
+        self.held().map_or(Duration::ZERO, |held| held.remaining())
     }
 
     /// Whether the lock is still held, as far as is known here: not lost, and the lease not run
@@ -176,7 +185,10 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn check(&self) -> Result<(), LockError> {
-        self.held.heed(self.held.check())
+        let held = self.held().map_err(LockError::Lost)?;
+        let checked = held.check();
+        held.notify_if_lost(&checked);
+        checked
     }
 
     /// Asks the store whether the lock is still held: one request, up to `request_timeout` and a third
@@ -208,7 +220,9 @@ impl LockGuard {
     pub fn verify(&self) -> Result<(), LockError> {
         self.check()?;
         let held = &self.held;
-        held.heed(held.core.client.run(held.verify()))
+        let verified = held.context.session.run(held.verify());
+        held.notify_if_lost(&verified);
+        verified
     }
 
     /// Makes the lease last its full term again from now: one request.
@@ -246,8 +260,10 @@ impl LockGuard {
     pub fn renew(&self) -> Result<(), LockError> {
         self.check()?;
         let held = &self.held;
-        let limit = 2 * held.core.client.request_timeout();
-        held.heed(held.core.client.run(held.renew(limit)))
+        let session = &held.context.session;
+        let renewed = session.run(held.renew(2 * session.request_timeout()));
+        held.notify_if_lost(&renewed);
+        renewed
     }
 
     /// Renews the lock in the background from now on, until the guard is dropped, released or
@@ -291,7 +307,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn keep_alive(&self) -> Result<(), LockError> {
-        self.held.keep_alive()
+        self.held().map_err(LockError::Lost)?.keep_alive()
     }
 
     /// Has `callback` called once when the lock is lost, with the cause: within 100 ms of the
@@ -326,7 +342,10 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn on_lost(&self, callback: impl FnOnce(&LostCause) + Send + 'static) {
-        self.held.on_lost(Box::new(callback));
+        match self.held() {
+            Ok(held) => held.on_lost(Box::new(callback)),
+            Err(cause) => loss_callbacks::call_at_once(Box::new(callback), &cause),
+        }
     }
 
     /// Has `callback` called when the lock cannot be renewed in the background
@@ -357,7 +376,11 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn on_trouble(&self, callback: impl FnMut(&RenewalTrouble) + Send + 'static) {
-        self.held.on_trouble(Box::new(callback));
+        match self.held() {
+            Ok(held) => held.on_trouble(Box::new(callback)),
+            // Nothing is renewed here.
+            Err(_) => drop(contain(|| drop(callback))),
+        }
     }
 
     /// Gives the lock back and says how that went, which Drop can only log.
@@ -388,14 +411,7 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn release(mut self) -> Result<(), LockError> {
-        self.done = true;
-        if self.held.is_inherited() {
-            return self.check();
-        }
-        let held = &self.held;
-        let outcome = held.core.client.run(held.give_back());
-        held.heed_last(&outcome);
-        outcome
+        self.close()
     }
 
     /// Keeps the lock without a guard, and does not release it: the lease ends it, or
@@ -413,46 +429,43 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn detach(mut self) -> LockInfo {
-        self.done = true;
+        self.is_done = true;
         self.info()
     }
 
-    /// [`release`](LockGuard::release), for whoever is on the client's runtime already.
-    pub(crate) async fn give_back(mut self) -> Result<(), LockError> {
-        self.done = true;
-        self.held.give_back().await
+    /// Gives the lock back, if that is not done.
+    fn close(&mut self) -> Result<(), LockError> {
+        let is_done = mem::replace(&mut self.is_done, true);
+        let held = self.held().map_err(LockError::Lost)?;
+        if is_done {
+            return Ok(());
+        }
+        let closed = held.context.session.run(held.close());
+        held.notify_if_lost(&closed);
+        closed
     }
 }
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        let held = &self.held;
-        if held.is_inherited() {
+        if self.held.is_inherited() {
             // A reference that is never given back: to take apart what the parent's threads were
             // using when it forked, one would have to wait for them, and they are not here.
-            std::mem::forget(held.clone());
+            mem::forget(self.held.clone());
             return;
         }
-        if !self.done {
-            let outcome = held.core.client.run(held.give_back());
-            held.heed_last(&outcome);
-            if let Err(error) = outcome {
-                let key = &held.core.location.key;
-                logs::warn!("{key} is not known to be given back: {error}");
-            }
+        if let Err(error) = self.close() {
+            let key = self.held.key();
+            logs::warn!("{key} is not known to be given back: {error}");
         }
-        held.let_go();
-        held.leave();
-        // Last: what they own may do as it likes when it is dropped, and wait for this very lock.
-        held.listeners.dismiss();
-        held.troubles.dismiss();
+        self.held.end();
     }
 }
 
 impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard")
-            .field("key", &self.held.core.location.key)
+            .field("key", &self.held.key())
             .field("owner", &self.owner())
             .field("fencing_token", &self.fencing_token())
             .field("remaining", &self.remaining())

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::lock::S3Lock;
+use crate::api::ranges::{limit, within};
 use crate::engine::lock_context::Settings;
 use crate::protocol::ExpiryRule;
 use crate::protocol::record::MAX_LEASE;
 use crate::types::errors::{ConfigError, LockError};
-use crate::types::names::{limit, location, no_longer_than, within};
+use crate::types::names::{location, no_longer_than};
 
 /// A lock's settings on their way to an [`S3Lock`]; from [`S3Lock::builder`].
 ///
@@ -57,6 +58,56 @@ const MAX_SPAN: Duration = MAX_LEASE;
 
 /// The longest purpose, in bytes of UTF-8.
 const MAX_PURPOSE: usize = 2048;
+
+impl S3Lock {
+    /// The lock `name` in `folder` of `bucket`, for main operations that take up to
+    /// `max_operation`, with a client of its own from the environment (see [`Client::new`]).
+    ///
+    /// Does no I/O. An empty `folder` is the bucket's root.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Config`] names the argument or environment variable that cannot work: correct
+    /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use s3_lock::S3Lock;
+    ///
+    /// let lock = S3Lock::new("my-bucket", "locks", "nightly-report", Duration::from_secs(120))?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn new(
+        bucket: impl Into<String>,
+        folder: impl Into<String>,
+        name: impl Into<String>,
+        max_operation: Duration,
+    ) -> Result<S3Lock, LockError> {
+        S3Lock::builder(bucket, name)
+            .folder(folder)
+            .max_operation(max_operation)
+            .build()
+    }
+
+    /// A lock with settings of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly-report")
+    ///     .folder("locks")
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn builder(bucket: impl Into<String>, name: impl Into<String>) -> S3LockBuilder {
+        S3LockBuilder::new(bucket.into(), name.into())
+    }
+}
 
 impl S3LockBuilder {
     pub(crate) fn new(bucket: String, name: String) -> S3LockBuilder {

@@ -1,7 +1,12 @@
 //! What users see: locks, guards, clients and their settings.
 
+mod acquire;
+mod check;
 pub(crate) mod client;
 pub(crate) mod client_builder;
 pub(crate) mod guard;
+pub(crate) mod in_memory;
+mod list;
 pub(crate) mod lock;
 pub(crate) mod lock_builder;
+mod ranges;

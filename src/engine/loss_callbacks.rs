@@ -3,31 +3,31 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::sys::logs;
 use crate::sys::sync::{Mutex, lock, thread};
+use crate::sys::{foreign_code, logs};
 use crate::types::errors::LostCause;
 
 pub(crate) type Callback = Box<dyn FnOnce(&LostCause) + Send>;
 
 /// The callbacks of one guard.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<State>);
+pub(crate) struct LossCallbacks(Mutex<Callbacks>);
 
 #[derive(Default)]
-struct State {
+struct Callbacks {
     waiting: Vec<Callback>,
     /// What they were told.
     told: Option<LostCause>,
 }
 
-impl Listeners {
+impl LossCallbacks {
     /// Adds one; if the loss was told already, it is called at once.
     pub(crate) fn add(&self, callback: Callback) {
-        let mut state = lock(&self.0);
-        match state.told.clone() {
-            None => state.waiting.push(callback),
+        let mut callbacks = lock(&self.0);
+        match callbacks.told.clone() {
+            None => callbacks.waiting.push(callback),
             Some(cause) => {
-                drop(state);
+                drop(callbacks);
                 call_at_once(callback, &cause);
             }
         }
@@ -36,12 +36,12 @@ impl Listeners {
     /// Calls all that wait. Those that no thread could be started for go on waiting, and the error
     /// says why.
     pub(crate) fn tell(&self, cause: &LostCause) -> io::Result<()> {
-        let mut state = lock(&self.0);
-        state.told.get_or_insert_with(|| cause.clone());
+        let mut callbacks = lock(&self.0);
+        callbacks.told.get_or_insert_with(|| cause.clone());
         let mut told = Ok(());
-        for callback in std::mem::take(&mut state.waiting) {
+        for callback in std::mem::take(&mut callbacks.waiting) {
             if let Err((callback, error)) = call(callback, cause) {
-                state.waiting.push(callback);
+                callbacks.waiting.push(callback);
                 told = Err(error);
             }
         }
@@ -53,7 +53,7 @@ impl Listeners {
     pub(crate) fn dismiss(&self) {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
         for callback in waiting {
-            let dropped = logs::contain(|| drop(callback));
+            let dropped = foreign_code::contain(|| drop(callback));
             if dropped.is_none() {
                 logs::error!("what an on_lost callback owns panicked when it was dropped");
             }
@@ -63,9 +63,9 @@ impl Listeners {
     /// Calls all that wait, for whoever has learned of the loss: their thread drives no runtime.
     pub(crate) fn tell_at_once(&self, cause: &LostCause) {
         let waiting = {
-            let mut state = lock(&self.0);
-            state.told.get_or_insert_with(|| cause.clone());
-            std::mem::take(&mut state.waiting)
+            let mut callbacks = lock(&self.0);
+            callbacks.told.get_or_insert_with(|| cause.clone());
+            std::mem::take(&mut callbacks.waiting)
         };
         for callback in waiting {
             call_at_once(callback, cause);
@@ -77,7 +77,7 @@ impl Listeners {
 /// where no other is to be had.
 pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
     if let Err((callback, _)) = call(callback, cause) {
-        logs::contain(|| callback(cause));
+        foreign_code::contain(|| callback(cause));
     }
 }
 
@@ -93,7 +93,7 @@ fn call(callback: Callback, cause: &LostCause) -> Result<(), (Callback, io::Erro
             if let Some(callback) = callback {
                 // What a panic carries may panic again when it is dropped, and a thread that ends by
                 // it ends the process.
-                logs::contain(|| callback(&cause));
+                foreign_code::contain(|| callback(&cause));
             }
         });
     match started {

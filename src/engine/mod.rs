@@ -1,15 +1,21 @@
 //! What carries out calls on a lock.
 
+pub(crate) mod acquire;
 pub(crate) mod check_cache;
-pub(crate) mod driver;
+mod checking;
+mod driver;
+mod free;
 pub(crate) mod held_lock;
+mod last_errors;
 pub(crate) mod lock_context;
 pub(crate) mod loss_callbacks;
 pub(crate) mod registry;
-pub(crate) mod renewal;
+mod renew;
+mod renewal;
 pub(crate) mod session;
-pub(crate) mod shared_call;
-pub(crate) mod store_check;
-pub(crate) mod store_race;
-pub(crate) mod trouble_callbacks;
-pub(crate) mod wait_queue;
+mod shared_call;
+mod store_check;
+mod time_budget;
+mod trouble_callbacks;
+mod verify;
+mod wait_queue;

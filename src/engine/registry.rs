@@ -11,27 +11,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocol::Location;
 use crate::sys::forks::Process;
-use crate::sys::per_process::Lineage;
+use crate::sys::per_process::PerProcess;
 use crate::sys::sync::lock;
 
 /// The holdings that a client must not reclaim.
 #[derive(Clone, Copy)]
 pub(crate) struct Registry {
-    /// Without a book there is no telling, and every holding counts as alive.
-    book: Option<&'static Book>,
+    /// Without a table there is no telling, and every holding counts as alive.
+    table: Option<&'static Table>,
     scope: u64,
 }
 
 /// A holding's place in the registry; given up when dropped.
-pub(crate) struct Living {
-    book: Option<&'static Book>,
+pub(crate) struct Entry {
+    table: Option<&'static Table>,
     holding: Holding,
 }
 
 /// How often each living holding is entered, in one process.
-struct Book {
+struct Table {
     process: Process,
-    entries: Mutex<BTreeMap<Holding, usize>>,
+    counts: Mutex<BTreeMap<Holding, usize>>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,13 +45,13 @@ struct Holding {
 const SHARED: u64 = 0;
 /// The next scope that nobody has.
 static NEXT_SCOPE: AtomicU64 = AtomicU64::new(SHARED + 1);
-static BOOKS: Lineage<Book> = Lineage::new();
+static TABLES: PerProcess<Table> = PerProcess::new();
 
 impl Registry {
     /// The one that all clients of this process share.
     pub(crate) fn shared() -> Registry {
         Registry {
-            book: BOOKS.own(Book::new),
+            table: TABLES.own(Table::new),
             scope: SHARED,
         }
     }
@@ -65,25 +65,25 @@ impl Registry {
     }
 
     /// Enters a holding.
-    pub(crate) fn enter(self, location: &Location, token: u64) -> Living {
+    pub(crate) fn enter(self, location: &Location, token: u64) -> Entry {
         let holding = self.holding(location, token);
-        if let Some(book) = self.book {
-            *lock(&book.entries).entry(holding.clone()).or_default() += 1;
+        if let Some(table) = self.table {
+            *lock(&table.counts).entry(holding.clone()).or_default() += 1;
         }
-        Living {
-            book: self.book,
+        Entry {
+            table: self.table,
             holding,
         }
     }
 
     /// Whether a holding is entered by anybody but `own`.
-    pub(crate) fn has(self, location: &Location, token: u64, own: Option<&Living>) -> bool {
-        let Some(book) = self.book else {
+    pub(crate) fn has(self, location: &Location, token: u64, own: Option<&Entry>) -> bool {
+        let Some(table) = self.table else {
             return true;
         };
         let holding = self.holding(location, token);
         let own = own.is_some_and(|own| own.holding == holding);
-        let entries = lock(&book.entries).get(&holding).copied();
+        let entries = lock(&table.counts).get(&holding).copied();
         entries.unwrap_or(0) > usize::from(own)
     }
 
@@ -96,25 +96,25 @@ impl Registry {
     }
 }
 
-impl Book {
-    /// The book of this process.
-    fn new() -> Book {
-        Book {
+impl Table {
+    /// The table of this process.
+    fn new() -> Table {
+        Table {
             process: Process::own(),
-            entries: Mutex::default(),
+            counts: Mutex::default(),
         }
     }
 }
 
-impl Drop for Living {
+impl Drop for Entry {
     fn drop(&mut self) {
-        let Some(book) = self.book else {
+        let Some(table) = self.table else {
             return;
         };
-        if !book.process.is_own() {
-            return; // a forked child's copy, of a book that may be locked for ever
+        if !table.process.is_own() {
+            return; // a forked child's copy, of a table that may be locked for ever
         }
-        let mut entries = lock(&book.entries);
+        let mut entries = lock(&table.counts);
         if let Some(count) = entries.get_mut(&self.holding) {
             *count -= 1;
             if *count == 0 {
@@ -174,23 +174,23 @@ mod tests {
 
     #[test]
     fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
-        let book: &Book = Box::leak(Box::new(Book {
+        let table: &Table = Box::leak(Box::new(Table {
             process: Process::other(0),
-            ..Book::new()
+            ..Table::new()
         }));
         let registry = Registry {
-            book: Some(book),
+            table: Some(table),
             scope: SHARED,
         };
         let inherited = registry.enter(&here(), 7);
-        let _for_ever = lock(&book.entries);
+        let _for_ever = lock(&table.counts);
         drop(inherited);
     }
 
     #[test]
     fn where_no_book_is_left_every_holding_counts_as_alive() {
         let registry = Registry {
-            book: None,
+            table: None,
             scope: SHARED,
         };
         assert!(registry.has(&here(), 7, None));

@@ -14,16 +14,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, mem, thread};
 
-use crate::engine::check_cache::Vetting;
-use crate::engine::held_lock::Held;
+use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
-use crate::engine::renewal::Background;
-use crate::engine::wait_queue::Local;
-use crate::protocol::{Condition, DateSample, Instant, Location, StoreSeconds};
+use crate::engine::wait_queue::WaitQueue;
+use crate::protocol::{Condition, DateSample, Instant, Location, StoreSeconds, WriteOutcome};
 use crate::store::interface::{Found, Origin, Pending, Put, Store};
+use crate::sys::background::{Background, Task};
 use crate::sys::clock::Clock;
 use crate::sys::forks::Process;
-use crate::sys::logs::Lines;
+use crate::sys::log_line::CallLines;
 use crate::sys::runtime::Runtime;
 use crate::sys::sync::lock;
 use crate::sys::{call, logs};
@@ -35,7 +34,7 @@ pub(crate) struct Recipe {
     pub origin: Box<dyn Origin>,
     pub clock: Clock,
     pub request_timeout: Duration,
-    pub vetting: fn() -> Vetting,
+    pub check_cache: fn() -> CheckCache,
     pub registry: fn() -> Registry,
 }
 
@@ -52,17 +51,17 @@ struct Inner {
     clock: Clock,
     request_timeout: Duration,
     /// Whether the store has ever answered.
-    heard: AtomicBool,
+    has_answered: AtomicBool,
     /// What was found out about the stores behind its buckets.
-    vetting: Vetting,
+    check_cache: CheckCache,
     /// Whether the store's `Date` was seen not to be its own clock's.
     date_distrusted: AtomicBool,
     /// What the store's clock showed last.
     last_date: Mutex<Option<DateSample>>,
     /// Which holdings are alive in this process.
     registry: Registry,
-    /// What this client knows of each lock it has touched.
-    locals: Mutex<HashMap<Location, Arc<Local>>>,
+    /// What its threads share about each lock that it has touched.
+    queues: Mutex<HashMap<Location, Arc<WaitQueue>>>,
     background: Background,
     // Last, so that connections are gone before what drives them.
     runtime: Runtime,
@@ -80,7 +79,7 @@ impl RefUnwindSafe for Inner {}
 /// Why the store's clock is not to be trusted.
 pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
 /// Above this many locks, those that nobody uses are forgotten: that costs them one read each.
-const MAX_IDLE_LOCALS: usize = 10_000;
+const MAX_IDLE_QUEUES: usize = 10_000;
 
 impl Session {
     /// A session of this process.
@@ -91,12 +90,12 @@ impl Session {
                 store: recipe.origin.connect(&recipe.clock),
                 clock: recipe.clock.clone(),
                 request_timeout: recipe.request_timeout,
-                heard: AtomicBool::new(false),
-                vetting: (recipe.vetting)(),
+                has_answered: AtomicBool::new(false),
+                check_cache: (recipe.check_cache)(),
                 date_distrusted: AtomicBool::new(false),
                 last_date: Mutex::default(),
                 registry: (recipe.registry)(),
-                locals: Mutex::default(),
+                queues: Mutex::default(),
                 background: Background::default(),
                 runtime: Runtime::default(),
             }),
@@ -117,66 +116,41 @@ impl Session {
     pub(crate) async fn read(&self, at: &Location, limit: Duration) -> Result<Found, LockError> {
         let sent = self.clock().now();
         let found = self.store().read(at, limit).await?;
-        self.heard();
+        self.note_answer();
         self.see_date(found.date(), sent);
         Ok(found)
     }
 
-    /// Writes under a condition, whose ETag is sent in the form that the bucket's store was found to
-    /// take, else as the store gave it.
+    /// A condition as the bucket's store takes it: with an ETag in the form that it was found to take,
+    /// else as the store gave it.
+    pub(crate) fn spelled(&self, at: &Location, condition: &Condition) -> Condition {
+        let checks = self.check_cache();
+        debug_assert!(
+            checks.allows_writes(&at.bucket),
+            "what writes a lock asks first whether the store may be trusted"
+        );
+        match (condition, checks.etag_form(&at.bucket)) {
+            (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
+            _ => condition.clone(),
+        }
+    }
+
+    /// Writes under a condition, in this very form, and takes notice of the store's clock. If there is
+    /// something to wait for (`go`), the last byte of the body leaves only then.
     pub(crate) async fn write(
         &self,
         at: &Location,
         body: Vec<u8>,
         condition: &Condition,
         limit: Duration,
-    ) -> Put {
-        let form = self.vetting().etag_form(&at.bucket);
-        let spelled = match (condition, form) {
-            (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
-            _ => condition.clone(),
-        };
-        debug_assert!(
-            self.vetting().has_a_say(&at.bucket),
-            "whatever writes a lock asks first whether the store may be trusted"
-        );
-        self.write_verbatim(at, body, &spelled, limit).await
-    }
-
-    /// Writes under a condition, in this very form, and takes notice of the store's clock.
-    pub(crate) async fn write_verbatim(
-        &self,
-        at: &Location,
-        body: Vec<u8>,
-        condition: &Condition,
-        limit: Duration,
+        go: Option<Pending<'_, ()>>,
     ) -> Put {
         let sent = self.clock().now();
-        let put = self.store().write(at, body, condition, limit).await;
-        self.see_write(&put, sent);
-        put
-    }
-
-    /// The same, but the last byte leaves only once `go` is done.
-    pub(crate) async fn write_held_back(
-        &self,
-        at: &Location,
-        body: Vec<u8>,
-        condition: &Condition,
-        limit: Duration,
-        go: Pending<'_, ()>,
-    ) -> Put {
-        let sent = self.clock().now();
-        let store = self.store();
-        let put = store.write_held_back(at, body, condition, limit, go).await;
-        self.see_write(&put, sent);
-        put
-    }
-
-    fn see_write(&self, put: &Put, sent: Instant) {
-        if let Put::Applied { date, .. } = put {
+        let put = self.store().write(at, body, condition, limit, go).await;
+        if let WriteOutcome::Applied { date, .. } = &put {
             self.see_date(*date, sent);
         }
+        put
     }
 
     /// Compares the `Date` of the reply that has just arrived with that of the one before: behind
@@ -192,8 +166,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn vetting(&self) -> &Vetting {
-        &self.inner.vetting
+    pub(crate) fn check_cache(&self) -> &CheckCache {
+        &self.inner.check_cache
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -209,13 +183,13 @@ impl Session {
     }
 
     /// Notes that the store has answered.
-    pub(crate) fn heard(&self) {
-        self.inner.heard.store(true, Ordering::Relaxed);
+    pub(crate) fn note_answer(&self) {
+        self.inner.has_answered.store(true, Ordering::Relaxed);
     }
 
     /// Whether the store has ever answered this client.
-    pub(crate) fn was_heard(&self) -> bool {
-        self.inner.heard.load(Ordering::Relaxed)
+    pub(crate) fn has_answered(&self) -> bool {
+        self.inner.has_answered.load(Ordering::Relaxed)
     }
 
     /// From now on, no record's age is told by the store's clock.
@@ -233,18 +207,18 @@ impl Session {
         !self.inner.date_distrusted.load(Ordering::Relaxed)
     }
 
-    /// What this client knows of the lock at `location`.
-    pub(crate) fn local(&self, location: &Location) -> Arc<Local> {
-        let mut locals = lock(&self.inner.locals);
-        if let Some(local) = locals.get(location) {
-            return local.clone();
+    /// What the threads of this client share about the lock at `location`.
+    pub(crate) fn queue(&self, location: &Location) -> Arc<WaitQueue> {
+        let mut queues = lock(&self.inner.queues);
+        if let Some(queue) = queues.get(location) {
+            return queue.clone();
         }
-        if locals.len() >= MAX_IDLE_LOCALS {
-            locals.retain(|_, local| Arc::strong_count(local) > 1);
+        if queues.len() >= MAX_IDLE_QUEUES {
+            queues.retain(|_, queue| Arc::strong_count(queue) > 1);
         }
-        let local = Arc::<Local>::default();
-        locals.insert(location.clone(), local.clone());
-        local
+        let queue = Arc::<WaitQueue>::default();
+        queues.insert(location.clone(), queue.clone());
+        queue
     }
 
     /// Runs a call to its end on the caller's thread.
@@ -252,30 +226,31 @@ impl Session {
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
     ) -> Result<T, LockError> {
-        let lines = Arc::<Lines>::default();
+        let lines = Arc::<CallLines>::default();
         let call = call::within(self.clock().now(), lines.clone(), call);
         let outcome = self.inner.runtime.block_on(call);
         lines.write();
         outcome.map_err(LockError::of_this_machine)?
     }
 
-    /// Has this client's background thread look after a holding.
-    pub(crate) fn look_after(&self, held: Arc<Held>) -> io::Result<()> {
-        self.inner.background.look_after(held, |arrivals| {
+    /// Has this client's background thread run a task.
+    pub(crate) fn run_in_background(&self, task: Task) -> io::Result<()> {
+        self.inner.background.add(task, |arrivals| {
             // The thread owns a reference, so that the runtime outlives every task on it.
             let session = self.clone();
-            let thread = thread::Builder::new().name("s3-lock-watch".to_owned());
-            let thread = thread.spawn(move || {
+            let run = move || {
                 let Inner {
                     background,
                     runtime,
+                    clock,
                     ..
                 } = &*session.inner;
-                if let Err(error) = runtime.block_on(background.run(arrivals)) {
+                if let Err(error) = runtime.block_on(background.run(arrivals, clock)) {
                     logs::error!("locks are no longer looked after in the background: {error}");
                 }
-            });
-            thread.map(drop)
+            };
+            let thread = thread::Builder::new().name("s3-lock-watch".to_owned());
+            thread.spawn(run).map(drop)
         })
     }
 }

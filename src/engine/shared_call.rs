@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::sys::sync::{Mutex, lock};
 
 /// Where calls of one kind meet.
-pub(crate) struct Shared<T> {
+pub(crate) struct SharedCall<T> {
     /// The call that is to begin next, which others may still join.
     next: Mutex<Option<Outcome<T>>>,
 }
@@ -28,22 +28,22 @@ pub(crate) enum Asked<'a, T> {
 /// A call that is made for everybody who asks before it begins. Where it is dropped before its end,
 /// those who have joined ask anew.
 pub(crate) struct Lead<'a, T> {
-    shared: &'a Shared<T>,
+    shared: &'a SharedCall<T>,
     tell: watch::Sender<Option<T>>,
 }
 
 /// The place of one who has joined a call.
 pub(crate) struct Joined<T>(Outcome<T>);
 
-impl<T> Default for Shared<T> {
+impl<T> Default for SharedCall<T> {
     fn default() -> Self {
-        Shared {
+        SharedCall {
             next: Mutex::default(),
         }
     }
 }
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> SharedCall<T> {
     pub(crate) fn ask(&self) -> Asked<'_, T> {
         let mut next = lock(&self.next);
         if let Some(outcome) = &*next {

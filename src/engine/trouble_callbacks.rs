@@ -7,63 +7,32 @@ use std::time::Duration;
 
 use crate::protocol::Instant;
 use crate::sys::clock::Clock;
-use crate::sys::logs;
 use crate::sys::sync::lock;
+use crate::sys::{foreign_code, logs};
 use crate::types::errors::StorageError;
-
-/// A lock that could not be renewed in the background, and is still held: what
-/// [`LockGuard::on_trouble`](crate::LockGuard::on_trouble) tells.
-///
-/// # Examples
-///
-/// ```
-/// use s3_lock::RenewalTrouble;
-///
-/// fn describe(trouble: &RenewalTrouble) -> String {
-///     format!("{} for {:?} more", trouble.error(), trouble.remaining())
-/// }
-/// ```
-#[derive(Clone, Debug)]
-pub struct RenewalTrouble {
-    error: Arc<StorageError>,
-    remaining: Duration,
-}
-
-impl RenewalTrouble {
-    /// Why the last renewal failed. Credentials that are missing are
-    /// [`StorageErrorKind::Credentials`](crate::StorageErrorKind::Credentials) here.
-    pub fn error(&self) -> &StorageError {
-        &self.error
-    }
-
-    /// How long the lease still runs as the callback is called, which is more than nothing: renewals are
-    /// tried again until then, and then the lock is lost.
-    pub fn remaining(&self) -> Duration {
-        self.remaining
-    }
-}
+use crate::types::renewal_trouble::RenewalTrouble;
 
 pub(crate) type Callback = Box<dyn FnMut(&RenewalTrouble) + Send>;
 
 /// The callbacks of one guard.
 #[derive(Default)]
-pub(crate) struct Troubles(Mutex<State>);
+pub(crate) struct TroubleCallbacks(Mutex<Callbacks>);
 
 #[derive(Default)]
-struct State {
+struct Callbacks {
     listeners: Vec<Arc<Listener>>,
     /// Why renewals have failed since the last that did not.
     failing: Option<Arc<StorageError>>,
 }
 
 /// One callback, which never runs twice at once.
-struct Listener(Mutex<Place>);
+struct Listener(Mutex<Slot>);
 
 // No callback runs while one of these mutexes is locked.
-impl UnwindSafe for Troubles {}
-impl RefUnwindSafe for Troubles {}
+impl UnwindSafe for TroubleCallbacks {}
+impl RefUnwindSafe for TroubleCallbacks {}
 
-struct Place {
+struct Slot {
     /// Not here while it runs.
     callback: Option<Callback>,
     /// What it is to be told next.
@@ -83,7 +52,7 @@ struct News {
 impl News {
     fn of(error: Arc<StorageError>, remaining: Duration, clock: &Clock) -> News {
         News {
-            trouble: RenewalTrouble { error, remaining },
+            trouble: RenewalTrouble::new(error, remaining),
             since: clock.now(),
             clock: clock.clone(),
         }
@@ -92,26 +61,22 @@ impl News {
     /// What is to be told by now; nothing once the lock is lost, which is not told here.
     fn by_now(self) -> Option<RenewalTrouble> {
         let passed = self.clock.now().at_most_since(self.since);
-        let remaining = self.trouble.remaining.saturating_sub(passed);
-        (!remaining.is_zero()).then_some(RenewalTrouble {
-            remaining,
-            ..self.trouble
-        })
+        self.trouble.after(passed)
     }
 }
 
-impl Troubles {
+impl TroubleCallbacks {
     /// Adds one; called at once where renewals are failing, `remaining` before the deadline.
     pub(crate) fn add(&self, callback: Callback, remaining: Duration, clock: &Clock) {
-        let listener = Arc::new(Listener(Mutex::new(Place {
+        let listener = Arc::new(Listener(Mutex::new(Slot {
             callback: Some(callback),
             waiting: None,
             is_over: false,
         })));
         let failing = {
-            let mut state = lock(&self.0);
-            state.listeners.push(listener.clone());
-            state.failing.clone()
+            let mut callbacks = lock(&self.0);
+            callbacks.listeners.push(listener.clone());
+            callbacks.failing.clone()
         };
         if let Some(error) = failing {
             listener.tell(News::of(error, remaining, clock));
@@ -119,11 +84,16 @@ impl Troubles {
     }
 
     /// Notes that a renewal in the background has failed. The first of a row is told.
-    pub(crate) fn failed(&self, error: Arc<StorageError>, remaining: Duration, clock: &Clock) {
+    pub(crate) fn note_failure(
+        &self,
+        error: Arc<StorageError>,
+        remaining: Duration,
+        clock: &Clock,
+    ) {
         let (first, listeners) = {
-            let mut state = lock(&self.0);
-            let first = state.failing.replace(error.clone()).is_none();
-            (first, state.listeners.clone())
+            let mut callbacks = lock(&self.0);
+            let first = callbacks.failing.replace(error.clone()).is_none();
+            (first, callbacks.listeners.clone())
         };
         for listener in listeners {
             if first {
@@ -137,7 +107,7 @@ impl Troubles {
     }
 
     /// Notes that a renewal went well.
-    pub(crate) fn over(&self) {
+    pub(crate) fn note_success(&self) {
         lock(&self.0).failing = None;
     }
 
@@ -147,12 +117,12 @@ impl Troubles {
         let listeners = std::mem::take(&mut lock(&self.0).listeners);
         for listener in listeners {
             let callback = {
-                let mut place = lock(&listener.0);
-                place.is_over = true;
-                place.waiting = None;
-                place.callback.take()
+                let mut slot = lock(&listener.0);
+                slot.is_over = true;
+                slot.waiting = None;
+                slot.callback.take()
             };
-            logs::contain(|| drop(callback));
+            foreign_code::contain(|| drop(callback));
         }
     }
 }
@@ -167,8 +137,8 @@ impl Listener {
     /// had, it goes on waiting.
     fn serve(self: Arc<Listener>) {
         let is_due = {
-            let place = lock(&self.0);
-            place.waiting.is_some() && place.callback.is_some()
+            let slot = lock(&self.0);
+            slot.waiting.is_some() && slot.callback.is_some()
         };
         if is_due {
             let thread = thread::Builder::new().name("s3-lock-trouble".to_owned());
@@ -181,29 +151,29 @@ impl Listener {
     /// Calls it with what waits, and says whether there was anything.
     fn call(&self) -> bool {
         let (news, mut callback) = {
-            let mut place = lock(&self.0);
+            let mut slot = lock(&self.0);
             // Of several threads the first has it.
-            if place.callback.is_none() {
+            if slot.callback.is_none() {
                 return false;
             }
-            match (place.waiting.take(), place.callback.take()) {
+            match (slot.waiting.take(), slot.callback.take()) {
                 (Some(news), Some(callback)) => (news, callback),
                 (_, callback) => {
-                    place.callback = callback;
+                    slot.callback = callback;
                     return false;
                 }
             }
         };
         if let Some(trouble) = news.by_now() {
-            logs::contain(|| callback(&trouble));
+            foreign_code::contain(|| callback(&trouble));
         }
-        let mut place = lock(&self.0);
-        if place.is_over {
-            drop(place);
-            logs::contain(|| drop(callback));
+        let mut slot = lock(&self.0);
+        if slot.is_over {
+            drop(slot);
+            foreign_code::contain(|| drop(callback));
             return false;
         }
-        place.callback = Some(callback);
+        slot.callback = Some(callback);
         true
     }
 }

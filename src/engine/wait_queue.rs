@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::engine::driver::Limits;
+use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::Record;
 use crate::protocol::{ExpiryRule, Instant, Lease, Loss, Observations};
 use crate::sys::clock::Clock;
 use crate::sys::sync::{Mutex, MutexGuard, lock};
 
-/// One client's share in one lock.
+/// One client's queue for one lock.
 #[derive(Default)]
-pub(crate) struct Local {
-    pub(crate) knowledge: Mutex<Observations>,
+pub(crate) struct WaitQueue {
+    pub(crate) observations: Mutex<Observations>,
     line: Mutex<Line>,
 }
 
@@ -28,11 +28,11 @@ struct Line {
     waiting: VecDeque<Arc<Notify>>,
 }
 
-/// A guard's holding, and whom to wake when it is lost.
+/// A guard's lease, and whom to wake when it is lost.
 #[derive(Clone)]
 struct Holder {
-    holding: Arc<Mutex<Lease>>,
-    news: Arc<Notify>,
+    lease: Arc<Mutex<Lease>>,
+    loss_news: Arc<Notify>,
 }
 
 /// What a client knows of who holds a lock.
@@ -50,14 +50,14 @@ impl KnownHolder {
 }
 
 /// A place in the queue; given up when dropped.
-pub(crate) struct Place<'a> {
-    local: &'a Local,
+pub(crate) struct QueuePlace<'a> {
+    queue: &'a WaitQueue,
     turn: Arc<Notify>,
 }
 
-impl Local {
-    pub(crate) fn knowledge(&self) -> MutexGuard<'_, Observations> {
-        lock(&self.knowledge)
+impl WaitQueue {
+    pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
+        lock(&self.observations)
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -66,27 +66,27 @@ impl Local {
 
     /// The live guard of this client, if there is one, and what is left of its lease.
     pub(crate) fn holder(&self, now: Instant) -> Option<(Record, Duration)> {
-        let holding = self.line().holder.clone()?.holding;
-        let mut holding = lock(&holding);
-        let remaining = holding.remaining(now);
-        (!remaining.is_zero()).then(|| (holding.record().clone(), remaining))
+        let lease = self.line().holder.clone()?.lease;
+        let mut lease = lock(&lease);
+        let remaining = lease.remaining(now);
+        (!remaining.is_zero()).then(|| (lease.record().clone(), remaining))
     }
 
     /// Notes that a guard of this client holds the lock.
-    pub(crate) fn enter(&self, holding: &Arc<Mutex<Lease>>, news: &Arc<Notify>) {
+    pub(crate) fn note_holder(&self, lease: &Arc<Mutex<Lease>>, loss_news: &Arc<Notify>) {
         self.line().holder = Some(Holder {
-            holding: holding.clone(),
-            news: news.clone(),
+            lease: lease.clone(),
+            loss_news: loss_news.clone(),
         });
     }
 
     /// Notes that it does so no longer, and calls the next in line.
-    pub(crate) fn leave(&self, holding: &Arc<Mutex<Lease>>) {
+    pub(crate) fn note_end(&self, lease: &Arc<Mutex<Lease>>) {
         let mut line = self.line();
         if line
             .holder
             .as_ref()
-            .is_some_and(|h| Arc::ptr_eq(&h.holding, holding))
+            .is_some_and(|holder| Arc::ptr_eq(&holder.lease, lease))
         {
             line.holder = None;
             line.call_first();
@@ -95,17 +95,17 @@ impl Local {
 
     /// Notes that the holding with this token was ended by somebody else than its guard: if that is
     /// one of this client, it has the lock no longer.
-    pub(crate) fn lose(&self, token: u64, loss: Loss) {
+    pub(crate) fn note_loss(&self, token: u64, loss: Loss) {
         let holder = self.line().holder.clone();
-        let Some(Holder { holding, news }) = holder else {
+        let Some(Holder { lease, loss_news }) = holder else {
             return;
         };
-        let mut held = lock(&holding);
+        let mut held = lock(&lease);
         if held.record().fencing_token == token {
             held.lose(loss);
             drop(held);
-            news.notify_one();
-            self.leave(&holding);
+            loss_news.notify_one();
+            self.note_end(&lease);
         }
     }
 
@@ -113,27 +113,27 @@ impl Local {
     /// whom its last look showed.
     fn known_holder(&self, now: Instant, expiry_rule: &ExpiryRule) -> Option<KnownHolder> {
         if let Some((record, remaining)) = self.holder(now) {
-            // A guard may be forgotten: then its record falls to this client like any other's.
+            // A guard may be forgotten: then this client takes its lock over like any other's.
             return Some(KnownHolder {
                 free_in: remaining + expiry_rule.beyond(record.lease()),
                 record,
                 seen_at: now,
             });
         }
-        let known = self.knowledge();
-        let seen = known.held.as_ref()?;
+        let observations = self.observations();
+        let seen = observations.held.as_ref()?;
         Some(KnownHolder {
             record: seen.record.clone(),
-            free_in: known.free_in(seen, expiry_rule, now),
+            free_in: observations.free_in(seen, expiry_rule, now),
             seen_at: seen.arrived,
         })
     }
 
     /// Joins the end of the queue.
-    pub(crate) fn queue(&self) -> Place<'_> {
+    pub(crate) fn join(&self) -> QueuePlace<'_> {
         let turn = Arc::new(Notify::new());
         self.line().waiting.push_back(turn.clone());
-        Place { local: self, turn }
+        QueuePlace { queue: self, turn }
     }
 }
 
@@ -143,45 +143,42 @@ impl Line {
             first.notify_one();
         }
     }
+
+    fn is_first(&self, turn: &Arc<Notify>) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|first| Arc::ptr_eq(first, turn))
+    }
 }
 
-impl Place<'_> {
-    fn is_first(&self) -> bool {
-        let line = self.local.line();
-        line.waiting
-            .front()
-            .is_some_and(|t| Arc::ptr_eq(t, &self.turn))
-    }
-
+impl QueuePlace<'_> {
     /// Waits until it is this place's turn and no guard of this client holds the lock, but no
-    /// longer than `limits` allow. Says who held it when the time was up, if that is known.
+    /// longer than `budget` allows. Says who held it when the time was up, if that is known.
     ///
     /// A guard counts until its deadline: one that was forgotten does not block the queue.
     pub(crate) async fn turn(
         &self,
         clock: &Clock,
         expiry_rule: &ExpiryRule,
-        limits: &mut Limits,
+        budget: &mut TimeBudget,
     ) -> Result<(), Option<KnownHolder>> {
-        let start = clock.now();
-        let mut waited = false;
+        let mut has_waited = false;
         loop {
             let now = clock.now();
             // In this order: whoever was first before has noted its guard before it left the queue.
-            let is_first = self.is_first();
-            let holder = self.local.holder(now);
-            let so_far = now.at_most_since(start);
+            let is_first = self.queue.line().is_first(&self.turn);
+            let holder = self.queue.holder(now);
             if is_first && holder.is_none() {
-                if waited && so_far >= limits.total {
-                    limits.try_late(so_far);
+                if has_waited && budget.is_up() {
+                    budget.grant_late_try();
                 }
                 return Ok(());
             }
-            let known = self.local.known_holder(now, expiry_rule);
+            let known = self.queue.known_holder(now, expiry_rule);
+            let start = budget.start();
             if let Some(known) = &known {
-                limits.see_holder(so_far, known.free_in, known.is_fresh(start));
+                budget.see_holder(known.free_in, known.is_fresh(start));
             }
-            let left = limits.total.saturating_sub(so_far);
+            let left = budget.left();
             if left.is_zero() {
                 return Err(known.filter(|known| known.is_fresh(start)));
             }
@@ -189,7 +186,7 @@ impl Place<'_> {
                 Some((_, remaining)) if is_first => remaining.min(left),
                 _ => left,
             };
-            waited = true;
+            has_waited = true;
             tokio::select! {
                 () = self.turn.notified() => {}
                 () = clock.sleep(nap) => {}
@@ -198,14 +195,11 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
-        let mut line = self.local.line();
-        let was_first = line
-            .waiting
-            .front()
-            .is_some_and(|t| Arc::ptr_eq(t, &self.turn));
-        line.waiting.retain(|t| !Arc::ptr_eq(t, &self.turn));
+        let mut line = self.queue.line();
+        let was_first = line.is_first(&self.turn);
+        line.waiting.retain(|turn| !Arc::ptr_eq(turn, &self.turn));
         if was_first {
             line.call_first();
         }

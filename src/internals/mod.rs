@@ -55,7 +55,10 @@ impl Raw {
         let condition = over.map_or(Condition::Absent, Condition::Matches);
         let client = self.client.session()?;
         client.run(async {
-            match client.write(&self.location, body, &condition, LIMIT).await {
+            match client
+                .write(&self.location, body, &condition, LIMIT, None)
+                .await
+            {
                 Put::Applied { etag, .. } => Ok(etag),
                 Put::Refused(_, error) | Put::NotSent(error) | Put::Unknown(error) => Err(error),
             }

@@ -56,7 +56,7 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Acquired {
     Won {
-        holding: Lease,
+        lease: Lease,
         /// The holding that it was taken over from, if that was never given back.
         from: Option<Box<Record>>,
     },
@@ -239,9 +239,9 @@ impl Acquire {
                 let record = cas.write().record.clone();
                 known.saw_token(record.fencing_token);
                 known.held = None;
-                let holding = Lease::new(StoredRecord { etag, record }, cas.first_send());
+                let lease = Lease::new(StoredRecord { etag, record }, cas.first_send());
                 let from = self.from.take();
-                return Step::Done(Acquired::Won { holding, from });
+                return Step::Done(Acquired::Won { lease, from });
             }
             Progress::Overtaken(found) => return self.decide(found, inputs, known),
             Progress::NotApplied => return self.rest(PauseReason::Trouble),

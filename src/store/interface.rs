@@ -8,6 +8,7 @@ use crate::protocol::{Condition, ETag, Location, StoreSeconds, WriteOutcome};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
 use crate::types::request_counts::RequestCounts;
+use crate::types::store_report::Versioning;
 
 /// A future that a store hands out; boxed, because stores are chosen at run time.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -48,14 +49,6 @@ pub struct Object {
 /// What is known of one attempt to write, with the error if it was not done.
 pub type Put = WriteOutcome<LockError>;
 
-/// Whether a bucket keeps the versions of its objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Versioning {
-    Enabled,
-    /// It did once, and keeps those of then.
-    Suspended,
-}
-
 /// One page of a list of keys.
 #[derive(Debug)]
 pub struct Page {
@@ -88,23 +81,17 @@ pub(crate) trait Store: Send + Sync {
     /// Writes `body` if `condition` holds; `condition` [`Condition::Absent`] creates and
     /// [`Condition::Matches`] replaces. Sends one request, and does not try again once any of it
     /// has been written.
+    ///
+    /// If there is something to wait for (`go`), the last byte of the body leaves only once that is done.
+    /// It is first polled when all that comes before has been handed to the network, and dropped if that
+    /// never happens.
     fn write<'a>(
         &'a self,
         at: &'a Location,
         body: Vec<u8>,
         condition: &'a Condition,
         limit: Duration,
-    ) -> Pending<'a, Put>;
-
-    /// The same, but the last byte of the body leaves only once `go` is done. It is first polled when
-    /// all that comes before has been handed to the network, and dropped if that never happens.
-    fn write_held_back<'a>(
-        &'a self,
-        at: &'a Location,
-        body: Vec<u8>,
-        condition: &'a Condition,
-        limit: Duration,
-        go: Pending<'a, ()>,
+        go: Option<Pending<'a, ()>>,
     ) -> Pending<'a, Put>;
 
     /// Removes an object, whatever it holds, and says whether that was permitted and done.

@@ -1,56 +1,21 @@
-//! A store in memory, for tests that need no server.
+//! A store in this process's memory.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::api::client::{Client, DEFAULT_REQUEST_TIMEOUT};
-use crate::engine::check_cache::Vetting;
-use crate::engine::registry::Registry;
-use crate::engine::session::Recipe;
 use crate::protocol::{Condition, ETag, Location, Refusal, StoreSeconds};
-use crate::store::interface::{Found, Object, Origin, Page, Pending, Put, Store, Versioning};
+use crate::store::interface::{Found, Object, Origin, Page, Pending, Put, Store};
 use crate::sys::clock::Clock;
 use crate::sys::forks::Process;
 use crate::sys::sync::lock;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::types::request_counts::{Counters, Kind, Outcome, RequestCounts};
+use crate::types::store_report::Versioning;
 
-/// A store in this process's memory, for unit tests of code that takes locks.
-///
-/// It follows the same protocol and gives the same errors as S3, without a network. Every bucket
-/// exists. A forked child cannot use its parent's. Its clock, and that of its clients, is the system's until [`advance`] moves it, so that a
-/// test can let a lease run out without waiting for it.
-///
-/// [`advance`]: InMemoryStore::advance
-///
-/// # Examples
-///
-/// A holder that crashed, and its successor an hour later:
-///
-/// ```
-/// use std::time::Duration;
-/// use s3_lock::{InMemoryStore, LockError, S3Lock};
-///
-/// let store = InMemoryStore::new();
-/// let lock_of = |client| {
-///     S3Lock::builder("my-bucket", "nightly-report")
-///         .max_operation(Duration::from_secs(60))
-///         .client(client)
-///         .build()
-/// };
-/// let crashed = lock_of(store.client())?;
-/// std::mem::forget(crashed.acquire("host-17")?);
-///
-/// let successor = lock_of(store.client())?;
-/// assert!(matches!(successor.try_acquire("host-18"), Err(LockError::Held(_))));
-/// store.advance(Duration::from_secs(3600));
-/// let _guard = successor.try_acquire("host-18")?;
-/// # Ok::<(), LockError>(())
-/// ```
+/// Objects in this process's memory; clones are the same store.
 #[derive(Clone, Default)]
-pub struct InMemoryStore {
+pub(crate) struct MemoryStore {
     shared: Arc<Shared>,
 }
 
@@ -83,65 +48,14 @@ struct Stored {
     modified: StoreSeconds,
 }
 
-impl InMemoryStore {
-    /// A store that holds nothing.
-    pub fn new() -> InMemoryStore {
-        InMemoryStore::default()
+impl MemoryStore {
+    /// The clock of the store, and of all its clients.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
     }
 
-    /// A client of this store. Each call gives an independent one, as if in a process of its own;
-    /// clones of one client are the same client.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use s3_lock::{InMemoryStore, S3Lock};
-    ///
-    /// let store = InMemoryStore::new();
-    /// let mine = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
-    /// let yours = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
-    /// let _guard = mine.acquire("me")?;
-    /// assert!(yours.try_acquire("you").is_err());
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
-    pub fn client(&self) -> Client {
-        Client::from_recipe(Recipe {
-            origin: Box::new(self.clone()),
-            clock: self.shared.clock.clone(),
-            request_timeout: DEFAULT_REQUEST_TIMEOUT,
-            vetting: Vetting::default,
-            // It stands for a process of its own.
-            registry: Registry::own,
-        })
-    }
-
-    /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
-    /// wait for a lease to run out. Returns at once; a guard that is kept alive has a moment's time
-    /// between two moves to be renewed, or runs out if they are larger than its lease together.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{InMemoryStore, S3Lock};
-    ///
-    /// let store = InMemoryStore::new();
-    /// let lock = S3Lock::builder("my-bucket", "nightly").client(store.client()).build()?;
-    /// let guard = lock.acquire("me")?;
-    /// store.advance(Duration::from_secs(60));
-    /// guard.renew()?;
-    /// store.advance(Duration::from_secs(60));
-    /// guard.check()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
-    pub fn advance(&self, span: Duration) {
-        // Its forked child has nobody to wake, and may not wait for what was locked when it forked.
-        if !self.is_inherited() {
-            self.shared.clock.advance(span);
-        }
-    }
-
-    fn is_inherited(&self) -> bool {
+    /// Whether this is a forked child's copy of its parent's store.
+    pub(crate) fn is_inherited(&self) -> bool {
         !self.shared.process.is_own()
     }
 
@@ -198,7 +112,7 @@ impl InMemoryStore {
     }
 }
 
-impl Origin for InMemoryStore {
+impl Origin for MemoryStore {
     /// Fails in a forked child: whatever it wrote into its copy, its parent would never see, and a
     /// lock there would be held by both.
     fn check(&self) -> Result<(), ConfigError> {
@@ -223,7 +137,7 @@ impl Origin for InMemoryStore {
 
 /// What one client has of the store: the way to it, and counters of its own.
 struct Connection {
-    store: InMemoryStore,
+    store: MemoryStore,
     counters: Counters,
 }
 
@@ -246,8 +160,12 @@ impl Store for Connection {
         body: Vec<u8>,
         condition: &'a Condition,
         _: Duration,
+        go: Option<Pending<'a, ()>>,
     ) -> Pending<'a, Put> {
         Box::pin(async move {
+            if let Some(go) = go {
+                go.await;
+            }
             let put = self.store.put(at, body, condition);
             let outcome = match &put {
                 Put::Refused(..) => Outcome::Refused,
@@ -255,20 +173,6 @@ impl Store for Connection {
             };
             self.counters.count(Kind::Write, outcome);
             put
-        })
-    }
-
-    fn write_held_back<'a>(
-        &'a self,
-        at: &'a Location,
-        body: Vec<u8>,
-        condition: &'a Condition,
-        limit: Duration,
-        go: Pending<'a, ()>,
-    ) -> Pending<'a, Put> {
-        Box::pin(async move {
-            go.await;
-            self.write(at, body, condition, limit).await
         })
     }
 
@@ -306,11 +210,5 @@ impl Store for Connection {
 
     fn request_counts(&self) -> RequestCounts {
         self.counters.snapshot()
-    }
-}
-
-impl fmt::Debug for InMemoryStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemoryStore").finish_non_exhaustive()
     }
 }

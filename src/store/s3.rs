@@ -22,10 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{Condition, Location};
-use crate::store::interface::{Found, Origin, Page, Pending, Put, Store, Versioning};
+use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::sys::clock::Clock;
 use crate::types::errors::LockError;
 use crate::types::request_counts::RequestCounts;
+use crate::types::store_report::Versioning;
 
 pub(crate) use credentials::Source;
 use dispatch::SendError;
@@ -95,19 +96,9 @@ impl Store for S3Store {
         body: Vec<u8>,
         condition: &'a Condition,
         limit: Duration,
+        go: Option<Pending<'a, ()>>,
     ) -> Pending<'a, Put> {
-        Box::pin(self.put(at, body, condition, limit, None))
-    }
-
-    fn write_held_back<'a>(
-        &'a self,
-        at: &'a Location,
-        body: Vec<u8>,
-        condition: &'a Condition,
-        limit: Duration,
-        go: Pending<'a, ()>,
-    ) -> Pending<'a, Put> {
-        Box::pin(self.put(at, body, condition, limit, Some(go)))
+        Box::pin(self.put(at, body, condition, limit, go))
     }
 
     fn remove<'a>(&'a self, at: &'a Location, limit: Duration) -> Pending<'a, bool> {

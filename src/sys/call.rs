@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocol::Instant;
-use crate::sys::logs::{Line, Lines};
+use crate::sys::log_line::{CallLines, Line};
 
 tokio::task_local! {
     static CALL: Call;
@@ -13,16 +13,20 @@ tokio::task_local! {
 
 struct Call {
     began: Instant,
-    lines: Arc<Lines>,
+    lines: Arc<CallLines>,
     /// The last failure that it has been told of.
     told: AtomicU64,
 }
 
 /// Runs `future` for a call that began at `began`. What it logs is kept in `lines`.
-pub(crate) async fn within<F: Future>(began: Instant, lines: Arc<Lines>, future: F) -> F::Output {
+pub(crate) fn within<F: Future>(
+    began: Instant,
+    lines: Arc<CallLines>,
+    future: F,
+) -> impl Future<Output = F::Output> {
     let told = AtomicU64::new(0);
     let call = Call { began, lines, told };
-    CALL.scope(call, future).await
+    CALL.scope(call, future)
 }
 
 /// Keeps a line until the call has left the runtime; gives it back where this is no call.

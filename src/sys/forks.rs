@@ -29,8 +29,6 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use crate::sys::logs;
-
 /// A process: equal to no other that it descends from by forking, or that descends from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
@@ -218,16 +216,15 @@ fn unmap(page: *mut Page) {
 fn watch_forks() {
     // SAFETY: the handlers are functions of this program that take nothing, and do what is permitted in a
     // forked child: atomic operations, and thread-locals that need no set-up.
-    let refused = unsafe {
+    // It fails where there is no memory for them: then no fork waits for a section, and a wiped page
+    // still tells a child from its parent.
+    let _ = unsafe {
         libc::pthread_atfork(
             Some(before_fork),
             Some(after_fork_in_parent),
             Some(after_fork_in_child),
         )
     };
-    if refused != 0 {
-        logs::debug!("forks go unnoticed: there was no memory for their handlers");
-    }
 }
 
 #[cfg(not(unix))]

@@ -3,18 +3,16 @@
 //! So it is called where nothing of this crate is half done, and a panic of its ends here. A thread that
 //! drives the client's runtime must not wait for it: while that thread waits, nobody of the client gets
 //! on, and a logger that waits for one of them would wait for ever. There a line is kept: that of a call
-//! until the call leaves the runtime ([`Lines`]), that of a task in the background until a thread of
+//! until the call leaves the runtime ([`CallLines`](crate::sys::log_line::CallLines)), that of a task in the background until a thread of
 //! its own has taken it.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::{mem, thread};
+use std::thread;
 
-use log::{Level, Record};
-
-use crate::sys::per_process::Lineage;
+use crate::sys::foreign_code::contain;
+use crate::sys::log_line::{CallSite, Line};
+use crate::sys::per_process::PerProcess;
 use crate::sys::sync::lock;
 use crate::sys::{call, runtime};
 
@@ -22,7 +20,7 @@ use crate::sys::{call, runtime};
 macro_rules! line {
     ($level:ident, $($text:tt)+) => {
         $crate::sys::logs::log(
-            $crate::sys::logs::Place {
+            $crate::sys::log_line::CallSite {
                 level: ::log::Level::$level,
                 module: module_path!(),
                 file: file!(),
@@ -38,24 +36,6 @@ macro_rules! info { ($($text:tt)+) => { $crate::sys::logs::line!(Info, $($text)+
 macro_rules! debug { ($($text:tt)+) => { $crate::sys::logs::line!(Debug, $($text)+) } }
 pub(crate) use {debug, error, info, line, warn_ as warn};
 
-/// Where a line comes from.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub level: Level,
-    pub module: &'static str,
-    pub file: &'static str,
-    pub line: u32,
-}
-
-pub(crate) struct Line {
-    place: Place,
-    text: String,
-}
-
-/// The lines of one call, which are written when it has left the runtime.
-#[derive(Default)]
-pub(crate) struct Lines(Mutex<Vec<Line>>);
-
 /// What a thread of its own is to write.
 #[derive(Default)]
 struct Queue {
@@ -65,19 +45,19 @@ struct Queue {
 }
 
 /// One for each process of a line of forks: another's may be locked for ever.
-static QUEUES: Lineage<Mutex<Queue>> = Lineage::new();
+static QUEUES: PerProcess<Mutex<Queue>> = PerProcess::new();
 /// As many lines wait for a logger that hangs; those that come then are dropped.
 const MAX_WAITING: usize = 1_000;
 
 /// Logs a line, at once or as soon as that harms nobody. Never panics.
-pub(crate) fn log(place: Place, text: &dyn Fn() -> String) {
-    if place.level > log::STATIC_MAX_LEVEL || place.level > log::max_level() {
+pub(crate) fn log(site: CallSite, text: &dyn Fn() -> String) {
+    if site.level > log::STATIC_MAX_LEVEL || site.level > log::max_level() {
         return;
     }
     let Some(text) = contain(text) else {
         return;
     };
-    let line = Line { place, text };
+    let line = Line { site, text };
     if !runtime::is_driven_here() {
         return line.write();
     }
@@ -89,59 +69,6 @@ pub(crate) fn log(place: Place, text: &dyn Fn() -> String) {
 /// Has a thread of its own write what this call has logged so far: it may be long before it ends.
 pub(crate) fn flush() {
     write_apart(call::kept());
-}
-
-/// Runs foreign code, and lets no panic out; nothing if it panicked.
-pub(crate) fn contain<T>(foreign: impl FnOnce() -> T) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(foreign)) {
-        Ok(value) => Some(value),
-        Err(panic) => {
-            discard(panic);
-            None
-        }
-    }
-}
-
-/// Drops what a panic carried, which may itself panic when it is dropped.
-fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        mem::forget(second);
-    }
-}
-
-impl Line {
-    fn write(&self) {
-        let Line { place, text } = self;
-        contain(|| {
-            log::logger().log(
-                &Record::builder()
-                    .level(place.level)
-                    .target(place.module)
-                    .module_path_static(Some(place.module))
-                    .file_static(Some(place.file))
-                    .line(Some(place.line))
-                    .args(format_args!("{text}"))
-                    .build(),
-            );
-        });
-    }
-}
-
-impl Lines {
-    pub(crate) fn keep(&self, line: Line) {
-        lock(&self.0).push(line);
-    }
-
-    pub(crate) fn take(&self) -> Vec<Line> {
-        mem::take(&mut *lock(&self.0))
-    }
-
-    /// Not for a thread that drives the runtime.
-    pub(crate) fn write(&self) {
-        for line in self.take() {
-            line.write();
-        }
-    }
 }
 
 /// Has a thread of its own write these, in the order in which they came.

@@ -32,12 +32,16 @@ impl Runtime {
         F::Output: Send,
     {
         let tokio = self.get()?;
+        let drive = move || {
+            let _driving = Driving::begin();
+            tokio.block_on(future)
+        };
         if may_block_here() {
-            return Ok(drive(tokio, future));
+            return Ok(drive());
         }
         thread::scope(|scope| {
             let helper = thread::Builder::new().name("s3-lock-call".to_owned());
-            let helper = helper.spawn_scoped(scope, || drive(tokio, future))?;
+            let helper = helper.spawn_scoped(scope, drive)?;
             // A panic of the helper is a panic of this call, and not to be swallowed.
             Ok(helper.join().unwrap_or_else(|p| panic::resume_unwind(p)))
         })
@@ -105,16 +109,20 @@ pub(crate) fn is_driven_here() -> bool {
     DRIVEN.get() > 0
 }
 
-fn drive<F: Future>(tokio: &Tokio, future: F) -> F::Output {
-    struct Driving;
-    impl Drop for Driving {
-        fn drop(&mut self) {
-            DRIVEN.set(DRIVEN.get() - 1);
-        }
+/// A thread's time as the driver of a runtime.
+struct Driving;
+
+impl Driving {
+    fn begin() -> Driving {
+        DRIVEN.set(DRIVEN.get() + 1);
+        Driving
     }
-    DRIVEN.set(DRIVEN.get() + 1);
-    let _driving = Driving;
-    tokio.block_on(future)
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        DRIVEN.set(DRIVEN.get() - 1);
+    }
 }
 
 /// Whether this thread may drive a runtime: not while it drives another one, and not while its

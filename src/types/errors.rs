@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::protocol::record::UnusableRecord;
 use crate::types::info::LockInfo;
 use crate::types::store_report::StoreReport;
+use crate::types::text::seconds;
 
 pub use crate::types::storage_error::{StorageError, StorageErrorKind};
 
@@ -179,14 +180,6 @@ fn still_held(holder: &Option<Box<LockInfo>>) -> String {
         None => {
             "; nobody was seen to hold it: the limit may be too short, or the store slow".to_owned()
         }
-    }
-}
-
-/// A duration as a person reads it: `43.2 s`.
-pub(crate) fn seconds(span: &Duration) -> String {
-    match span.as_secs_f64() {
-        s if s >= 100.0 => format!("{s:.0} s"),
-        s => format!("{s:.1} s"),
     }
 }
 

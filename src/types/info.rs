@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Location;
 use crate::protocol::record::Record;
-use crate::types::errors::seconds;
+use crate::types::text::seconds;
 
 /// A number that grows with every acquisition of a lock.
 ///

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use crate::engine::store_race::story::StoreRace;
 use crate::protocol::record::Nonce;
 use crate::protocol::{Condition, ETag};
-use crate::store::interface::Versioning;
 
 /// What [`S3Lock::check_store`](crate::S3Lock::check_store) found out about a store.
 ///
@@ -40,7 +38,7 @@ pub struct StoreReport {
     etag_form: Option<EtagForm>,
     store_clock: bool,
     races: u32,
-    race: Option<StoreRace>,
+    race: Option<String>,
     versioning: Option<Versioning>,
 }
 
@@ -96,6 +94,14 @@ pub(crate) enum Means {
     Replace,
 }
 
+/// Whether a bucket keeps the versions of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Versioning {
+    Enabled,
+    /// It did once, and keeps those of then.
+    Suspended,
+}
+
 impl Means {
     pub(crate) fn of(condition: &Condition) -> Means {
         match condition {
@@ -139,14 +145,14 @@ impl StoreReport {
     }
 
     /// The same with a race that two have won.
-    pub(crate) fn with_race(mut self, race: Option<StoreRace>) -> StoreReport {
+    pub(crate) fn with_race(mut self, race: Option<String>) -> StoreReport {
         self.race = race;
         self
     }
 
     /// The same, its race having been in this round of several.
     pub(crate) fn in_round(mut self, round: u32) -> StoreReport {
-        self.race = self.race.map(|race| race.in_round(round));
+        self.race = self.race.map(|race| format!("in round {round} {race}"));
         self
     }
 

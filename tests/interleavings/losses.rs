@@ -6,7 +6,7 @@ use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
 
 use crate::explore;
-use crate::loss_callbacks::{Callback, Listeners};
+use crate::loss_callbacks::{Callback, LossCallbacks};
 use crate::types::errors::LostCause;
 
 /// Says when it is dropped.
@@ -30,8 +30,8 @@ fn callback() -> (Callback, Receiver<&'static str>) {
 }
 
 /// As the background thread does: until a thread could be started for each.
-fn tell(listeners: &Listeners) {
-    while listeners.tell(&LostCause::Broken).is_err() {
+fn tell(callbacks: &LossCallbacks) {
+    while callbacks.tell(&LostCause::Broken).is_err() {
         thread::yield_now();
     }
 }
@@ -44,17 +44,17 @@ fn fate(receiver: &Receiver<&'static str>) -> &'static str {
 #[test]
 fn tell_reaches_each_callback_whenever_it_was_added() {
     explore(|| {
-        let listeners = Arc::new(Listeners::default());
+        let callbacks = Arc::new(LossCallbacks::default());
         let (early, early_fate) = callback();
-        listeners.add(early);
-        let background = listeners.clone();
+        callbacks.add(early);
+        let background = callbacks.clone();
         let background = thread::spawn(move || tell(&background));
-        let guard = listeners.clone();
+        let guard = callbacks.clone();
         let guard = thread::spawn(move || guard.tell_at_once(&LostCause::Broken));
         let fates = [(); 2].map(|()| {
             let (late, fate) = callback();
-            let listeners = listeners.clone();
-            (thread::spawn(move || listeners.add(late)), fate)
+            let callbacks = callbacks.clone();
+            (thread::spawn(move || callbacks.add(late)), fate)
         });
         assert_eq!(fate(&early_fate), "told");
         for (adding, late_fate) in fates {
@@ -69,11 +69,11 @@ fn tell_reaches_each_callback_whenever_it_was_added() {
 #[test]
 fn tell_reaches_a_callback_that_is_added_meanwhile() {
     explore(|| {
-        let listeners = Arc::new(Listeners::default());
-        let background = listeners.clone();
+        let callbacks = Arc::new(LossCallbacks::default());
+        let background = callbacks.clone();
         let background = thread::spawn(move || tell(&background));
         let (callback, its_fate) = callback();
-        listeners.add(callback);
+        callbacks.add(callback);
         assert_eq!(fate(&its_fate), "told");
         background.join().unwrap();
     });
@@ -82,15 +82,15 @@ fn tell_reaches_a_callback_that_is_added_meanwhile() {
 #[test]
 fn dismiss_that_races_with_tell_leaves_each_callback_told_or_dropped() {
     explore(|| {
-        let listeners = Arc::new(Listeners::default());
+        let callbacks = Arc::new(LossCallbacks::default());
         let fates = [(); 2].map(|()| {
             let (callback, fate) = callback();
-            listeners.add(callback);
+            callbacks.add(callback);
             fate
         });
-        let background = listeners.clone();
+        let background = callbacks.clone();
         let background = thread::spawn(move || tell(&background));
-        listeners.dismiss();
+        callbacks.dismiss();
         for each in fates {
             fate(&each);
         }
@@ -100,8 +100,8 @@ fn dismiss_that_races_with_tell_leaves_each_callback_told_or_dropped() {
 
 #[test]
 fn dismiss_holds_no_mutex_while_it_drops_what_a_callback_owns() {
-    /// Uses the listeners when it is dropped.
-    struct Meddler(Arc<Listeners>, Sender<()>);
+    /// Uses the callbacks when it is dropped.
+    struct Meddler(Arc<LossCallbacks>, Sender<()>);
 
     impl Drop for Meddler {
         fn drop(&mut self) {
@@ -111,13 +111,13 @@ fn dismiss_holds_no_mutex_while_it_drops_what_a_callback_owns() {
     }
 
     explore(|| {
-        let listeners = Arc::new(Listeners::default());
+        let callbacks = Arc::new(LossCallbacks::default());
         let (sender, meddled) = channel();
-        let meddler = Meddler(listeners.clone(), sender);
-        listeners.add(Box::new(move |_| drop(meddler)));
-        let background = listeners.clone();
+        let meddler = Meddler(callbacks.clone(), sender);
+        callbacks.add(Box::new(move |_| drop(meddler)));
+        let background = callbacks.clone();
         let background = thread::spawn(move || tell(&background));
-        listeners.dismiss();
+        callbacks.dismiss();
         // What a drop panics with, `dismiss` catches.
         meddled.recv().expect("its drop got through");
         background.join().unwrap();

@@ -9,15 +9,15 @@ use shuttle::thread;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::driver::Limits;
 use crate::explore;
 use crate::protocol::record::Record;
 use crate::protocol::{ETag, Lease, Loss};
 use crate::protocol::{ExpiryRule, StoredRecord};
 use crate::sync::Mutex;
-use crate::wait_queue::{Local, Place};
+use crate::time_budget::TimeBudget;
+use crate::wait_queue::{QueuePlace, WaitQueue};
 
-const PATIENCE: ExpiryRule = ExpiryRule {
+const EXPIRY_RULE: ExpiryRule = ExpiryRule {
     margin: Duration::from_secs(2),
     store_clock: true,
 };
@@ -25,13 +25,13 @@ const PATIENCE: ExpiryRule = ExpiryRule {
 /// What the threads of a client share.
 #[derive(Default)]
 struct Client {
-    local: Local,
+    queue: WaitQueue,
     /// How many have their turn, or hold the lock.
     inside: AtomicUsize,
     turns: AtomicUsize,
 }
 
-fn holding(fencing_token: u64) -> Lease {
+fn lease(fencing_token: u64) -> Lease {
     let record = format!(
         r#"{{"format":1,"state":"held","owner":"a","fencing_token":{fencing_token},"lease_ms":30000,
         "nonce":"{:032x}","acquired_at":"2026-01-01T00:00:00.000Z","host":"h","pid":1}}"#,
@@ -44,9 +44,10 @@ fn holding(fencing_token: u64) -> Lease {
     Lease::new(known, Clock.now())
 }
 
-fn wait(place: &Place<'_>, total: Duration) -> bool {
-    let mut limits = Limits { total };
-    block_on(place.turn(&Clock, &PATIENCE, &mut limits)).is_ok()
+fn wait(place: &QueuePlace<'_>, total: Duration) -> bool {
+    let looks = (Duration::from_millis(100), Duration::from_secs(2));
+    let mut budget = TimeBudget::new(&Clock, total, Duration::from_secs(5), looks);
+    block_on(place.turn(&Clock, &EXPIRY_RULE, &mut budget)).is_ok()
 }
 
 impl Client {
@@ -60,22 +61,22 @@ impl Client {
         self.inside.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Acquires; the guard's holding and its news.
+    /// Acquires; the guard's lease and its news.
     fn acquire(&self, token: u64) -> (Arc<Mutex<Lease>>, Arc<Notify>) {
-        let place = self.local.queue();
+        let place = self.queue.join();
         assert!(wait(&place, Duration::from_secs(60)));
         self.come_in();
-        let (holding, news) = (Arc::new(Mutex::new(holding(token))), Arc::default());
-        self.local.enter(&holding, &news);
-        (holding, news)
+        let (lease, news) = (Arc::new(Mutex::new(lease(token))), Arc::default());
+        self.queue.note_holder(&lease, &news);
+        (lease, news)
     }
 
     /// Acquires and releases.
     fn cycle(&self, token: u64) {
-        let (holding, _) = self.acquire(token);
+        let (lease, _) = self.acquire(token);
         thread::yield_now();
         self.go_out();
-        self.local.leave(&holding);
+        self.queue.note_end(&lease);
     }
 }
 
@@ -104,7 +105,7 @@ fn turn_comes_to_those_behind_whoever_gives_up() {
         });
         let gives_up = client.clone();
         let gives_up = thread::spawn(move || {
-            let place = gives_up.local.queue();
+            let place = gives_up.queue.join();
             if wait(&place, Duration::ZERO) {
                 gives_up.come_in();
                 gives_up.go_out();
@@ -126,7 +127,7 @@ fn lose_gives_the_next_its_turn_and_the_guard_the_news() {
         let next = thread::spawn(move || next.cycle(2));
         let watches = thread::spawn(move || block_on(news.notified()));
         client.go_out();
-        client.local.lose(1, Loss::Broken);
+        client.queue.note_loss(1, Loss::Broken);
         next.join().unwrap();
         watches.join().unwrap();
     });
@@ -135,9 +136,9 @@ fn lose_gives_the_next_its_turn_and_the_guard_the_news() {
 #[test]
 fn turns_come_in_the_order_of_arrival() {
     let scenario = || {
-        let local = Local::default();
-        let (first, second, third) = (local.queue(), local.queue(), local.queue());
-        let is_turn = |place: &Place<'_>| wait(place, Duration::ZERO);
+        let queue = WaitQueue::default();
+        let (first, second, third) = (queue.join(), queue.join(), queue.join());
+        let is_turn = |place: &QueuePlace<'_>| wait(place, Duration::ZERO);
         assert_eq!([&first, &second, &third].map(is_turn), [true, false, false]);
         drop(first);
         assert_eq!([&second, &third].map(is_turn), [true, false]);
@@ -151,8 +152,8 @@ fn turns_come_in_the_order_of_arrival() {
 #[test]
 fn who_leaves_from_the_middle_of_the_queue_holds_nobody_up() {
     let scenario = || {
-        let local = Local::default();
-        let (first, second, third) = (local.queue(), local.queue(), local.queue());
+        let queue = WaitQueue::default();
+        let (first, second, third) = (queue.join(), queue.join(), queue.join());
         drop(second);
         drop(first);
         assert!(wait(&third, Duration::ZERO));

@@ -9,13 +9,13 @@ use shuttle::sync::Mutex;
 use shuttle::thread;
 
 use crate::explore;
-use crate::shared_call::{Asked, Shared};
+use crate::shared_call::{Asked, SharedCall};
 use crate::sync::lock;
 
 /// A guard's calls of one kind.
 #[derive(Default)]
 struct Calls {
-    shared: Shared<usize>,
+    shared: SharedCall<usize>,
     /// Held while a request is under way.
     serial: Mutex<()>,
     /// How many requests were sent.

@@ -482,7 +482,7 @@ impl Client {
                 *end = Released::Lost;
             }
         }
-        if let Step::Done(End::Acquired(Acquired::Won { holding, .. })) = step {
+        if let Step::Done(End::Acquired(Acquired::Won { lease: holding, .. })) = step {
             if mutant == Mutant::DeadlineFromReply {
                 recount(holding, now);
             }

@@ -120,7 +120,10 @@ impl World {
             .take()
             .expect("it has ended just now");
         let fault = match end {
-            End::Acquired(Acquired::Won { holding, from }) => {
+            End::Acquired(Acquired::Won {
+                lease: holding,
+                from,
+            }) => {
                 let is_reclaimed = from
                     .as_ref()
                     .is_some_and(|from| holding.record().reclaimed == Some(from.fencing_token));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::engine::driver::{Errors, PAUSE};
+use crate::engine::last_errors::LastErrors;
 use crate::engine::session::{RAN_AHEAD, Session};
 use crate::engine::store_check::scratch::{Scratch, beside};
-use crate::engine::store_race::story::StoreRace;
+use crate::engine::time_budget::PAUSES;
 use crate::protocol::record::{MAX_BODY, Nonce, UnusableRecord};
 use crate::protocol::{
     Condition, DateSample, ETag, Instant, Location, PauseReason, Refusal, StoreSeconds, Trouble,
@@ -30,7 +30,7 @@ const MAX_NONSENSE: u32 = 2;
 
 /// One check of one store.
 pub(crate) struct StoreCheck<'a> {
-    pub(super) client: &'a Session,
+    pub(super) session: &'a Session,
     pub(super) at: Location,
     pub(super) start: Instant,
     pub(super) limit: Duration,
@@ -40,11 +40,11 @@ pub(crate) struct StoreCheck<'a> {
     pub(super) pauses: Backoff,
     /// While others check as well.
     pub(super) detours: Backoff,
-    pub(super) errors: Errors,
+    pub(super) errors: LastErrors,
     /// How many answers meant nothing at all.
     pub(super) nonsense: u32,
     /// A race that two have won, if that was found.
-    pub(super) race: Option<StoreRace>,
+    pub(super) race: Option<String>,
 }
 
 /// Why a check goes no further.
@@ -116,16 +116,16 @@ impl Tried {
 
 impl<'a> StoreCheck<'a> {
     /// A check next to the lock at `lock` that takes no longer than `limit`.
-    pub(crate) fn new(client: &'a Session, lock: &Location, limit: Duration) -> StoreCheck<'a> {
+    pub(crate) fn new(session: &'a Session, lock: &Location, limit: Duration) -> StoreCheck<'a> {
         StoreCheck {
             patient: true,
-            client,
+            session,
             at: beside(lock, NAME),
-            start: client.clock().now(),
+            start: session.clock().now(),
             limit,
-            pauses: Backoff::new(PAUSE.0, PAUSE.1),
+            pauses: Backoff::new(PAUSES.0, PAUSES.1),
             detours: Backoff::new(DETOUR.0, DETOUR.1),
-            errors: Errors::default(),
+            errors: LastErrors::default(),
             nonsense: 0,
             race: None,
         }
@@ -163,13 +163,13 @@ impl StoreCheck<'_> {
     }
 
     pub(super) fn left(&self) -> Duration {
-        let so_far = self.client.clock().now().at_most_since(self.start);
+        let so_far = self.session.clock().now().at_most_since(self.start);
         self.limit.saturating_sub(so_far)
     }
 
     /// How long the next request may take.
     pub(super) fn time_for_one(&self) -> Result<Duration, Stop> {
-        match self.left().min(self.client.request_timeout()) {
+        match self.left().min(self.session.request_timeout()) {
             Duration::ZERO => Err(Stop::TimeUp),
             limit => Ok(limit),
         }
@@ -182,7 +182,7 @@ impl StoreCheck<'_> {
             PauseReason::Trouble => &mut self.pauses,
         };
         let nap = pauses.next().min(self.left());
-        self.client.clock().sleep(nap).await;
+        self.session.clock().sleep(nap).await;
         match self.left().is_zero() {
             true => Err(Stop::TimeUp),
             false => Ok(()),
@@ -191,7 +191,7 @@ impl StoreCheck<'_> {
 
     /// Writes once, and looks what became of it.
     pub(super) async fn attempt(&mut self, condition: &Condition) -> Result<Tried, Stop> {
-        let sent = self.client.clock().now();
+        let sent = self.session.clock().now();
         let (body, told) = self.put(condition).await?;
         let after = self.version().await?;
         let tried = Tried { body, told, after };
@@ -210,7 +210,7 @@ impl StoreCheck<'_> {
     }
 
     pub(super) fn is_going_well(&mut self) {
-        self.errors = Errors::default();
+        self.errors = LastErrors::default();
         self.pauses.reset();
         self.detours.reset();
     }
@@ -225,14 +225,14 @@ impl StoreCheck<'_> {
             sent,
             date: modified,
         };
-        let now = self.client.clock().now();
+        let now = self.session.clock().now();
         let told = match tried.told {
             Told::Applied { date, .. } => date,
             _ => None,
         };
         let mut dates = [told, tried.after.date].into_iter().flatten();
         if dates.any(|date| written.is_outrun_by(date, now)) {
-            self.client.distrust_date(RAN_AHEAD);
+            self.session.distrust_date(RAN_AHEAD);
         }
     }
 
@@ -242,8 +242,8 @@ impl StoreCheck<'_> {
         let body = Scratch::body(self.nonce()?);
         // In this very form: what form the store takes is yet to be found out.
         let put = self
-            .client
-            .write_verbatim(&self.at, body.clone(), condition, limit);
+            .session
+            .write(&self.at, body.clone(), condition, limit, None);
         let put = put.await;
         Ok((body, self.told(put, Means::of(condition), limit)?))
     }
@@ -279,7 +279,7 @@ impl StoreCheck<'_> {
     fn note_heard(&self, put: &Put) {
         match put {
             Put::Unknown(error) if error.may_pass() => {}
-            _ => self.client.heard(),
+            _ => self.session.note_answer(),
         }
     }
 
@@ -321,7 +321,7 @@ impl StoreCheck<'_> {
     pub(super) async fn look(&mut self) -> Result<ScratchRead, Stop> {
         loop {
             let limit = self.time_for_one()?;
-            match self.client.read(&self.at, limit).await {
+            match self.session.read(&self.at, limit).await {
                 Ok(found) => return self.sight(found),
                 Err(error) => match self.trouble(error, limit) {
                     Trouble::Transient => self.pause(PauseReason::Trouble).await?,
@@ -352,10 +352,10 @@ impl StoreCheck<'_> {
     }
 
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
-        let hurried = limit < self.client.request_timeout();
+        let hurried = limit < self.session.request_timeout();
         let early = matches!(&error, LockError::Storage(e) if e.is_before_sending());
         let error = Self::explain(error);
-        match self.errors.trouble(self.client, error, hurried) {
+        match self.errors.note(self.session, error, hurried) {
             Trouble::Transient if early && !self.patient => Trouble::Permanent,
             trouble => trouble,
         }

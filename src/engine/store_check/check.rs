@@ -16,7 +16,7 @@
 //! A right ETag that was refused and does not stand any more proves nothing: another checker was
 //! faster. Nor does a write without a clear answer. Both are tried anew, while there is time.
 
-use crate::engine::driver::Errors;
+use crate::engine::last_errors::LastErrors;
 use crate::engine::store_check::attempt::{ScratchRead, Stop, StoreCheck, Told, Tried, Version};
 use crate::protocol::{Condition, ETag, Location, PauseReason};
 use crate::types::store_report::{EtagForm, Finding, StoreReport, made_up};
@@ -35,7 +35,7 @@ struct Fit {
 
 /// A check that found out nothing.
 pub(crate) struct NoVerdict {
-    pub errors: Errors,
+    pub errors: LastErrors,
     /// Whether its time was up.
     pub gave_up: bool,
 }
@@ -72,8 +72,8 @@ impl<'a> StoreCheck<'a> {
         }
         // Some stores do so in buckets with versions alone: Ceph's gateway 16 does the first where they
         // are kept, and the second where that is suspended. The verdict does not depend on it.
-        let limit = self.left().min(self.client.request_timeout());
-        let versioning = self.client.store().versioning(bucket, limit);
+        let limit = self.left().min(self.session.request_timeout());
+        let versioning = self.session.store().versioning(bucket, limit);
         report.with_versioning(versioning.await)
     }
 

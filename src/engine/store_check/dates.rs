@@ -3,7 +3,7 @@
 //! A takeover compares `Date` and `Last-Modified` of one reply to a GET, so that is what is looked at,
 //! and the reply to a PUT besides: a proxy may stamp either alone.
 
-use super::attempt::{Stop, StoreCheck, Told, Tried, Version};
+use crate::engine::store_check::attempt::{Stop, StoreCheck, Told, Tried, Version};
 use crate::protocol::{PauseReason, StoreSeconds};
 use crate::types::store_report::EtagForm;
 
@@ -65,7 +65,7 @@ impl StoreCheck<'_> {
         let mut tries = 0;
         loop {
             let dates = [Dates::of_write(&tried), Dates::of_read(&tried)];
-            if !self.client.trusts_date() || dates.contains(&Dates::Missing) {
+            if !self.session.trusts_date() || dates.contains(&Dates::Missing) {
                 return Ok(false);
             }
             write_fits |= dates[0] == Dates::Fit;

@@ -1,10 +1,11 @@
 //! The race of a check: two replacements of one version at the same moment.
 
-use super::attempt::{Stop, StoreCheck, Version};
-use super::scratch::Scratch;
-use crate::engine::store_race::race;
-use crate::engine::store_race::race::{Departure, Entry, Judgement, Start};
-use crate::engine::store_race::story::StoreRace;
+use crate::engine::store_check::attempt::{Stop, StoreCheck, Version};
+use crate::engine::store_check::race::{
+    Departure, Judgement, Start, WriterPlan, judge, run_writers,
+};
+use crate::engine::store_check::scratch::Scratch;
+use crate::engine::store_check::story::story;
 use crate::protocol::{Condition, PauseReason};
 use crate::store::interface::Put;
 use crate::types::store_report::{EtagForm, Finding, Means};
@@ -27,23 +28,19 @@ impl StoreCheck<'_> {
             let limit = self.time_for_one()?;
             let mut entries = Vec::new();
             for number in 1..=WRITERS {
-                entries.push(Entry {
+                entries.push(WriterPlan {
                     number,
                     body: Scratch::body(self.nonce()?),
                     departure: Departure::Together,
                 });
             }
             let start = Start::of(WRITERS);
-            let runs = race::run(self.client, &self.at, &condition, entries, &start, limit).await;
+            let runs =
+                run_writers(self.session, &self.at, &condition, entries, &start, limit).await;
             let after = self.version().await?;
-            match race::judge(&runs, WRITERS, Some(&after.body)) {
+            match judge(&runs, WRITERS, Some(&after.body)) {
                 Judgement::Refuted(done) => {
-                    self.race = Some(StoreRace::new(
-                        &self.at.key,
-                        Some(&version.etag),
-                        &runs,
-                        &done,
-                    ));
+                    self.race = Some(story(&self.at.key, Some(&version.etag), &runs, &done));
                     return Err(Stop::Found(Finding::NotAtomic(Means::Replace)));
                 }
                 Judgement::Decided => return Ok((after, 1)),

@@ -51,7 +51,7 @@ impl UnusableRecord {
     /// A lock that has come to the last fencing token there is, as the record that stands there or one
     /// before it has shown. At a million acquisitions a second it would last for 200 years: something
     /// else has written it.
-    pub(crate) fn spent() -> UnusableRecord {
+    pub(crate) fn tokens_exhausted() -> UnusableRecord {
         UnusableRecord::damaged(format!(
             "it has shown the fencing token {MAX_TOKEN}, and none below 2^53 is larger"
         ))

@@ -16,8 +16,8 @@ fn the_lease_counts_from_the_first_send_however_long_the_answer_took() {
     acquire.on(Event::Wrote(unknown()), &turn(6_000, 3), &mut known);
     let own = read(present("new", &write.record));
     match acquire.on(own, &turn(9_000, 4), &mut known) {
-        Step::Done(Acquired::Won { mut holding, .. }) => {
-            assert_eq!(holding.remaining(at(9_000)), LEASE - Duration::from_secs(8));
+        Step::Done(Acquired::Won { mut lease, .. }) => {
+            assert_eq!(lease.remaining(at(9_000)), LEASE - Duration::from_secs(8));
         }
         other => panic!("{other:?}"),
     }

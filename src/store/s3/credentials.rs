@@ -21,7 +21,8 @@ use rusoto_core::credential::AwsCredentials;
 use crate::protocol::Instant;
 use crate::sys::sync::lock;
 use crate::sys::{call, logs};
-use crate::types::errors::{LockError, StorageErrorKind, seconds};
+use crate::types::errors::{LockError, StorageErrorKind};
+use crate::types::text::seconds;
 
 use chain::Place;
 use kept::{Kept, Standing};

@@ -20,7 +20,8 @@ use crate::store::s3::helpers::Helpers;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::resolver::Resolver;
 use crate::store::s3::undivided::{Steps, Undivided};
-use crate::types::errors::{LockError, StorageError, StorageErrorKind, seconds};
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::text::seconds;
 
 /// Why there is no reply.
 pub(crate) enum SendError {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::protocol::Location;
-use crate::store::interface::Versioning;
 use crate::store::s3::wire::Wire;
 use crate::store::s3::xml::Document;
+use crate::types::store_report::Versioning;
 
 /// What the bucket says. Whoever may not ask, or gets no answer, knows nothing, and asks but once.
 pub(crate) async fn of(wire: &Wire, bucket: &str, limit: Duration) -> Option<Versioning> {

@@ -12,7 +12,8 @@ use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::credentials::{container, instance, profile_keys};
 use crate::store::s3::profile::{Profile, variable};
 use crate::sys::logs;
-use crate::types::errors::{ConfigError, StorageErrorKind, seconds};
+use crate::types::errors::{ConfigError, StorageErrorKind};
+use crate::types::text::seconds;
 
 /// A place where credentials may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
 use crate::store::s3::endpoint::{Endpoint, Malformed};
 use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
-use crate::types::errors::{StorageErrorKind, seconds};
+use crate::types::errors::StorageErrorKind;
+use crate::types::text::seconds;
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";

@@ -15,7 +15,8 @@ use crate::store::s3::helpers::{Awaited, Helpers};
 use crate::sys::clock::Clock;
 use crate::sys::logs;
 use crate::sys::sync::lock;
-use crate::types::errors::{StorageErrorKind, seconds};
+use crate::types::errors::StorageErrorKind;
+use crate::types::text::seconds;
 
 /// More than any credentials.
 const MAX_OUTPUT: usize = 64 << 10;

@@ -9,7 +9,8 @@ use crate::protocol::Location;
 use crate::protocol::quote::shown;
 use crate::store::s3::reply::verdict::kind;
 use crate::store::s3::reply::{Asked, Reply};
-use crate::types::errors::{StorageError, StorageErrorKind as Kind, seconds};
+use crate::types::errors::{StorageError, StorageErrorKind as Kind};
+use crate::types::text::seconds;
 
 /// As much of a body is looked at to tell a page.
 const LOOKED_AT: usize = 500;

@@ -112,7 +112,7 @@ impl Drop for Ticket {
 }
 
 /// What one writer sends.
-pub(crate) struct Entry {
+pub(crate) struct WriterPlan {
     pub number: usize,
     pub body: Vec<u8>,
     pub departure: Departure,
@@ -128,11 +128,11 @@ pub(crate) struct Run {
 
 /// Has one client's writers run, each on a connection of its own, and returns when all are answered or
 /// have used up `limit`. The condition is sent as it is.
-pub(crate) async fn run(
+pub(crate) async fn run_writers(
     session: &Session,
     at: &Location,
     condition: &Condition,
-    entries: Vec<Entry>,
+    entries: Vec<WriterPlan>,
     start: &Start,
     limit: Duration,
 ) -> Vec<Run> {
@@ -155,18 +155,18 @@ async fn write(
     session: Session,
     at: Location,
     condition: Condition,
-    entry: Entry,
+    entry: WriterPlan,
     start: Start,
     limit: Duration,
 ) -> Run {
-    let Entry {
+    let WriterPlan {
         number,
         body,
         departure,
     } = entry;
     // Half of the time is for the answer.
     let go = start.ticket().go(departure, session.clone(), limit / 2);
-    let put = session.write_held_back(&at, body.clone(), &condition, limit, Box::pin(go));
+    let put = session.write(&at, body.clone(), &condition, limit, Some(Box::pin(go)));
     let put = put.await;
     if !matches!(put, Put::NotSent(_)) {
         start.note_answer();

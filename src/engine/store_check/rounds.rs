@@ -3,13 +3,13 @@
 
 use std::thread;
 
-use crate::api::client::Client;
-use crate::engine::lock_context::Core;
+use crate::engine::lock_context::LockContext;
 use crate::engine::session::Session;
+use crate::engine::store_check::race::{
+    Departure, Judgement, Run, Start, WriterPlan, judge, run_writers,
+};
 use crate::engine::store_check::scratch;
-use crate::engine::store_race::race;
-use crate::engine::store_race::race::{Departure, Entry, Judgement, Run, Start};
-use crate::engine::store_race::story::StoreRace;
+use crate::engine::store_check::story::story;
 use crate::protocol::{Condition, ETag, Location, Refusal};
 use crate::store::interface::{Found, Put};
 use crate::sys::{logs, random};
@@ -30,30 +30,27 @@ const NAME: &str = ".s3-lock-race-";
 const FOR_THE_RACE: &str = "objects beginning with .s3-lock-race- in the lock's folder are written and \
                             read (s3:PutObject, s3:GetObject) to race the store";
 
-impl Core {
-    /// Checks the store, and then races it so often. What is found is remembered.
+impl LockContext {
+    /// Checks the store, and then races it so often, with the connections of all these clients. What is
+    /// found is remembered.
     pub(crate) fn race_store(
         &self,
         rounds: u32,
-        clients: &[Client],
+        sessions: Vec<Session>,
     ) -> Result<StoreReport, LockError> {
         if !(1..=MAX_ROUNDS).contains(&rounds) {
             let reason = format!("it must be from 1 to {MAX_ROUNDS}");
             return Err(ConfigError::invalid("rounds", &rounds.to_string(), &reason).into());
-        }
-        let mut sessions = Vec::new();
-        for client in clients {
-            sessions.push(client.session()?);
         }
         if !(1..=WRITERS).contains(&sessions.len()) {
             let reason = format!("there must be from 1 to {WRITERS}");
             let number = sessions.len().to_string();
             return Err(ConfigError::invalid("clients", &number, &reason).into());
         }
-        let checked = self.client.run(self.check_store())?;
+        let checked = self.session.run(self.check_store())?;
         let form = checked.etag_form().unwrap_or(EtagForm::Quoted);
         let mut races = Races {
-            core: self,
+            context: self,
             sessions,
             form,
             decided: 0,
@@ -74,7 +71,7 @@ impl Core {
 
 /// The races of one call.
 struct Races<'a> {
-    core: &'a Core,
+    context: &'a LockContext,
     sessions: Vec<Session>,
     form: EtagForm,
     decided: u32,
@@ -93,7 +90,7 @@ impl Races<'_> {
     /// One race of creates, and one of replacements of what it made. Returns what a store is told that
     /// has lost one of them.
     fn round(&mut self, round: u32) -> Result<Option<StoreReport>, LockError> {
-        let at = scratch::beside(&self.core.location, &self.name()?);
+        let at = scratch::beside(&self.context.location, &self.name()?);
         let raced = self.on(&at);
         let remove = self.may_remove && !matches!(raced, Err(LockError::Config(_)));
         if remove && !self.remove(&at)? {
@@ -108,7 +105,7 @@ impl Races<'_> {
         }))
     }
 
-    fn on(&mut self, at: &Location) -> Result<Option<(Means, StoreRace)>, LockError> {
+    fn on(&mut self, at: &Location) -> Result<Option<(Means, String)>, LockError> {
         let (race, standing) = self.race(at, &Condition::Absent, None)?;
         if let Some(race) = race {
             return Ok(Some((Means::Create, race)));
@@ -127,13 +124,13 @@ impl Races<'_> {
         at: &Location,
         condition: &Condition,
         over: Option<&ETag>,
-    ) -> Result<(Option<StoreRace>, Option<Standing>), LockError> {
+    ) -> Result<(Option<String>, Option<Standing>), LockError> {
         let runs = self.run(at, condition)?;
         self.note_silence(&runs)?;
         let standing = self.read(at)?;
         let body = standing.as_ref().map(|standing| standing.body.as_slice());
-        let race = match race::judge(&runs, WRITERS, body) {
-            Judgement::Refuted(done) => Some(StoreRace::new(&at.key, over, &runs, &done)),
+        let race = match judge(&runs, WRITERS, body) {
+            Judgement::Refuted(done) => Some(story(&at.key, over, &runs, &done)),
             Judgement::Decided => {
                 self.decided += 1;
                 None
@@ -153,16 +150,17 @@ impl Races<'_> {
         let mut teams: Vec<_> = self.sessions.iter().map(|s| (s, Vec::new())).collect();
         for number in 1..=WRITERS {
             let team = number % teams.len();
-            teams[team].1.push(Entry {
+            teams[team].1.push(WriterPlan {
                 number,
                 body: scratch::scratch_body()?,
                 departure: departure(number),
             });
         }
-        let run = |session: &Session, entries: Vec<Entry>| {
+        let run = |session: &Session, entries: Vec<WriterPlan>| {
             let limit = session.request_timeout();
-            session
-                .run(async { Ok(race::run(session, at, condition, entries, &start, limit).await) })
+            session.run(async {
+                Ok(run_writers(session, at, condition, entries, &start, limit).await)
+            })
         };
         thread::scope(|scope| {
             let mut threads = Vec::new();
@@ -206,7 +204,7 @@ impl Races<'_> {
 
     /// What stands, if the store says.
     fn read(&self, at: &Location) -> Result<Option<Standing>, LockError> {
-        let client = &self.core.client;
+        let client = &self.context.session;
         let limit = client.request_timeout();
         match client.run(client.read(at, limit)) {
             Ok(Found::Object(object)) => Ok(Some(Standing {
@@ -221,7 +219,7 @@ impl Races<'_> {
     }
 
     fn remove(&self, at: &Location) -> Result<bool, LockError> {
-        let client = &self.core.client;
+        let client = &self.context.session;
         let limit = client.request_timeout();
         client.run(async { Ok(client.store().remove(at, limit).await) })
     }

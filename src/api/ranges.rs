@@ -1,0 +1,37 @@
+//! Which durations settings may have.
+
+use std::time::Duration;
+
+use crate::types::errors::ConfigError;
+
+/// Refuses a duration that is not from `least` to `most`.
+pub(crate) fn within(
+    field: &'static str,
+    span: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<(), ConfigError> {
+    if (least..=most).contains(&span) {
+        return Ok(());
+    }
+    Err(out_of_range(field, span, least, &limit(most)))
+}
+
+pub(crate) fn out_of_range(
+    field: &'static str,
+    span: Duration,
+    least: Duration,
+    most: &str,
+) -> ConfigError {
+    let message = format!("invalid {field} {span:?}: it must be from {least:?} to {most}");
+    ConfigError::new(field, message)
+}
+
+/// A limit as a person reads it.
+pub(crate) fn limit(most: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match most.as_secs() {
+        seconds if seconds >= DAY && seconds % DAY == 0 => format!("{} days", seconds / DAY),
+        _ => format!("{most:?}"),
+    }
+}

@@ -1,0 +1,173 @@
+//! Acquiring a lock: this client's queue, the check of the store, the protocol, and what comes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::driver::Driven;
+use crate::engine::held_lock::HeldLock;
+use crate::engine::last_errors::condition_ignored;
+use crate::engine::lock_context::LockContext;
+use crate::engine::registry::Entry;
+use crate::engine::time_budget::TimeBudget;
+use crate::protocol::record::{Record, UnusableRecord};
+use crate::protocol::{Acquire, Acquired, Claim, Lease};
+use crate::sys::host::host_name;
+use crate::sys::logs;
+use crate::types::errors::LockError;
+use crate::types::info::LockInfo;
+
+/// How long a caller is willing to wait for a lock.
+pub(crate) enum Wait {
+    /// Not at all: one attempt.
+    No,
+    Within(Duration),
+    /// As the settings say; else for two leases, or for as long as it takes the first holder that is
+    /// seen to expire.
+    AsSet,
+}
+
+/// A lock that was acquired.
+pub(crate) struct Won {
+    pub held: Arc<HeldLock>,
+    /// Keeps this process from reclaiming the lock from its own guard.
+    pub entry: Option<Entry>,
+}
+
+/// How many requests an attempt that does not wait is given time for.
+const TRY_REQUESTS: u32 = 4;
+/// How many requests there is time for after a holder has expired.
+const TAKEOVER_REQUESTS: u32 = 2;
+
+const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
+                          you release it by owner name";
+
+impl LockContext {
+    /// Acquires the lock for `owner`, or says why not.
+    pub(crate) async fn acquire(
+        self: &Arc<LockContext>,
+        owner: &str,
+        wait: Wait,
+    ) -> Result<Won, LockError> {
+        let mut budget = self.acquire_budget(wait);
+        let place = budget.waits().then(|| self.queue.join());
+        if let Some(holder) = self.local_holder() {
+            if place.is_none() {
+                return Err(LockError::Held(Box::new(holder)));
+            }
+            logs::info!("waiting: {holder}");
+            logs::flush();
+        }
+        if let Some(place) = &place {
+            let clock = self.session.clock();
+            let turn = place.turn(clock, &self.expiry_rule(), &mut budget).await;
+            turn.map_err(|holder| LockError::TimedOut {
+                waited: self.waited(&budget),
+                holder: holder.map(|known| Box::new(self.info(known.record, known.free_in))),
+            })?;
+        }
+        self.check_before_acquire(&mut budget).await?;
+        let acquire = Acquire::new(self.claim(owner));
+        let driver = self.driver(&mut budget);
+        let driven = driver.run(acquire, &self.queue.observations).await?;
+        self.end_of_acquire(driven, &budget).await
+    }
+
+    fn acquire_budget(&self, wait: Wait) -> TimeBudget {
+        let request = self.session.request_timeout();
+        match wait {
+            Wait::No => self.budget(TRY_REQUESTS * request).without_waiting(),
+            Wait::Within(limit) => self.budget(limit),
+            Wait::AsSet => match self.settings.wait_limit {
+                Some(limit) => self.budget(limit),
+                None => self
+                    .budget(2 * self.settings.lease)
+                    .or_until_expiry(TAKEOVER_REQUESTS * request),
+            },
+        }
+    }
+
+    fn claim(&self, owner: &str) -> Claim {
+        Claim {
+            owner: owner.to_owned(),
+            lease: self.settings.lease,
+            host: host_name(),
+            pid: std::process::id(),
+            purpose: self.settings.purpose.clone(),
+            expiry_rule: self.settings.expiry_rule,
+            reclaims: self.settings.reclaims,
+        }
+    }
+
+    async fn end_of_acquire(
+        self: &Arc<LockContext>,
+        driven: Driven<Acquired>,
+        budget: &TimeBudget,
+    ) -> Result<Won, LockError> {
+        let Driven { end, errors, entry } = driven;
+        Err(match end {
+            Acquired::Won { lease, from } => {
+                self.log_acquired(lease.record(), from.as_deref());
+                return self.hand_out(lease, entry).await;
+            }
+            Acquired::Held(seen) if budget.waits() => {
+                errors.timed_out(self.waited(budget), Some(self.describe(&seen)))
+            }
+            Acquired::Held(seen) => LockError::Held(Box::new(self.describe(&seen))),
+            Acquired::Failed if budget.waits() && budget.gave_up() => {
+                errors.timed_out(self.waited(budget), self.holder_seen_in(budget))
+            }
+            Acquired::Failed => errors.failed(self.key()),
+            Acquired::ConditionIgnored => condition_ignored(self.key()),
+            Acquired::MayRemain => errors.unknown(self.key()).with_hint(MAY_REMAIN).into(),
+            Acquired::TokensExhausted => {
+                LockError::foreign(self.key(), UnusableRecord::tokens_exhausted())
+            }
+        })
+    }
+
+    fn log_acquired(&self, acquired: &Record, from: Option<&Record>) {
+        let (key, token) = (self.key(), acquired.fencing_token);
+        if let Some(Record { owner, .. }) = from {
+            logs::warn!("took over {key}, which {owner:?} did not give back");
+        }
+        let owner = &acquired.owner;
+        logs::info!("acquired {key} as {owner:?} with fencing token {token}");
+    }
+
+    /// Hands out the lock, unless acquiring took so long that too little of the lease is left.
+    async fn hand_out(
+        self: &Arc<LockContext>,
+        mut lease: Lease,
+        entry: Option<Entry>,
+    ) -> Result<Won, LockError> {
+        let remaining = lease.remaining(self.session.clock().now());
+        let needed = self.settings.max_operation;
+        let held = Arc::new(HeldLock::new(self.clone(), lease));
+        let refused = if remaining < needed {
+            LockError::TooSlow { remaining, needed }
+        } else if !self.settings.keep_alive {
+            return Ok(Won { held, entry });
+        } else {
+            match held.keep_alive() {
+                Ok(()) => return Ok(Won { held, entry }),
+                Err(error) => error,
+            }
+        };
+        Err(match held.close().await {
+            Ok(()) | Err(LockError::Lost(_)) => refused,
+            Err(LockError::Storage(error)) => error
+                .with_outcome_unknown(true)
+                .with_hint(MAY_REMAIN)
+                .into(),
+            Err(error) => error,
+        })
+    }
+
+    /// Another's holding, if a look of this client's showed one since the call began.
+    fn holder_seen_in(&self, budget: &TimeBudget) -> Option<LockInfo> {
+        let held = self.queue.observations().held.clone();
+        let start = budget.start();
+        let fresh = held.filter(|seen| start.at_least_since(seen.arrived).is_zero());
+        fresh.map(|seen| self.describe(&seen))
+    }
+}

@@ -1,0 +1,137 @@
+//! Nothing is locked in a store that would break the lock: checking it before that, where that is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::check_cache::CheckedBucket;
+use crate::engine::last_errors::LastErrors;
+use crate::engine::lock_context::LockContext;
+use crate::engine::store_check::attempt::StoreCheck;
+use crate::engine::store_check::check::NoVerdict;
+use crate::engine::time_budget::TimeBudget;
+use crate::sys::logs;
+use crate::types::errors::LockError;
+use crate::types::store_report::StoreReport;
+
+/// How many requests a check is given time for where the caller sets no limit. It takes twelve, quick
+/// ones; this leaves time for some to be lost.
+const CHECK_REQUESTS: u32 = 6;
+
+const UNFIT_DATE: &str =
+    "the store's Date was not seen to come from the clock that dates its objects";
+
+impl LockContext {
+    /// Checks the store, whether or not that was done before.
+    pub(crate) async fn check_store(&self) -> Result<StoreReport, LockError> {
+        let limit = self.time_for_a_check();
+        let report = self.ask_store(&self.bucket(), limit, false, |_| None).await;
+        safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?)
+    }
+
+    /// Checks the store before an acquire, where that is due. Counts within the time of one that waits;
+    /// one that does not gets time for its own few requests from there on.
+    pub(crate) async fn check_before_acquire(
+        &self,
+        budget: &mut TimeBudget,
+    ) -> Result<(), LockError> {
+        let bucket = self.bucket();
+        if let Some(known) = self.known_of(&bucket) {
+            return known;
+        }
+        let began = self.session.clock().now();
+        let limit = if budget.waits() {
+            budget.left()
+        } else {
+            self.time_for_a_check()
+        };
+        let report = self
+            .ask_store(&bucket, limit, budget.waits(), CheckedBucket::report)
+            .await;
+        if !budget.waits() {
+            budget.exclude_since(began);
+        }
+        match report {
+            Ok(report) => safe(report).map(drop),
+            Err(NoVerdict { errors, gave_up }) if budget.waits() && gave_up => {
+                Err(errors.timed_out(self.waited(budget), None))
+            }
+            Err(no_verdict) => Err(no_verdict.errors.failed(self.key())),
+        }
+    }
+
+    /// Checks the store before a write without an acquire, where that is due. The check gets a time of
+    /// its own.
+    pub(crate) async fn check_before_write(&self) -> Result<(), LockError> {
+        let bucket = self.bucket();
+        if let Some(known) = self.known_of(&bucket) {
+            return known;
+        }
+        let limit = self.time_for_a_check();
+        let report = self
+            .ask_store(&bucket, limit, true, CheckedBucket::report)
+            .await;
+        safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?).map(drop)
+    }
+
+    /// Remembers what was found out about the store.
+    pub(crate) fn remember(&self, report: &StoreReport) {
+        self.bucket().remember(report);
+    }
+
+    fn bucket(&self) -> Arc<CheckedBucket> {
+        self.session.check_cache().bucket(&self.location.bucket)
+    }
+
+    fn time_for_a_check(&self) -> Duration {
+        CHECK_REQUESTS * self.session.request_timeout()
+    }
+
+    /// What is to be made of a store without asking it, if it need not be asked.
+    fn known_of(&self, bucket: &CheckedBucket) -> Option<Result<(), LockError>> {
+        if bucket.is_known_safe() {
+            return Some(Ok(()));
+        }
+        // Unless somebody has asked, and should have heeded the answer.
+        let unasked = || bucket.report().map_or(Ok(()), |r| safe(r).map(drop));
+        (!self.session.check_cache().is_check_due()).then(unasked)
+    }
+
+    /// Asks the store, one caller at a time, unless `known` has the answer by then.
+    async fn ask_store(
+        &self,
+        bucket: &CheckedBucket,
+        limit: Duration,
+        is_patient: bool,
+        known: impl Fn(&CheckedBucket) -> Option<StoreReport>,
+    ) -> Result<StoreReport, NoVerdict> {
+        let clock = self.session.clock();
+        let start = clock.now();
+        let Some(_turn) = clock.within(limit, bucket.turn.lock()).await else {
+            return Err(NoVerdict {
+                errors: LastErrors::default(),
+                gave_up: true,
+            });
+        };
+        if let Some(report) = known(bucket) {
+            return Ok(report);
+        }
+        let left = limit.saturating_sub(clock.now().at_most_since(start));
+        let check = StoreCheck::new(&self.session, &self.location, left);
+        let check = if is_patient { check } else { check.impatient() };
+        let report = check.run().await?;
+        logs::debug!("{report}");
+        if report.is_safe() && !report.uses_store_clock() {
+            self.session.distrust_date(UNFIT_DATE);
+        }
+        bucket.remember(&report);
+        Ok(report)
+    }
+}
+
+fn safe(report: StoreReport) -> Result<StoreReport, LockError> {
+    if report.is_safe() {
+        Ok(report)
+    } else {
+        Err(LockError::UnsafeStore(Box::new(report)))
+    }
+}

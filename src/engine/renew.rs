@@ -1,0 +1,124 @@
+//! Making a lease last its full term again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::driver::Driven;
+use crate::engine::held_lock::{HeldLock, Renewal};
+use crate::engine::last_errors::{LastErrors, condition_ignored};
+use crate::engine::shared_call::Asked;
+use crate::engine::time_budget::PAUSES;
+use crate::protocol::{Renew, Renewed};
+use crate::sys::logs;
+use crate::sys::random::Backoff;
+use crate::sys::sync::lock;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+
+/// A lock is renewed when this part of its lease has passed, give or take a tenth of that, and no request
+/// about it takes longer: time for one more attempt, should one have no answer.
+pub(super) const PACE: u32 = 3;
+/// The longest pause between two renewals that fail, however long the lease.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl HeldLock {
+    /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
+    ///
+    /// Those who ask while a renewal is under way share the next one, the background thread among them:
+    /// so it never has to wait in a queue.
+    pub(crate) async fn renew(&self, limit: Duration) -> Result<(), LockError> {
+        let clock = self.context.session.clock();
+        let budget = self.context.budget(limit.min(self.remaining()));
+        loop {
+            self.check_and_spread()?;
+            if budget.is_up() {
+                return Err(LastErrors::default().failed(self.key()));
+            }
+            match self.renewals.ask() {
+                Asked::Join(joined) => match clock.within(budget.left(), joined.outcome()).await {
+                    // The call that made it may have had less time than there is here.
+                    Some(Some(Renewal { gave_up: true, .. }) | None) | None => {}
+                    Some(Some(Renewal { outcome, .. })) => return outcome,
+                },
+                Asked::Lead(lead) => {
+                    let serial = clock.within(budget.left(), self.renewing.lock()).await;
+                    let Some(serial) = serial else {
+                        continue;
+                    };
+                    lead.begin();
+                    let renewal = self.renew_now(budget.left()).await;
+                    drop(serial);
+                    lead.end(renewal.clone());
+                    if renewal.outcome.is_ok() {
+                        logs::debug!("renewed {}", self.key());
+                    }
+                    return renewal.outcome;
+                }
+            }
+        }
+    }
+
+    /// One renewal, within `limit`. May be dropped at any point: a write under way is known to the call
+    /// that comes after.
+    async fn renew_now(&self, limit: Duration) -> Renewal {
+        let lease = self.record.lease();
+        let budget = self.context.budget(limit);
+        let mut budget = budget.in_steps_of(lease / PACE, retry_pauses(lease));
+        let driver = self.context.driver(&mut budget);
+        let outcome = match driver.run(Renew::default(), &self.lease).await {
+            Ok(driven) => self.end_of_renewal(driven),
+            Err(error) => Err(error),
+        };
+        Renewal {
+            gave_up: outcome.is_err() && budget.gave_up(),
+            outcome,
+        }
+    }
+
+    fn end_of_renewal(&self, driven: Driven<Renewed>) -> Result<(), LockError> {
+        let Driven { end, errors, .. } = driven;
+        let error = match end {
+            Renewed::Yes => {
+                *lock(&self.last_error) = None;
+                self.trouble_callbacks.note_success();
+                return Ok(());
+            }
+            Renewed::Lost => {
+                self.remember(errors.any().as_ref());
+                return self.check_and_spread();
+            }
+            Renewed::Failed => errors.failed(self.key()),
+            Renewed::ConditionIgnored => condition_ignored(self.key()),
+            Renewed::Unknown => errors.unknown(self.key()).into(),
+        };
+        self.remember(Some(&error));
+        // It may have taken until the deadline.
+        self.check_and_spread().and(Err(error))
+    }
+
+    /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
+    fn remember(&self, error: Option<&LockError>) {
+        if let Some(error) = error.and_then(as_storage_error) {
+            *lock(&self.last_error) = Some(Arc::new(error));
+        }
+    }
+}
+
+/// The error of a renewal, as those are told who want to know.
+pub(super) fn as_storage_error(error: &LockError) -> Option<StorageError> {
+    match error {
+        LockError::Storage(error) => Some(error.clone()),
+        LockError::Config(error) => Some(StorageError::new(
+            StorageErrorKind::Credentials,
+            error.to_string(),
+        )),
+        _ => None,
+    }
+}
+
+/// How long to keep away after a renewal that failed: a running lease is too short for the usual
+/// pauses.
+pub(super) fn retry_pauses(lease: Duration) -> Backoff {
+    let (min, max) = PAUSES;
+    let longest = (lease / 30).clamp(max.min(lease / 10), LONGEST_PAUSE);
+    Backoff::new(min.min(lease / 50), longest)
+}
