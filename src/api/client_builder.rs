@@ -343,10 +343,11 @@ impl ClientBuilder {
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
-        let check_cache = match config.endpoint.is_some() && !self.assume_conditional_writes {
-            true => CheckCache::due,
+        let check_cache = if config.endpoint.is_some() && !self.assume_conditional_writes {
+            CheckCache::due
+        } else {
             // AWS honours them.
-            false => CheckCache::default,
+            CheckCache::default
         };
         Ok(Client::from_recipe(Recipe {
             origin: Box::new(config),

@@ -450,9 +450,10 @@ impl S3LockBuilder {
     /// ```
     pub fn build(self) -> Result<S3Lock, LockError> {
         let location = location(&self.bucket, &self.folder, &self.name)?;
-        let least = match self.store_clock {
-            true => DEFAULT_CLOCK_MARGIN,
-            false => MIN_OWN_CLOCK_MARGIN,
+        let least = if self.store_clock {
+            DEFAULT_CLOCK_MARGIN
+        } else {
+            MIN_OWN_CLOCK_MARGIN
         };
         within("clock_margin", self.clock_margin, least, MAX_SPAN)?;
         let millisecond = Duration::from_millis(1);

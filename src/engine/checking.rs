@@ -104,8 +104,8 @@ impl LockContext {
         is_patient: bool,
         known: impl Fn(&CheckedBucket) -> Option<StoreReport>,
     ) -> Result<StoreReport, NoVerdict> {
+        let budget = self.budget(limit);
         let clock = self.session.clock();
-        let start = clock.now();
         let Some(_turn) = clock.within(limit, bucket.turn.lock()).await else {
             return Err(NoVerdict {
                 errors: LastErrors::default(),
@@ -115,8 +115,7 @@ impl LockContext {
         if let Some(report) = known(bucket) {
             return Ok(report);
         }
-        let left = limit.saturating_sub(clock.now().at_most_since(start));
-        let check = StoreCheck::new(&self.session, &self.location, left);
+        let check = StoreCheck::new(&self.session, &self.location, budget);
         let check = if is_patient { check } else { check.impatient() };
         let report = check.run().await?;
         logs::debug!("{report}");

@@ -152,9 +152,8 @@ impl TimeBudget {
     /// whether there is to be one.
     pub(crate) async fn sleep_until_look(&mut self, free_in: Duration) -> bool {
         let before = self.so_far();
-        let nap = self.looks.next().min(free_in).min(self.left());
-        self.clock.sleep(nap).await;
-        if self.is_up() && self.so_far().saturating_sub(before) > free_in {
+        let nap = self.looks.next().min(free_in);
+        if !self.sleep(nap).await && self.so_far().saturating_sub(before) > free_in {
             self.grant_late_try();
         }
         !self.is_up()
@@ -175,8 +174,13 @@ impl TimeBudget {
         if self.gave_up || !self.waits || self.is_up() {
             return false;
         }
-        let nap = self.pauses.next().min(self.left());
-        self.clock.sleep(nap).await;
+        let nap = self.pauses.next();
+        self.sleep(nap).await
+    }
+
+    /// Sleeps for `span`, or until the time is up. Says whether to go on.
+    pub(crate) async fn sleep(&self, span: Duration) -> bool {
+        self.clock.sleep(span.min(self.left())).await;
         !self.is_up()
     }
 

@@ -63,9 +63,10 @@ impl Operation for Free {
                 return Step::Done(Freed::Yes(StoredRecord { etag, record }));
             }
             Progress::Overtaken(found) => {
-                return match cas.may_stand() && self.hides(&found) {
-                    true => Step::Done(Freed::Unknown),
-                    false => self.decide(found, inputs),
+                return if cas.may_stand() && self.hides(&found) {
+                    Step::Done(Freed::Unknown)
+                } else {
+                    self.decide(found, inputs)
                 };
             }
             Progress::NotApplied => return Step::Pause(PauseReason::Trouble),

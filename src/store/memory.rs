@@ -116,14 +116,15 @@ impl Origin for MemoryStore {
     /// Fails in a forked child: whatever it wrote into its copy, its parent would never see, and a
     /// lock there would be held by both.
     fn check(&self) -> Result<(), ConfigError> {
-        match self.is_inherited() {
-            false => Ok(()),
-            true => Err(ConfigError::new(
+        if self.is_inherited() {
+            Err(ConfigError::new(
                 "client",
                 "this client's store is in the memory of the process that made it, which this one was \
                  forked from and does not share: make a new InMemoryStore here, or use one that both \
                  can reach",
-            )),
+            ))
+        } else {
+            Ok(())
         }
     }
 

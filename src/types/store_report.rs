@@ -317,12 +317,11 @@ impl fmt::Display for StoreReport {
             Some(EtagForm::Unquoted) => "without its quotes",
             _ => "in quotes",
         };
-        let clock = match self.store_clock {
-            true => "the store's clock tells how old a lock is",
-            false => {
-                "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so \
+        let clock = if self.store_clock {
+            "the store's clock tells how old a lock is"
+        } else {
+            "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so \
                  each client's own clock does, and takes a whole lease to free an abandoned one"
-            }
         };
         let races = match self.races {
             0 => "not raced to a decision".to_owned(),
@@ -341,9 +340,10 @@ impl fmt::Display for StoreReport {
 impl EtagForm {
     /// Both forms, beginning with the one that the store itself uses.
     pub(crate) fn to_try(etag: &ETag) -> [EtagForm; 2] {
-        match etag.0.ends_with('"') {
-            true => [EtagForm::Quoted, EtagForm::Unquoted],
-            false => [EtagForm::Unquoted, EtagForm::Quoted],
+        if etag.0.ends_with('"') {
+            [EtagForm::Quoted, EtagForm::Unquoted]
+        } else {
+            [EtagForm::Unquoted, EtagForm::Quoted]
         }
     }
 

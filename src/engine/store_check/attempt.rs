@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::last_errors::LastErrors;
 use crate::engine::session::{RAN_AHEAD, Session};
 use crate::engine::store_check::scratch::{Scratch, beside};
-use crate::engine::time_budget::PAUSES;
+use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::{MAX_BODY, Nonce, UnusableRecord};
 use crate::protocol::{
     Condition, DateSample, ETag, Instant, Location, PauseReason, Refusal, StoreSeconds, Trouble,
@@ -32,12 +32,9 @@ const MAX_NONSENSE: u32 = 2;
 pub(crate) struct StoreCheck<'a> {
     pub(super) session: &'a Session,
     pub(super) at: Location,
-    pub(super) start: Instant,
-    pub(super) limit: Duration,
+    pub(super) budget: TimeBudget,
     /// Whether to wait for what is needed before the store can be asked at all.
     pub(super) patient: bool,
-    /// After trouble with the store.
-    pub(super) pauses: Backoff,
     /// While others check as well.
     pub(super) detours: Backoff,
     pub(super) errors: LastErrors,
@@ -115,15 +112,13 @@ impl Tried {
 }
 
 impl<'a> StoreCheck<'a> {
-    /// A check next to the lock at `lock` that takes no longer than `limit`.
-    pub(crate) fn new(session: &'a Session, lock: &Location, limit: Duration) -> StoreCheck<'a> {
+    /// A check next to the lock at `lock` that takes no longer than `budget` allows.
+    pub(crate) fn new(session: &'a Session, lock: &Location, budget: TimeBudget) -> StoreCheck<'a> {
         StoreCheck {
             patient: true,
             session,
             at: beside(lock, NAME),
-            start: session.clock().now(),
-            limit,
-            pauses: Backoff::new(PAUSES.0, PAUSES.1),
+            budget,
             detours: Backoff::new(DETOUR.0, DETOUR.1),
             errors: LastErrors::default(),
             nonsense: 0,
@@ -162,31 +157,18 @@ impl StoreCheck<'_> {
         }
     }
 
-    pub(super) fn left(&self) -> Duration {
-        let so_far = self.session.clock().now().at_most_since(self.start);
-        self.limit.saturating_sub(so_far)
-    }
-
     /// How long the next request may take.
     pub(super) fn time_for_one(&self) -> Result<Duration, Stop> {
-        match self.left().min(self.session.request_timeout()) {
-            Duration::ZERO => Err(Stop::TimeUp),
-            limit => Ok(limit),
-        }
+        self.budget.next_request().ok_or(Stop::TimeUp)
     }
 
     /// Keeps away for a while, and for longer the next time.
     pub(super) async fn pause(&mut self, why: PauseReason) -> Result<(), Stop> {
-        let pauses = match why {
-            PauseReason::Contended => &mut self.detours,
-            PauseReason::Trouble => &mut self.pauses,
+        let goes_on = match why {
+            PauseReason::Contended => self.budget.sleep(self.detours.next()).await,
+            PauseReason::Trouble => self.budget.pause().await,
         };
-        let nap = pauses.next().min(self.left());
-        self.session.clock().sleep(nap).await;
-        match self.left().is_zero() {
-            true => Err(Stop::TimeUp),
-            false => Ok(()),
-        }
+        if goes_on { Ok(()) } else { Err(Stop::TimeUp) }
     }
 
     /// Writes once, and looks what became of it.
@@ -211,7 +193,7 @@ impl StoreCheck<'_> {
 
     pub(super) fn is_going_well(&mut self) {
         self.errors = LastErrors::default();
-        self.pauses.reset();
+        self.budget.trouble_is_over();
         self.detours.reset();
     }
 
@@ -255,9 +237,10 @@ impl StoreCheck<'_> {
         Ok(match put {
             Put::Applied { etag, date } => Told::Applied { etag, date },
             Put::Refused(_, error) | Put::Unknown(error) if is_not_implemented(&error) => {
-                match self.is_nonsense_again() {
-                    false => Told::Nothing,
-                    true => return Err(Stop::Found(Finding::NotImplemented(means))),
+                if self.is_nonsense_again() {
+                    return Err(Stop::Found(Finding::NotImplemented(means)));
+                } else {
+                    Told::Nothing
                 }
             }
             Put::Refused(refusal, error) => self.refused(refusal, error)?,
@@ -265,10 +248,13 @@ impl StoreCheck<'_> {
                 Trouble::Transient => Told::Nothing,
                 Trouble::Permanent => return Err(Stop::Failed),
             },
-            Put::Unknown(error) if !error.may_pass() => match self.is_nonsense_again() {
-                false => Told::Nothing,
-                true => Told::Nonsense(error),
-            },
+            Put::Unknown(error) if !error.may_pass() => {
+                if self.is_nonsense_again() {
+                    Told::Nonsense(error)
+                } else {
+                    Told::Nothing
+                }
+            }
             Put::Unknown(error) => {
                 self.trouble(error, limit);
                 Told::Nothing
@@ -352,10 +338,10 @@ impl StoreCheck<'_> {
     }
 
     fn trouble(&mut self, error: LockError, limit: Duration) -> Trouble {
-        let hurried = limit < self.session.request_timeout();
+        let cut_short = self.budget.cuts_short(limit);
         let early = matches!(&error, LockError::Storage(e) if e.is_before_sending());
         let error = Self::explain(error);
-        match self.errors.note(self.session, error, hurried) {
+        match self.errors.note(self.session, error, cut_short) {
             Trouble::Transient if early && !self.patient => Trouble::Permanent,
             trouble => trouble,
         }

@@ -72,7 +72,7 @@ impl<'a> StoreCheck<'a> {
         }
         // Some stores do so in buckets with versions alone: Ceph's gateway 16 does the first where they
         // are kept, and the second where that is suspended. The verdict does not depend on it.
-        let limit = self.left().min(self.session.request_timeout());
+        let limit = self.budget.next_request().unwrap_or_default();
         let versioning = self.session.store().versioning(bucket, limit);
         report.with_versioning(versioning.await)
     }
@@ -189,10 +189,11 @@ impl<'a> StoreCheck<'a> {
                 version = self.version().await?;
             }
         }
-        match denied {
+        if denied {
             // It never got as far as to the condition.
-            true => Err(Stop::Failed),
-            false => Err(Stop::Found(Finding::RightRefused)),
+            Err(Stop::Failed)
+        } else {
+            Err(Stop::Found(Finding::RightRefused))
         }
     }
 }

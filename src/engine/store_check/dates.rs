@@ -45,9 +45,10 @@ impl Dates {
 
     fn of_read(tried: &Tried) -> Dates {
         let Version { date, modified, .. } = &tried.after;
-        match tried.is_in_place() {
-            true => Dates::of(*date, *modified),
-            false => Dates::Untold,
+        if tried.is_in_place() {
+            Dates::of(*date, *modified)
+        } else {
+            Dates::Untold
         }
     }
 }

@@ -204,9 +204,10 @@ pub(crate) fn judge(runs: &[Run], writers: usize, found: Option<&[u8]>) -> Judge
         return Judgement::Refuted(done);
     }
     let refused = |run: &&Run| matches!(run.put, Put::Refused(Refusal::Condition, _));
-    match runs.iter().filter(refused).count() + 1 == writers {
-        true => Judgement::Decided,
-        false => Judgement::Open,
+    if runs.iter().filter(refused).count() + 1 == writers {
+        Judgement::Decided
+    } else {
+        Judgement::Open
     }
 }
 

@@ -186,9 +186,10 @@ impl Races<'_> {
             Put::Unknown(LockError::Storage(error)) => !error.is_answer(),
             _ => false,
         };
-        self.silence = match runs.iter().all(no_answer) {
-            true => self.silence + 1,
-            false => 0,
+        self.silence = if runs.iter().all(no_answer) {
+            self.silence + 1
+        } else {
+            0
         };
         if self.silence < MAX_SILENCE {
             return Ok(());
@@ -233,9 +234,10 @@ impl Races<'_> {
 
 /// Half of them go at once, and half when another was answered.
 fn departure(number: usize) -> Departure {
-    match number <= WRITERS / 2 {
-        true => Departure::Together,
-        false => Departure::AfterAnAnswer,
+    if number <= WRITERS / 2 {
+        Departure::Together
+    } else {
+        Departure::AfterAnAnswer
     }
 }
 

@@ -84,13 +84,14 @@ impl UnusableRecord {
         let about_names = ["missing field", "duplicate field"];
         let is_plain = !error.is_data() || about_names.iter().any(|start| told.starts_with(start));
         // Else the parser quotes what it stumbles over, at whatever length, and it is somebody else's.
-        let why = match is_plain {
-            true => shown(&told),
-            false => format!(
+        let why = if is_plain {
+            shown(&told)
+        } else {
+            format!(
                 "a lock holds something else at line {} column {}",
                 error.line(),
                 error.column()
-            ),
+            )
         };
         let reason = format!("it does not parse: {why}");
         match Shape::of(body) {
