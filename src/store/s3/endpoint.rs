@@ -62,3 +62,10 @@ fn check_host(text: &str) -> Result<(), &'static str> {
         _ => Err("its port is not a number from 1 to 65535"),
     }
 }
+
+/// Where AWS has a service in a region.
+pub(crate) fn aws_endpoint(service: &str, region: &str) -> String {
+    let is_china = region.starts_with("cn-");
+    let suffix = if is_china { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{suffix}")
+}

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use crate::error::StorageErrorKind;
-use crate::store::s3::credentials::document::{self, complaint, without};
-use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
-use crate::store::s3::profile::variable;
+use crate::error::{LockError, StorageErrorKind};
+use crate::store::s3::credentials::context::{LookUpContext, Looked, NEARBY, ProviderRequest};
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json::{self, complaint, without};
+use crate::store::s3::environment::variable;
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -20,31 +21,33 @@ const ECS: &str = "http://169.254.170.2";
 /// How long the endpoint, which is on this machine, may take.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
     let Some(url) = url(variable(RELATIVE_URI), variable(FULL_URI))? else {
         let note = format!("{RELATIVE_URI} and {FULL_URI} (not set)");
         return Ok(Looked::Nothing(note));
     };
-    let token = authorization(tools).await?;
+    let token = authorization(context).await?;
     let place = format!("the container's endpoint {}", origin(&url));
-    let ask = Ask {
+    let request = ProviderRequest {
         method: "GET",
         url: &url,
         place: &place,
         header: token.as_deref().map(|t| ("authorization", t)),
+        body: String::new(),
+        advice: NEARBY,
     };
-    let reply = tools.ask(&ask, limit.min(LIMIT)).await?;
+    let reply = context.ask(request, context.limit.min(LIMIT)).await?;
     let status = reply.status();
     if status == 200 {
-        return Ok(Looked::Found(document::read(reply.body(), &place)?));
+        return Ok(Looked::Found(json::read(reply.body(), &place)?));
     }
     let said = complaint(reply.body());
     let said = said.and_then(|said| without(token.as_deref().unwrap_or_default(), said));
     let said = said.map_or(String::new(), |said| format!(" ({said})"));
     let what = format!("{place} answered {status}{said} instead of giving credentials");
     match status {
-        429 | 500.. => Err(Failure::storage(StorageErrorKind::Unavailable, what)),
-        _ => Err(Failure::config(format!(
+        429 | 500.. => Err(failed(StorageErrorKind::Unavailable, what)),
+        _ => Err(misconfigured(format!(
             "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of \
              the task or pod"
         ))),
@@ -52,23 +55,23 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
 }
 
 /// The endpoint's URL, if this is a container that has one.
-fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, Failure> {
+fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, LockError> {
     if let Some(path) = relative {
         let url = format!("{ECS}{path}");
         // The path is a secret among the tasks of one machine: it is not quoted.
-        return match path.starts_with('/') && url.parse::<Uri>().is_ok() {
-            true => Ok(Some(url)),
-            false => Err(Failure::config(format!(
-                "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
-            ))),
-        };
+        if path.starts_with('/') && url.parse::<Uri>().is_ok() {
+            return Ok(Some(url));
+        }
+        return Err(misconfigured(format!(
+            "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
+        )));
     }
     let Some(full) = full else {
         return Ok(None);
     };
     match full.parse::<Uri>() {
         Ok(uri) if may_be_asked(&uri) => Ok(Some(full)),
-        _ => Err(Failure::config(format!(
+        _ => Err(misconfigured(format!(
             "{FULL_URI} is neither an https URL nor an http URL of this machine (localhost, a \
              loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: \
              the answer would cross the network in the clear"
@@ -105,27 +108,27 @@ fn origin(url: &str) -> String {
 }
 
 /// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
-async fn authorization(tools: &Tools) -> Result<Option<String>, Failure> {
+async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockError> {
     let Some(file) = variable(TOKEN_FILE) else {
         return variable(TOKEN)
             .map(|token| sendable(token, TOKEN))
             .transpose();
     };
-    match tools.read(&file).await? {
+    match context.read(&file).await? {
         Ok(token) => sendable(token.trim().to_owned(), &file).map(Some),
-        Err(error) => Err(Failure::config(format!(
+        Err(error) => Err(misconfigured(format!(
             "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
         ))),
     }
 }
 
-fn sendable(token: String, place: &str) -> Result<String, Failure> {
-    match token.contains(|c: char| c.is_control() || !c.is_ascii()) {
-        true => Err(Failure::config(format!(
+fn sendable(token: String, place: &str) -> Result<String, LockError> {
+    if token.contains(|c: char| c.is_control() || !c.is_ascii()) {
+        return Err(misconfigured(format!(
             "the token in {place} holds a line break or other character that none has; copy it again"
-        ))),
-        false => Ok(token),
+        )));
     }
+    Ok(token)
 }
 
 #[cfg(test)]

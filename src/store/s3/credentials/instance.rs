@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use crate::clock::Instant;
-use crate::error::{StorageErrorKind, seconds};
-use crate::store::s3::credentials::document::{self, complaint};
-use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
+use crate::error::{LockError, StorageErrorKind, seconds};
+use crate::store::s3::credentials::context::{LookUpContext, Looked, NEARBY, ProviderRequest};
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json::{self, complaint};
 use crate::store::s3::endpoint::{Endpoint, Malformed};
-use crate::store::s3::profile::variable;
+use crate::store::s3::environment::variable;
 use crate::store::s3::reply::Reply;
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
@@ -28,16 +29,15 @@ const LIMIT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
     if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         let note = format!("the metadata of an EC2 instance ({DISABLED} is true)");
         return Ok(Looked::Nothing(note));
     }
     let service = Service {
-        tools,
+        context,
         base: base()?,
-        start: tools.clock.now(),
-        limit,
+        start: context.clock.now(),
     };
     let token = match service.token().await? {
         Ok(token) => token,
@@ -45,7 +45,7 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
     };
     let reply = match service.get(ROLES, &token).await {
         Ok(reply) => reply,
-        Err(failure) => return service.silent(failure),
+        Err(error) => return service.silent(error),
     };
     let role = match reply.status() {
         200 => role(reply.body()),
@@ -57,18 +57,17 @@ pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failu
     };
     let reply = match service.get(&format!("{ROLES}{role}"), &token).await {
         Ok(reply) => reply,
-        Err(failure) => return service.silent(failure),
+        Err(error) => return service.silent(error),
     };
     match reply.status() {
-        200 if !is_failure(reply.body()) => Ok(Looked::Found(document::read(
-            reply.body(),
-            &service.name(),
-        )?)),
+        200 if !is_failure(reply.body()) => {
+            Ok(Looked::Found(json::read(reply.body(), &service.name())?))
+        }
         _ => service.refused(&reply),
     }
 }
 
-fn base() -> Result<String, Failure> {
+fn base() -> Result<String, LockError> {
     let ipv6 = || variable(ENDPOINT_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
     let Some(url) = variable(ENDPOINT) else {
         return Ok(if ipv6() { IPV6 } else { IPV4 }.to_owned());
@@ -80,8 +79,8 @@ fn base() -> Result<String, Failure> {
     }
 }
 
-fn not_asked(reason: &str) -> Failure {
-    Failure::config(format!(
+fn not_asked(reason: &str) -> LockError {
+    misconfigured(format!(
         "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
     ))
 }
@@ -100,10 +99,9 @@ fn is_failure(body: &[u8]) -> bool {
 
 /// The metadata service in the course of one look-up.
 struct Service<'a> {
-    tools: &'a Tools,
+    context: &'a LookUpContext,
     base: String,
     start: Instant,
-    limit: Duration,
 }
 
 impl Service<'_> {
@@ -116,11 +114,11 @@ impl Service<'_> {
     }
 
     /// A session's token, which tells version 2 from version 1, and from anybody else's service.
-    async fn token(&self) -> Result<Result<String, Looked>, Failure> {
+    async fn token(&self) -> Result<Result<String, Looked>, LockError> {
         let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
         let reply = match self.ask("PUT", "/latest/api/token", ttl).await {
             Ok(reply) => reply,
-            Err(failure) => return self.silent(failure).map(Err),
+            Err(error) => return self.silent(error).map(Err),
         };
         match reply.status() {
             200 => {
@@ -138,61 +136,69 @@ impl Service<'_> {
 
     /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
     /// how far it came: other clouds and proxies answer here in part.
-    fn silent(&self, failure: Failure) -> Result<Looked, Failure> {
-        let why = match failure.kind() {
+    fn silent(&self, error: LockError) -> Result<Looked, LockError> {
+        let kind = match &error {
+            LockError::Storage(error) => Some(error.kind()),
+            _ => None,
+        };
+        let why = match kind {
             Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
             Some(StorageErrorKind::NoAnswer) => format!(
                 "no answer within {}; if this is a container on EC2, raise the instance's metadata \
                  hop limit to 2",
-                seconds(&self.limit.min(LIMIT))
+                seconds(&self.context.limit.min(LIMIT))
             ),
-            _ => return Err(failure),
+            _ => return Err(error),
         };
-        Ok(Looked::Silent {
-            note: format!("{} ({why})", self.name()),
-            failure,
-        })
+        let note = format!("{} ({why})", self.name());
+        Ok(Looked::Silent { note, error })
     }
 
-    async fn get(&self, path: &str, token: &str) -> Result<Reply, Failure> {
+    async fn get(&self, path: &str, token: &str) -> Result<Reply, LockError> {
         self.ask("GET", path, ("x-aws-ec2-metadata-token", token))
             .await
     }
 
-    async fn ask(&self, method: &str, path: &str, header: (&str, &str)) -> Result<Reply, Failure> {
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        header: (&str, &str),
+    ) -> Result<Reply, LockError> {
         let url = format!("{}{path}", self.base);
         let name = self.name();
-        let ask = Ask {
-            method,
-            url: &url,
-            place: &name,
-            header: Some(header),
-        };
         let mut attempts = 1;
         loop {
-            let so_far = self.tools.clock.now().at_most_since(self.start);
-            let left = self.limit.saturating_sub(so_far);
-            let reply = self.tools.ask(&ask, left.min(LIMIT)).await?;
+            let request = ProviderRequest {
+                method,
+                url: &url,
+                place: &name,
+                header: Some(header),
+                body: String::new(),
+                advice: NEARBY,
+            };
+            let so_far = self.context.clock.now().at_most_since(self.start);
+            let left = self.context.limit.saturating_sub(so_far);
+            let reply = self.context.ask(request, left.min(LIMIT)).await?;
             if attempts == ATTEMPTS || !is_busy(&reply) || left < PAUSE * 2 {
                 return Ok(reply);
             }
             attempts += 1;
-            self.tools.clock.sleep(PAUSE).await;
+            self.context.clock.sleep(PAUSE).await;
         }
     }
 
-    fn refused(&self, reply: &Reply) -> Result<Looked, Failure> {
+    fn refused(&self, reply: &Reply) -> Result<Looked, LockError> {
         let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
         let what = format!("{} answered {}{said}", self.name(), reply.status());
-        match is_busy(reply) {
-            true => Ok(Looked::Silent {
-                note: format!("{} (it answered {})", self.name(), reply.status()),
-                failure: Failure::storage(StorageErrorKind::Unavailable, what),
-            }),
-            false => Err(Failure::config(format!(
-                "{what}; check the role of the instance"
-            ))),
+        if is_busy(reply) {
+            let note = format!("{} (it answered {})", self.name(), reply.status());
+            let error = failed(StorageErrorKind::Unavailable, what);
+            return Ok(Looked::Silent { note, error });
         }
+        Err(misconfigured(format!(
+            "{what}; check the role of the instance"
+        )))
     }
 }
 

@@ -1,43 +1,40 @@
 //! Credentials by way of a profile: its keys, its command, or its web identity.
 
-use std::time::Duration;
-
 use rusoto_core::credential::AwsCredentials;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, LockError};
+use crate::store::s3::credentials::context::{LookUpContext, Looked};
+use crate::store::s3::credentials::errors::no_thread;
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::profile::Profile;
 
-/// How a profile says that credentials are to be had.
+/// How a profile gives credentials.
 enum Way {
-    Keys(Found),
+    Keys(AwsCredentials),
     Command(String),
     WebIdentity(WebIdentity),
     /// It is there for its region alone, or not at all.
     None,
 }
 
-pub(super) async fn look(
-    profile: &Profile,
-    tools: &Tools,
-    limit: Duration,
-) -> Result<Looked, Failure> {
-    match way(profile)? {
-        Way::Keys(found) => Ok(Looked::Found(found)),
+pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
+    let profile = Profile::read(context.source.profile(), &context.threads).await;
+    let profile = profile.map_err(no_thread)?;
+    let found = match way(&profile)? {
+        Way::Keys(keys) => keys,
         Way::Command(command) => {
             let origin = format!("the credential_process of profile {:?}", profile.name);
-            let found = process::run(&command, &origin, tools, limit).await?;
-            Ok(Looked::Found(found))
+            process::run(&command, &origin, context).await?
         }
-        Way::WebIdentity(identity) => Ok(Looked::Found(identity.assume(tools, limit).await?)),
-        Way::None => Ok(Looked::Nothing(format!(
-            "profile {:?} in {}",
-            profile.name, profile.looked_in
-        ))),
-    }
+        Way::WebIdentity(identity) => identity.assume(context).await?,
+        Way::None => {
+            let note = format!("profile {:?} in {}", profile.name, profile.looked_in);
+            return Ok(Looked::Nothing(note));
+        }
+    };
+    Ok(Looked::Found(found))
 }
 
 fn way(profile: &Profile) -> Result<Way, ConfigError> {
@@ -76,7 +73,7 @@ fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, ConfigErro
     let token = profile.get("aws_session_token").map(str::to_owned);
     let found = AwsCredentials::new(id, secret, token, None);
     let found = checked(found, &format!("profile {:?}", profile.name))?;
-    Ok(Way::Keys(Found(found)))
+    Ok(Way::Keys(found))
 }
 
 /// Whether a person signs in for it, in a browser.
@@ -109,16 +106,17 @@ fn half(profile: &Profile, set: &str, missing: &str) -> ConfigError {
 /// What the AWS CLI can do and this crate cannot, the CLI does for it.
 fn unsupported(profile: &Profile, what: &str) -> ConfigError {
     let name = &profile.name;
-    let quoted = match name.contains(char::is_whitespace) {
-        true => format!("\"{name}\""),
-        false => name.clone(),
+    let mark = if name.contains(char::is_whitespace) {
+        "\""
+    } else {
+        ""
     };
     ConfigError::new(
         "credentials",
         format!(
-            "profile {name:?} {what}, which only AWS's own tools do; let the AWS CLI do it: add a \
+            "profile {name:?} {what}, which only AWS's own context do; let the AWS CLI do it: add a \
              profile with the line `credential_process = aws configure export-credentials \
-             --profile {quoted} --format process`, and use that one"
+             --profile {mark}{name}{mark} --format process`, and use that one"
         ),
     )
 }
@@ -138,7 +136,7 @@ mod tests {
             looked_in: "a file".to_owned(),
         };
         match way(&profile) {
-            Ok(Way::Keys(Found(keys))) => format!("keys {}", keys.aws_access_key_id()),
+            Ok(Way::Keys(keys)) => format!("keys {}", keys.aws_access_key_id()),
             Ok(Way::Command(command)) => format!("command {command}"),
             Ok(Way::WebIdentity(identity)) => format!("web identity {}", identity.role_arn),
             Ok(Way::None) => "none".to_owned(),

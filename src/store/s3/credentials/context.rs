@@ -1,0 +1,113 @@
+//! What a look-up of credentials works with.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Body, Request};
+use rusoto_core::credential::AwsCredentials;
+
+use crate::clock::Clock;
+use crate::error::LockError;
+use crate::store::s3::blocking::BlockingThreads;
+use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
+use crate::store::s3::credentials::source::Source;
+use crate::store::s3::environment::expanded;
+use crate::store::s3::named::Named;
+use crate::store::s3::profile;
+use crate::store::s3::reply::Reply;
+use crate::store::s3::transport::Transport;
+
+/// What a look-up needs.
+pub(crate) struct LookUpContext {
+    pub source: Source,
+    /// The region, if the caller or the environment named one.
+    pub region: Option<Named>,
+    pub transport: Arc<Transport>,
+    pub threads: BlockingThreads,
+    pub clock: Clock,
+    /// How long each provider may take: less than a request, which waits for it and tells its error.
+    pub limit: Duration,
+}
+
+/// More bytes than any token.
+const MAX_TOKEN: u64 = 64 << 10;
+
+/// What looking at one provider came to.
+pub(super) enum Looked {
+    Found(AwsCredentials),
+    /// There are none; for people, what was looked at and what became of it.
+    Nothing(String),
+    /// Nobody answers where on other machines somebody would; the same, and the error that it is
+    /// where somebody did answer before.
+    Silent {
+        note: String,
+        error: LockError,
+    },
+}
+
+/// A request to a provider of credentials.
+pub(super) struct ProviderRequest<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    /// The provider, for people: the URL may be a secret.
+    pub place: &'a str,
+    pub header: Option<(&'a str, &'a str)>,
+    pub body: String,
+    /// What to check if nobody answers.
+    pub advice: &'a str,
+}
+
+/// What to check where a provider that is next door does not answer.
+pub(super) const NEARBY: &str = "check its address, the network and that it is up";
+
+impl LookUpContext {
+    /// Asks a provider, which has until `limit` to answer in full.
+    pub(super) async fn ask(
+        &self,
+        asked: ProviderRequest<'_>,
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
+        let mut request = Request::builder()
+            .method(asked.method)
+            .uri(asked.url)
+            .header("user-agent", USER_AGENT)
+            // It is asked once an hour or so: no connection is kept for that.
+            .header("connection", "close");
+        if let Some((name, value)) = asked.header {
+            request = request.header(name, value);
+        }
+        let place = asked.place;
+        let request = request.body(Body::from(asked.body)).map_err(|_| {
+            misconfigured(format!(
+                "{place} cannot be asked: its URL or token is malformed"
+            ))
+        })?;
+        let what = format!("a request for credentials to {place}");
+        let reply = self.transport.send(&what, request, limit).await;
+        reply.map_err(|error| before_sending(error.advised(|| asked.advice.to_owned())))
+    }
+
+    /// Reads a file of text that is not long, like a token.
+    pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, LockError> {
+        let path = expanded(file, &self.threads).await.map_err(no_thread)?;
+        let Some(path) = path else {
+            let what = "there is no such home directory";
+            return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
+        };
+        let text = self.threads.read(path, MAX_TOKEN).await;
+        text.map_err(no_thread)
+    }
+
+    /// The region of services other than S3.
+    pub(super) async fn region(&self) -> Result<Named, LockError> {
+        if let Some(region) = &self.region {
+            return Ok(region.clone());
+        }
+        // As for a store of one's own: who names no region hardly has several.
+        let region = profile::region(self.source.profile(), true, &self.threads);
+        region.await.map_err(before_sending)
+    }
+}
+
+const USER_AGENT: &str = concat!("s3-lock/", env!("CARGO_PKG_VERSION"));

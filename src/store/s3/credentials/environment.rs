@@ -1,0 +1,35 @@
+//! Credentials in environment variables.
+
+use chrono::{DateTime, Utc};
+use rusoto_core::credential::AwsCredentials;
+
+use crate::error::ConfigError;
+use crate::store::s3::credentials::context::Looked;
+use crate::store::s3::credentials::json::expiry;
+use crate::store::s3::credentials::source::checked;
+use crate::store::s3::environment::{half, variable};
+
+pub(super) fn look() -> Result<Looked, ConfigError> {
+    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    match (variable(id), variable(secret)) {
+        (None, None) => Ok(Looked::Nothing(format!("{id} and {secret} (not set)"))),
+        (Some(_), None) => Err(half(id, secret)),
+        (None, Some(_)) => Err(half(secret, id)),
+        (Some(id), Some(secret)) => {
+            let token = variable("AWS_SESSION_TOKEN");
+            let found = AwsCredentials::new(id, secret, token, expiration()?);
+            Ok(Looked::Found(checked(found, "the environment")?))
+        }
+    }
+}
+
+/// Until when the keys in the environment are good, as the AWS CLI exports it.
+fn expiration() -> Result<Option<DateTime<Utc>>, ConfigError> {
+    let name = "AWS_CREDENTIAL_EXPIRATION";
+    let Some(text) = variable(name) else {
+        return Ok(None);
+    };
+    let reason = format!("{name} is not a time such as 2026-11-23T02:00:00Z");
+    let refused = || ConfigError::new("credentials", reason);
+    expiry(&text).map(Some).ok_or_else(refused)
+}

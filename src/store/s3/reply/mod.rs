@@ -1,0 +1,11 @@
+//! What a reply means. Pure: bytes and headers in, one of the protocol's answers out.
+
+mod advice;
+mod asked;
+mod http_reply;
+mod meaning;
+mod s3_error;
+mod verdict;
+
+pub use asked::Asked;
+pub use http_reply::Reply;
