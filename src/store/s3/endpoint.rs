@@ -12,6 +12,15 @@ pub(crate) enum Malformed {
     Otherwise(&'static str),
 }
 
+impl Malformed {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Malformed::HoldsCredentials => "it holds credentials",
+            Malformed::Otherwise(reason) => reason,
+        }
+    }
+}
+
 impl Endpoint {
     pub(crate) fn parse(url: &str) -> Result<Endpoint, Malformed> {
         if url.contains('@') {

@@ -19,6 +19,7 @@ pub(crate) mod reply;
 mod request;
 mod resolver;
 mod s3_store;
+mod sending;
 mod transport;
 mod versioning;
 mod xml;

@@ -100,15 +100,16 @@ fn payload(signed: &SignedRequest) -> Option<Bytes> {
     }
 }
 
-/// The same request with a body whose last byte leaves only once `go` is done, and what sees to that
-/// while the request is under way. Its length was signed, and is sent as it was.
+/// The same request, and what is to be done while it is under way. If there is a `go`, the last byte of the
+/// body leaves only once that is done. Its length was signed, and is sent as it was.
 pub(crate) fn hold_back<'a>(
     request: Request<Body>,
     signed: &SignedRequest,
-    go: Pending<'a, ()>,
-) -> (Request<Body>, Option<Pending<'a, ()>>) {
-    let Some(mut bytes) = payload(signed).filter(|bytes| !bytes.is_empty()) else {
-        return (request, None);
+    go: Option<Pending<'a, ()>>,
+) -> (Request<Body>, Pending<'a, ()>) {
+    let bytes = payload(signed).filter(|bytes| !bytes.is_empty());
+    let (Some(go), Some(mut bytes)) = (go, bytes) else {
+        return (request, Box::pin(future::ready(())));
     };
     let last = bytes.split_off(bytes.len() - 1);
     let (mut sender, body) = Body::channel();
@@ -124,7 +125,7 @@ pub(crate) fn hold_back<'a>(
         go.await;
         let _ = sender.send_data(last).await;
     };
-    (request.map(|_| body), Some(Box::pin(last_byte)))
+    (request.map(|_| body), Box::pin(last_byte))
 }
 
 fn uri(signed: &SignedRequest, endpoint: &str) -> String {

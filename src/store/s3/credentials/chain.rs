@@ -6,7 +6,7 @@ use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{LockError, StorageErrorKind, seconds};
 use crate::logs;
-use crate::store::s3::credentials::context::{LookUpContext, Looked};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::credentials::{
@@ -35,14 +35,19 @@ pub(super) async fn look_up(
     for provider in providers(&context.source) {
         // Each gives up by itself in time, but for a file on a disk that hangs.
         let whole = context.limit + context.limit / 16;
-        let looked = tokio::time::timeout(whole, look_at(*provider, context)).await;
-        match looked.map_err(|_| hangs(*provider, whole))?? {
-            Looked::Found(found) => {
+        let found = tokio::time::timeout(whole, look_at(*provider, context)).await;
+        match found.unwrap_or_else(|_| Err(hangs(*provider, whole).into())) {
+            Ok(found) => {
                 logs::debug!("credentials found: {provider:?}");
                 return Ok((found, *provider));
             }
-            Looked::Silent { error, .. } if last == Some(*provider) => return Err(error),
-            Looked::Nothing(note) | Looked::Silent { note, .. } => looked_at.push(note),
+            Err(NoCredentials::Failed(error)) => return Err(error),
+            Err(NoCredentials::Silent { error, .. }) if last == Some(*provider) => {
+                return Err(error);
+            }
+            Err(NoCredentials::Nothing(note) | NoCredentials::Silent { note, .. }) => {
+                looked_at.push(note);
+            }
         }
     }
     Err(none_found(&looked_at))
@@ -71,9 +76,12 @@ fn providers(source: &Source) -> &'static [Provider] {
     }
 }
 
-async fn look_at(provider: Provider, context: &LookUpContext) -> Result<Looked, LockError> {
+async fn look_at(
+    provider: Provider,
+    context: &LookUpContext,
+) -> Result<AwsCredentials, NoCredentials> {
     match provider {
-        Provider::Environment => Ok(environment::look()?),
+        Provider::Environment => environment::look(),
         Provider::WebIdentity => web_identity::look(context).await,
         Provider::Profile => profile_provider::look(context).await,
         Provider::Container => container::look(context).await,

@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use hyper::Uri;
+use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{LockError, StorageErrorKind};
-use crate::store::s3::credentials::context::{LookUpContext, Looked, NEARBY, ProviderRequest};
+use crate::store::s3::credentials::context::{
+    LookUpContext, NEARBY, NoCredentials, ProviderRequest,
+};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint, without};
 use crate::store::s3::environment::variable;
@@ -21,10 +24,10 @@ const ECS: &str = "http://169.254.170.2";
 /// How long the endpoint, which is on this machine, may take.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     let Some(url) = url(variable(RELATIVE_URI), variable(FULL_URI))? else {
         let note = format!("{RELATIVE_URI} and {FULL_URI} (not set)");
-        return Ok(Looked::Nothing(note));
+        return Err(NoCredentials::Nothing(note));
     };
     let token = authorization(context).await?;
     let place = format!("the container's endpoint {}", origin(&url));
@@ -39,19 +42,20 @@ pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
     let reply = context.ask(request, context.limit.min(LIMIT)).await?;
     let status = reply.status();
     if status == 200 {
-        return Ok(Looked::Found(json::read(reply.body(), &place)?));
+        return Ok(json::read(reply.body(), &place)?);
     }
     let said = complaint(reply.body());
     let said = said.and_then(|said| without(token.as_deref().unwrap_or_default(), said));
     let said = said.map_or(String::new(), |said| format!(" ({said})"));
     let what = format!("{place} answered {status}{said} instead of giving credentials");
-    match status {
-        429 | 500.. => Err(failed(StorageErrorKind::Unavailable, what)),
-        _ => Err(misconfigured(format!(
-            "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of \
-             the task or pod"
-        ))),
+    if reply.is_busy() {
+        return Err(failed(StorageErrorKind::Unavailable, what).into());
     }
+    let error = misconfigured(format!(
+        "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of the task \
+         or pod"
+    ));
+    Err(error.into())
 }
 
 /// The endpoint's URL, if this is a container that has one.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Body, Request};
-use rusoto_core::credential::AwsCredentials;
 
 use crate::clock::Clock;
 use crate::error::LockError;
@@ -33,17 +32,21 @@ pub(crate) struct LookUpContext {
 /// More bytes than any token.
 const MAX_TOKEN: u64 = 64 << 10;
 
-/// What looking at one provider came to.
-pub(super) enum Looked {
-    Found(AwsCredentials),
-    /// There are none; for people, what was looked at and what became of it.
+/// Why a provider gave no credentials.
+pub(super) enum NoCredentials {
+    /// It has none; for people, what was looked at and what became of it.
     Nothing(String),
     /// Nobody answers where on other machines somebody would; the same, and the error that it is
     /// where somebody did answer before.
-    Silent {
-        note: String,
-        error: LockError,
-    },
+    Silent { note: String, error: LockError },
+    /// It is set up, and failed.
+    Failed(LockError),
+}
+
+impl<E: Into<LockError>> From<E> for NoCredentials {
+    fn from(error: E) -> NoCredentials {
+        NoCredentials::Failed(error.into())
+    }
 }
 
 /// A request to a provider of credentials.

@@ -4,21 +4,25 @@ use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::error::ConfigError;
-use crate::store::s3::credentials::context::Looked;
+use crate::store::s3::credentials::context::NoCredentials;
 use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::environment::{half, variable};
 
-pub(super) fn look() -> Result<Looked, ConfigError> {
-    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
-    match (variable(id), variable(secret)) {
-        (None, None) => Ok(Looked::Nothing(format!("{id} and {secret} (not set)"))),
-        (Some(_), None) => Err(half(id, secret)),
-        (None, Some(_)) => Err(half(secret, id)),
-        (Some(id), Some(secret)) => {
+pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {
+    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let [id, secret] = names;
+    match names.map(variable) {
+        [None, None] => {
+            let note = format!("{id} and {secret} (not set)");
+            Err(NoCredentials::Nothing(note))
+        }
+        [Some(_), None] => Err(half(id, secret).into()),
+        [None, Some(_)] => Err(half(secret, id).into()),
+        [Some(id), Some(secret)] => {
             let token = variable("AWS_SESSION_TOKEN");
             let found = AwsCredentials::new(id, secret, token, expiration()?);
-            Ok(Looked::Found(checked(found, "the environment")?))
+            Ok(checked(found, "the environment")?)
         }
     }
 }

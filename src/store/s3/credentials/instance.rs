@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
+use rusoto_core::credential::AwsCredentials;
+
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind, seconds};
-use crate::store::s3::credentials::context::{LookUpContext, Looked, NEARBY, ProviderRequest};
+use crate::store::s3::credentials::context::{
+    LookUpContext, NEARBY, NoCredentials, ProviderRequest,
+};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint};
-use crate::store::s3::endpoint::{Endpoint, Malformed};
+use crate::store::s3::endpoint::Endpoint;
 use crate::store::s3::environment::variable;
 use crate::store::s3::reply::Reply;
 
@@ -29,60 +33,45 @@ const LIMIT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         let note = format!("the metadata of an EC2 instance ({DISABLED} is true)");
-        return Ok(Looked::Nothing(note));
+        return Err(NoCredentials::Nothing(note));
     }
     let service = Service {
         context,
         base: base()?,
         start: context.clock.now(),
     };
-    let token = match service.token().await? {
-        Ok(token) => token,
-        Err(looked) => return Ok(looked),
-    };
-    let reply = match service.get(ROLES, &token).await {
-        Ok(reply) => reply,
-        Err(error) => return service.silent(error),
-    };
+    let token = service.token().await?;
+    let reply = service.get(ROLES, &token).await?;
     let role = match reply.status() {
         200 => role(reply.body()),
         404 => None,
-        _ => return service.refused(&reply),
+        _ => return Err(service.refused(&reply)),
     };
-    let Some(role) = role else {
-        return Ok(service.nothing("no role is attached to this instance"));
-    };
-    let reply = match service.get(&format!("{ROLES}{role}"), &token).await {
-        Ok(reply) => reply,
-        Err(error) => return service.silent(error),
-    };
-    match reply.status() {
-        200 if !is_failure(reply.body()) => {
-            Ok(Looked::Found(json::read(reply.body(), &service.name())?))
-        }
-        _ => service.refused(&reply),
+    let none = || service.nothing("no role is attached to this instance");
+    let role = role.ok_or_else(none)?;
+    let reply = service.get(&format!("{ROLES}{role}"), &token).await?;
+    if reply.status() != 200 || is_failure(reply.body()) {
+        return Err(service.refused(&reply));
     }
+    Ok(json::read(reply.body(), &service.name())?)
 }
 
 fn base() -> Result<String, LockError> {
-    let ipv6 = || variable(ENDPOINT_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
     let Some(url) = variable(ENDPOINT) else {
-        return Ok(if ipv6() { IPV6 } else { IPV4 }.to_owned());
+        let mode = variable(ENDPOINT_MODE);
+        let is_ipv6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        return Ok(if is_ipv6 { IPV6 } else { IPV4 }.to_owned());
     };
-    match Endpoint::parse(&url) {
-        Ok(Endpoint(url)) => Ok(url),
-        Err(Malformed::HoldsCredentials) => Err(not_asked("it holds credentials")),
-        Err(Malformed::Otherwise(reason)) => Err(not_asked(reason)),
-    }
-}
-
-fn not_asked(reason: &str) -> LockError {
-    misconfigured(format!(
-        "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
-    ))
+    let endpoint = Endpoint::parse(&url).map_err(|malformed| {
+        let reason = malformed.reason();
+        misconfigured(format!(
+            "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
+        ))
+    });
+    endpoint.map(|endpoint| endpoint.0)
 }
 
 /// The first role of a list, of which there is but one.
@@ -109,54 +98,28 @@ impl Service<'_> {
         format!("the metadata of an EC2 instance at {}", self.base)
     }
 
-    fn nothing(&self, why: &str) -> Looked {
-        Looked::Nothing(format!("{} ({why})", self.name()))
+    fn nothing(&self, why: &str) -> NoCredentials {
+        NoCredentials::Nothing(format!("{} ({why})", self.name()))
     }
 
     /// A session's token, which tells version 2 from version 1, and from anybody else's service.
-    async fn token(&self) -> Result<Result<String, Looked>, LockError> {
+    async fn token(&self) -> Result<String, NoCredentials> {
         let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
-        let reply = match self.ask("PUT", "/latest/api/token", ttl).await {
-            Ok(reply) => reply,
-            Err(error) => return self.silent(error).map(Err),
-        };
+        let reply = self.ask("PUT", "/latest/api/token", ttl).await?;
         match reply.status() {
-            200 => {
-                let token = String::from_utf8_lossy(reply.body()).trim().to_owned();
-                Ok(Ok(token))
-            }
-            403 => Ok(Err(self.nothing("it is switched off: 403"))),
-            status @ 300..500 => Ok(Err(self.nothing(&format!(
+            200 => Ok(String::from_utf8_lossy(reply.body()).trim().to_owned()),
+            403 => Err(self.nothing("it is switched off: 403")),
+            status @ 300..500 => Err(self.nothing(&format!(
                 "it answered {status} to a PUT of /latest/api/token: it has no version 2, and \
                  version 1 is not used"
-            )))),
-            _ => self.refused(&reply).map(Err),
+            ))),
+            _ => Err(self.refused(&reply)),
         }
     }
 
-    /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
-    /// how far it came: other clouds and proxies answer here in part.
-    fn silent(&self, error: LockError) -> Result<Looked, LockError> {
-        let kind = match &error {
-            LockError::Storage(error) => Some(error.kind()),
-            _ => None,
-        };
-        let why = match kind {
-            Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
-            Some(StorageErrorKind::NoAnswer) => format!(
-                "no answer within {}; if this is a container on EC2, raise the instance's metadata \
-                 hop limit to 2",
-                seconds(&self.context.limit.min(LIMIT))
-            ),
-            _ => return Err(error),
-        };
-        let note = format!("{} ({why})", self.name());
-        Ok(Looked::Silent { note, error })
-    }
-
-    async fn get(&self, path: &str, token: &str) -> Result<Reply, LockError> {
-        self.ask("GET", path, ("x-aws-ec2-metadata-token", token))
-            .await
+    async fn get(&self, path: &str, token: &str) -> Result<Reply, NoCredentials> {
+        let header = ("x-aws-ec2-metadata-token", token);
+        self.ask("GET", path, header).await
     }
 
     async fn ask(
@@ -164,7 +127,7 @@ impl Service<'_> {
         method: &str,
         path: &str,
         header: (&str, &str),
-    ) -> Result<Reply, LockError> {
+    ) -> Result<Reply, NoCredentials> {
         let url = format!("{}{path}", self.base);
         let name = self.name();
         let mut attempts = 1;
@@ -179,8 +142,9 @@ impl Service<'_> {
             };
             let so_far = self.context.clock.now().at_most_since(self.start);
             let left = self.context.limit.saturating_sub(so_far);
-            let reply = self.context.ask(request, left.min(LIMIT)).await?;
-            if attempts == ATTEMPTS || !is_busy(&reply) || left < PAUSE * 2 {
+            let reply = self.context.ask(request, left.min(LIMIT)).await;
+            let reply = reply.map_err(|error| self.silent(error))?;
+            if attempts == ATTEMPTS || !reply.is_busy() || left < PAUSE * 2 {
                 return Ok(reply);
             }
             attempts += 1;
@@ -188,22 +152,37 @@ impl Service<'_> {
         }
     }
 
-    fn refused(&self, reply: &Reply) -> Result<Looked, LockError> {
-        let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
-        let what = format!("{} answered {}{said}", self.name(), reply.status());
-        if is_busy(reply) {
-            let note = format!("{} (it answered {})", self.name(), reply.status());
-            let error = failed(StorageErrorKind::Unavailable, what);
-            return Ok(Looked::Silent { note, error });
-        }
-        Err(misconfigured(format!(
-            "{what}; check the role of the instance"
-        )))
+    /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
+    /// how far it came: other clouds and proxies answer here in part.
+    fn silent(&self, error: LockError) -> NoCredentials {
+        let kind = match &error {
+            LockError::Storage(error) => Some(error.kind()),
+            _ => None,
+        };
+        let why = match kind {
+            Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
+            Some(StorageErrorKind::NoAnswer) => format!(
+                "no answer within {}; if this is a container on EC2, raise the instance's metadata \
+                 hop limit to 2",
+                seconds(&self.context.limit.min(LIMIT))
+            ),
+            _ => return error.into(),
+        };
+        let note = format!("{} ({why})", self.name());
+        NoCredentials::Silent { note, error }
     }
-}
 
-fn is_busy(reply: &Reply) -> bool {
-    matches!(reply.status(), 429 | 500..)
+    fn refused(&self, reply: &Reply) -> NoCredentials {
+        let (name, status) = (self.name(), reply.status());
+        let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
+        let what = format!("{name} answered {status}{said}");
+        if reply.is_busy() {
+            let note = format!("{name} (it answered {status})");
+            let error = failed(StorageErrorKind::Unavailable, what);
+            return NoCredentials::Silent { note, error };
+        }
+        misconfigured(format!("{what}; check the role of the instance")).into()
+    }
 }
 
 #[cfg(test)]

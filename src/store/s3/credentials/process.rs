@@ -1,4 +1,4 @@
-//! Credentials from a command that a profile names: password managers, SSO threads, the AWS CLI.
+//! Credentials from a command that a profile names: password managers, SSO helpers, the AWS CLI.
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -45,29 +45,31 @@ pub(super) async fn run(
     })?;
     let mut outputs = None;
     let finished = async {
-        let mut running = start(words, origin, &context.threads).await?;
-        outputs = Some(running.read(origin, &context.threads).await?);
-        Ok::<_, LockError>(running.ended(&context.clock).await)
+        let (mut running, both) = start(words, &context.threads).await?;
+        outputs = Some(both);
+        Ok(running.ended(&context.clock).await)
     };
-    let limit = context
-        .limit
-        .saturating_sub(LAST_WORDS.min(context.limit / 10));
+    let last_words = LAST_WORDS.min(context.limit / 10);
+    let limit = context.limit.saturating_sub(last_words);
     // Ends it, if it runs still.
     let finished = tokio::time::timeout(limit, finished).await;
     let (stdout, stderr) = outputs.unzip();
-    let (stdout, status) = match finished {
-        Ok(status) => (text(stdout, LINGER).await, Some(status?)),
-        Err(_) => (text(stdout, Duration::ZERO).await, None),
+    let patience = if finished.is_ok() {
+        LINGER
+    } else {
+        Duration::ZERO
     };
-    match status {
+    let stdout = text(stdout, patience).await;
+    match finished {
+        Ok(Err(error)) => Err(not_run(origin, &error)),
         // Where the program ignores SIGCHLD the system keeps no status.
-        Some(None) => credentials(&stdout, origin),
-        Some(Some(status)) if status.success() => credentials(&stdout, origin),
-        Some(Some(status)) => Err(misconfigured(format!(
+        Ok(Ok(None)) => credentials(&stdout, origin),
+        Ok(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
+        Ok(Ok(Some(status))) => Err(misconfigured(format!(
             "{origin} failed ({status}){}; run it by hand",
             said(&text(stderr, LAST_WORDS).await, &stdout)
         ))),
-        None => Err(failed(
+        Err(_) => Err(failed(
             StorageErrorKind::NoAnswer,
             format!(
                 "{origin} did not end within {} and was stopped{}",
@@ -86,13 +88,13 @@ fn words(command: &str) -> Option<Vec<String>> {
     shlex::split(&command).filter(|words| !words.is_empty())
 }
 
-/// Starts a command without blocking who drives the runtime: its program may be on a slow disk.
+/// Starts a command, and reads both of its outputs beside each other: it may wait for either to be read.
+/// Nothing of this blocks who drives the runtime: its program may be on a slow disk.
 async fn start(
     words: Vec<String>,
-    origin: &str,
     threads: &BlockingThreads,
-) -> Result<Running, LockError> {
-    let started = threads.run("command", move || {
+) -> io::Result<(Running, (Output, Output))> {
+    let spawned = threads.run("command", move || {
         let (program, arguments) = words.split_first().expect("a command has a word");
         let mut command = Command::new(program);
         command
@@ -101,20 +103,25 @@ async fn start(
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         lead_a_group(&mut command);
-        command.spawn().map(|child| Running { child: Some(child) })
+        command.spawn().map(|mut child| {
+            let pipes = (child.stdout.take(), child.stderr.take());
+            (Running { child: Some(child) }, pipes)
+        })
     });
-    let started = started.await.map_err(|error| no_thread(origin, &error))?;
-    started.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => no_thread(origin, &error),
-        _ => misconfigured(format!(
-            "{origin} cannot be run: {error}; check its program"
-        )),
-    })
+    let (running, (out, err)) = spawned.await??;
+    let out = Output::of(out, MAX_OUTPUT, threads).await?;
+    let err = Output::of(err, MAX_COMPLAINT, threads).await?;
+    Ok((running, (out, err)))
 }
 
-fn no_thread(origin: &str, error: &io::Error) -> LockError {
-    let what = format!("{origin} cannot be run: no thread or process for it ({error})");
-    failed(StorageErrorKind::Local, what)
+fn not_run(origin: &str, error: &io::Error) -> LockError {
+    if let io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory = error.kind() {
+        let what = format!("{origin} cannot be run: no thread or process for it ({error})");
+        return failed(StorageErrorKind::Local, what);
+    }
+    misconfigured(format!(
+        "{origin} cannot be run: {error}; check its program"
+    ))
 }
 
 /// The command's own children are stopped with it: a script around a program that hangs would
@@ -132,20 +139,6 @@ struct Running {
 }
 
 impl Running {
-    /// Reads both of its outputs, beside each other: it may wait for either to be read.
-    async fn read(
-        &mut self,
-        origin: &str,
-        threads: &BlockingThreads,
-    ) -> Result<(Output, Output), LockError> {
-        let child = self.child.as_mut();
-        let (out, err) = child.map_or((None, None), |c| (c.stdout.take(), c.stderr.take()));
-        let out = Output::of(out, MAX_OUTPUT, threads).await;
-        let out = out.map_err(|error| no_thread(origin, &error))?;
-        let err = Output::of(err, MAX_COMPLAINT, threads).await;
-        Ok((out, err.map_err(|error| no_thread(origin, &error))?))
-    }
-
     /// How it ended, if the system tells.
     async fn ended(&mut self, clock: &Clock) -> Option<ExitStatus> {
         loop {

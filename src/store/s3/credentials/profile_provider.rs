@@ -2,9 +2,9 @@
 
 use rusoto_core::credential::AwsCredentials;
 
-use crate::error::{ConfigError, LockError};
-use crate::store::s3::credentials::context::{LookUpContext, Looked};
-use crate::store::s3::credentials::errors::no_thread;
+use crate::error::LockError;
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
+use crate::store::s3::credentials::errors::{misconfigured, no_thread};
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
@@ -19,25 +19,24 @@ enum Way {
     None,
 }
 
-pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     let profile = Profile::read(context.source.profile(), &context.threads).await;
     let profile = profile.map_err(no_thread)?;
-    let found = match way(&profile)? {
-        Way::Keys(keys) => keys,
+    match way(&profile)? {
+        Way::Keys(keys) => Ok(keys),
         Way::Command(command) => {
             let origin = format!("the credential_process of profile {:?}", profile.name);
-            process::run(&command, &origin, context).await?
+            Ok(process::run(&command, &origin, context).await?)
         }
-        Way::WebIdentity(identity) => identity.assume(context).await?,
+        Way::WebIdentity(identity) => Ok(identity.assume(context).await?),
         Way::None => {
             let note = format!("profile {:?} in {}", profile.name, profile.looked_in);
-            return Ok(Looked::Nothing(note));
+            Err(NoCredentials::Nothing(note))
         }
-    };
-    Ok(Looked::Found(found))
+    }
 }
 
-fn way(profile: &Profile) -> Result<Way, ConfigError> {
+fn way(profile: &Profile) -> Result<Way, LockError> {
     if profile.chosen && !profile.exists {
         return Err(missing(profile));
     }
@@ -69,7 +68,7 @@ fn way(profile: &Profile) -> Result<Way, ConfigError> {
     }
 }
 
-fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, ConfigError> {
+fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, LockError> {
     let token = profile.get("aws_session_token").map(str::to_owned);
     let found = AwsCredentials::new(id, secret, token, None);
     let found = checked(found, &format!("profile {:?}", profile.name))?;
@@ -82,43 +81,38 @@ fn signs_in(profile: &Profile) -> bool {
     names.any(|name| name.starts_with("sso_") || name == "login_session")
 }
 
-fn missing(profile: &Profile) -> ConfigError {
-    ConfigError::new(
-        "credentials",
-        format!(
-            "no credentials found: there is no profile {:?}; looked in {}; correct the name, which \
-             AWS_PROFILE or ClientBuilder::profile gives, or add that profile",
-            profile.name, profile.looked_in
-        ),
-    )
+fn missing(profile: &Profile) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "no credentials found: there is no profile {name:?}; looked in {looked_in}; correct the name, \
+         which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"
+    ))
 }
 
-fn half(profile: &Profile, set: &str, missing: &str) -> ConfigError {
-    ConfigError::new(
-        "credentials",
-        format!(
-            "profile {:?} has {set} and no {missing}; add it to {}",
-            profile.name, profile.looked_in
-        ),
-    )
+fn half(profile: &Profile, set: &str, missing: &str) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "profile {name:?} has {set} and no {missing}; add it to {looked_in}"
+    ))
 }
 
 /// What the AWS CLI can do and this crate cannot, the CLI does for it.
-fn unsupported(profile: &Profile, what: &str) -> ConfigError {
+fn unsupported(profile: &Profile, what: &str) -> LockError {
     let name = &profile.name;
     let mark = if name.contains(char::is_whitespace) {
         "\""
     } else {
         ""
     };
-    ConfigError::new(
-        "credentials",
-        format!(
-            "profile {name:?} {what}, which only AWS's own context do; let the AWS CLI do it: add a \
-             profile with the line `credential_process = aws configure export-credentials \
-             --profile {mark}{name}{mark} --format process`, and use that one"
-        ),
-    )
+    misconfigured(format!(
+        "profile {name:?} {what}, which only AWS's own tools do; let the AWS CLI do it: add a profile \
+         with the line `credential_process = aws configure export-credentials --profile \
+         {mark}{name}{mark} --format process`, and use that one"
+    ))
 }
 
 #[cfg(test)]

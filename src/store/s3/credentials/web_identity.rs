@@ -5,20 +5,20 @@ use std::process;
 use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{ConfigError, LockError, StorageErrorKind};
-use crate::store::s3::credentials::context::{LookUpContext, Looked, ProviderRequest};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials, ProviderRequest};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::endpoint::{Endpoint, Malformed, aws_endpoint};
+use crate::store::s3::endpoint::{Endpoint, aws_endpoint};
 use crate::store::s3::environment::{half, variable};
 use crate::store::s3::named::Named;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::xml::Document;
 
-pub(super) async fn look(context: &LookUpContext) -> Result<Looked, LockError> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     match WebIdentity::from_environment()? {
-        Some(identity) => Ok(Looked::Found(identity.assume(context).await?)),
-        None => Ok(Looked::Nothing(format!("{TOKEN_FILE} (not set)"))),
+        Some(identity) => Ok(identity.assume(context).await?),
+        None => Err(NoCredentials::Nothing(format!("{TOKEN_FILE} (not set)"))),
     }
 }
 
@@ -136,18 +136,13 @@ fn endpoint(region: &Named) -> Result<(String, String), LockError> {
         let advice = region.region_advice("STS");
         return Ok((aws_endpoint("sts", &region.value), advice));
     };
-    let reason = match Endpoint::parse(&url) {
-        Ok(Endpoint(url)) => {
-            let advice = Named::new(&url, set).endpoint_advice();
-            return Ok((url, advice));
-        }
-        Err(Malformed::HoldsCredentials) => "it holds credentials",
-        Err(Malformed::Otherwise(reason)) => reason,
-    };
-    // Not quoted: it may hold a secret.
-    Err(misconfigured(format!(
-        "STS cannot be asked at the URL in {set}: {reason}"
-    )))
+    let Endpoint(url) = Endpoint::parse(&url).map_err(|malformed| {
+        // Not quoted: it may hold a secret.
+        let reason = malformed.reason();
+        misconfigured(format!("STS cannot be asked at the URL in {set}: {reason}"))
+    })?;
+    let advice = Named::new(&url, set).endpoint_advice();
+    Ok((url, advice))
 }
 
 /// The credentials in an answer.

@@ -43,6 +43,11 @@ impl Reply {
         self.status
     }
 
+    /// Whether the same request may well be answered later: for services other than S3.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.status, 429 | 500..)
+    }
+
     /// The body as it came.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
