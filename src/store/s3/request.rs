@@ -83,8 +83,7 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
     let body = payload(signed).map_or_else(Body::empty, Body::from);
     let mut request = Request::builder()
         .method(signed.method())
-        .uri(uri(signed, endpoint))
-        .header("user-agent", concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
+        .uri(uri(signed, endpoint));
     for (name, values) in signed.headers() {
         for value in values {
             request = request.header(name.as_str(), value.as_slice());
@@ -109,7 +108,8 @@ pub(crate) fn hold_back<'a>(
 ) -> (Request<Body>, Pending<'a, ()>) {
     let bytes = payload(signed).filter(|bytes| !bytes.is_empty());
     let (Some(go), Some(mut bytes)) = (go, bytes) else {
-        return (request, Box::pin(future::ready(())));
+        // Not `ready`: the request would be polled again at once, and its first step is to let others run.
+        return (request, Box::pin(future::pending()));
     };
     let last = bytes.split_off(bytes.len() - 1);
     let (mut sender, body) = Body::channel();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::body::{Bytes, HttpBody};
+use hyper::header::{self, HeaderValue};
 use hyper::{Body, Client, Request};
 
 use crate::error::{LockError, StorageError, StorageErrorKind, seconds};
@@ -34,17 +35,15 @@ impl From<SendError> for LockError {
 
 impl SendError {
     /// Adds what to check if the other end was not reached, or is somebody else.
-    pub(crate) fn advised(self, advice: impl FnOnce() -> String) -> SendError {
-        let advise = |error| match error {
+    pub(crate) fn advised(mut self, advice: impl FnOnce() -> String) -> SendError {
+        let (SendError::NotSent(error) | SendError::NoAnswer(error)) = &mut self;
+        match error {
             LockError::Storage(error) if error.kind() == StorageErrorKind::Unreachable => {
-                error.with_hint(advice()).into()
+                *error = error.clone().with_hint(advice());
             }
-            other => other,
-        };
-        match self {
-            SendError::NotSent(error) => SendError::NotSent(advise(error)),
-            SendError::NoAnswer(error) => SendError::NoAnswer(advise(error)),
+            _ => {}
         }
+        self
     }
 }
 
@@ -65,9 +64,11 @@ impl Transport {
     pub(crate) async fn send(
         &self,
         what: &str,
-        request: Request<Body>,
+        mut request: Request<Body>,
         limit: Duration,
     ) -> Result<Reply, SendError> {
+        let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(header::USER_AGENT, name);
         // Between calls nobody polls the pool. This lets it notice a connection that the server
         // has closed since; sending on it would look like a lost reply.
         tokio::task::yield_now().await;

@@ -3,13 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use hyper::Uri;
+use hyper::{Body, Request, Uri};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{LockError, StorageErrorKind};
-use crate::store::s3::credentials::context::{
-    LookUpContext, NEARBY, NoCredentials, ProviderRequest,
-};
+use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint, without};
 use crate::store::s3::environment::variable;
@@ -31,15 +29,12 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
     };
     let token = authorization(context).await?;
     let place = format!("the container's endpoint {}", origin(&url));
-    let request = ProviderRequest {
-        method: "GET",
-        url: &url,
-        place: &place,
-        header: token.as_deref().map(|t| ("authorization", t)),
-        body: String::new(),
-        advice: NEARBY,
-    };
-    let reply = context.ask(request, context.limit.min(LIMIT)).await?;
+    let mut request = Request::get(&url);
+    if let Some(token) = &token {
+        request = request.header("authorization", token);
+    }
+    let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
+    let reply = context.ask(&place, request, NEARBY, limit).await?;
     let status = reply.status();
     if status == 200 {
         return Ok(json::read(reply.body(), &place)?);

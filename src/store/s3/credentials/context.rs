@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::{self, HeaderValue};
 use hyper::{Body, Request};
 
 use crate::clock::Clock;
@@ -49,46 +50,30 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
     }
 }
 
-/// A request to a provider of credentials.
-pub(super) struct ProviderRequest<'a> {
-    pub method: &'a str,
-    pub url: &'a str,
-    /// The provider, for people: the URL may be a secret.
-    pub place: &'a str,
-    pub header: Option<(&'a str, &'a str)>,
-    pub body: String,
-    /// What to check if nobody answers.
-    pub advice: &'a str,
-}
-
 /// What to check where a provider that is next door does not answer.
 pub(super) const NEARBY: &str = "check its address, the network and that it is up";
 
 impl LookUpContext {
-    /// Asks a provider, which has until `limit` to answer in full.
+    /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`: its URL may be a
+    /// secret. `advice` says what to check if nobody answers.
     pub(super) async fn ask(
         &self,
-        asked: ProviderRequest<'_>,
+        place: &str,
+        request: hyper::http::Result<Request<Body>>,
+        advice: &str,
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let mut request = Request::builder()
-            .method(asked.method)
-            .uri(asked.url)
-            .header("user-agent", USER_AGENT)
-            // It is asked once an hour or so: no connection is kept for that.
-            .header("connection", "close");
-        if let Some((name, value)) = asked.header {
-            request = request.header(name, value);
-        }
-        let place = asked.place;
-        let request = request.body(Body::from(asked.body)).map_err(|_| {
+        let mut request = request.map_err(|_| {
             misconfigured(format!(
                 "{place} cannot be asked: its URL or token is malformed"
             ))
         })?;
+        // It is asked once an hour or so: no connection is kept for that.
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(header::CONNECTION, close);
         let what = format!("a request for credentials to {place}");
         let reply = self.transport.send(&what, request, limit).await;
-        reply.map_err(|error| before_sending(error.advised(|| asked.advice.to_owned())))
+        reply.map_err(|error| before_sending(error.advised(|| advice.to_owned())))
     }
 
     /// Reads a file of text that is not long, like a token.
@@ -112,5 +97,3 @@ impl LookUpContext {
         region.await.map_err(before_sending)
     }
 }
-
-const USER_AGENT: &str = concat!("s3-lock/", env!("CARGO_PKG_VERSION"));

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
+use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind, seconds};
-use crate::store::s3::credentials::context::{
-    LookUpContext, NEARBY, NoCredentials, ProviderRequest,
-};
+use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint};
 use crate::store::s3::endpoint::Endpoint;
@@ -132,18 +131,12 @@ impl Service<'_> {
         let name = self.name();
         let mut attempts = 1;
         loop {
-            let request = ProviderRequest {
-                method,
-                url: &url,
-                place: &name,
-                header: Some(header),
-                body: String::new(),
-                advice: NEARBY,
-            };
+            let request = Request::builder().method(method).uri(&url);
+            let request = request.header(header.0, header.1).body(Body::empty());
             let so_far = self.context.clock.now().at_most_since(self.start);
             let left = self.context.limit.saturating_sub(so_far);
-            let reply = self.context.ask(request, left.min(LIMIT)).await;
-            let reply = reply.map_err(|error| self.silent(error))?;
+            let asked = self.context.ask(&name, request, NEARBY, left.min(LIMIT));
+            let reply = asked.await.map_err(|error| self.silent(error))?;
             if attempts == ATTEMPTS || !reply.is_busy() || left < PAUSE * 2 {
                 return Ok(reply);
             }
@@ -155,13 +148,12 @@ impl Service<'_> {
     /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
     /// how far it came: other clouds and proxies answer here in part.
     fn silent(&self, error: LockError) -> NoCredentials {
-        let kind = match &error {
-            LockError::Storage(error) => Some(error.kind()),
-            _ => None,
+        let LockError::Storage(trouble) = &error else {
+            return error.into();
         };
-        let why = match kind {
-            Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
-            Some(StorageErrorKind::NoAnswer) => format!(
+        let why = match trouble.kind() {
+            StorageErrorKind::Unreachable => "no connection".to_owned(),
+            StorageErrorKind::NoAnswer => format!(
                 "no answer within {}; if this is a container on EC2, raise the instance's metadata \
                  hop limit to 2",
                 seconds(&self.context.limit.min(LIMIT))

@@ -2,10 +2,11 @@
 
 use std::process;
 
+use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::error::{ConfigError, LockError, StorageErrorKind};
-use crate::store::s3::credentials::context::{LookUpContext, NoCredentials, ProviderRequest};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
@@ -51,15 +52,11 @@ impl WebIdentity {
     ) -> Result<AwsCredentials, LockError> {
         let token = self.token(context).await?;
         let (endpoint, advice) = endpoint(&context.region().await?)?;
-        let request = ProviderRequest {
-            method: "POST",
-            url: &endpoint,
-            place: &endpoint,
-            header: Some(("content-type", "application/x-www-form-urlencoded")),
-            body: self.form(&token),
-            advice: &advice,
-        };
-        let reply = context.ask(request, context.limit).await?;
+        let request = Request::post(&endpoint)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(self.form(&token)));
+        let asked = context.ask(&endpoint, request, &advice, context.limit);
+        let reply = asked.await?;
         if reply.status() != 200 {
             return Err(self.refused(&reply, &token));
         }

@@ -33,15 +33,16 @@ impl Reply {
 
     /// The answer to one attempt to write.
     pub fn into_put(self, asked: &Asked) -> Put {
-        if self.status == 200 && self.is_error() {
-            return Put::Unknown(self.failed_inside(asked).into());
-        }
         if self.status != 200 {
             let error = self.error(asked).into();
             return match self.refusal() {
                 Some(refusal) => Put::Refused(refusal, error),
                 None => Put::Unknown(error),
             };
+        }
+        // An error, readable or not.
+        if String::from_utf8_lossy(&self.body).contains("<Error") {
+            return Put::Unknown(self.failed_inside(asked).into());
         }
         match self.etag {
             Some(etag) => Put::Applied {
@@ -73,11 +74,6 @@ impl Reply {
             keys: keys.map(str::to_owned).collect(),
             next,
         })
-    }
-
-    /// Whether the body is an error, readable or not.
-    fn is_error(&self) -> bool {
-        String::from_utf8_lossy(&self.body).contains("<Error")
     }
 }
 
