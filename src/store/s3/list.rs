@@ -9,7 +9,7 @@ use rusoto_core::request::{DispatchSignedRequest, DispatchSignedRequestFuture, H
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{ListObjectsV2Request, S3, S3Client};
 
-use crate::store::s3::request::region;
+use crate::store::s3::request::custom_region;
 use crate::sync::lock;
 
 /// A request for one page of the keys under `prefix`, not below its folders.
@@ -19,8 +19,10 @@ pub(crate) async fn request(
     after: Option<String>,
 ) -> Option<SignedRequest> {
     let written = Written::default();
-    let client =
-        S3Client::new_with_client(Client::new_not_signing(written.clone()), region("", ""));
+    let client = S3Client::new_with_client(
+        Client::new_not_signing(written.clone()),
+        custom_region("", ""),
+    );
     let asked = client.list_objects_v2(ListObjectsV2Request {
         bucket: bucket.to_owned(),
         prefix: Some(prefix.to_owned()),

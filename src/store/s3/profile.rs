@@ -5,9 +5,9 @@ use std::io;
 
 use crate::error::{ConfigError, LockError};
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::environment::{NO_HOME, at_home, find_home, set, variable};
 use crate::store::s3::named::Named;
 use crate::store::s3::region::is_region;
+use crate::store::s3::variables::{NO_HOME, at_home, find_home, set, variable};
 
 /// More bytes than a file of profiles has.
 const MAX_FILE: u64 = 4 << 20;
@@ -101,16 +101,12 @@ fn no_region(profile: &Profile) -> ConfigError {
     let Profile {
         name, looked_in, ..
     } = profile;
-    let why = if profile.exists {
-        format!("profile {name:?} names none")
+    let (why, correct) = if profile.exists {
+        (format!("profile {name:?} names none"), "")
     } else {
-        format!("there is no profile {name:?}")
-    };
-    let is_wrong_name = profile.chosen && !profile.exists;
-    let correct = if is_wrong_name {
-        ", or correct the name of the profile"
-    } else {
-        ""
+        let correct = ", or correct the name of the profile";
+        let absent = format!("there is no profile {name:?}");
+        (absent, if profile.chosen { correct } else { "" })
     };
     let message = format!(
         "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and {why} in {looked_in}; \

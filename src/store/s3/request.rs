@@ -16,11 +16,11 @@ use crate::store::{Location, Pending};
 /// A request that is yet to be addressed and signed.
 pub(crate) fn unsigned(method: &str, at: &Location) -> SignedRequest {
     let path = format!("/{}/{}", at.bucket, at.key);
-    SignedRequest::new(method, "s3", &region("", ""), &path)
+    SignedRequest::new(method, "s3", &custom_region("", ""), &path)
 }
 
 /// A custom region in any case: rusoto's own list of regions ends in 2022.
-pub(crate) fn region(name: &str, endpoint: &str) -> Region {
+pub(crate) fn custom_region(name: &str, endpoint: &str) -> Region {
     Region::Custom {
         name: name.to_owned(),
         endpoint: endpoint.to_owned(),
@@ -60,7 +60,7 @@ pub(crate) fn sign(
 ) {
     let path = route.detour.as_ref().map_or(&route.path, |d| &d.path);
     request.path.clone_from(path);
-    request.region = region(&route.region.value, endpoint);
+    request.region = custom_region(&route.region.value, endpoint);
     let host = endpoint.split_once("://").map_or("", |(_, host)| host);
     request.set_hostname(Some(host.to_owned()));
     // Those of another time may have had one, and these none.

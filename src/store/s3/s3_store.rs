@@ -117,7 +117,7 @@ impl Store for S3Store {
             let at = whole_bucket(bucket);
             let mut request = request::unsigned("GET", &at);
             request.add_param("versioning", "");
-            // Whoever may not ask, or gets no answer, knows nothing, and asks but once.
+            // Without the permission, or an answer, nothing is known, and it is not asked again.
             let (reply, _) = self.send(request, &at, limit, None).await.ok()?;
             let is_answer = reply.status() == 200;
             is_answer.then(|| versioning::read(reply.body())).flatten()

@@ -49,7 +49,7 @@ impl S3Store {
             let go = go.take();
             let sent = self.send_once(&route, &credentials, &mut request, at, left(), go);
             let (reply, asked) = sent.await?;
-            // Whatever else stands between may have passed a write on.
+            // Another answer may come from a proxy, which may have passed the write on.
             if asked.method != "GET" && !reply.did_nothing() {
                 return Ok((reply, asked));
             }
@@ -119,7 +119,7 @@ impl S3Store {
         let signed = request::to_hyper(request, &endpoint)?;
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
-        let sending = kind(&asked).map(|kind| self.counters.sending(kind));
+        let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
         let reply = self.transport.send(&what, signed, limit);
         tokio::pin!(reply);
         let reply = tokio::select! {
@@ -179,7 +179,7 @@ fn most_of(limit: Duration) -> Duration {
 }
 
 /// As what S3 charges for a request; for a DELETE it charges nothing.
-fn kind(asked: &Asked) -> Option<Kind> {
+fn counted_as(asked: &Asked) -> Option<Kind> {
     match asked.method.as_str() {
         "PUT" | "POST" => Some(Kind::Write),
         "GET" if asked.at.key.is_empty() => Some(Kind::List),

@@ -11,10 +11,10 @@ use crate::call;
 use crate::clock::Instant;
 use crate::error::{LockError, StorageErrorKind, seconds};
 use crate::logs;
-use crate::store::s3::credentials::cached::{CachedCredentials, Freshness, are_same};
 use crate::store::s3::credentials::chain::{self, Provider};
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::failed;
+use crate::store::s3::credentials::freshness::{CachedCredentials, Freshness, are_same};
 use crate::store::s3::credentials::source::Source;
 use crate::sync::lock;
 
@@ -99,7 +99,7 @@ impl CredentialsCache {
         state.cached.take_if(|cached| cached.are(used));
     }
 
-    /// Others than `used`, which S3 has rejected, if they are to be had within `limit`.
+    /// Others than `used`, which S3 has rejected, if some are found within `limit`.
     pub(crate) async fn instead_of(
         &self,
         used: &AwsCredentials,

@@ -10,7 +10,7 @@ use crate::error::{LockError, StorageErrorKind};
 use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint, without};
-use crate::store::s3::environment::variable;
+use crate::store::s3::variables::variable;
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";

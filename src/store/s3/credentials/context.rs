@@ -12,11 +12,11 @@ use crate::error::LockError;
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
 use crate::store::s3::credentials::source::Source;
-use crate::store::s3::environment::expanded;
 use crate::store::s3::named::Named;
 use crate::store::s3::profile;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::transport::Transport;
+use crate::store::s3::variables::expanded;
 
 /// What a look-up needs.
 pub(crate) struct LookUpContext {

@@ -7,7 +7,7 @@ use crate::error::ConfigError;
 use crate::store::s3::credentials::context::NoCredentials;
 use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::environment::{half, variable};
+use crate::store::s3::variables::{half, variable};
 
 pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {
     let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];

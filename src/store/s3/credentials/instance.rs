@@ -1,5 +1,5 @@
 //! Credentials of an EC2 instance's role, from its metadata service, version 2 alone: version 1
-//! hands them to whoever can make a program on the machine fetch a URL.
+//! hands them to anybody who can make a program on the machine fetch a URL.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredential
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{self, complaint};
 use crate::store::s3::endpoint::Endpoint;
-use crate::store::s3::environment::variable;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::variables::variable;
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";

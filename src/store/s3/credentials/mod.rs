@@ -1,12 +1,12 @@
 //! Where credentials come from, and for how long they are used.
 
 mod cache;
-mod cached;
 mod chain;
 mod container;
 mod context;
 mod environment;
 mod errors;
+mod freshness;
 mod instance;
 mod json;
 mod process;

@@ -11,9 +11,9 @@ use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::endpoint::{Endpoint, aws_endpoint};
-use crate::store::s3::environment::{half, variable};
 use crate::store::s3::named::Named;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::variables::{half, variable};
 use crate::store::s3::xml::Document;
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {

@@ -1,4 +1,4 @@
-//! A reply taken apart, and what it says by itself, whichever request it answers.
+//! A reply taken apart, and what it says by itself, without the request that it answers.
 
 use chrono::DateTime;
 use hyper::HeaderMap;
