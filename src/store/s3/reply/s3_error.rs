@@ -36,7 +36,8 @@ impl S3Error {
         }
         let code = code.trim().to_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        code.chars().all(plain).then_some(S3Error {
+        let is_code = code.len() <= LONGEST_TEXT && code.chars().all(plain);
+        is_code.then_some(S3Error {
             code,
             place,
             document,
@@ -107,6 +108,13 @@ mod tests {
         ] {
             assert_eq!(code(body), None, "{body}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_any_code_is_none() {
+        let body = |letters| format!("<Error><Code>{}</Code></Error>", "C".repeat(letters));
+        assert!(code(&body(LONGEST_TEXT)).is_some());
+        assert_eq!(code(&body(LONGEST_TEXT + 1)), None);
     }
 
     #[test]
