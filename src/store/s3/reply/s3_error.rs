@@ -25,9 +25,9 @@ impl S3Error {
     pub(super) fn read(body: &[u8]) -> Option<S3Error> {
         let text = std::str::from_utf8(body).ok()?;
         let text = text.trim_start_matches('\u{feff}').trim_start();
-        // XML has no words for most of them, and messages may hold them all the same.
-        let text = text.replace(char::is_control, " ");
-        let document = Document::read_start(text.as_bytes());
+        // XML has none of these, and some stores put them into messages all the same.
+        let stray = |c: char| c.is_control() && !c.is_whitespace();
+        let document = Document::read_start(text.replace(stray, " ").as_bytes());
         let places = ["/Error", "/ErrorResponse/Error"].into_iter();
         let mut codes = places.filter_map(|at| Some((at, document.first(&format!("{at}/Code"))?)));
         let (place, code) = codes.next()?;
@@ -68,7 +68,7 @@ mod tests {
     fn an_error_is_read_whatever_stands_before_it() {
         for body in [
             "<Error><Code>NoSuchKey</Code></Error>",
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Message>m</Message>\n<Code> NoSuchKey </Code></Error>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Message>m</Message>\n<Code>\nNoSuchKey </Code></Error>",
             "\u{feff}<?xml version='1.0'?><Error xmlns=\"x\"><Code>NoSuchKey</Code></Error>",
             "\n<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>",
             "<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>NoSuchKey</Code></Error></ErrorResponse>",
@@ -103,6 +103,7 @@ mod tests {
             "<Error><Code></Code></Error>",
             "<Error><Code>no such key</Code></Error>",
             "<Error><Code>NoSuchKey",
+            "<Error><Code>NoSuchKey\u{1b}</Code></Error>",
             "<Error><Code>&#78;oSuchKey</Code></Error>",
             "<Error><Code><![CDATA[NoSuchKey]]></Code></Error>",
         ] {
