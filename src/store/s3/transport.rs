@@ -146,6 +146,7 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::{io, thread};
 
     use super::*;
@@ -186,6 +187,20 @@ mod tests {
         };
         assert_eq!(error.kind(), StorageErrorKind::Unreachable);
         assert!(error.to_string().contains("nobody answered"), "{error}");
+    }
+
+    #[test]
+    fn a_runtime_is_dropped_without_waiting_for_a_look_up_that_hangs() {
+        static ENDED: AtomicBool = AtomicBool::new(false);
+        fn hangs_and_tells(name: &str) -> io::Result<Addresses> {
+            let addresses = hangs(name);
+            ENDED.store(true, Ordering::Relaxed);
+            addresses
+        }
+        let runtime = Runtime::default();
+        ask(&runtime, hangs_and_tells, [SOON, LATE]);
+        drop(runtime);
+        assert!(!ENDED.load(Ordering::Relaxed));
     }
 
     #[test]
