@@ -187,7 +187,7 @@
 
 mod api;
 mod engine;
-#[cfg(any(test, feature = "internals"))]
+#[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 mod protocol;

@@ -20,7 +20,11 @@ pub mod record {
     pub use crate::protocol::record::*;
 }
 
-pub mod properties;
+/// What holds of whatever bytes a store sends.
+pub mod properties {
+    pub use crate::protocol::record::record_properties as record;
+    pub use crate::store::s3::reply::reply_properties as reply;
+}
 
 /// The classifier of replies.
 pub mod reply {

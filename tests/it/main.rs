@@ -25,6 +25,7 @@ mod lost_replies;
 mod names;
 mod on_lost;
 mod on_trouble;
+mod properties;
 mod proxy;
 mod race_store;
 mod reclaim;

@@ -3,6 +3,8 @@
 mod fields;
 mod limits;
 mod nonce;
+#[cfg(feature = "internals")]
+mod properties;
 #[expect(clippy::module_inception, reason = "it is what the folder is about")]
 mod record;
 mod stamp;
@@ -12,6 +14,8 @@ mod unusable;
 
 pub use limits::{MAX_BODY, MAX_LEASE, MAX_TOKEN};
 pub use nonce::Nonce;
+#[cfg(feature = "internals")]
+pub use properties::record_properties;
 pub use record::{Holder, Record, State};
 pub use stamp::Stamp;
 pub use unusable::UnusableRecord;

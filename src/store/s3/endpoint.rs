@@ -12,6 +12,15 @@ pub(crate) enum Malformed {
     Otherwise(&'static str),
 }
 
+impl Malformed {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Malformed::HoldsCredentials => "it holds credentials",
+            Malformed::Otherwise(reason) => reason,
+        }
+    }
+}
+
 impl Endpoint {
     pub(crate) fn parse(url: &str) -> Result<Endpoint, Malformed> {
         if url.contains('@') {
@@ -61,4 +70,11 @@ fn check_host(text: &str) -> Result<(), &'static str> {
         Some(Ok(1..)) => Ok(()),
         _ => Err("its port is not a number from 1 to 65535"),
     }
+}
+
+/// Where AWS has a service in a region.
+pub(crate) fn aws_endpoint(service: &str, region: &str) -> String {
+    let is_china = region.starts_with("cn-");
+    let suffix = if is_china { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{suffix}")
 }

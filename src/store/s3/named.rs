@@ -1,8 +1,5 @@
 //! Settings that say where a service is, with who has said so: advice is about what somebody has set.
 
-use crate::store::s3::dispatch::SendError;
-use crate::types::errors::{LockError, StorageErrorKind};
-
 /// A region or an endpoint, and who names it: a variable, a profile, a setting in code, S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -31,21 +28,5 @@ impl Named {
             "no endpoint is set, so {service} is looked for in region {value}, which comes from \
              {by}: check that there is such a region, and the network"
         )
-    }
-}
-
-impl SendError {
-    /// Adds what to check if the other end was not reached, or is somebody else.
-    pub(crate) fn advised(self, advice: impl FnOnce() -> String) -> SendError {
-        let advise = |error| match error {
-            LockError::Storage(error) if error.kind() == StorageErrorKind::Unreachable => {
-                error.with_hint(advice()).into()
-            }
-            other => other,
-        };
-        match self {
-            SendError::NotSent(error) => SendError::NotSent(advise(error)),
-            SendError::NoAnswer(error) => SendError::NoAnswer(advise(error)),
-        }
     }
 }

@@ -1,14 +1,12 @@
 //! The keys and the region of a profile in AWS's shared files.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::{env, io};
+use std::io;
 
-use crate::store::s3::Source;
-use crate::store::s3::helpers::Helpers;
+use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::named::Named;
-use crate::store::s3::reply::is_region;
+use crate::store::s3::region::is_region;
+use crate::store::s3::variables::{NO_HOME, at_home, find_home, set, variable};
 use crate::types::errors::{ConfigError, LockError};
 
 /// More bytes than a file of profiles has.
@@ -28,7 +26,7 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Reads the profile `name`, else the one that `AWS_PROFILE` names, else `default`.
-    pub(crate) async fn read(name: Option<&str>, helpers: &Helpers) -> io::Result<Profile> {
+    pub(crate) async fn read(name: Option<&str>, threads: &BlockingThreads) -> io::Result<Profile> {
         let name = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
         let chosen = name.is_some();
         let name = name.unwrap_or_else(|| "default".to_owned());
@@ -39,7 +37,7 @@ impl Profile {
             ("AWS_CONFIG_FILE", "config", "profile"),
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", ""),
         ];
-        let home = find_home(helpers).await?;
+        let home = find_home(threads).await?;
         // Keys in the credentials file go before keys in the config file.
         for (override_by, file, prefix) in files {
             let path = match set(override_by) {
@@ -50,7 +48,7 @@ impl Profile {
                 looked_in.push(format!("no {file} file ({NO_HOME})"));
                 continue;
             };
-            let outcome = match helpers.read(&path, MAX_FILE).await? {
+            let outcome = match threads.read(&path, MAX_FILE).await? {
                 Err(error) => error.to_string(),
                 Ok(text) => match section(&text, &name, prefix) {
                     None => format!("no profile {name:?}"),
@@ -78,95 +76,43 @@ impl Profile {
     }
 }
 
-/// The region of the profile; where a custom endpoint is set, a store that has no regions is
-/// likely, and the usual name does.
+/// The region that a profile names: `name`, or the one that [`Profile::read`] takes. Where a custom endpoint
+/// is set, a store that has no regions is likely, and the usual name does.
 pub(crate) async fn region(
-    source: &Source,
+    name: Option<&str>,
     custom_endpoint: bool,
-    helpers: &Helpers,
+    threads: &BlockingThreads,
 ) -> Result<Named, LockError> {
-    let profile = Profile::read(source.profile(), helpers).await;
+    let profile = Profile::read(name, threads).await;
     let profile = profile.map_err(LockError::of_this_machine)?;
+    let by = format!("profile {:?}", profile.name);
     match profile.get("region") {
-        Some(region) if is_region(region) => {
-            Ok(Named::new(region, format!("profile {:?}", profile.name)))
-        }
+        Some(region) if is_region(region) => Ok(Named::new(region, by)),
         Some(region) => {
             let reason = "a region looks like eu-central-1";
-            let place = format!("profile {:?}", profile.name);
-            Err(ConfigError::invalid_in("region", region, &place, reason).into())
+            Err(ConfigError::invalid_in("region", region, &by, reason).into())
         }
         None if custom_endpoint => Ok(Named::new("us-east-1", "the default")),
-        None => Err(ConfigError::new(
-            "region",
-            format!(
-                "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and {} in {}; \
-                 set one of them or call ClientBuilder::region{}",
-                match profile.exists {
-                    true => format!("profile {:?} names none", profile.name),
-                    false => format!("there is no profile {:?}", profile.name),
-                },
-                profile.looked_in,
-                match profile.chosen && !profile.exists {
-                    true => ", or correct the name of the profile",
-                    false => "",
-                }
-            ),
-        )
-        .into()),
+        None => Err(no_region(&profile).into()),
     }
 }
 
-/// An environment variable; empty counts as not set, as for AWS's own tools. One that is no Unicode is
-/// set, and refused for the character that stands in for the rest: to pass it by would be to take
-/// another endpoint or somebody else's keys.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    Some(set(name)?.to_string_lossy().into_owned())
-}
-
-fn set(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
-}
-
-/// The home directory, if there is one that does not depend on where the program runs: what is found in
-/// the current directory may be anybody's, and a profile has commands in it.
-///
-/// The environment names it, else the system's list of users does. That may be on another machine, so
-/// it is asked on a thread of its own.
-async fn find_home(helpers: &Helpers) -> io::Result<Option<PathBuf>> {
-    match set("HOME").or_else(|| set("USERPROFILE")) {
-        Some(home) => Ok(Some(PathBuf::from(home)).filter(|home| home.is_absolute())),
-        None => helpers.run("reader", home_of_user).await,
-    }
-}
-
-fn home_of_user() -> Option<PathBuf> {
-    // Deprecated until Rust 1.87 for what it did on Windows.
-    #[allow(deprecated)]
-    let home = env::home_dir();
-    home.filter(|home| home.is_absolute())
-}
-
-/// For people: why there are no files to read.
-const NO_HOME: &str = "there is no home directory: HOME is not an absolute path";
-
-/// A path as the environment names it, which no shell may have expanded. None if it is in a home that
-/// there is not, or in somebody else's: as it stands, it would be a path from the current directory.
-pub(crate) fn at_home(path: PathBuf, home: Option<&Path>) -> Option<PathBuf> {
-    if let Ok(rest) = path.strip_prefix("~") {
-        return Some(home?.join(rest));
-    }
-    let is_of_user = path.as_os_str().as_encoded_bytes().starts_with(b"~");
-    (!is_of_user).then_some(path)
-}
-
-/// The same, with the home looked for where it matters.
-pub(crate) async fn expanded(path: &str, helpers: &Helpers) -> io::Result<Option<PathBuf>> {
-    if path.starts_with('~') {
-        Ok(at_home(path.into(), find_home(helpers).await?.as_deref()))
+fn no_region(profile: &Profile) -> ConfigError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    let (why, correct) = if profile.exists {
+        (format!("profile {name:?} names none"), "")
     } else {
-        Ok(Some(path.into()))
-    }
+        let correct = ", or correct the name of the profile";
+        let absent = format!("there is no profile {name:?}");
+        (absent, if profile.chosen { correct } else { "" })
+    };
+    let message = format!(
+        "no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and {why} in {looked_in}; \
+         set one of them or call ClientBuilder::region{correct}"
+    );
+    ConfigError::new("region", message)
 }
 
 /// Takes in what another file has, which goes first. Keys are taken from one file alone: a session
@@ -332,27 +278,5 @@ region = nowhere
         let mut settings = own(&["region", "aws_access_key_id", "aws_session_token"]);
         merge(&mut settings, own(&["aws_access_key_id"]));
         assert_eq!(settings, own(&["region", "aws_access_key_id"]));
-    }
-
-    #[test]
-    fn a_path_may_begin_at_home() {
-        let home = Some(Path::new("/home/me"));
-        let told = |path: &str, home| at_home(path.into(), home);
-        assert_eq!(told("~/keys", home), Some("/home/me/keys".into()));
-        for path in ["/keys", "keys/~/a", "keys"] {
-            assert_eq!(told(path, home), Some(path.into()));
-            assert_eq!(told(path, None), Some(path.into()));
-        }
-    }
-
-    #[test]
-    fn a_path_in_no_home_or_in_anothers_is_none_of_the_current_directorys() {
-        for path in ["~/keys", "~"] {
-            assert_eq!(at_home(path.into(), None), None);
-        }
-        assert_eq!(
-            at_home("~you/keys".into(), Some(Path::new("/home/me"))),
-            None
-        );
     }
 }

@@ -1,9 +1,9 @@
 //! AWS's temporary redirects (307): to which host a request goes for once.
 //!
-//! A signed request lets whoever gets it act for its sender, and may carry a session token. So it follows
-//! a redirect only from AWS to AWS, to a host that only S3 has, and over https.
+//! Who gets a signed request can act for its sender, and it may carry a session token. So it follows a
+//! redirect only from AWS to AWS, to a host that only S3 has, and over https.
 
-use crate::store::s3::reply::is_region;
+use crate::store::s3::region::is_region;
 
 /// Where to send one request, and no later one.
 #[derive(Clone, Debug, PartialEq, Eq)]

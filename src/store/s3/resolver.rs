@@ -9,22 +9,31 @@ use std::{io, vec};
 use hyper::client::connect::dns::Name;
 use hyper::service::Service;
 
-use crate::store::s3::helpers::Helpers;
+use crate::store::s3::blocking::BlockingThreads;
 
-/// Resolves each name on a helper thread of its own. No thread is kept: a program that holds a lock
-/// for an hour should not hold an idle thread for it.
+/// Resolves each name on a thread of its own. No thread is kept: a program that holds a lock for an hour
+/// should not hold an idle thread for it.
 #[derive(Clone)]
 pub(crate) struct Resolver {
-    helpers: Helpers,
+    threads: BlockingThreads,
+    look_up: fn(&str) -> io::Result<Addresses>,
 }
+
+pub(crate) type Addresses = vec::IntoIter<SocketAddr>;
 
 impl Resolver {
-    pub(crate) fn new(helpers: Helpers) -> Resolver {
-        Resolver { helpers }
+    pub(crate) fn new(threads: BlockingThreads) -> Resolver {
+        Resolver::with(threads, |name| (name, 0).to_socket_addrs())
+    }
+
+    /// A resolver that asks this in the system's place.
+    pub(crate) fn with(
+        threads: BlockingThreads,
+        look_up: fn(&str) -> io::Result<Addresses>,
+    ) -> Resolver {
+        Resolver { threads, look_up }
     }
 }
-
-type Addresses = vec::IntoIter<SocketAddr>;
 
 impl Service<Name> for Resolver {
     type Response = Addresses;
@@ -36,13 +45,12 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let helpers = self.helpers.clone();
+        let Resolver { threads, look_up } = self.clone();
         Box::pin(async move {
-            let resolve = move || (name.as_str(), 0).to_socket_addrs();
-            let resolved = helpers.run("resolver", resolve).await;
+            let resolved = threads.run("resolver", move || look_up(name.as_str()));
             // Told as a connection that cannot be made: nothing was sent.
             let no_thread = |e| io::Error::other(format!("no thread to resolve its name: {e}"));
-            resolved.map_err(no_thread)?
+            resolved.await.map_err(no_thread)?
         })
     }
 }

@@ -1,28 +1,10 @@
-//! Asking a bucket whether it keeps the versions of its objects.
+//! What a bucket says about the versions of its objects.
 
-use std::time::Duration;
-
-use crate::protocol::Location;
-use crate::store::s3::wire::Wire;
 use crate::store::s3::xml::Document;
 use crate::types::store_report::Versioning;
 
-/// What the bucket says. Whoever may not ask, or gets no answer, knows nothing, and asks but once.
-pub(crate) async fn of(wire: &Wire, bucket: &str, limit: Duration) -> Option<Versioning> {
-    let at = Location {
-        bucket: bucket.to_owned(),
-        key: String::new(),
-    };
-    let mut request = wire.request("GET", &at);
-    request.add_param("versioning", "");
-    let (reply, _) = wire.send(request, &at, limit).await.ok()?;
-    match reply.status() {
-        200 => read(reply.body()),
-        _ => None,
-    }
-}
-
-fn read(body: &[u8]) -> Option<Versioning> {
+/// Whether it keeps them; nothing if it does not say.
+pub(crate) fn read(body: &[u8]) -> Option<Versioning> {
     let document = Document::read(body, "VersioningConfiguration")?;
     match document.first("/VersioningConfiguration/Status")?.as_str() {
         "Enabled" => Some(Versioning::Enabled),

@@ -7,22 +7,41 @@ use xml::reader::{EventReader, ParserConfig2, XmlEvent};
 const DEEPEST: usize = 16;
 
 /// The texts of a document.
+#[derive(Debug, Default)]
 pub(crate) struct Document {
+    root: String,
     /// The local names from the root to the element, with a slash before each; and its text.
     texts: Vec<(String, String)>,
 }
 
 impl Document {
-    /// Reads a whole document whose root has this name, in whatever namespace.
+    /// Reads a whole document whose root has this name, in any namespace.
     pub(crate) fn read(xml: &[u8], root: &str) -> Option<Document> {
-        let (mut texts, mut path, mut text) = (Vec::new(), Vec::new(), String::new());
+        let mut document = Document::default();
+        let is_whole = document.take_in(xml).is_some();
+        (is_whole && document.root == root).then_some(document)
+    }
+
+    /// Reads a document up to where it ends or is no longer XML.
+    pub(crate) fn read_start(xml: &[u8]) -> Document {
+        let mut document = Document::default();
+        // Nothing says that there is more which cannot be read.
+        let _ = document.take_in(xml);
+        document
+    }
+
+    fn take_in(&mut self, xml: &[u8]) -> Option<()> {
+        let (mut path, mut text) = (Vec::new(), String::new());
         let one_root = ParserConfig2::new().allow_multiple_root_elements(false);
         for event in EventReader::new_with_config(xml, one_root) {
             match event.ok()? {
                 XmlEvent::StartElement { name, .. } => {
+                    if path.is_empty() {
+                        self.root.clone_from(&name.local_name);
+                    }
                     path.push(name.local_name);
                     text.clear();
-                    if path.len() > DEEPEST || path[0] != root {
+                    if path.len() > DEEPEST {
                         return None;
                     }
                 }
@@ -31,14 +50,15 @@ impl Document {
                 }
                 XmlEvent::EndElement { .. } => {
                     if !text.trim().is_empty() {
-                        texts.push((format!("/{}", path.join("/")), std::mem::take(&mut text)));
+                        let place = format!("/{}", path.join("/"));
+                        self.texts.push((place, std::mem::take(&mut text)));
                     }
                     path.pop();
                 }
                 _ => {}
             }
         }
-        Some(Document { texts })
+        Some(())
     }
 
     /// The texts of every element there.
@@ -93,6 +113,15 @@ mod tests {
             xml += &format!("<!ENTITY e{n} \"&e{m};&e{m};&e{m};&e{m};\">");
         }
         assert_eq!(keys(&format!("{xml}]><L><C><K>&e29;</K></C></L>")), None);
+    }
+
+    #[test]
+    fn the_start_of_a_document_is_read_to_where_it_is_no_longer_xml() {
+        for rest in ["", "<D>&nbsp;</D></L>", "</L><L/>", "<D>\u{1}</D></L>"] {
+            let xml = format!("<L><C><K>a</K></C>{rest}");
+            let document = Document::read_start(xml.as_bytes());
+            assert_eq!(document.first("/L/C/K").as_deref(), Some("a"), "{rest}");
+        }
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use hyper::Uri;
+use hyper::{Body, Request, Uri};
+use rusoto_core::credential::AwsCredentials;
 
-use crate::store::s3::credentials::document;
-use crate::store::s3::credentials::document::{complaint, without};
-use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
-use crate::store::s3::profile::variable;
-use crate::types::errors::StorageErrorKind;
+use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json;
+use crate::store::s3::credentials::json::{complaint, without};
+use crate::store::s3::variables::variable;
+use crate::types::errors::{LockError, StorageErrorKind};
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -21,55 +23,55 @@ const ECS: &str = "http://169.254.170.2";
 /// How long the endpoint, which is on this machine, may take.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     let Some(url) = url(variable(RELATIVE_URI), variable(FULL_URI))? else {
         let note = format!("{RELATIVE_URI} and {FULL_URI} (not set)");
-        return Ok(Looked::Nothing(note));
+        return Err(NoCredentials::Nothing(note));
     };
-    let token = authorization(tools).await?;
+    let token = authorization(context).await?;
     let place = format!("the container's endpoint {}", origin(&url));
-    let ask = Ask {
-        method: "GET",
-        url: &url,
-        place: &place,
-        header: token.as_deref().map(|t| ("authorization", t)),
-    };
-    let reply = tools.ask(&ask, limit.min(LIMIT)).await?;
+    let mut request = Request::get(&url);
+    if let Some(token) = &token {
+        request = request.header("authorization", token);
+    }
+    let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
+    let reply = context.ask(&place, request, NEARBY, limit).await?;
     let status = reply.status();
     if status == 200 {
-        return Ok(Looked::Found(document::read(reply.body(), &place)?));
+        return Ok(json::read(reply.body(), &place)?);
     }
     let said = complaint(reply.body());
     let said = said.and_then(|said| without(token.as_deref().unwrap_or_default(), said));
     let said = said.map_or(String::new(), |said| format!(" ({said})"));
     let what = format!("{place} answered {status}{said} instead of giving credentials");
-    match status {
-        429 | 500.. => Err(Failure::storage(StorageErrorKind::Unavailable, what)),
-        _ => Err(Failure::config(format!(
-            "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of \
-             the task or pod"
-        ))),
+    if reply.is_busy() {
+        return Err(failed(StorageErrorKind::Unavailable, what).into());
     }
+    let error = misconfigured(format!(
+        "{what}; check {RELATIVE_URI} or {FULL_URI}, {TOKEN} or {TOKEN_FILE}, and the role of the task \
+         or pod"
+    ));
+    Err(error.into())
 }
 
 /// The endpoint's URL, if this is a container that has one.
-fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, Failure> {
+fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, LockError> {
     if let Some(path) = relative {
         let url = format!("{ECS}{path}");
         // The path is a secret among the tasks of one machine: it is not quoted.
-        return match path.starts_with('/') && url.parse::<Uri>().is_ok() {
-            true => Ok(Some(url)),
-            false => Err(Failure::config(format!(
-                "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
-            ))),
-        };
+        if path.starts_with('/') && url.parse::<Uri>().is_ok() {
+            return Ok(Some(url));
+        }
+        return Err(misconfigured(format!(
+            "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
+        )));
     }
     let Some(full) = full else {
         return Ok(None);
     };
     match full.parse::<Uri>() {
         Ok(uri) if may_be_asked(&uri) => Ok(Some(full)),
-        _ => Err(Failure::config(format!(
+        _ => Err(misconfigured(format!(
             "{FULL_URI} is neither an https URL nor an http URL of this machine (localhost, a \
              loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: \
              the answer would cross the network in the clear"
@@ -106,27 +108,27 @@ fn origin(url: &str) -> String {
 }
 
 /// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
-async fn authorization(tools: &Tools) -> Result<Option<String>, Failure> {
+async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockError> {
     let Some(file) = variable(TOKEN_FILE) else {
         return variable(TOKEN)
             .map(|token| sendable(token, TOKEN))
             .transpose();
     };
-    match tools.read(&file).await? {
+    match context.read(&file).await? {
         Ok(token) => sendable(token.trim().to_owned(), &file).map(Some),
-        Err(error) => Err(Failure::config(format!(
+        Err(error) => Err(misconfigured(format!(
             "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
         ))),
     }
 }
 
-fn sendable(token: String, place: &str) -> Result<String, Failure> {
-    match token.contains(|c: char| c.is_control() || !c.is_ascii()) {
-        true => Err(Failure::config(format!(
+fn sendable(token: String, place: &str) -> Result<String, LockError> {
+    if token.contains(|c: char| c.is_control() || !c.is_ascii()) {
+        return Err(misconfigured(format!(
             "the token in {place} holds a line break or other character that none has; copy it again"
-        ))),
-        false => Ok(token),
+        )));
     }
+    Ok(token)
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Credentials of an EC2 instance's role, from its metadata service, version 2 alone: version 1
-//! hands them to whoever can make a program on the machine fetch a URL.
+//! hands them to anybody who can make a program on the machine fetch a URL.
 
 use std::time::Duration;
 
+use hyper::{Body, Request};
+use rusoto_core::credential::AwsCredentials;
+
 use crate::protocol::Instant;
-use crate::store::s3::credentials::document;
-use crate::store::s3::credentials::document::complaint;
-use crate::store::s3::credentials::tools::{Ask, Failure, Looked, Tools};
-use crate::store::s3::endpoint::{Endpoint, Malformed};
-use crate::store::s3::profile::variable;
+use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json;
+use crate::store::s3::credentials::json::complaint;
+use crate::store::s3::endpoint::Endpoint;
 use crate::store::s3::reply::Reply;
-use crate::types::errors::StorageErrorKind;
+use crate::store::s3::variables::variable;
+use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
@@ -30,62 +34,45 @@ const LIMIT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn look(tools: &Tools, limit: Duration) -> Result<Looked, Failure> {
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
     if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         let note = format!("the metadata of an EC2 instance ({DISABLED} is true)");
-        return Ok(Looked::Nothing(note));
+        return Err(NoCredentials::Nothing(note));
     }
     let service = Service {
-        tools,
+        context,
         base: base()?,
-        start: tools.clock.now(),
-        limit,
+        start: context.clock.now(),
     };
-    let token = match service.token().await? {
-        Ok(token) => token,
-        Err(looked) => return Ok(looked),
-    };
-    let reply = match service.get(ROLES, &token).await {
-        Ok(reply) => reply,
-        Err(failure) => return service.silent(failure),
-    };
+    let token = service.token().await?;
+    let reply = service.get(ROLES, &token).await?;
     let role = match reply.status() {
         200 => role(reply.body()),
         404 => None,
-        _ => return service.refused(&reply),
+        _ => return Err(service.refused(&reply)),
     };
-    let Some(role) = role else {
-        return Ok(service.nothing("no role is attached to this instance"));
-    };
-    let reply = match service.get(&format!("{ROLES}{role}"), &token).await {
-        Ok(reply) => reply,
-        Err(failure) => return service.silent(failure),
-    };
-    match reply.status() {
-        200 if !is_failure(reply.body()) => Ok(Looked::Found(document::read(
-            reply.body(),
-            &service.name(),
-        )?)),
-        _ => service.refused(&reply),
+    let none = || service.nothing("no role is attached to this instance");
+    let role = role.ok_or_else(none)?;
+    let reply = service.get(&format!("{ROLES}{role}"), &token).await?;
+    if reply.status() != 200 || is_failure(reply.body()) {
+        return Err(service.refused(&reply));
     }
+    Ok(json::read(reply.body(), &service.name())?)
 }
 
-fn base() -> Result<String, Failure> {
-    let ipv6 = || variable(ENDPOINT_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+fn base() -> Result<String, LockError> {
     let Some(url) = variable(ENDPOINT) else {
-        return Ok(if ipv6() { IPV6 } else { IPV4 }.to_owned());
+        let mode = variable(ENDPOINT_MODE);
+        let is_ipv6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        return Ok(if is_ipv6 { IPV6 } else { IPV4 }.to_owned());
     };
-    match Endpoint::parse(&url) {
-        Ok(Endpoint(url)) => Ok(url),
-        Err(Malformed::HoldsCredentials) => Err(not_asked("it holds credentials")),
-        Err(Malformed::Otherwise(reason)) => Err(not_asked(reason)),
-    }
-}
-
-fn not_asked(reason: &str) -> Failure {
-    Failure::config(format!(
-        "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
-    ))
+    let endpoint = Endpoint::parse(&url).map_err(|malformed| {
+        let reason = malformed.reason();
+        misconfigured(format!(
+            "the metadata of an EC2 instance cannot be asked at the URL in {ENDPOINT}: {reason}"
+        ))
+    });
+    endpoint.map(|endpoint| endpoint.0)
 }
 
 /// The first role of a list, of which there is but one.
@@ -102,10 +89,9 @@ fn is_failure(body: &[u8]) -> bool {
 
 /// The metadata service in the course of one look-up.
 struct Service<'a> {
-    tools: &'a Tools,
+    context: &'a LookUpContext,
     base: String,
     start: Instant,
-    limit: Duration,
 }
 
 impl Service<'_> {
@@ -113,93 +99,84 @@ impl Service<'_> {
         format!("the metadata of an EC2 instance at {}", self.base)
     }
 
-    fn nothing(&self, why: &str) -> Looked {
-        Looked::Nothing(format!("{} ({why})", self.name()))
+    fn nothing(&self, why: &str) -> NoCredentials {
+        NoCredentials::Nothing(format!("{} ({why})", self.name()))
     }
 
     /// A session's token, which tells version 2 from version 1, and from anybody else's service.
-    async fn token(&self) -> Result<Result<String, Looked>, Failure> {
+    async fn token(&self) -> Result<String, NoCredentials> {
         let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
-        let reply = match self.ask("PUT", "/latest/api/token", ttl).await {
-            Ok(reply) => reply,
-            Err(failure) => return self.silent(failure).map(Err),
-        };
+        let reply = self.ask("PUT", "/latest/api/token", ttl).await?;
         match reply.status() {
-            200 => {
-                let token = String::from_utf8_lossy(reply.body()).trim().to_owned();
-                Ok(Ok(token))
-            }
-            403 => Ok(Err(self.nothing("it is switched off: 403"))),
-            status @ 300..500 => Ok(Err(self.nothing(&format!(
+            200 => Ok(String::from_utf8_lossy(reply.body()).trim().to_owned()),
+            403 => Err(self.nothing("it is switched off: 403")),
+            status @ 300..500 => Err(self.nothing(&format!(
                 "it answered {status} to a PUT of /latest/api/token: it has no version 2, and \
                  version 1 is not used"
-            )))),
-            _ => self.refused(&reply).map(Err),
+            ))),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Result<Reply, NoCredentials> {
+        let header = ("x-aws-ec2-metadata-token", token);
+        self.ask("GET", path, header).await
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        header: (&str, &str),
+    ) -> Result<Reply, NoCredentials> {
+        let url = format!("{}{path}", self.base);
+        let name = self.name();
+        let mut attempts = 1;
+        loop {
+            let request = Request::builder().method(method).uri(&url);
+            let request = request.header(header.0, header.1).body(Body::empty());
+            let so_far = self.context.clock.now().at_most_since(self.start);
+            let left = self.context.limit.saturating_sub(so_far);
+            let asked = self.context.ask(&name, request, NEARBY, left.min(LIMIT));
+            let reply = asked.await.map_err(|error| self.silent(error))?;
+            if attempts == ATTEMPTS || !reply.is_busy() || left < PAUSE * 2 {
+                return Ok(reply);
+            }
+            attempts += 1;
+            self.context.clock.sleep(PAUSE).await;
         }
     }
 
     /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
     /// how far it came: other clouds and proxies answer here in part.
-    fn silent(&self, failure: Failure) -> Result<Looked, Failure> {
-        let why = match failure.kind() {
-            Some(StorageErrorKind::Unreachable) => "no connection".to_owned(),
-            Some(StorageErrorKind::NoAnswer) => format!(
+    fn silent(&self, error: LockError) -> NoCredentials {
+        let LockError::Storage(trouble) = &error else {
+            return error.into();
+        };
+        let why = match trouble.kind() {
+            StorageErrorKind::Unreachable => "no connection".to_owned(),
+            StorageErrorKind::NoAnswer => format!(
                 "no answer within {}; if this is a container on EC2, raise the instance's metadata \
                  hop limit to 2",
-                seconds(&self.limit.min(LIMIT))
+                seconds(&self.context.limit.min(LIMIT))
             ),
-            _ => return Err(failure),
+            _ => return error.into(),
         };
-        Ok(Looked::Silent {
-            note: format!("{} ({why})", self.name()),
-            failure,
-        })
+        let note = format!("{} ({why})", self.name());
+        NoCredentials::Silent { note, error }
     }
 
-    async fn get(&self, path: &str, token: &str) -> Result<Reply, Failure> {
-        self.ask("GET", path, ("x-aws-ec2-metadata-token", token))
-            .await
-    }
-
-    async fn ask(&self, method: &str, path: &str, header: (&str, &str)) -> Result<Reply, Failure> {
-        let url = format!("{}{path}", self.base);
-        let name = self.name();
-        let ask = Ask {
-            method,
-            url: &url,
-            place: &name,
-            header: Some(header),
-        };
-        let mut attempts = 1;
-        loop {
-            let so_far = self.tools.clock.now().at_most_since(self.start);
-            let left = self.limit.saturating_sub(so_far);
-            let reply = self.tools.ask(&ask, left.min(LIMIT)).await?;
-            if attempts == ATTEMPTS || !is_busy(&reply) || left < PAUSE * 2 {
-                return Ok(reply);
-            }
-            attempts += 1;
-            self.tools.clock.sleep(PAUSE).await;
-        }
-    }
-
-    fn refused(&self, reply: &Reply) -> Result<Looked, Failure> {
+    fn refused(&self, reply: &Reply) -> NoCredentials {
+        let (name, status) = (self.name(), reply.status());
         let said = complaint(reply.body()).map_or(String::new(), |said| format!(" ({said})"));
-        let what = format!("{} answered {}{said}", self.name(), reply.status());
-        match is_busy(reply) {
-            true => Ok(Looked::Silent {
-                note: format!("{} (it answered {})", self.name(), reply.status()),
-                failure: Failure::storage(StorageErrorKind::Unavailable, what),
-            }),
-            false => Err(Failure::config(format!(
-                "{what}; check the role of the instance"
-            ))),
+        let what = format!("{name} answered {status}{said}");
+        if reply.is_busy() {
+            let note = format!("{name} (it answered {status})");
+            let error = failed(StorageErrorKind::Unavailable, what);
+            return NoCredentials::Silent { note, error };
         }
+        misconfigured(format!("{what}; check the role of the instance")).into()
     }
-}
-
-fn is_busy(reply: &Reply) -> bool {
-    matches!(reply.status(), 429 | 500..)
 }
 
 #[cfg(test)]

@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rusoto_core::credential::AwsCredentials;
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::protocol::quote::shown;
-use crate::store::s3::credentials::document;
-use crate::store::s3::credentials::tools::{Failure, Found, Tools};
-use crate::store::s3::helpers::{Awaited, Helpers};
+use crate::store::s3::blocking::BlockingThreads;
+use crate::store::s3::credentials::context::LookUpContext;
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json;
 use crate::sys::clock::Clock;
 use crate::sys::logs;
 use crate::sys::sync::lock;
-use crate::types::errors::StorageErrorKind;
+use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
 /// More than any credentials.
@@ -31,45 +34,48 @@ const LINGER: Duration = Duration::from_millis(100);
 /// How often to look whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Runs `command` for at most `limit`, and reads what it prints. `origin` names it in errors.
+/// Runs `command`, and reads what it prints. `origin` names it in errors.
 pub(super) async fn run(
     command: &str,
     origin: &str,
-    tools: &Tools,
-    limit: Duration,
-) -> Result<Found, Failure> {
+    context: &LookUpContext,
+) -> Result<AwsCredentials, LockError> {
     let words = words(command).ok_or_else(|| {
-        Failure::config(format!(
+        misconfigured(format!(
             "{origin} is empty, or a quotation mark in it is not closed"
         ))
     })?;
     let mut outputs = None;
     let finished = async {
-        let mut running = start(words, origin, &tools.helpers).await?;
-        outputs = Some(running.read(origin, &tools.helpers).await?);
-        Ok::<_, Failure>(running.ended(&tools.clock).await)
+        let (mut running, both) = start(words, &context.threads).await?;
+        outputs = Some(both);
+        Ok(running.ended(&context.clock).await)
     };
-    let limit_of_run = limit.saturating_sub(LAST_WORDS.min(limit / 10));
+    let last_words = LAST_WORDS.min(context.limit / 10);
+    let limit = context.limit.saturating_sub(last_words);
     // Ends it, if it runs still.
-    let finished = tokio::time::timeout(limit_of_run, finished).await;
+    let finished = tokio::time::timeout(limit, finished).await;
     let (stdout, stderr) = outputs.unzip();
-    let (stdout, status) = match finished {
-        Ok(status) => (text(stdout, LINGER).await, Some(status?)),
-        Err(_) => (text(stdout, Duration::ZERO).await, None),
+    let patience = if finished.is_ok() {
+        LINGER
+    } else {
+        Duration::ZERO
     };
-    match status {
+    let stdout = text(stdout, patience).await;
+    match finished {
+        Ok(Err(error)) => Err(not_run(origin, &error)),
         // Where the program ignores SIGCHLD the system keeps no status.
-        Some(None) => credentials(&stdout, origin),
-        Some(Some(status)) if status.success() => credentials(&stdout, origin),
-        Some(Some(status)) => Err(Failure::config(format!(
+        Ok(Ok(None)) => credentials(&stdout, origin),
+        Ok(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
+        Ok(Ok(Some(status))) => Err(misconfigured(format!(
             "{origin} failed ({status}){}; run it by hand",
             said(&text(stderr, LAST_WORDS).await, &stdout)
         ))),
-        None => Err(Failure::storage(
+        Err(_) => Err(failed(
             StorageErrorKind::NoAnswer,
             format!(
                 "{origin} did not end within {} and was stopped{}",
-                seconds(&limit_of_run),
+                seconds(&limit),
                 said(&text(stderr, LAST_WORDS).await, &stdout)
             ),
         )),
@@ -78,17 +84,19 @@ pub(super) async fn run(
 
 /// The program and its arguments: quoted as for a shell, and nothing expanded.
 fn words(command: &str) -> Option<Vec<String>> {
-    let command = match cfg!(windows) {
-        // There it separates folders.
-        true => command.replace('\\', "\\\\"),
-        false => command.to_owned(),
-    };
+    // On Windows it separates folders.
+    let backslash = if cfg!(windows) { "\\\\" } else { "\\" };
+    let command = command.replace('\\', backslash);
     shlex::split(&command).filter(|words| !words.is_empty())
 }
 
-/// Starts a command without blocking who drives the runtime: its program may be on a slow disk.
-async fn start(words: Vec<String>, origin: &str, helpers: &Helpers) -> Result<Running, Failure> {
-    let started = helpers.run("command", move || {
+/// Starts a command, and reads both of its outputs beside each other: it may wait for either to be read.
+/// Nothing of this blocks who drives the runtime: its program may be on a slow disk.
+async fn start(
+    words: Vec<String>,
+    threads: &BlockingThreads,
+) -> io::Result<(Running, (Output, Output))> {
+    let spawned = threads.run("command", move || {
         let (program, arguments) = words.split_first().expect("a command has a word");
         let mut command = Command::new(program);
         command
@@ -97,20 +105,25 @@ async fn start(words: Vec<String>, origin: &str, helpers: &Helpers) -> Result<Ru
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         lead_a_group(&mut command);
-        command.spawn().map(|child| Running { child: Some(child) })
+        command.spawn().map(|mut child| {
+            let pipes = (child.stdout.take(), child.stderr.take());
+            (Running { child: Some(child) }, pipes)
+        })
     });
-    let started = started.await.map_err(|error| no_thread(origin, &error))?;
-    started.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => no_thread(origin, &error),
-        _ => Failure::config(format!(
-            "{origin} cannot be run: {error}; check its program"
-        )),
-    })
+    let (running, (out, err)) = spawned.await??;
+    let out = Output::of(out, MAX_OUTPUT, threads).await?;
+    let err = Output::of(err, MAX_COMPLAINT, threads).await?;
+    Ok((running, (out, err)))
 }
 
-fn no_thread(origin: &str, error: &io::Error) -> Failure {
-    let what = format!("{origin} cannot be run: no thread or process for it ({error})");
-    Failure::storage(StorageErrorKind::Local, what)
+fn not_run(origin: &str, error: &io::Error) -> LockError {
+    if let io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory = error.kind() {
+        let what = format!("{origin} cannot be run: no thread or process for it ({error})");
+        return failed(StorageErrorKind::Local, what);
+    }
+    misconfigured(format!(
+        "{origin} cannot be run: {error}; check its program"
+    ))
 }
 
 /// The command's own children are stopped with it: a script around a program that hangs would
@@ -128,16 +141,6 @@ struct Running {
 }
 
 impl Running {
-    /// Reads both of its outputs, beside each other: it may wait for either to be read.
-    async fn read(&mut self, origin: &str, helpers: &Helpers) -> Result<(Output, Output), Failure> {
-        let child = self.child.as_mut();
-        let (out, err) = child.map_or((None, None), |c| (c.stdout.take(), c.stderr.take()));
-        let out = Output::of(out, MAX_OUTPUT, helpers).await;
-        let out = out.map_err(|error| no_thread(origin, &error))?;
-        let err = Output::of(err, MAX_COMPLAINT, helpers).await;
-        Ok((out, err.map_err(|error| no_thread(origin, &error))?))
-    }
-
     /// How it ended, if the system tells.
     async fn ended(&mut self, clock: &Clock) -> Option<ExitStatus> {
         loop {
@@ -184,23 +187,21 @@ fn stop(child: &mut Child) {
 /// One of a command's outputs, which is read as it comes.
 struct Output {
     start: Arc<Mutex<Vec<u8>>>,
-    end: Awaited<()>,
+    end: oneshot::Receiver<()>,
 }
 
 impl Output {
     async fn of(
         pipe: Option<impl Read + Send + 'static>,
         most: usize,
-        helpers: &Helpers,
+        threads: &BlockingThreads,
     ) -> io::Result<Output> {
         let start = Arc::new(Mutex::default());
         let kept = start.clone();
-        let end = helpers.start("command-out", move |sender| {
+        let end = threads.start("command-out", move || {
             if let Some(pipe) = pipe {
                 read(pipe, most, &kept);
             }
-            // Nobody may wait for it any more.
-            let _ = sender.send(());
         });
         let end = end.await?;
         Ok(Output { start, end })
@@ -232,7 +233,7 @@ async fn text(output: Option<Output>, patience: Duration) -> Vec<u8> {
     let Some(Output { start, end }) = output else {
         return Vec::new();
     };
-    let _ = tokio::time::timeout(patience, end.get()).await;
+    let _ = tokio::time::timeout(patience, end).await;
     let start = lock(&start);
     start.clone()
 }
@@ -266,11 +267,11 @@ struct Envelope {
     version: u64,
 }
 
-fn credentials(output: &[u8], origin: &str) -> Result<Found, Failure> {
+fn credentials(output: &[u8], origin: &str) -> Result<AwsCredentials, LockError> {
     match serde_json::from_slice(output) {
-        Ok(Envelope { version: 1 }) => document::read(output, origin),
+        Ok(Envelope { version: 1 }) => json::read(output, origin),
         // Nothing of it is quoted: it may be a secret in another form.
-        _ => Err(Failure::config(format!(
+        _ => Err(misconfigured(format!(
             "{origin} did not print the JSON that is wanted: {{\"Version\": 1, \"AccessKeyId\": \
              \"...\", \"SecretAccessKey\": \"...\"}}, with SessionToken and Expiration if need be"
         ))),

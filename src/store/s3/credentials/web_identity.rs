@@ -1,31 +1,29 @@
-//! A token of another identity provider, exchanged for credentials by STS: EKS service accounts,
-//! CI jobs. rusoto_sts writes the request, this crate sends it and reads the answer.
+//! A token of another identity provider, exchanged for credentials by STS: EKS service accounts, CI jobs.
 
 use std::process;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
-use rusoto_core::request::{DispatchSignedRequest, DispatchSignedRequestFuture};
-use rusoto_core::signature::SignedRequest;
-use rusoto_core::{Client, Region};
-use rusoto_sts::{AssumeRoleWithWebIdentityRequest, Credentials, Sts, StsClient};
 
-use crate::store::s3::credentials::chain::half;
-use crate::store::s3::credentials::document::{expiry, without};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
+use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::credentials::tools::{Failure, Found, Tools};
-use crate::store::s3::dispatch;
-use crate::store::s3::dispatch::Dispatcher;
-use crate::store::s3::endpoint::{Endpoint, Malformed};
-use crate::store::s3::list::nothing_to_read;
+use crate::store::s3::endpoint::{Endpoint, aws_endpoint};
 use crate::store::s3::named::Named;
-use crate::store::s3::profile::variable;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::wire::aws_endpoint;
+use crate::store::s3::variables::{half, variable};
 use crate::store::s3::xml::Document;
-use crate::sys::sync::lock;
-use crate::types::errors::{ConfigError, StorageErrorKind};
+use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
+
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
+    match WebIdentity::from_environment()? {
+        Some(identity) => Ok(identity.assume(context).await?),
+        None => Err(NoCredentials::Nothing(format!("{TOKEN_FILE} (not set)"))),
+    }
+}
+
+const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 
 /// Who to be, and the token that permits it.
 pub(super) struct WebIdentity {
@@ -35,68 +33,47 @@ pub(super) struct WebIdentity {
 }
 
 impl WebIdentity {
-    pub(super) fn from_environment() -> Result<Option<WebIdentity>, ConfigError> {
-        let (file, role) = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
-        let Some(token_file) = variable(file) else {
+    fn from_environment() -> Result<Option<WebIdentity>, ConfigError> {
+        let role = "AWS_ROLE_ARN";
+        let Some(token_file) = variable(TOKEN_FILE) else {
             return Ok(None);
         };
         Ok(Some(WebIdentity {
             token_file,
-            role_arn: variable(role).ok_or_else(|| half(file, role))?,
+            role_arn: variable(role).ok_or_else(|| half(TOKEN_FILE, role))?,
             session_name: variable("AWS_ROLE_SESSION_NAME"),
         }))
     }
 
     /// Exchanges the token. It is read each time, because it is replaced before it expires.
-    pub(super) async fn assume(&self, tools: &Tools, limit: Duration) -> Result<Found, Failure> {
-        let token = self.token(tools).await?;
-        let (endpoint, advice) = endpoint(&tools.region().await?)?;
-        let carrier = Carrier {
-            dispatcher: tools.dispatcher.clone(),
-            endpoint,
-            advice,
-            role_arn: self.role_arn.clone(),
-            token: token.clone(),
-            limit,
-            answer: Arc::default(),
-        };
-        let answer = carrier.answer.clone();
-        // The carrier knows where it is sent.
-        let nowhere = Region::Custom {
-            name: String::new(),
-            endpoint: String::new(),
-        };
-        let sts = StsClient::new_with_client(Client::new_not_signing(carrier), nowhere);
-        let request = AssumeRoleWithWebIdentityRequest {
-            role_arn: self.role_arn.clone(),
-            role_session_name: self.session_name(),
-            web_identity_token: token,
-            ..AssumeRoleWithWebIdentityRequest::default()
-        };
-        let sent = sts.assume_role_with_web_identity(request).await;
-        let answer = lock(&answer).take();
-        match answer {
-            Some(reply) => match granted(&reply?) {
-                Some(credentials) => self.found(credentials),
-                None => Err(self.unreadable()),
-            },
-            None => {
-                let why = sent.err().map_or(String::new(), |e| format!(": {e}"));
-                Err(Failure::config(format!("STS cannot be asked{why}")))
-            }
+    pub(super) async fn assume(
+        &self,
+        context: &LookUpContext,
+    ) -> Result<AwsCredentials, LockError> {
+        let token = self.token(context).await?;
+        let (endpoint, advice) = endpoint(&context.region().await?)?;
+        let request = Request::post(&endpoint)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(self.form(&token)));
+        let asked = context.ask(&endpoint, request, &advice, context.limit);
+        let reply = asked.await?;
+        if reply.status() != 200 {
+            return Err(self.refused(&reply, &token));
         }
+        let granted = granted(reply.body()).ok_or_else(|| self.unreadable())?;
+        Ok(checked(granted, &format!("role {}", self.role_arn))?)
     }
 
-    async fn token(&self, tools: &Tools) -> Result<String, Failure> {
+    async fn token(&self, context: &LookUpContext) -> Result<String, LockError> {
         let file = &self.token_file;
-        let token = tools.read(file).await?;
+        let token = context.read(file).await?;
         let token = token.map_err(|error| {
-            Failure::config(format!(
+            misconfigured(format!(
                 "the web identity token {file} cannot be read: {error}"
             ))
         })?;
         match token.trim() {
-            "" => Err(Failure::config(format!(
+            "" => Err(misconfigured(format!(
                 "the web identity token {file} is empty"
             ))),
             token => Ok(token.to_owned()),
@@ -108,19 +85,39 @@ impl WebIdentity {
         self.session_name.clone().unwrap_or_else(own)
     }
 
-    fn found(&self, credentials: Credentials) -> Result<Found, Failure> {
-        let expires_at = expiry(&credentials.expiration).ok_or_else(|| self.unreadable())?;
-        let found = AwsCredentials::new(
-            credentials.access_key_id,
-            credentials.secret_access_key,
-            Some(credentials.session_token),
-            Some(expires_at),
-        );
-        Ok(Found(checked(found, &format!("role {}", self.role_arn))?))
+    fn form(&self, token: &str) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs([
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", &self.role_arn),
+            ("RoleSessionName", &self.session_name()),
+            ("WebIdentityToken", token),
+        ]);
+        form.finish()
     }
 
-    fn unreadable(&self) -> Failure {
-        Failure::config(format!(
+    fn refused(&self, reply: &Reply, token: &str) -> LockError {
+        let (status, code) = (reply.status(), reply.code());
+        let message = reply.message().and_then(|said| without(token, said));
+        let said: Vec<_> = code.map(str::to_owned).into_iter().chain(message).collect();
+        let said = if said.is_empty() {
+            "no reason".to_owned()
+        } else {
+            said.join(": ")
+        };
+        let role = &self.role_arn;
+        let what = format!("STS did not let role {role} be assumed: {status} ({said})");
+        if passes(status, code) {
+            return failed(StorageErrorKind::Unavailable, what);
+        }
+        misconfigured(format!(
+            "{what}; check AWS_ROLE_ARN, its trust policy, and that the token is current"
+        ))
+    }
+
+    fn unreadable(&self) -> LockError {
+        misconfigured(format!(
             "STS gave no credentials for role {}, in an answer that cannot be read; check that \
              AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL, if set, is an STS",
             self.role_arn
@@ -129,101 +126,33 @@ impl WebIdentity {
 }
 
 /// Where STS is, without a trailing slash; and what to check if it is not there.
-fn endpoint(region: &Named) -> Result<(String, String), Failure> {
+fn endpoint(region: &Named) -> Result<(String, String), LockError> {
     let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
     let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
     let Some((set, url)) = set else {
         let advice = region.region_advice("STS");
         return Ok((aws_endpoint("sts", &region.value), advice));
     };
-    let reason = match Endpoint::parse(&url) {
-        Ok(Endpoint(url)) => {
-            let advice = Named::new(&url, set).endpoint_advice();
-            return Ok((url, advice));
-        }
-        Err(Malformed::HoldsCredentials) => "it holds credentials",
-        Err(Malformed::Otherwise(reason)) => reason,
-    };
-    // Not quoted: it may hold a secret.
-    Err(Failure::config(format!(
-        "STS cannot be asked at the URL in {set}: {reason}"
-    )))
-}
-
-/// Carries rusoto's request over this crate's own connections, and keeps the answer: rusoto's reader
-/// panics on a number that is none, and its errors are texts.
-struct Carrier {
-    dispatcher: Arc<Dispatcher>,
-    endpoint: String,
-    /// What to check if nobody answers there.
-    advice: String,
-    role_arn: String,
-    token: String,
-    limit: Duration,
-    answer: Arc<Mutex<Option<Result<Reply, Failure>>>>,
-}
-
-impl DispatchSignedRequest for Carrier {
-    fn dispatch(
-        &self,
-        mut request: SignedRequest,
-        _: Option<Duration>,
-    ) -> DispatchSignedRequestFuture {
-        let (dispatcher, limit) = (self.dispatcher.clone(), self.limit);
-        let what = format!("a request for credentials to {}", self.endpoint);
-        let host = self.endpoint.split_once("://").map_or("", |(_, host)| host);
-        request.set_hostname(Some(host.to_owned()));
-        request.complement();
-        let request = dispatch::to_hyper(&request, &self.endpoint);
-        let (role_arn, token) = (self.role_arn.clone(), self.token.clone());
-        let advice = self.advice.clone();
-        let answer = self.answer.clone();
-        Box::pin(async move {
-            let exchange = async {
-                let request = request.map_err(dispatch::SendError::NotSent)?;
-                let reply = dispatcher.send_as(&what, request, limit).await;
-                let reply = reply.map_err(|error| error.advised(|| advice))?;
-                not_refused(reply, &role_arn, &token)
-            };
-            *lock(&answer) = Some(exchange.await);
-            nothing_to_read()
-        })
-    }
+    let Endpoint(url) = Endpoint::parse(&url).map_err(|malformed| {
+        // Not quoted: it may hold a secret.
+        let reason = malformed.reason();
+        misconfigured(format!("STS cannot be asked at the URL in {set}: {reason}"))
+    })?;
+    let advice = Named::new(&url, set).endpoint_advice();
+    Ok((url, advice))
 }
 
 /// The credentials in an answer.
-fn granted(reply: &Reply) -> Option<Credentials> {
-    let answer = Document::read(reply.body(), "AssumeRoleWithWebIdentityResponse")?;
+fn granted(xml: &[u8]) -> Option<AwsCredentials> {
+    let answer = Document::read(xml, "AssumeRoleWithWebIdentityResponse")?;
     let place = "/AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials";
     let text = |name: &str| answer.first(&format!("{place}/{name}"));
-    Some(Credentials {
-        access_key_id: text("AccessKeyId")?,
-        secret_access_key: text("SecretAccessKey")?,
-        session_token: text("SessionToken")?,
-        expiration: text("Expiration")?,
-    })
-}
-
-/// The reply, if it is one that should hold credentials.
-fn not_refused(reply: Reply, role_arn: &str, token: &str) -> Result<Reply, Failure> {
-    if reply.status() == 200 {
-        return Ok(reply);
-    }
-    let (code, message) = reply.said();
-    let parts = [code.clone(), message.and_then(|m| without(token, m))];
-    let said: Vec<_> = parts.into_iter().flatten().collect();
-    let said = match said.is_empty() {
-        true => "no reason".to_owned(),
-        false => said.join(": "),
-    };
-    let status = reply.status();
-    let what = format!("STS did not let role {role_arn} be assumed: {status} ({said})");
-    match passes(status, code.as_deref()) {
-        true => Err(Failure::storage(StorageErrorKind::Unavailable, what)),
-        false => Err(Failure::config(format!(
-            "{what}; check AWS_ROLE_ARN, its trust policy, and that the token is current"
-        ))),
-    }
+    Some(AwsCredentials::new(
+        text("AccessKeyId")?,
+        text("SecretAccessKey")?,
+        Some(text("SessionToken")?),
+        Some(expiry(&text("Expiration")?)?),
+    ))
 }
 
 /// Whether the same request may be granted later.

@@ -1,4 +1,4 @@
-//! What is told to people of an answer that is none of those that were hoped for, and what to do.
+//! What people are told about an answer that is not the one that was hoped for, and what to do.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +7,9 @@ use hyper::Uri;
 
 use crate::protocol::Location;
 use crate::protocol::quote::shown;
+use crate::store::s3::reply::asked::Asked;
+use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
-use crate::store::s3::reply::{Asked, Reply};
 use crate::types::errors::{StorageError, StorageErrorKind as Kind};
 use crate::types::text::seconds;
 
@@ -30,14 +31,13 @@ const SIGN_IN: &str = "the network answers in the store's place and wants somebo
 impl Reply {
     pub(super) fn error(&self, asked: &Asked) -> StorageError {
         let kind = kind(self.status, self.code());
-        let (code, message) = self.said();
-        let said = match (&code, message) {
+        let said = match (self.code(), self.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.clone(),
+            (Some(code), None) => code.to_owned(),
             (None, _) => self.looks(),
         };
-        let what = format!("{} was answered {} ({said})", asked, self.status);
-        let error = StorageError::new(kind, what).with_code(code);
+        let what = format!("{asked} was answered {} ({said})", self.status);
+        let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
         let error = match self.hint(kind, asked) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -83,7 +83,7 @@ impl Reply {
 
     pub(super) fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
         let what = format!("{asked} was answered {} {how}", self.status);
-        StorageError::new(Kind::Unexpected, what).with_hint(not_like_s3(asked))
+        StorageError::new(Kind::Unexpected, what).with_hint(unless_aws(NOT_LIKE_S3, asked))
     }
 
     /// A success that holds an error, as S3 documents it for what takes long: it may help to ask again.
@@ -96,7 +96,9 @@ impl Reply {
         let Location { bucket, key } = &asked.at;
         let code = self.code();
         Some(match kind {
-            Kind::AccessDenied | Kind::Credentials if self.is_html() => not_the_store(asked).into(),
+            Kind::AccessDenied | Kind::Credentials if self.is_html() => {
+                unless_aws(NOT_THE_STORE, asked).into()
+            }
             // Not a permission that is missing, and S3's message says what.
             Kind::AccessDenied if code.is_some_and(|c| c != "AccessDenied") => {
                 return None;
@@ -141,9 +143,9 @@ impl Reply {
             }
             // As a captive portal does, and a proxy that wants to be asked by another name.
             Kind::Unexpected if (300..400).contains(&self.status) && code.is_none() => {
-                not_the_store(asked).into()
+                unless_aws(NOT_THE_STORE, asked).into()
             }
-            Kind::Unexpected => not_like_s3(asked).into(),
+            Kind::Unexpected => unless_aws(NOT_LIKE_S3, asked).into(),
             Kind::Unreachable => SIGN_IN.into(),
             _ => return None,
         })
@@ -168,19 +170,7 @@ impl Reply {
     }
 }
 
-/// Nobody is to check an endpoint that he has not set.
-fn not_like_s3(asked: &Asked) -> &'static str {
-    if asked.set_endpoint {
-        NOT_LIKE_S3
-    } else {
-        NOT_AWS
-    }
-}
-
-fn not_the_store(asked: &Asked) -> &'static str {
-    if asked.set_endpoint {
-        NOT_THE_STORE
-    } else {
-        NOT_AWS
-    }
+/// This advice, which speaks of the endpoint, unless nobody has set one.
+fn unless_aws(advice: &'static str, asked: &Asked) -> &'static str {
+    if asked.set_endpoint { advice } else { NOT_AWS }
 }

@@ -5,12 +5,13 @@ use rusoto_core::credential::AwsCredentials;
 use serde::Deserialize;
 
 use crate::protocol::quote::shown;
+use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::credentials::tools::{Failure, Found};
+use crate::types::errors::LockError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document {
+struct JsonCredentials {
     access_key_id: String,
     secret_access_key: String,
     /// From a command, and from an endpoint.
@@ -20,10 +21,10 @@ struct Document {
 }
 
 /// Reads the credentials that `origin` has handed out.
-pub(super) fn read(json: &[u8], origin: &str) -> Result<Found, Failure> {
-    let document: Document = serde_json::from_slice(json).map_err(|error| {
+pub(super) fn read(json: &[u8], origin: &str) -> Result<AwsCredentials, LockError> {
+    let document: JsonCredentials = serde_json::from_slice(json).map_err(|error| {
         // Where, and not what: the parser quotes what it stumbles over, and that may be the secret.
-        Failure::config(format!(
+        misconfigured(format!(
             "{origin} gave no credentials in JSON (AccessKeyId, SecretAccessKey): it does not \
              parse at line {}, column {}",
             error.line(),
@@ -32,7 +33,7 @@ pub(super) fn read(json: &[u8], origin: &str) -> Result<Found, Failure> {
     })?;
     let expires_at = match filled(document.expiration) {
         Some(text) => Some(expiry(&text).ok_or_else(|| {
-            Failure::config(format!("{origin} gave an Expiration that is no time"))
+            misconfigured(format!("{origin} gave an Expiration that is no time"))
         })?),
         None => None,
     };
@@ -42,7 +43,7 @@ pub(super) fn read(json: &[u8], origin: &str) -> Result<Found, Failure> {
         filled(document.session_token).or(filled(document.token)),
         expires_at,
     );
-    Ok(Found(checked(found, origin)?))
+    Ok(checked(found, origin)?)
 }
 
 /// The form in which AWS writes expiries: `2026-11-23T02:00:00Z`; and `+0000` as others do.
@@ -85,7 +86,7 @@ mod tests {
     fn failure(json: &str) -> String {
         match read(json.as_bytes(), "it") {
             Ok(_) => "none".to_owned(),
-            Err(failure) => failure.to_string(),
+            Err(error) => error.to_string(),
         }
     }
 
@@ -99,7 +100,7 @@ mod tests {
             ("", None),
         ] {
             let json = format!(r#"{{"AccessKeyId":"k","SecretAccessKey":"s"{token}}}"#);
-            let Ok(Found(found)) = read(json.as_bytes(), "it") else {
+            let Ok(found) = read(json.as_bytes(), "it") else {
                 panic!("{json}");
             };
             assert_eq!(found.token().as_deref(), expected);

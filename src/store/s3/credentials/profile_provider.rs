@@ -1,46 +1,42 @@
 //! Credentials by way of a profile: its keys, its command, or its web identity.
 
-use std::time::Duration;
-
 use rusoto_core::credential::AwsCredentials;
 
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
+use crate::store::s3::credentials::errors::{misconfigured, no_thread};
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::credentials::tools::{Failure, Found, Looked, Tools};
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::profile::Profile;
-use crate::types::errors::ConfigError;
+use crate::types::errors::LockError;
 
-/// How a profile says that credentials are to be had.
+/// How a profile gives credentials.
 enum Way {
-    Keys(Found),
+    Keys(AwsCredentials),
     Command(String),
     WebIdentity(WebIdentity),
     /// It is there for its region alone, or not at all.
     None,
 }
 
-pub(super) async fn look(
-    profile: &Profile,
-    tools: &Tools,
-    limit: Duration,
-) -> Result<Looked, Failure> {
-    match way(profile)? {
-        Way::Keys(found) => Ok(Looked::Found(found)),
+pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
+    let profile = Profile::read(context.source.profile(), &context.threads).await;
+    let profile = profile.map_err(no_thread)?;
+    match way(&profile)? {
+        Way::Keys(keys) => Ok(keys),
         Way::Command(command) => {
             let origin = format!("the credential_process of profile {:?}", profile.name);
-            let found = process::run(&command, &origin, tools, limit).await?;
-            Ok(Looked::Found(found))
+            Ok(process::run(&command, &origin, context).await?)
         }
-        Way::WebIdentity(identity) => Ok(Looked::Found(identity.assume(tools, limit).await?)),
-        Way::None => Ok(Looked::Nothing(format!(
-            "profile {:?} in {}",
-            profile.name, profile.looked_in
-        ))),
+        Way::WebIdentity(identity) => Ok(identity.assume(context).await?),
+        Way::None => {
+            let note = format!("profile {:?} in {}", profile.name, profile.looked_in);
+            Err(NoCredentials::Nothing(note))
+        }
     }
 }
 
-fn way(profile: &Profile) -> Result<Way, ConfigError> {
+fn way(profile: &Profile) -> Result<Way, LockError> {
     if profile.chosen && !profile.exists {
         return Err(missing(profile));
     }
@@ -72,11 +68,11 @@ fn way(profile: &Profile) -> Result<Way, ConfigError> {
     }
 }
 
-fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, ConfigError> {
+fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, LockError> {
     let token = profile.get("aws_session_token").map(str::to_owned);
     let found = AwsCredentials::new(id, secret, token, None);
     let found = checked(found, &format!("profile {:?}", profile.name))?;
-    Ok(Way::Keys(Found(found)))
+    Ok(Way::Keys(found))
 }
 
 /// Whether a person signs in for it, in a browser.
@@ -85,42 +81,38 @@ fn signs_in(profile: &Profile) -> bool {
     names.any(|name| name.starts_with("sso_") || name == "login_session")
 }
 
-fn missing(profile: &Profile) -> ConfigError {
-    ConfigError::new(
-        "credentials",
-        format!(
-            "no credentials found: there is no profile {:?}; looked in {}; correct the name, which \
-             AWS_PROFILE or ClientBuilder::profile gives, or add that profile",
-            profile.name, profile.looked_in
-        ),
-    )
+fn missing(profile: &Profile) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "no credentials found: there is no profile {name:?}; looked in {looked_in}; correct the name, \
+         which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"
+    ))
 }
 
-fn half(profile: &Profile, set: &str, missing: &str) -> ConfigError {
-    ConfigError::new(
-        "credentials",
-        format!(
-            "profile {:?} has {set} and no {missing}; add it to {}",
-            profile.name, profile.looked_in
-        ),
-    )
+fn half(profile: &Profile, set: &str, missing: &str) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "profile {name:?} has {set} and no {missing}; add it to {looked_in}"
+    ))
 }
 
 /// What the AWS CLI can do and this crate cannot, the CLI does for it.
-fn unsupported(profile: &Profile, what: &str) -> ConfigError {
+fn unsupported(profile: &Profile, what: &str) -> LockError {
     let name = &profile.name;
-    let quoted = match name.contains(char::is_whitespace) {
-        true => format!("\"{name}\""),
-        false => name.clone(),
+    let mark = if name.contains(char::is_whitespace) {
+        "\""
+    } else {
+        ""
     };
-    ConfigError::new(
-        "credentials",
-        format!(
-            "profile {name:?} {what}, which only AWS's own tools do; let the AWS CLI do it: add a \
-             profile with the line `credential_process = aws configure export-credentials \
-             --profile {quoted} --format process`, and use that one"
-        ),
-    )
+    misconfigured(format!(
+        "profile {name:?} {what}, which only AWS's own tools do; let the AWS CLI do it: add a profile \
+         with the line `credential_process = aws configure export-credentials --profile \
+         {mark}{name}{mark} --format process`, and use that one"
+    ))
 }
 
 #[cfg(test)]
@@ -138,7 +130,7 @@ mod tests {
             looked_in: "a file".to_owned(),
         };
         match way(&profile) {
-            Ok(Way::Keys(Found(keys))) => format!("keys {}", keys.aws_access_key_id()),
+            Ok(Way::Keys(keys)) => format!("keys {}", keys.aws_access_key_id()),
             Ok(Way::Command(command)) => format!("command {command}"),
             Ok(Way::WebIdentity(identity)) => format!("web identity {}", identity.role_arn),
             Ok(Way::None) => "none".to_owned(),

@@ -1,43 +1,21 @@
-//! What holds of whatever bytes a store may send: for the fuzz targets in `tests/fuzz`, and for a seeded
-//! run of the same properties in every `cargo test`. A property that does not hold panics.
+//! What holds of whatever a store answers: for a fuzz target, and for a seeded run of the same in every
+//! `cargo test`. A property that does not hold panics.
 
 use std::time::SystemTime;
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::protocol::record::{MAX_LEASE, MAX_TOKEN, Nonce, Record};
 use crate::protocol::{Location, Refusal};
 use crate::store::interface::{Found, Put};
-use crate::store::s3::is_region;
-use crate::store::s3::reply::{Asked, Reply};
+use crate::store::s3::region::is_region;
+use crate::store::s3::reply::asked::Asked;
+use crate::store::s3::reply::http_reply::Reply;
 use crate::types::errors::LockError;
-
-/// What the parser of records takes is a record that every reader takes, as it is and after every
-/// transition: else one client's write would be `Foreign` to all.
-pub fn record(body: &[u8]) {
-    let record = match Record::parse(body) {
-        Ok(record) => record,
-        Err(not_ours) => return assert_is_one_line(&not_ours.reason),
-    };
-    assert!(record.lease() <= MAX_LEASE);
-    assert!(record.fencing_token <= MAX_TOKEN);
-    let nonce = Nonce(u128::MAX);
-    let transitions = [
-        record.clone(),
-        record.renewed(nonce),
-        record.released(nonce),
-        record.broken(nonce),
-        record.broken(nonce).renewed(Nonce(0)),
-    ];
-    for written in transitions {
-        assert_eq!(Record::parse(&written.to_body()), Ok(written));
-    }
-}
 
 /// What a reply is taken for. `message` is a reply as HTTP writes it: a status, headers, an empty line
 /// and the body.
-pub fn reply(message: &[u8]) {
+pub fn reply_properties(message: &[u8]) {
     let (status, headers, body) = split(message);
     let reply = || Reply::new(status, &headers, body.to_vec());
     let etag = headers.get("etag").and_then(|e| e.to_str().ok());
@@ -161,110 +139,4 @@ fn split(message: &[u8]) -> (u16, HeaderMap, &[u8]) {
         }
     }
     (status, headers, body)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::env;
-
-    use rand::rngs::SmallRng;
-    use rand::seq::IndexedRandom;
-    use rand::{Rng, SeedableRng};
-
-    use super::*;
-
-    /// How many inputs each property is tried with.
-    const CASES: &str = "S3_LOCK_TEST_CASES";
-
-    #[test]
-    fn the_parser_of_records_is_true_to_its_properties() {
-        run(record, &RECORDS, RECORD_WORDS);
-    }
-
-    #[test]
-    fn the_classifier_of_replies_is_true_to_its_properties() {
-        run(reply, &REPLIES, REPLY_WORDS);
-    }
-
-    /// Names the input that a property did not survive.
-    struct Trying {
-        case: u64,
-        input: Vec<u8>,
-    }
-
-    impl Drop for Trying {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                let input = self.input.escape_ascii();
-                eprintln!("case {} was \"{input}\"", self.case);
-            }
-        }
-    }
-
-    /// Tries a property with the same inputs each time, each made of a seed by a few changes.
-    fn run(property: fn(&[u8]), seeds: &[&str], words: &str) {
-        // One on each line, line breaks within it as in source code.
-        let words: Vec<_> = words
-            .lines()
-            .map(|word| word.replace("\\n", "\n"))
-            .collect();
-        let cases = env::var(CASES).map_or(5_000, |n| n.parse().expect("a number of cases"));
-        for seed in seeds {
-            property(seed.as_bytes());
-        }
-        for case in 0..cases {
-            let input = mutated(&mut SmallRng::seed_from_u64(case), seeds, &words);
-            let trying = Trying { case, input };
-            property(&trying.input);
-        }
-        println!("{cases} cases");
-    }
-
-    fn mutated(rng: &mut SmallRng, seeds: &[&str], words: &[String]) -> Vec<u8> {
-        let mut bytes = pick(rng, seeds);
-        for _ in 0..rng.random_range(1..6) {
-            let from = rng.random_range(0..=bytes.len());
-            let to = rng.random_range(from..=bytes.len().min(from + 24));
-            let with = match rng.random_range(0..8) {
-                0 => Vec::new(),
-                1 => vec![rng.random()],
-                2 => bytes[from..to].repeat(rng.random_range(2..200)),
-                3 => pick(rng, seeds),
-                _ => pick(rng, words),
-            };
-            // As often between two bytes as in place of some.
-            let to = if rng.random() { from } else { to };
-            bytes.splice(from..to, with);
-        }
-        bytes
-    }
-
-    fn pick<T: AsRef<str>>(rng: &mut SmallRng, from: &[T]) -> Vec<u8> {
-        let text = from.choose(rng).expect("there are some");
-        text.as_ref().as_bytes().to_vec()
-    }
-
-    const RECORDS: [&str; 3] = [
-        include_str!("../../tests/seeds/record/held.json"),
-        include_str!("../../tests/seeds/record/released.json"),
-        include_str!("../../tests/seeds/record/newer.json"),
-    ];
-
-    const RECORD_WORDS: &str = include_str!("../../tests/seeds/record.words");
-
-    const REPLIES: [&str; 11] = [
-        include_str!("../../tests/seeds/reply/object.http"),
-        include_str!("../../tests/seeds/reply/no-such-key.http"),
-        include_str!("../../tests/seeds/reply/access-denied.http"),
-        include_str!("../../tests/seeds/reply/skewed.http"),
-        include_str!("../../tests/seeds/reply/redirect.http"),
-        include_str!("../../tests/seeds/reply/wrong-region.http"),
-        include_str!("../../tests/seeds/reply/proxy.http"),
-        include_str!("../../tests/seeds/reply/list.http"),
-        include_str!("../../tests/seeds/reply/temporary.http"),
-        include_str!("../../tests/seeds/reply/posing.http"),
-        include_str!("../../tests/seeds/reply/login.http"),
-    ];
-
-    const REPLY_WORDS: &str = include_str!("../../tests/seeds/reply.words");
 }

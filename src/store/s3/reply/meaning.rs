@@ -1,72 +1,13 @@
-//! What a reply means. Pure: bytes and headers in, one of the protocol's answers out.
+//! What a reply means for the request that it answers.
 
-mod advice;
-mod said;
-mod verdict;
-
-use std::time::SystemTime;
-
-use chrono::DateTime;
-use hyper::HeaderMap;
-
-use crate::protocol::{ETag, Location, Refusal, StoreSeconds};
+use crate::protocol::ETag;
 use crate::store::interface::{Found, Object, Page, Put};
+use crate::store::s3::reply::asked::Asked;
+use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::xml::Document;
 use crate::types::errors::LockError;
 
-use said::Said;
-
-/// A whole HTTP reply, as far as the lock cares.
-#[derive(Debug)]
-pub struct Reply {
-    status: u16,
-    etag: Option<String>,
-    date: Option<StoreSeconds>,
-    modified: Option<StoreSeconds>,
-    region: Option<String>,
-    location: Option<String>,
-    body: Vec<u8>,
-    /// Never of a success: that is a lock, and may hold any text.
-    said: Option<Said>,
-}
-
-/// The request that a reply answers.
-#[derive(Debug)]
-pub struct Asked {
-    pub method: String,
-    /// The object; for a list of the bucket, with an empty key.
-    pub at: Location,
-    /// The region that it was signed for.
-    pub region: String,
-    /// This machine's wall clock, to tell by how much it is off.
-    pub wall: SystemTime,
-    /// Whether it went to an endpoint that somebody has set, and not to AWS's own.
-    pub set_endpoint: bool,
-}
-
 impl Reply {
-    /// Takes a reply apart. Headers that are not text are treated as absent.
-    pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Reply {
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        Reply {
-            status,
-            etag: text("etag").filter(|e| !e.is_empty()).map(str::to_owned),
-            date: text("date").and_then(http_date),
-            modified: text("last-modified").and_then(http_date),
-            region: text("x-amz-bucket-region").map(str::to_owned),
-            location: text("location").map(str::to_owned),
-            said: match status {
-                300.. => Said::read(&body),
-                _ => None,
-            },
-            body,
-        }
-    }
-
-    pub(crate) fn status(&self) -> u16 {
-        self.status
-    }
-
     /// The answer to a read.
     pub fn into_found(self, asked: &Asked) -> Result<Found, LockError> {
         let date = self.date;
@@ -92,15 +33,16 @@ impl Reply {
 
     /// The answer to one attempt to write.
     pub fn into_put(self, asked: &Asked) -> Put {
-        if self.status == 200 && self.is_error() {
-            return Put::Unknown(self.failed_inside(asked).into());
-        }
         if self.status != 200 {
             let error = self.error(asked).into();
             return match self.refusal() {
                 Some(refusal) => Put::Refused(refusal, error),
                 None => Put::Unknown(error),
             };
+        }
+        // An error, readable or not.
+        if String::from_utf8_lossy(&self.body).contains("<Error") {
+            return Put::Unknown(self.failed_inside(asked).into());
         }
         match self.etag {
             Some(etag) => Put::Applied {
@@ -133,92 +75,16 @@ impl Reply {
             next,
         })
     }
-
-    /// The bucket's region, where that is why the request was refused.
-    pub fn other_region(&self, used: &str) -> Option<String> {
-        if !matches!(self.status, 301 | 302 | 307 | 308 | 400) {
-            return None;
-        }
-        let named = self.region.clone().or_else(|| self.element("Region"))?;
-        (named != used && is_region(&named)).then_some(named)
-    }
-
-    /// Whether the credentials, and not the permissions, are what is wrong.
-    pub fn rejects_credentials(&self) -> bool {
-        let code = self.code().filter(|_| (400..500).contains(&self.status));
-        code.is_some_and(verdict::is_about_credentials)
-    }
-
-    /// Whether it is the store's own word that it did nothing, so that the same request may be sent
-    /// again otherwise: to another region, or with other credentials.
-    pub(crate) fn did_nothing(&self) -> bool {
-        self.refusal() == Some(Refusal::Denied)
-    }
-
-    fn refusal(&self) -> Option<Refusal> {
-        verdict::refusal(self.status, self.code())
-    }
-
-    /// The host that the store asks to use instead for the time being, and has done nothing itself.
-    pub(crate) fn temporary_host(&self) -> Option<String> {
-        let is_meant = self.status == 307 && self.code() == Some("TemporaryRedirect");
-        is_meant.then(|| self.element("Endpoint"))?
-    }
-
-    /// The body as it came.
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// The code and the message of an XML error; AWS's other services write them as S3 does.
-    pub(crate) fn said(&self) -> (Option<String>, Option<String>) {
-        let message = self.said.as_ref().and_then(|s| s.message(&self.body));
-        (self.code().map(str::to_owned), message)
-    }
-
-    /// Whether the body is an error, readable or not.
-    fn is_error(&self) -> bool {
-        String::from_utf8_lossy(&self.body).contains("<Error")
-    }
-
-    /// The error code, if it is an error of S3's.
-    fn code(&self) -> Option<&str> {
-        self.said.as_ref().map(|said| said.code.as_str())
-    }
-
-    /// The text of an element of an error of S3's.
-    fn element(&self, name: &str) -> Option<String> {
-        self.said.as_ref()?.element(&self.body, name)
-    }
-}
-
-impl std::fmt::Display for Asked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Location { bucket, key } = &self.at;
-        match key.as_str() {
-            "" => write!(f, "a list of bucket {bucket}"),
-            key => write!(f, "{} of {key} in bucket {bucket}", self.method),
-        }
-    }
-}
-
-/// A region becomes part of a host name that credentials are sent to.
-pub(crate) fn is_region(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=32).contains(&name.len()) && name.chars().all(plain)
-}
-
-/// The form of date that HTTP servers send: `Mon, 23 Nov 2026 02:00:00 GMT`.
-fn http_date(text: &str) -> Option<StoreSeconds> {
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(date.timestamp())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
+
+    use hyper::HeaderMap;
 
     use super::*;
+    use crate::protocol::Location;
     use crate::types::errors::StorageErrorKind as Kind;
 
     fn asked(method: &str) -> Asked {
@@ -318,7 +184,7 @@ mod tests {
             for body in [body.as_str(), &xml("ExpiredToken")] {
                 let found = reply(status, &[ETAG], body);
                 assert!(!found.rejects_credentials(), "{status} {body}");
-                assert_eq!(found.said(), (None, None));
+                assert_eq!(found.code(), None);
             }
         }
         assert!(reply(400, &[], &xml("ExpiredToken")).rejects_credentials());

@@ -7,7 +7,7 @@ use rusoto_core::credential::AwsCredentials;
 use crate::protocol::Instant;
 
 /// Credentials that were found, and when to look again.
-pub(super) struct Kept {
+pub(super) struct CachedCredentials {
     credentials: AwsCredentials,
     /// When they expire, if they do. Another computer said so, but being off by minutes does no
     /// harm: S3 has the last word, and what it rejects is forgotten.
@@ -20,7 +20,7 @@ pub(super) struct Kept {
 }
 
 /// What to do about credentials.
-pub(super) enum Standing {
+pub(super) enum Freshness {
     /// Use these.
     Good(AwsCredentials),
     /// Look for newer ones, and use these if there are none.
@@ -34,18 +34,23 @@ const EARLY: Duration = Duration::from_secs(5 * 60);
 /// The longest pause between two attempts to renew credentials that still do.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
-impl Kept {
+impl CachedCredentials {
     /// Takes credentials in, as found just now.
-    pub(super) fn new(credentials: AwsCredentials, now: Instant, wall: SystemTime) -> Kept {
+    pub(super) fn new(
+        credentials: AwsCredentials,
+        now: Instant,
+        wall: SystemTime,
+    ) -> CachedCredentials {
         let expiry = credentials.expires_at().map(SystemTime::from);
         let left = expiry.map_or(Duration::MAX, |e| left(e, wall));
         // A source may hand out what has expired, while it cannot do better or by a clock of its
         // own. They are tried, and the source is not asked again with every request.
-        let rest = match left.is_zero() {
-            true => LONGEST_REST,
-            false => Duration::ZERO,
+        let rest = if left.is_zero() {
+            LONGEST_REST
+        } else {
+            Duration::ZERO
         };
-        Kept {
+        CachedCredentials {
             credentials,
             expiry,
             early: EARLY.min(left / 2),
@@ -54,18 +59,19 @@ impl Kept {
         }
     }
 
-    pub(super) fn standing(&self, now: Instant, wall: SystemTime) -> Standing {
+    pub(super) fn freshness(&self, now: Instant, wall: SystemTime) -> Freshness {
         let credentials = self.credentials.clone();
         let Some(expiry) = self.expiry else {
-            return Standing::Good(credentials);
+            return Freshness::Good(credentials);
         };
         let left = left(expiry, wall);
         if left > self.early || now.at_least_since(self.looked) < self.rest {
-            return Standing::Good(credentials);
+            return Freshness::Good(credentials);
         }
-        match left.is_zero() {
-            true => Standing::Missing,
-            false => Standing::Ageing(credentials),
+        if left.is_zero() {
+            Freshness::Missing
+        } else {
+            Freshness::Ageing(credentials)
         }
     }
 
@@ -82,7 +88,7 @@ impl Kept {
     }
 }
 
-/// Whether they are the same, whatever is said about their expiry.
+/// Whether they are the same; what is said about their expiry does not matter.
 pub(super) fn are_same(one: &AwsCredentials, other: &AwsCredentials) -> bool {
     one.aws_access_key_id() == other.aws_access_key_id()
         && one.aws_secret_access_key() == other.aws_secret_access_key()
@@ -103,19 +109,19 @@ mod tests {
 
     /// Credentials good for `span`, as they stand after `later`.
     fn after(span: Duration, later: Duration) -> &'static str {
-        let kept = Kept::new(
+        let cached = CachedCredentials::new(
             expiring(span),
             instant(Duration::ZERO),
             wall(Duration::ZERO),
         );
-        standing(&kept, later)
+        freshness(&cached, later)
     }
 
-    fn standing(kept: &Kept, later: Duration) -> &'static str {
-        match kept.standing(instant(later), wall(later)) {
-            Standing::Good(_) => "good",
-            Standing::Ageing(_) => "ageing",
-            Standing::Missing => "missing",
+    fn freshness(cached: &CachedCredentials, later: Duration) -> &'static str {
+        match cached.freshness(instant(later), wall(later)) {
+            Freshness::Good(_) => "good",
+            Freshness::Ageing(_) => "ageing",
+            Freshness::Missing => "missing",
         }
     }
 
@@ -134,8 +140,8 @@ mod tests {
     #[test]
     fn what_has_no_expiry_is_good_for_ever() {
         let fixed = AwsCredentials::new("key", "secret", None, None);
-        let kept = Kept::new(fixed, instant(Duration::ZERO), wall(Duration::ZERO));
-        assert_eq!(standing(&kept, HOUR * 24 * 365), "good");
+        let cached = CachedCredentials::new(fixed, instant(Duration::ZERO), wall(Duration::ZERO));
+        assert_eq!(freshness(&cached, HOUR * 24 * 365), "good");
     }
 
     #[test]
@@ -162,21 +168,21 @@ mod tests {
     #[test]
     fn a_source_that_has_nothing_newer_is_left_alone_for_a_while() {
         let start = Duration::ZERO;
-        let mut kept = Kept::new(expiring(HOUR), instant(start), wall(start));
+        let mut cached = CachedCredentials::new(expiring(HOUR), instant(start), wall(start));
         let failed = HOUR - SECOND * 200;
-        kept.leave_alone(instant(failed), wall(failed));
-        assert_eq!(standing(&kept, failed + SECOND * 49), "good");
-        assert_eq!(standing(&kept, failed + SECOND * 50), "ageing");
-        assert_eq!(standing(&kept, HOUR), "missing");
+        cached.leave_alone(instant(failed), wall(failed));
+        assert_eq!(freshness(&cached, failed + SECOND * 49), "good");
+        assert_eq!(freshness(&cached, failed + SECOND * 50), "ageing");
+        assert_eq!(freshness(&cached, HOUR), "missing");
     }
 
     #[test]
     fn a_wall_clock_set_forward_ages_them() {
         let start = Duration::ZERO;
-        let kept = Kept::new(expiring(HOUR), instant(start), wall(start));
+        let cached = CachedCredentials::new(expiring(HOUR), instant(start), wall(start));
         assert!(matches!(
-            kept.standing(instant(SECOND), wall(HOUR * 2)),
-            Standing::Missing
+            cached.freshness(instant(SECOND), wall(HOUR * 2)),
+            Freshness::Missing
         ));
     }
 }

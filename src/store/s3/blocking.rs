@@ -1,0 +1,140 @@
+//! Threads for work that blocks: resolving a name, reading a file, running a command. Each lives for one
+//! piece of work. If none can be started, that is an error; tokio's own pool would panic.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{Semaphore, oneshot};
+
+/// How many threads there are at once. Work that hangs for ever (a name server, a network disk) keeps its
+/// thread; other work waits for a free one until its own time is up.
+const AT_ONCE: usize = 16;
+
+/// A bounded number of threads.
+#[derive(Clone)]
+pub(crate) struct BlockingThreads {
+    room: Arc<Semaphore>,
+}
+
+impl Default for BlockingThreads {
+    fn default() -> BlockingThreads {
+        BlockingThreads {
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+impl BlockingThreads {
+    /// Starts the work on a thread, and returns what will receive its result. The work is done even if that
+    /// is dropped.
+    pub(crate) async fn start<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<oneshot::Receiver<T>> {
+        let room = self.room.clone().acquire_owned().await;
+        let room = room.map_err(io::Error::other)?;
+        let (sender, result) = oneshot::channel();
+        let thread = thread::Builder::new().name(format!("s3-lock-{name}"));
+        thread.spawn(move || {
+            // An error says that nobody wants the result any more.
+            let _ = sender.send(work());
+            drop(room);
+        })?;
+        Ok(result)
+    }
+
+    /// Does the work on a thread, and waits for the result.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let lost = |_| io::Error::other("its thread ended without a result");
+        self.start(name, work).await?.await.map_err(lost)
+    }
+
+    /// Reads a file of text that has at most `most` bytes. It may be a pipe, or on a disk that hangs.
+    /// The outer error says that there is no thread for it.
+    pub(crate) async fn read(
+        &self,
+        path: impl AsRef<Path>,
+        most: u64,
+    ) -> io::Result<io::Result<String>> {
+        let path = path.as_ref().to_owned();
+        self.run("reader", move || read(&path, most)).await
+    }
+}
+
+fn read(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::sys::runtime::Runtime;
+
+    #[test]
+    fn a_thread_brings_its_result() {
+        let threads = BlockingThreads::default();
+        let result = Runtime::default().block_on(threads.run("test", || 42));
+        assert_eq!(result.unwrap().unwrap(), 42);
+    }
+
+    #[test]
+    fn a_thread_that_panics_is_an_error() {
+        let threads = BlockingThreads::default();
+        let work = || -> u32 { panic!("on purpose") };
+        let result = Runtime::default().block_on(threads.run("test", work));
+        assert!(result.unwrap().is_err());
+    }
+
+    #[test]
+    fn work_that_finds_no_room_waits_for_it() {
+        let threads = BlockingThreads::default();
+        let (go, stop) = mpsc::channel::<()>();
+        let stop = Arc::new(std::sync::Mutex::new(stop));
+        let results = Runtime::default().block_on(async {
+            for _ in 0..AT_ONCE {
+                let stop = stop.clone();
+                // An error says that the sender was dropped.
+                let hang = move || crate::sys::sync::lock(&stop).recv().is_ok();
+                threads.start("test", hang).await.unwrap();
+            }
+            let one_more = || threads.run("test", || ());
+            let before = one_more().now_or_never();
+            drop(go);
+            (before.is_some(), one_more().await.is_ok())
+        });
+        assert_eq!(results.unwrap(), (false, true));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let path = std::env::temp_dir().join(format!("s3-lock-read-{}", std::process::id()));
+        std::fs::write(&path, "abcd").unwrap();
+        let threads = BlockingThreads::default();
+        let read = |most| {
+            Runtime::default()
+                .block_on(threads.read(&path, most))
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(read(4).unwrap(), "abcd");
+        assert!(read(3).is_err());
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,225 @@
+//! Credentials, looked up when first needed, kept, and renewed before they expire.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use rusoto_core::credential::AwsCredentials;
+
+use crate::protocol::Instant;
+use crate::store::s3::credentials::chain;
+use crate::store::s3::credentials::chain::Provider;
+use crate::store::s3::credentials::context::LookUpContext;
+use crate::store::s3::credentials::errors::failed;
+use crate::store::s3::credentials::freshness::{CachedCredentials, Freshness, are_same};
+use crate::store::s3::credentials::source::Source;
+use crate::sys::sync::lock;
+use crate::sys::{call, logs};
+use crate::types::errors::{LockError, StorageErrorKind};
+use crate::types::text::seconds;
+
+/// Credentials, looked up when first needed and kept for as long as they are good.
+///
+/// A look-up is a task of its own: a request that has no time left stops waiting for it, and the next
+/// one finds it further on. A failure is told to the calls that were under way, and not kept.
+pub(crate) struct CredentialsCache {
+    inner: Arc<Inner>,
+}
+
+/// What a look-up works with. It must not own the client: the runtime would be dropped by a task of
+/// its own.
+struct Inner {
+    context: LookUpContext,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    cached: Option<CachedCredentials>,
+    /// Where the last ones were found.
+    provider: Option<Provider>,
+    /// How many look-ups have begun.
+    lookups: u64,
+    under_way: Option<LookUp>,
+    /// How the last look-up failed, if it did.
+    failure: Option<Failure>,
+}
+
+type Outcome = Result<AwsCredentials, LockError>;
+type SharedOutcome = Shared<BoxFuture<'static, Outcome>>;
+
+struct LookUp {
+    outcome: SharedOutcome,
+    /// Whether nobody waited for it when somebody came or it ended. Between calls nobody drives a look-up,
+    /// and its time may have run out while it stood still.
+    neglected: bool,
+}
+
+impl LookUp {
+    fn is_neglected(&self) -> bool {
+        // One of those who hold it is this.
+        self.neglected || self.outcome.strong_count() == Some(1)
+    }
+}
+
+struct Failure {
+    error: LockError,
+    /// The number of the look-up, and when it ended.
+    number: u64,
+    ended: Instant,
+}
+
+impl CredentialsCache {
+    pub(crate) fn new(context: LookUpContext) -> CredentialsCache {
+        let state = Mutex::default();
+        CredentialsCache {
+            inner: Arc::new(Inner { context, state }),
+        }
+    }
+
+    /// Credentials to sign with, within `limit`.
+    pub(crate) async fn get(&self, limit: Duration) -> Outcome {
+        if let Source::Fixed(credentials) = &self.inner.context.source {
+            return Ok(credentials.clone());
+        }
+        match self.inner.freshness() {
+            Freshness::Good(credentials) => Ok(credentials),
+            Freshness::Ageing(credentials) => {
+                // Beside this request and those to come, which have what they need.
+                drop(self.inner.join());
+                Ok(credentials)
+            }
+            Freshness::Missing => self.waited_for(limit).await,
+        }
+    }
+
+    /// Looks them up anew next time, unless `used` have been replaced already.
+    pub(crate) fn forget(&self, used: &AwsCredentials) {
+        let mut state = lock(&self.inner.state);
+        state.cached.take_if(|cached| cached.are(used));
+    }
+
+    /// Others than `used`, which S3 has rejected, if some are found within `limit`.
+    pub(crate) async fn instead_of(
+        &self,
+        used: &AwsCredentials,
+        limit: Duration,
+    ) -> Option<AwsCredentials> {
+        self.forget(used);
+        let newer = self.get(limit).await.ok()?;
+        (!are_same(&newer, used)).then_some(newer)
+    }
+
+    /// Credentials where there are none.
+    async fn waited_for(&self, limit: Duration) -> Outcome {
+        if let Some(error) = self.inner.news() {
+            return Err(error);
+        }
+        let found = tokio::time::timeout(limit, self.inner.found()).await;
+        found.unwrap_or_else(|_| {
+            let what = format!(
+                "the look-up of the credentials did not end within {}",
+                seconds(&limit)
+            );
+            Err(failed(StorageErrorKind::NoAnswer, what))
+        })
+    }
+}
+
+impl Inner {
+    fn freshness(&self) -> Freshness {
+        let (now, wall) = (self.context.clock.now(), self.context.clock.wall());
+        match &lock(&self.state).cached {
+            Some(cached) => cached.freshness(now, wall),
+            None => Freshness::Missing,
+        }
+    }
+
+    /// How the last look-up failed, if this call was under way by then: or else each of many threads
+    /// would wait in turn for the same failure.
+    fn news(&self) -> Option<LockError> {
+        let state = lock(&self.state);
+        let failure = state.failure.as_ref()?;
+        call::is_news(failure.number, failure.ended).then(|| failure.error.clone())
+    }
+
+    /// What the look-up under way brings, or one of this call's own.
+    async fn found(self: &Arc<Self>) -> Outcome {
+        loop {
+            let (outcome, was_neglected) = self.join();
+            match outcome.await {
+                Ok(found) => return Ok(found),
+                // Nobody may have driven it, and its time has passed unused.
+                Err(_) if was_neglected => {}
+                Err(error) => {
+                    // It has been told now.
+                    self.news();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The outcome of the look-up that is under way, which this begins if there is none; and whether that
+    /// was neglected before.
+    fn join(self: &Arc<Self>) -> (SharedOutcome, bool) {
+        let mut state = lock(&self.state);
+        // One that has an outcome and was not taken away has panicked.
+        let under_way = state.under_way.as_mut();
+        if let Some(look_up) = under_way.filter(|l| l.outcome.peek().is_none()) {
+            look_up.neglected = look_up.is_neglected();
+            return (look_up.outcome.clone(), look_up.neglected);
+        }
+        state.lookups += 1;
+        let (number, last, inner) = (state.lookups, state.provider, self.clone());
+        let task = tokio::spawn(async move {
+            let found = chain::look_up(&inner.context, last).await;
+            inner.end(number, found)
+        });
+        let panicked = || {
+            failed(
+                StorageErrorKind::Local,
+                "the look-up of the credentials broke off",
+            )
+        };
+        let outcome = task.map(move |ended| ended.unwrap_or_else(|_| Err(panicked())));
+        let outcome = outcome.boxed().shared();
+        state.under_way = Some(LookUp {
+            outcome: outcome.clone(),
+            neglected: false,
+        });
+        (outcome, false)
+    }
+
+    /// Keeps what a look-up has found.
+    fn end(&self, number: u64, found: Result<(AwsCredentials, Provider), LockError>) -> Outcome {
+        let (now, wall) = (self.context.clock.now(), self.context.clock.wall());
+        let mut state = lock(&self.state);
+        let look_up = state.under_way.take();
+        let error = match found {
+            Ok((found, provider)) => {
+                state.cached = Some(CachedCredentials::new(found.clone(), now, wall));
+                state.provider = Some(provider);
+                state.failure = None;
+                return Ok(found);
+            }
+            Err(error) => error,
+        };
+        let has_waiters = look_up.is_some_and(|look_up| !look_up.is_neglected());
+        state.failure = has_waiters.then(|| Failure {
+            error: error.clone(),
+            number,
+            ended: now,
+        });
+        let is_renewal = state.cached.is_some();
+        if let Some(cached) = &mut state.cached {
+            cached.leave_alone(now, wall);
+        }
+        drop(state);
+        if is_renewal {
+            logs::warn!("credentials that soon expire could not be renewed yet: {error}");
+        }
+        Err(error)
+    }
+}

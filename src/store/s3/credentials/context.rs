@@ -1,0 +1,99 @@
+//! What a look-up of credentials works with.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Body, Request};
+
+use crate::store::s3::blocking::BlockingThreads;
+use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
+use crate::store::s3::credentials::source::Source;
+use crate::store::s3::named::Named;
+use crate::store::s3::profile;
+use crate::store::s3::reply::Reply;
+use crate::store::s3::transport::Transport;
+use crate::store::s3::variables::expanded;
+use crate::sys::clock::Clock;
+use crate::types::errors::LockError;
+
+/// What a look-up needs.
+pub(crate) struct LookUpContext {
+    pub source: Source,
+    /// The region, if the caller or the environment named one.
+    pub region: Option<Named>,
+    pub transport: Arc<Transport>,
+    pub threads: BlockingThreads,
+    pub clock: Clock,
+    /// How long each provider may take: less than a request, which waits for it and tells its error.
+    pub limit: Duration,
+}
+
+/// More bytes than any token.
+const MAX_TOKEN: u64 = 64 << 10;
+
+/// Why a provider gave no credentials.
+pub(super) enum NoCredentials {
+    /// It has none; for people, what was looked at and what became of it.
+    Nothing(String),
+    /// Nobody answers where on other machines somebody would; the same, and the error that it is
+    /// where somebody did answer before.
+    Silent { note: String, error: LockError },
+    /// It is set up, and failed.
+    Failed(LockError),
+}
+
+impl<E: Into<LockError>> From<E> for NoCredentials {
+    fn from(error: E) -> NoCredentials {
+        NoCredentials::Failed(error.into())
+    }
+}
+
+/// What to check where a provider that is next door does not answer.
+pub(super) const NEARBY: &str = "check its address, the network and that it is up";
+
+impl LookUpContext {
+    /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`: its URL may be a
+    /// secret. `advice` says what to check if nobody answers.
+    pub(super) async fn ask(
+        &self,
+        place: &str,
+        request: hyper::http::Result<Request<Body>>,
+        advice: &str,
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
+        let mut request = request.map_err(|_| {
+            misconfigured(format!(
+                "{place} cannot be asked: its URL or token is malformed"
+            ))
+        })?;
+        // It is asked once an hour or so: no connection is kept for that.
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(header::CONNECTION, close);
+        let what = format!("a request for credentials to {place}");
+        let reply = self.transport.send(&what, request, limit).await;
+        reply.map_err(|error| before_sending(error.advised(|| advice.to_owned())))
+    }
+
+    /// Reads a file of text that is not long, like a token.
+    pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, LockError> {
+        let path = expanded(file, &self.threads).await.map_err(no_thread)?;
+        let Some(path) = path else {
+            let what = "there is no such home directory";
+            return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
+        };
+        let text = self.threads.read(path, MAX_TOKEN).await;
+        text.map_err(no_thread)
+    }
+
+    /// The region of services other than S3.
+    pub(super) async fn region(&self) -> Result<Named, LockError> {
+        if let Some(region) = &self.region {
+            return Ok(region.clone());
+        }
+        // As for a store of one's own: who names no region hardly has several.
+        let region = profile::region(self.source.profile(), true, &self.threads);
+        region.await.map_err(before_sending)
+    }
+}

@@ -1,0 +1,39 @@
+//! Credentials in environment variables.
+
+use chrono::{DateTime, Utc};
+use rusoto_core::credential::AwsCredentials;
+
+use crate::store::s3::credentials::context::NoCredentials;
+use crate::store::s3::credentials::json::expiry;
+use crate::store::s3::credentials::source::checked;
+use crate::store::s3::variables::{half, variable};
+use crate::types::errors::ConfigError;
+
+pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {
+    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let [id, secret] = names;
+    match names.map(variable) {
+        [None, None] => {
+            let note = format!("{id} and {secret} (not set)");
+            Err(NoCredentials::Nothing(note))
+        }
+        [Some(_), None] => Err(half(id, secret).into()),
+        [None, Some(_)] => Err(half(secret, id).into()),
+        [Some(id), Some(secret)] => {
+            let token = variable("AWS_SESSION_TOKEN");
+            let found = AwsCredentials::new(id, secret, token, expiration()?);
+            Ok(checked(found, "the environment")?)
+        }
+    }
+}
+
+/// Until when the keys in the environment are good, as the AWS CLI exports it.
+fn expiration() -> Result<Option<DateTime<Utc>>, ConfigError> {
+    let name = "AWS_CREDENTIAL_EXPIRATION";
+    let Some(text) = variable(name) else {
+        return Ok(None);
+    };
+    let reason = format!("{name} is not a time such as 2026-11-23T02:00:00Z");
+    let refused = || ConfigError::new("credentials", reason);
+    expiry(&text).map(Some).ok_or_else(refused)
+}

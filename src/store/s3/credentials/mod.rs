@@ -1,0 +1,19 @@
+//! Where credentials come from, and for how long they are used.
+
+mod cache;
+mod chain;
+mod container;
+mod context;
+mod environment;
+mod errors;
+mod freshness;
+mod instance;
+mod json;
+mod process;
+mod profile_provider;
+mod source;
+mod web_identity;
+
+pub(crate) use cache::CredentialsCache;
+pub(crate) use context::LookUpContext;
+pub(crate) use source::Source;

@@ -1,0 +1,30 @@
+//! The request that a reply answers, as far as it matters for what the reply means.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::protocol::Location;
+
+/// The request that a reply answers.
+#[derive(Debug)]
+pub struct Asked {
+    pub method: String,
+    /// The object; for a list of the bucket, with an empty key.
+    pub at: Location,
+    /// The region that it was signed for.
+    pub region: String,
+    /// This machine's wall clock, to tell by how much it is off.
+    pub wall: SystemTime,
+    /// Whether it went to an endpoint that somebody has set, and not to AWS's own.
+    pub set_endpoint: bool,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Location { bucket, key } = &self.at;
+        match key.as_str() {
+            "" => write!(f, "a list of bucket {bucket}"),
+            key => write!(f, "{} of {key} in bucket {bucket}", self.method),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A reply taken apart, and what it says by itself, without the request that it answers.
+
+use chrono::DateTime;
+use hyper::HeaderMap;
+
+use crate::protocol::{Refusal, StoreSeconds};
+use crate::store::s3::region::is_region;
+use crate::store::s3::reply::s3_error::S3Error;
+use crate::store::s3::reply::verdict;
+
+/// A whole HTTP reply, as far as the lock cares.
+#[derive(Debug)]
+pub struct Reply {
+    pub(super) status: u16,
+    pub(super) etag: Option<String>,
+    pub(super) date: Option<StoreSeconds>,
+    pub(super) modified: Option<StoreSeconds>,
+    pub(super) location: Option<String>,
+    pub(super) body: Vec<u8>,
+    region: Option<String>,
+    /// Never of a success: that is a lock, and may hold any text.
+    error: Option<S3Error>,
+}
+
+impl Reply {
+    /// Takes a reply apart. Headers that are not text are treated as absent.
+    pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Reply {
+        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        let is_error = status >= 300;
+        Reply {
+            status,
+            etag: text("etag").filter(|e| !e.is_empty()).map(str::to_owned),
+            date: text("date").and_then(http_date),
+            modified: text("last-modified").and_then(http_date),
+            region: text("x-amz-bucket-region").map(str::to_owned),
+            location: text("location").map(str::to_owned),
+            error: is_error.then(|| S3Error::read(&body)).flatten(),
+            body,
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the same request may well be answered later: for services other than S3.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.status, 429 | 500..)
+    }
+
+    /// The body as it came.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The bucket's region, where that is why the request was refused.
+    pub fn other_region(&self, used: &str) -> Option<String> {
+        if !matches!(self.status, 301 | 302 | 307 | 308 | 400) {
+            return None;
+        }
+        let named = self.region.clone().or_else(|| self.element("Region"))?;
+        (named != used && is_region(&named)).then_some(named)
+    }
+
+    /// Whether the credentials, and not the permissions, are what is wrong.
+    pub fn rejects_credentials(&self) -> bool {
+        let code = self.code().filter(|_| (400..500).contains(&self.status));
+        code.is_some_and(verdict::is_about_credentials)
+    }
+
+    /// Whether it is the store's own word that it did nothing, so that the same request may be sent
+    /// again otherwise: to another region, or with other credentials.
+    pub(crate) fn did_nothing(&self) -> bool {
+        self.refusal() == Some(Refusal::Denied)
+    }
+
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        verdict::refusal(self.status, self.code())
+    }
+
+    /// The host that the store asks to use instead for the time being, and has done nothing itself.
+    pub(crate) fn temporary_host(&self) -> Option<String> {
+        let is_meant = self.status == 307 && self.code() == Some("TemporaryRedirect");
+        is_meant.then(|| self.element("Endpoint"))?
+    }
+
+    /// The error code, if it is an error of S3's; AWS's other services write theirs as S3 does.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// What such an error says to people.
+    pub(crate) fn message(&self) -> Option<String> {
+        self.error.as_ref()?.message()
+    }
+
+    /// The text of an element of such an error.
+    pub(super) fn element(&self, name: &str) -> Option<String> {
+        self.error.as_ref()?.element(name)
+    }
+}
+
+/// The form of date that HTTP servers send: `Mon, 23 Nov 2026 02:00:00 GMT`.
+fn http_date(text: &str) -> Option<StoreSeconds> {
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(date.timestamp())
+}

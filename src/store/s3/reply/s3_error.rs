@@ -1,0 +1,127 @@
+//! What the body of an S3 error says.
+
+use crate::protocol::quote::shown;
+use crate::store::s3::xml::Document;
+
+/// More than any code, region or message that S3 sends; a hostile body is not quoted at length.
+const LONGEST_TEXT: usize = 500;
+
+/// An error of S3's: the body is an `<Error>` that has a code. A page or a record that merely holds such
+/// text is none.
+#[derive(Debug)]
+pub(super) struct S3Error {
+    pub code: String,
+    /// Where in the document the elements of the error are.
+    place: &'static str,
+    document: Document,
+}
+
+impl S3Error {
+    /// The error that a body is, if it is one. AWS's other services put theirs into an
+    /// `<ErrorResponse>`.
+    ///
+    /// What follows the code need not be XML: some stores do not escape the text of a message. The code
+    /// itself must be written as S3 writes it, and not with the help of escapes and entities.
+    pub(super) fn read(body: &[u8]) -> Option<S3Error> {
+        let text = std::str::from_utf8(body).ok()?;
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        // XML has none of these, and some stores put them into messages all the same.
+        let stray = |c: char| c.is_control() && !c.is_whitespace();
+        let document = Document::read_start(text.replace(stray, " ").as_bytes());
+        let places = ["/Error", "/ErrorResponse/Error"].into_iter();
+        let mut codes = places.filter_map(|at| Some((at, document.first(&format!("{at}/Code"))?)));
+        let (place, code) = codes.next()?;
+        if !text.contains(&format!("<Code>{code}</Code>")) {
+            return None;
+        }
+        let code = code.trim().to_owned();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let is_code = code.len() <= LONGEST_TEXT && code.chars().all(plain);
+        is_code.then_some(S3Error {
+            code,
+            place,
+            document,
+        })
+    }
+
+    /// The text of the first element of that name.
+    pub(super) fn element(&self, name: &str) -> Option<String> {
+        let text = self.document.first(&format!("{}/{name}", self.place))?;
+        Some(text.trim().chars().take(LONGEST_TEXT).collect())
+    }
+
+    /// What it says to people.
+    pub(super) fn message(&self) -> Option<String> {
+        self.element("Message").map(|message| shown(&message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &str) -> Option<String> {
+        S3Error::read(body.as_bytes()).map(|error| error.code)
+    }
+
+    #[test]
+    fn an_error_is_read_whatever_stands_before_it() {
+        for body in [
+            "<Error><Code>NoSuchKey</Code></Error>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Message>m</Message>\n<Code>\nNoSuchKey </Code></Error>",
+            "\u{feff}<?xml version='1.0'?><Error xmlns=\"x\"><Code>NoSuchKey</Code></Error>",
+            "\n<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>",
+            "<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>NoSuchKey</Code></Error></ErrorResponse>",
+        ] {
+            assert_eq!(code(body).as_deref(), Some("NoSuchKey"), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_whatever_stands_after_its_code() {
+        for rest in [
+            "</Error>",
+            "<Key>a & b</Key></Error>",
+            "<Message>&nbsp;\u{1b}</Message></Error>",
+            "</Error><?xml version=\"1.0\"?><Error/>",
+            "",
+        ] {
+            let body = format!("<Error><Code>NoSuchKey</Code>{rest}");
+            assert_eq!(code(&body).as_deref(), Some("NoSuchKey"), "{body}");
+        }
+    }
+
+    #[test]
+    fn text_that_holds_an_error_and_is_none_says_nothing() {
+        for body in [
+            "",
+            "<Code>NoSuchKey</Code>",
+            "<Errors><Code>NoSuchKey</Code></Errors>",
+            "<html><body><Error><Code>NoSuchKey</Code></Error></body></html>",
+            "{\"purpose\":\"<Error><Code>NoSuchKey</Code></Error>\"}",
+            "<Error></Error>",
+            "<Error><Code></Code></Error>",
+            "<Error><Code>no such key</Code></Error>",
+            "<Error><Code>NoSuchKey",
+            "<Error><Code>NoSuchKey\u{1b}</Code></Error>",
+            "<Error><Code>&#78;oSuchKey</Code></Error>",
+            "<Error><Code><![CDATA[NoSuchKey]]></Code></Error>",
+        ] {
+            assert_eq!(code(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_any_code_is_none() {
+        let body = |letters| format!("<Error><Code>{}</Code></Error>", "C".repeat(letters));
+        assert!(code(&body(LONGEST_TEXT)).is_some());
+        assert_eq!(code(&body(LONGEST_TEXT + 1)), None);
+    }
+
+    #[test]
+    fn a_message_is_a_line_without_escapes() {
+        let body = b"<Error><Code>C</Code><Message>a &lt;b&gt;\n&amp;lt;</Message></Error>";
+        let error = S3Error::read(body).unwrap();
+        assert_eq!(error.message().as_deref(), Some("a <b> &lt;"));
+    }
+}

@@ -1,0 +1,196 @@
+//! One request to S3: made, addressed, signed, and handed to hyper.
+
+use std::future;
+
+use hyper::body::Bytes;
+use hyper::{Body, Request};
+use rusoto_core::Region;
+use rusoto_core::credential::AwsCredentials;
+use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
+
+use crate::protocol::Location;
+use crate::store::interface::Pending;
+use crate::store::s3::named::Named;
+use crate::store::s3::redirect::Detour;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+
+/// A request that is yet to be addressed and signed.
+pub(crate) fn unsigned(method: &str, at: &Location) -> SignedRequest {
+    let path = format!("/{}/{}", at.bucket, at.key);
+    SignedRequest::new(method, "s3", &custom_region("", ""), &path)
+}
+
+/// A custom region in any case: rusoto's own list of regions ends in 2022.
+pub(crate) fn custom_region(name: &str, endpoint: &str) -> Region {
+    Region::Custom {
+        name: name.to_owned(),
+        endpoint: endpoint.to_owned(),
+    }
+}
+
+/// How a request goes to its bucket.
+pub(crate) struct Route {
+    pub region: Named,
+    /// Of the request as it was made, with the bucket in front.
+    pub path: String,
+    /// Instead of the usual endpoint and that path.
+    pub detour: Option<Detour>,
+    /// Whether S3 has named another region already, and how often another host.
+    pub moved: bool,
+    pub detours: u32,
+}
+
+impl Route {
+    pub(crate) fn new(region: Named, path: String) -> Route {
+        Route {
+            region,
+            path,
+            detour: None,
+            moved: false,
+            detours: 0,
+        }
+    }
+}
+
+/// Addresses a request and signs it, even if it was sent elsewhere before.
+pub(crate) fn sign(
+    request: &mut SignedRequest,
+    route: &Route,
+    endpoint: &str,
+    credentials: &AwsCredentials,
+) {
+    let path = route.detour.as_ref().map_or(&route.path, |d| &d.path);
+    request.path.clone_from(path);
+    request.region = custom_region(&route.region.value, endpoint);
+    let host = endpoint.split_once("://").map_or("", |(_, host)| host);
+    request.set_hostname(Some(host.to_owned()));
+    // Those of another time may have had one, and these none.
+    request.remove_header("x-amz-security-token");
+    request.sign(credentials);
+}
+
+/// A signed request as hyper's, copied by hand: rusoto's own conversion logs the secrets in its
+/// headers.
+pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request<Body>, LockError> {
+    let refused = |error: hyper::http::Error| {
+        let what = format!(
+            "{} {endpoint}{} cannot be sent",
+            signed.method(),
+            signed.path()
+        );
+        let error = StorageError::new(StorageErrorKind::Unexpected, what).with_source(error);
+        LockError::Storage(error)
+    };
+    let body = payload(signed).map_or_else(Body::empty, Body::from);
+    let mut request = Request::builder()
+        .method(signed.method())
+        .uri(uri(signed, endpoint));
+    for (name, values) in signed.headers() {
+        for value in values {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+    }
+    request.body(body).map_err(refused)
+}
+
+fn payload(signed: &SignedRequest) -> Option<Bytes> {
+    match &signed.payload {
+        Some(SignedRequestPayload::Buffer(bytes)) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+/// The same request, and what is to be done while it is under way. If there is a `go`, the last byte of the
+/// body leaves only once that is done. Its length was signed, and is sent as it was.
+pub(crate) fn hold_back<'a>(
+    request: Request<Body>,
+    signed: &SignedRequest,
+    go: Option<Pending<'a, ()>>,
+) -> (Request<Body>, Pending<'a, ()>) {
+    let bytes = payload(signed).filter(|bytes| !bytes.is_empty());
+    let (Some(go), Some(mut bytes)) = (go, bytes) else {
+        // Not `ready`: the request would be polled again at once, and its first step is to let others run.
+        return (request, Box::pin(future::pending()));
+    };
+    let last = bytes.split_off(bytes.len() - 1);
+    let (mut sender, body) = Body::channel();
+    let last_byte = async move {
+        // An error says that nobody reads it any more: the request tells how it ended.
+        if sender.send_data(bytes).await.is_err() {
+            return;
+        }
+        // There is room for more once the connection has taken what was before.
+        if future::poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+            return;
+        }
+        go.await;
+        let _ = sender.send_data(last).await;
+    };
+    (request.map(|_| body), Box::pin(last_byte))
+}
+
+fn uri(signed: &SignedRequest, endpoint: &str) -> String {
+    let path = signed.canonical_path();
+    match signed.canonical_query_string() {
+        "" => format!("{endpoint}{path}"),
+        query => format!("{endpoint}{path}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::s3::endpoint::aws_endpoint;
+    use crate::store::s3::redirect::detour;
+
+    /// The address and some headers of a request for an object, as it is sent on this way.
+    fn signed(request: &mut SignedRequest, detour: Option<Detour>) -> (String, String, String) {
+        let region = Named::new("us-east-1", "a test");
+        let mut route = Route::new(region, "/my-bucket/a/k.lock".to_owned());
+        route.detour = detour;
+        let endpoint = route.detour.as_ref().map(|d| d.endpoint.clone());
+        let endpoint = endpoint.unwrap_or(aws_endpoint("s3", "us-east-1"));
+        let token = Some("token".to_owned());
+        let credentials = AwsCredentials::new("key", "secret", token, None);
+        sign(request, &route, &endpoint, &credentials);
+        let sent = to_hyper(request, &endpoint).unwrap_or_else(|e| panic!("{e}"));
+        let header = |name| {
+            let values: Vec<_> = sent.headers().get_all(name).iter().collect();
+            assert_eq!(values.len(), 1, "{name}: {values:?}");
+            values[0].to_str().unwrap().to_owned()
+        };
+        assert_eq!(header("x-amz-security-token"), "token");
+        (
+            sent.uri().to_string(),
+            header("host"),
+            header("authorization"),
+        )
+    }
+
+    #[test]
+    fn a_detour_is_addressed_and_signed_anew_and_so_is_the_way_back() {
+        let mut request = unsigned(
+            "PUT",
+            &Location {
+                bucket: "my-bucket".to_owned(),
+                key: "a/k.lock".to_owned(),
+            },
+        );
+        let (uri, host, straight) = signed(&mut request, None);
+        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+        assert_eq!(host, "s3.us-east-1.amazonaws.com");
+        let to = "my-bucket.s3-gztb4pa9sq.amazonaws.com";
+        let detour = detour(
+            to,
+            "https://s3.us-east-1.amazonaws.com",
+            "/my-bucket/a/k.lock",
+        );
+        assert!(detour.is_some());
+        let (uri, host, round) = signed(&mut request, detour);
+        assert_eq!(uri, format!("https://{to}/a/k.lock"));
+        assert_eq!(host, to);
+        assert_ne!(straight, round);
+        let (uri, _, _) = signed(&mut request, None);
+        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+    }
+}

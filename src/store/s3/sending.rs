@@ -1,0 +1,190 @@
+//! Sending one request of an [`S3Store`], and sending it on if the bucket is elsewhere or the credentials are
+//! rejected.
+
+use std::time::Duration;
+
+use rusoto_core::credential::AwsCredentials;
+use rusoto_core::signature::SignedRequest;
+
+use crate::protocol::Location;
+use crate::store::interface::Pending;
+use crate::store::s3::endpoint::aws_endpoint;
+use crate::store::s3::named::Named;
+use crate::store::s3::redirect::detour;
+use crate::store::s3::reply::{Asked, Reply};
+use crate::store::s3::request::Route;
+use crate::store::s3::s3_store::S3Store;
+use crate::store::s3::transport::SendError;
+use crate::store::s3::{profile, request};
+use crate::sys::logs;
+use crate::sys::sync::lock;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::request_counts::{Kind, Outcome};
+
+/// How often one request is sent on to another host.
+const MAX_DETOURS: u32 = 2;
+
+impl S3Store {
+    /// Sends a request about `at`, and once more if S3 names another region for the bucket or another
+    /// host for the time being, or rejects the credentials and there are others: it was refused for
+    /// that alone, and did nothing.
+    ///
+    /// The last byte of the body leaves only once `go` is done. A second request does not wait for it.
+    pub(super) async fn send(
+        &self,
+        mut request: SignedRequest,
+        at: &Location,
+        limit: Duration,
+        mut go: Option<Pending<'_, ()>>,
+    ) -> Result<(Reply, Asked), SendError> {
+        let start = self.clock.now();
+        let left = || limit.saturating_sub(self.clock.now().at_most_since(start));
+        if let Some(owner) = &self.config.expected_bucket_owner {
+            request.add_header("x-amz-expected-bucket-owner", owner);
+        }
+        let region = self.region_of(&at.bucket, most_of(left())).await?;
+        let mut route = Route::new(region, request.path.clone());
+        let mut credentials = self.credentials.get(most_of(left())).await?;
+        let mut renewed = false;
+        loop {
+            let go = go.take();
+            let sent = self.send_once(&route, &credentials, &mut request, at, left(), go);
+            let (reply, asked) = sent.await?;
+            // Another answer may come from a proxy, which may have passed the write on.
+            if asked.method != "GET" && !reply.did_nothing() {
+                return Ok((reply, asked));
+            }
+            if self.reroute(&mut route, &reply, &at.bucket) {
+                continue;
+            }
+            if !reply.rejects_credentials() {
+                return Ok((reply, asked));
+            }
+            if renewed {
+                // They may be renewed on disk meanwhile: the next request looks again.
+                self.credentials.forget(&credentials);
+                return Ok((reply, asked));
+            }
+            let newer = self.credentials.instead_of(&credentials, most_of(left()));
+            match newer.await {
+                Some(newer) => (credentials, renewed) = (newer, true),
+                None => return Ok((reply, asked)),
+            }
+        }
+    }
+
+    /// Takes the way that a reply names, if it names one that may be taken.
+    fn reroute(&self, route: &mut Route, reply: &Reply, bucket: &str) -> bool {
+        let from = &route.region.value;
+        if let Some(named) = reply.other_region(from).filter(|_| !route.moved) {
+            logs::debug!("bucket {bucket} is in region {named}, not {from}");
+            route.region = Named::new(named, "S3's answer");
+            (route.detour, route.moved) = (None, true);
+            self.remember_region(bucket, &route.region);
+            return true;
+        }
+        let host = reply.temporary_host();
+        let host = host.filter(|_| route.detours < MAX_DETOURS);
+        let detour = host.and_then(|h| detour(&h, &self.endpoint(&route.region), &route.path));
+        let Some(detour) = detour else {
+            return false;
+        };
+        logs::debug!("bucket {bucket} is at {} for now", detour.endpoint);
+        route.detour = Some(detour);
+        route.detours += 1;
+        true
+    }
+
+    /// Addresses, signs, sends and counts one request.
+    async fn send_once(
+        &self,
+        route: &Route,
+        credentials: &AwsCredentials,
+        request: &mut SignedRequest,
+        at: &Location,
+        limit: Duration,
+        go: Option<Pending<'_, ()>>,
+    ) -> Result<(Reply, Asked), SendError> {
+        let endpoint = match &route.detour {
+            Some(detour) => detour.endpoint.clone(),
+            None => self.endpoint(&route.region),
+        };
+        request::sign(request, route, &endpoint, credentials);
+        let asked = Asked {
+            method: request.method().to_owned(),
+            at: at.clone(),
+            region: route.region.value.clone(),
+            wall: self.clock.wall(),
+            set_endpoint: self.config.endpoint.is_some(),
+        };
+        let signed = request::to_hyper(request, &endpoint)?;
+        let (signed, last_byte) = request::hold_back(signed, request, go);
+        let what = format!("{} {}", signed.method(), signed.uri());
+        let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
+        let reply = self.transport.send(&what, signed, limit);
+        tokio::pin!(reply);
+        let reply = tokio::select! {
+            // It may be refused before it is whole.
+            reply = &mut reply => reply,
+            () = last_byte => reply.await,
+        };
+        if let Some(sending) = sending {
+            sending.ended(match &reply {
+                Ok(reply) => Some(Outcome::of_status(reply.status())),
+                Err(SendError::NoAnswer(_)) => Some(Outcome::Unanswered),
+                Err(SendError::NotSent(_)) => None,
+            });
+        }
+        let advice = || match &self.config.endpoint {
+            Some(endpoint) => endpoint.endpoint_advice(),
+            None => route.region.region_advice("S3"),
+        };
+        Ok((reply.map_err(|error| error.advised(advice))?, asked))
+    }
+
+    /// Where a bucket of this region is asked.
+    fn endpoint(&self, region: &Named) -> String {
+        match &self.config.endpoint {
+            Some(endpoint) => endpoint.value.clone(),
+            None => aws_endpoint("s3", &region.value),
+        }
+    }
+
+    /// The region to sign for: where the bucket was found to be, else as configured.
+    async fn region_of(&self, bucket: &str, limit: Duration) -> Result<Named, LockError> {
+        let known = lock(&self.regions).get(bucket).cloned();
+        if let Some(region) = known.or_else(|| self.config.region.clone()) {
+            return Ok(region);
+        }
+        let is_custom = self.config.endpoint.is_some();
+        let region = profile::region(self.config.source.profile(), is_custom, &self.threads);
+        let region = tokio::time::timeout(limit, region).await;
+        let region = region.map_err(|elapsed| {
+            let what = "the profile's files, which may name the region, could not be read in time";
+            let error = StorageError::new(StorageErrorKind::NoAnswer, what);
+            LockError::Storage(error.with_source(elapsed).before_sending())
+        })??;
+        self.remember_region(bucket, &region);
+        Ok(region)
+    }
+
+    fn remember_region(&self, bucket: &str, region: &Named) {
+        let mut regions = lock(&self.regions);
+        regions.insert(bucket.to_owned(), region.clone());
+    }
+}
+
+/// Not all of it, or a request that has its credentials at last would be cut short itself.
+fn most_of(limit: Duration) -> Duration {
+    limit * 9 / 10
+}
+
+/// As what S3 charges for a request; for a DELETE it charges nothing.
+fn counted_as(asked: &Asked) -> Option<Kind> {
+    match asked.method.as_str() {
+        "PUT" | "POST" => Some(Kind::Write),
+        "GET" if asked.at.key.is_empty() => Some(Kind::List),
+        "DELETE" => None,
+        _ => Some(Kind::Read),
+    }
+}

@@ -1,0 +1,233 @@
+//! Sending a signed request over a pooled connection, and telling "never left" from "no answer".
+
+use std::time::Duration;
+
+use hyper::body::{Bytes, HttpBody};
+use hyper::header::{self, HeaderValue};
+use hyper::{Body, Client, Request};
+
+use crate::store::s3::connector::Connector;
+use crate::store::s3::reply::Reply;
+use crate::store::s3::resolver::Resolver;
+use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::text::seconds;
+
+/// Why there is no reply.
+pub(crate) enum SendError {
+    /// Nothing was written to the network.
+    NotSent(LockError),
+    /// It may have arrived, and no whole answer came.
+    NoAnswer(LockError),
+}
+
+impl From<LockError> for SendError {
+    fn from(error: LockError) -> SendError {
+        SendError::NotSent(error)
+    }
+}
+
+impl From<SendError> for LockError {
+    fn from(error: SendError) -> LockError {
+        match error {
+            SendError::NotSent(error) | SendError::NoAnswer(error) => error,
+        }
+    }
+}
+
+impl SendError {
+    /// Adds what to check if the other end was not reached, or is somebody else.
+    pub(crate) fn advised(mut self, advice: impl FnOnce() -> String) -> SendError {
+        let (SendError::NotSent(error) | SendError::NoAnswer(error)) = &mut self;
+        match error {
+            LockError::Storage(error) if error.kind() == StorageErrorKind::Unreachable => {
+                *error = error.clone().with_hint(advice());
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
+/// The connection pool.
+pub(crate) struct Transport {
+    client: Client<Connector, Body>,
+}
+
+impl Transport {
+    pub(crate) fn new(resolver: Resolver, connect_timeout: Duration) -> Transport {
+        let connector = Connector::new(resolver, connect_timeout);
+        let client = Client::builder().build(connector);
+        Transport { client }
+    }
+
+    /// Sends a request and reads the whole reply, within `limit`. Errors name it as `what`: its address may
+    /// be a secret.
+    pub(crate) async fn send(
+        &self,
+        what: &str,
+        mut request: Request<Body>,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
+        let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(header::USER_AGENT, name);
+        // Between calls nobody polls the pool. This lets it notice a connection that the server
+        // has closed since; sending on it would look like a lost reply.
+        tokio::task::yield_now().await;
+        let exchange = async {
+            let response = self.client.request(request).await;
+            let response = response.map_err(|error| not_answered(error, what))?;
+            let (head, body) = response.into_parts();
+            let body = whole(body).await.map_err(|error| {
+                let what = format!("{what} was answered in part");
+                SendError::NoAnswer(no_answer(what, error))
+            })?;
+            Ok(Reply::new(head.status.as_u16(), &head.headers, body))
+        };
+        let late = |elapsed| {
+            let what = format!("{what} had no answer within {}", seconds(&limit));
+            SendError::NoAnswer(no_answer(what, elapsed))
+        };
+        let sent = tokio::time::timeout(limit, exchange).await;
+        sent.map_err(late)?
+    }
+}
+
+fn not_answered(error: hyper::Error, what: &str) -> SendError {
+    if error.is_connect() {
+        let cause = root_cause(&error);
+        let what = format!("{what} was not sent: no connection ({cause})");
+        let error = StorageError::new(StorageErrorKind::Unreachable, what);
+        return SendError::NotSent(LockError::Storage(error));
+    }
+    if error.is_canceled() {
+        // The connection was closed before any of the request had been written to it.
+        let what = format!("{what} was not sent: the connection had been closed");
+        return SendError::NotSent(no_answer(what, error));
+    }
+    if error.is_parse() {
+        let what = format!("{what} was answered with something that is no HTTP ({error})");
+        // Somebody else: waiting does not make a store of it.
+        let error = StorageError::new(StorageErrorKind::Unreachable, what)
+            .with_hint("it may speak HTTP/2 alone, or another protocol");
+        return SendError::NoAnswer(LockError::Storage(error));
+    }
+    SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
+}
+
+/// What went wrong at the bottom: the layers above it say the same in more words.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> LockError {
+    let error = StorageError::new(StorageErrorKind::NoAnswer, what).with_source(source);
+    LockError::Storage(error)
+}
+
+/// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.
+const MAX_REPLY: usize = 4 << 20;
+
+/// Reads a body to its end, or to where it is too long in any case.
+async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.data().await {
+        let chunk: Bytes = chunk?;
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_REPLY {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{io, thread};
+
+    use super::*;
+    use crate::store::s3::blocking::BlockingThreads;
+    use crate::store::s3::resolver::Addresses;
+    use crate::sys::runtime::Runtime;
+
+    const SOON: Duration = Duration::from_millis(200);
+    /// Longer than a test may take, and not for ever.
+    const LATE: Duration = Duration::from_secs(60);
+
+    fn hangs(_: &str) -> io::Result<Addresses> {
+        thread::park_timeout(LATE);
+        Err(io::Error::other("the test is over"))
+    }
+
+    /// Asks a name that is looked up like this.
+    fn ask(
+        runtime: &Runtime,
+        look_up: fn(&str) -> io::Result<Addresses>,
+        [connect_timeout, limit]: [Duration; 2],
+    ) -> SendError {
+        let resolver = Resolver::with(BlockingThreads::default(), look_up);
+        let transport = Transport::new(resolver, connect_timeout);
+        let request = Request::get("http://nowhere.test/").body(Body::empty());
+        let sent = async { transport.send("a request", request.unwrap(), limit).await };
+        match runtime.block_on(sent).unwrap() {
+            Ok(_) => panic!("nobody is there"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_looked_up_for_ever_is_given_up_as_a_connection() {
+        let error = ask(&Runtime::default(), hangs, [SOON, LATE]);
+        let SendError::NotSent(LockError::Storage(error)) = error else {
+            panic!("nothing was sent");
+        };
+        assert_eq!(error.kind(), StorageErrorKind::Unreachable);
+        assert!(error.to_string().contains("nobody answered"), "{error}");
+    }
+
+    #[test]
+    fn a_runtime_is_dropped_without_waiting_for_a_look_up_that_hangs() {
+        static ENDED: AtomicBool = AtomicBool::new(false);
+        fn hangs_and_tells(name: &str) -> io::Result<Addresses> {
+            let addresses = hangs(name);
+            ENDED.store(true, Ordering::Relaxed);
+            addresses
+        }
+        let runtime = Runtime::default();
+        ask(&runtime, hangs_and_tells, [SOON, LATE]);
+        drop(runtime);
+        assert!(!ENDED.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_request_with_less_time_than_a_connection_ends_with_its_own() {
+        let error = ask(&Runtime::default(), hangs, [LATE, SOON]);
+        assert!(matches!(error, SendError::NoAnswer(_)));
+    }
+
+    #[test]
+    fn names_are_looked_up_beside_each_other() {
+        static ALL: Barrier = Barrier::new(4);
+        fn meets_the_others(_: &str) -> io::Result<Addresses> {
+            ALL.wait();
+            Ok(Vec::new().into_iter())
+        }
+        let resolver = Resolver::with(BlockingThreads::default(), meets_the_others);
+        let transport = Transport::new(resolver, LATE);
+        let send = || {
+            let request = Request::get("http://nowhere.test/").body(Body::empty());
+            transport.send("a request", request.unwrap(), LATE)
+        };
+        let sent = async { tokio::join!(send(), send(), send(), send()) };
+        let (first, ..) = Runtime::default().block_on(sent).unwrap();
+        let Err(SendError::NotSent(error)) = first else {
+            panic!("nobody is there");
+        };
+        assert!(!error.to_string().contains("nobody answered"), "{error}");
+    }
+}

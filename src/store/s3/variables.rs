@@ -1,0 +1,94 @@
+//! Environment variables, and paths as they name them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+use crate::store::s3::blocking::BlockingThreads;
+use crate::types::errors::ConfigError;
+
+/// An environment variable; empty counts as not set, as for AWS's own tools. One that is not Unicode counts
+/// as set, and is refused later for the character that replaces what cannot be read: ignoring it would mean
+/// another endpoint, or somebody else's keys.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    Some(set(name)?.to_string_lossy().into_owned())
+}
+
+/// The same as the system has it: a path need not be Unicode.
+pub(crate) fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The home directory, if there is one that does not depend on where the program runs: what is found in
+/// the current directory may be anybody's, and a profile has commands in it.
+///
+/// The environment names it, else the system's list of users does. That may be on another machine, so
+/// it is asked on a thread of its own.
+pub(crate) async fn find_home(threads: &BlockingThreads) -> io::Result<Option<PathBuf>> {
+    match set("HOME").or_else(|| set("USERPROFILE")) {
+        Some(home) => Ok(Some(PathBuf::from(home)).filter(|home| home.is_absolute())),
+        None => threads.run("reader", home_of_user).await,
+    }
+}
+
+fn home_of_user() -> Option<PathBuf> {
+    // Deprecated until Rust 1.87 for what it did on Windows.
+    #[allow(deprecated)]
+    let home = env::home_dir();
+    home.filter(|home| home.is_absolute())
+}
+
+/// For people: why there are no files to read.
+pub(crate) const NO_HOME: &str = "there is no home directory: HOME is not an absolute path";
+
+/// A path as the environment names it, which no shell may have expanded. None if it is in a home that
+/// there is not, or in somebody else's: as it stands, it would be a path from the current directory.
+pub(crate) fn at_home(path: PathBuf, home: Option<&Path>) -> Option<PathBuf> {
+    if let Ok(rest) = path.strip_prefix("~") {
+        return Some(home?.join(rest));
+    }
+    let is_of_user = path.as_os_str().as_encoded_bytes().starts_with(b"~");
+    (!is_of_user).then_some(path)
+}
+
+/// The same, with the home looked for where it matters.
+pub(crate) async fn expanded(path: &str, threads: &BlockingThreads) -> io::Result<Option<PathBuf>> {
+    if path.starts_with('~') {
+        Ok(at_home(path.into(), find_home(threads).await?.as_deref()))
+    } else {
+        Ok(Some(path.into()))
+    }
+}
+
+/// One of two settings that belong together is missing.
+pub(crate) fn half(set: &str, missing: &str) -> ConfigError {
+    let message = format!("{set} is set and {missing} is not; set both or neither");
+    ConfigError::new("credentials", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_begin_at_home() {
+        let home = Some(Path::new("/home/me"));
+        let told = |path: &str, home| at_home(path.into(), home);
+        assert_eq!(told("~/keys", home), Some("/home/me/keys".into()));
+        for path in ["/keys", "keys/~/a", "keys"] {
+            assert_eq!(told(path, home), Some(path.into()));
+            assert_eq!(told(path, None), Some(path.into()));
+        }
+    }
+
+    #[test]
+    fn a_path_in_no_home_or_in_anothers_is_none_of_the_current_directorys() {
+        for path in ["~/keys", "~"] {
+            assert_eq!(at_home(path.into(), None), None);
+        }
+        assert_eq!(
+            at_home("~you/keys".into(), Some(Path::new("/home/me"))),
+            None
+        );
+    }
+}
