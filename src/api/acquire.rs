@@ -6,7 +6,6 @@ use crate::api::guard::LockGuard;
 use crate::api::lock::S3Lock;
 use crate::engine::acquire::Wait;
 use crate::types::errors::LockError;
-use crate::types::names::check_owner;
 
 impl S3Lock {
     /// Takes the lock, waiting for it if somebody else has it.
@@ -49,7 +48,11 @@ impl S3Lock {
     ///
     /// Bind the guard to a name: `let _ = lock.acquire(..)?` releases the lock at once.
     pub fn acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
-        self.acquire_for(owner.as_ref(), Wait::AsSet)
+        let context = self.context()?;
+        let won = context
+            .session
+            .run(context.acquire(owner.as_ref(), Wait::AsSet))?;
+        Ok(LockGuard::new(won))
     }
 
     /// Takes the lock, waiting for it no longer than `limit`.
@@ -82,7 +85,11 @@ impl S3Lock {
         owner: impl AsRef<str>,
         limit: Duration,
     ) -> Result<LockGuard, LockError> {
-        self.acquire_for(owner.as_ref(), Wait::Within(limit))
+        let context = self.context()?;
+        let won = context
+            .session
+            .run(context.acquire(owner.as_ref(), Wait::Within(limit)))?;
+        Ok(LockGuard::new(won))
     }
 
     /// Takes the lock if it is free, in one attempt that never sleeps and does not queue.
@@ -116,13 +123,10 @@ impl S3Lock {
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn try_acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
-        self.acquire_for(owner.as_ref(), Wait::No)
-    }
-
-    fn acquire_for(&self, owner: &str, wait: Wait) -> Result<LockGuard, LockError> {
-        check_owner(owner)?;
         let context = self.context()?;
-        let won = context.session.run(context.acquire(owner, wait))?;
+        let won = context
+            .session
+            .run(context.acquire(owner.as_ref(), Wait::No))?;
         Ok(LockGuard::new(won))
     }
 }

@@ -59,4 +59,6 @@ pub use observations::{DateSample, ExpiryRule, Observations};
 pub use operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
 pub use release::{Release, Released};
 pub use renew::{Renew, Renewed};
-pub use snapshot::{ReadOutcome, Snapshot, StoredRecord};
+#[cfg(any(test, feature = "internals"))]
+pub use snapshot::StoredRecord;
+pub use snapshot::{ReadOutcome, Snapshot};

@@ -16,6 +16,8 @@ pub use limits::{MAX_BODY, MAX_LEASE, MAX_TOKEN};
 pub use nonce::Nonce;
 #[cfg(feature = "internals")]
 pub use properties::record_properties;
-pub use record::{Holder, Record, State};
+#[cfg(feature = "internals")]
+pub use record::State;
+pub use record::{Holder, Record};
 pub use stamp::Stamp;
 pub use unusable::UnusableRecord;
