@@ -7,22 +7,22 @@ use crate::sys::sync::{Mutex, lock, thread};
 use crate::sys::{foreign_code, logs};
 use crate::types::errors::LostCause;
 
-pub(crate) type Callback = Box<dyn FnOnce(&LostCause) + Send>;
+pub(crate) type LossCallback = Box<dyn FnOnce(&LostCause) + Send>;
 
 /// The callbacks of one guard.
 #[derive(Default)]
-pub(crate) struct LossCallbacks(Mutex<Callbacks>);
+pub(crate) struct LossCallbacks(Mutex<Waiting>);
 
 #[derive(Default)]
-struct Callbacks {
-    waiting: Vec<Callback>,
+struct Waiting {
+    waiting: Vec<LossCallback>,
     /// What they were told.
     told: Option<LostCause>,
 }
 
 impl LossCallbacks {
     /// Adds one; if the loss was told already, it is called at once.
-    pub(crate) fn add(&self, callback: Callback) {
+    pub(crate) fn add(&self, callback: LossCallback) {
         let mut callbacks = lock(&self.0);
         match callbacks.told.clone() {
             None => callbacks.waiting.push(callback),
@@ -75,7 +75,7 @@ impl LossCallbacks {
 
 /// Calls a callback for whoever brings it: their thread drives no runtime, and may be kept waiting
 /// where no other is to be had.
-pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
+pub(crate) fn call_at_once(callback: LossCallback, cause: &LostCause) {
     if let Err((callback, _)) = call(callback, cause) {
         foreign_code::contain(|| callback(cause));
     }
@@ -83,7 +83,7 @@ pub(crate) fn call_at_once(callback: Callback, cause: &LostCause) {
 
 /// Starts a callback on a thread of its own, where it can keep nobody waiting; hands it back where
 /// there is no thread to be had.
-fn call(callback: Callback, cause: &LostCause) -> Result<(), (Callback, io::Error)> {
+fn call(callback: LossCallback, cause: &LostCause) -> Result<(), (LossCallback, io::Error)> {
     let slot = Arc::new(Mutex::new(Some(callback)));
     let (inside, cause) = (slot.clone(), cause.clone());
     let started = thread::Builder::new()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::driver::Driven;
 use crate::engine::held_lock::{HeldLock, Renewal};
 use crate::engine::last_errors::{LastErrors, condition_ignored};
-use crate::engine::shared_call::Asked;
+use crate::engine::shared_call::Role;
 use crate::engine::time_budget::PAUSES;
 use crate::protocol::{Renew, Renewed};
 use crate::sys::logs;
@@ -34,12 +34,12 @@ impl HeldLock {
                 return Err(LastErrors::default().failed(self.key()));
             }
             match self.renewals.ask() {
-                Asked::Join(joined) => match clock.within(budget.left(), joined.outcome()).await {
+                Role::Join(joined) => match clock.within(budget.left(), joined.outcome()).await {
                     // The call that made it may have had less time than there is here.
                     Some(Some(Renewal { gave_up: true, .. }) | None) | None => {}
                     Some(Some(Renewal { outcome, .. })) => return outcome,
                 },
-                Asked::Lead(lead) => {
+                Role::Lead(lead) => {
                     let serial = clock.within(budget.left(), self.renewing.lock()).await;
                     let Some(serial) = serial else {
                         continue;

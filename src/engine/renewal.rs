@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::held_lock::HeldLock;
+use crate::engine::loss_callbacks::LossCallback;
 use crate::engine::renew::{PACE, as_storage_error, retry_pauses};
-use crate::engine::{loss_callbacks, trouble_callbacks};
+use crate::engine::trouble_callbacks::TroubleCallback;
 use crate::sys::logs;
 use crate::sys::random::spread;
 use crate::sys::sync::lock;
@@ -36,7 +37,7 @@ impl HeldLock {
     }
 
     /// Has `callback` called when it is lost.
-    pub(crate) fn on_lost(self: &Arc<HeldLock>, callback: loss_callbacks::Callback) {
+    pub(crate) fn on_lost(self: &Arc<HeldLock>, callback: LossCallback) {
         self.loss_callbacks.add(callback);
         if let Some(cause) = self.loss() {
             self.loss_callbacks.tell_at_once(&cause);
@@ -47,7 +48,7 @@ impl HeldLock {
     }
 
     /// Has `callback` called when it cannot be renewed in the background.
-    pub(crate) fn on_trouble(&self, callback: trouble_callbacks::Callback) {
+    pub(crate) fn on_trouble(&self, callback: TroubleCallback) {
         let clock = self.context.session.clock();
         self.trouble_callbacks
             .add(callback, self.remaining(), clock);

@@ -11,14 +11,14 @@ use crate::sys::sync::{Mutex, lock};
 /// Where calls of one kind meet.
 pub(crate) struct SharedCall<T> {
     /// The call that is to begin next, which others may still join.
-    next: Mutex<Option<Outcome<T>>>,
+    next: Mutex<Option<Ending<T>>>,
 }
 
 /// What becomes of a call.
-type Outcome<T> = watch::Receiver<Option<T>>;
+type Ending<T> = watch::Receiver<Option<T>>;
 
 /// How a caller comes to an outcome.
-pub(crate) enum Asked<'a, T> {
+pub(crate) enum Role<'a, T> {
     /// By making the call, for itself and all who join.
     Lead(Lead<'a, T>),
     /// By waiting for another's that has not begun yet.
@@ -33,7 +33,7 @@ pub(crate) struct Lead<'a, T> {
 }
 
 /// The place of one who has joined a call.
-pub(crate) struct Joined<T>(Outcome<T>);
+pub(crate) struct Joined<T>(Ending<T>);
 
 impl<T> Default for SharedCall<T> {
     fn default() -> Self {
@@ -44,14 +44,14 @@ impl<T> Default for SharedCall<T> {
 }
 
 impl<T: Clone> SharedCall<T> {
-    pub(crate) fn ask(&self) -> Asked<'_, T> {
+    pub(crate) fn ask(&self) -> Role<'_, T> {
         let mut next = lock(&self.next);
         if let Some(outcome) = &*next {
-            return Asked::Join(Joined(outcome.clone()));
+            return Role::Join(Joined(outcome.clone()));
         }
         let (tell, outcome) = watch::channel(None);
         *next = Some(outcome);
-        Asked::Lead(Lead { shared: self, tell })
+        Role::Lead(Lead { shared: self, tell })
     }
 }
 
@@ -59,7 +59,7 @@ impl<T> Lead<'_, T> {
     /// To be called before the request is sent: from now on nobody can join.
     pub(crate) fn begin(&self) {
         let mut next = lock(&self.shared.next);
-        let is_own = |outcome: &Outcome<T>| outcome.same_channel(&self.tell.subscribe());
+        let is_own = |outcome: &Ending<T>| outcome.same_channel(&self.tell.subscribe());
         if next.as_ref().is_some_and(is_own) {
             *next = None;
         }

@@ -12,29 +12,29 @@ use crate::sys::{foreign_code, logs};
 use crate::types::errors::StorageError;
 use crate::types::renewal_trouble::RenewalTrouble;
 
-pub(crate) type Callback = Box<dyn FnMut(&RenewalTrouble) + Send>;
+pub(crate) type TroubleCallback = Box<dyn FnMut(&RenewalTrouble) + Send>;
 
 /// The callbacks of one guard.
 #[derive(Default)]
-pub(crate) struct TroubleCallbacks(Mutex<Callbacks>);
+pub(crate) struct TroubleCallbacks(Mutex<Listeners>);
 
 #[derive(Default)]
-struct Callbacks {
+struct Listeners {
     listeners: Vec<Arc<Listener>>,
     /// Why renewals have failed since the last that did not.
     failing: Option<Arc<StorageError>>,
 }
 
 /// One callback, which never runs twice at once.
-struct Listener(Mutex<Slot>);
+struct Listener(Mutex<ListenerState>);
 
 // No callback runs while one of these mutexes is locked.
 impl UnwindSafe for TroubleCallbacks {}
 impl RefUnwindSafe for TroubleCallbacks {}
 
-struct Slot {
+struct ListenerState {
     /// Not here while it runs.
-    callback: Option<Callback>,
+    callback: Option<TroubleCallback>,
     /// What it is to be told next.
     waiting: Option<News>,
     /// Whether its guard is gone.
@@ -67,8 +67,8 @@ impl News {
 
 impl TroubleCallbacks {
     /// Adds one; called at once where renewals are failing, `remaining` before the deadline.
-    pub(crate) fn add(&self, callback: Callback, remaining: Duration, clock: &Clock) {
-        let listener = Arc::new(Listener(Mutex::new(Slot {
+    pub(crate) fn add(&self, callback: TroubleCallback, remaining: Duration, clock: &Clock) {
+        let listener = Arc::new(Listener(Mutex::new(ListenerState {
             callback: Some(callback),
             waiting: None,
             is_over: false,
@@ -117,10 +117,10 @@ impl TroubleCallbacks {
         let listeners = std::mem::take(&mut lock(&self.0).listeners);
         for listener in listeners {
             let callback = {
-                let mut slot = lock(&listener.0);
-                slot.is_over = true;
-                slot.waiting = None;
-                slot.callback.take()
+                let mut state = lock(&listener.0);
+                state.is_over = true;
+                state.waiting = None;
+                state.callback.take()
             };
             foreign_code::contain(|| drop(callback));
         }
@@ -137,8 +137,8 @@ impl Listener {
     /// had, it goes on waiting.
     fn serve(self: Arc<Listener>) {
         let is_due = {
-            let slot = lock(&self.0);
-            slot.waiting.is_some() && slot.callback.is_some()
+            let state = lock(&self.0);
+            state.waiting.is_some() && state.callback.is_some()
         };
         if is_due {
             let thread = thread::Builder::new().name("s3-lock-trouble".to_owned());
@@ -151,15 +151,15 @@ impl Listener {
     /// Calls it with what waits, and says whether there was anything.
     fn call(&self) -> bool {
         let (news, mut callback) = {
-            let mut slot = lock(&self.0);
+            let mut state = lock(&self.0);
             // Of several threads the first has it.
-            if slot.callback.is_none() {
+            if state.callback.is_none() {
                 return false;
             }
-            match (slot.waiting.take(), slot.callback.take()) {
+            match (state.waiting.take(), state.callback.take()) {
                 (Some(news), Some(callback)) => (news, callback),
                 (_, callback) => {
-                    slot.callback = callback;
+                    state.callback = callback;
                     return false;
                 }
             }
@@ -167,13 +167,13 @@ impl Listener {
         if let Some(trouble) = news.by_now() {
             foreign_code::contain(|| callback(&trouble));
         }
-        let mut slot = lock(&self.0);
-        if slot.is_over {
-            drop(slot);
+        let mut state = lock(&self.0);
+        if state.is_over {
+            drop(state);
             foreign_code::contain(|| drop(callback));
             return false;
         }
-        slot.callback = Some(callback);
+        state.callback = Some(callback);
         true
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::driver::Driven;
 use crate::engine::held_lock::HeldLock;
 use crate::engine::last_errors::LastErrors;
 use crate::engine::renew::PACE;
-use crate::engine::shared_call::Asked;
+use crate::engine::shared_call::Role;
 use crate::protocol::{Verified, Verify};
 use crate::types::errors::LockError;
 
@@ -28,13 +28,13 @@ impl HeldLock {
                 return Err(LastErrors::default().failed(self.key()));
             }
             match self.looks.ask() {
-                Asked::Join(joined) => {
+                Role::Join(joined) => {
                     let outcome = clock.within(budget.left(), joined.outcome()).await;
                     if let Some(Some(outcome)) = outcome {
                         return outcome;
                     }
                 }
-                Asked::Lead(lead) => {
+                Role::Lead(lead) => {
                     let turn = self.looking.lock();
                     let _turn = clock
                         .within(budget.left().min(limit / PATIENCE), turn)

@@ -17,20 +17,20 @@ use crate::sys::sync::{Mutex, MutexGuard, lock};
 #[derive(Default)]
 pub(crate) struct WaitQueue {
     pub(crate) observations: Mutex<Observations>,
-    line: Mutex<Line>,
+    turns: Mutex<Turns>,
 }
 
 /// Who of this client holds the lock, and who waits for it.
 #[derive(Default)]
-struct Line {
-    holder: Option<Holder>,
+struct Turns {
+    holder: Option<LocalHolder>,
     /// Those who wait, in order of arrival. Only the first may ask the store.
     waiting: VecDeque<Arc<Notify>>,
 }
 
 /// A guard's lease, and whom to wake when it is lost.
 #[derive(Clone)]
-struct Holder {
+struct LocalHolder {
     lease: Arc<Mutex<Lease>>,
     loss_news: Arc<Notify>,
 }
@@ -60,13 +60,13 @@ impl WaitQueue {
         lock(&self.observations)
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        lock(&self.line)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        lock(&self.turns)
     }
 
     /// The live guard of this client, if there is one, and what is left of its lease.
     pub(crate) fn holder(&self, now: Instant) -> Option<(Record, Duration)> {
-        let lease = self.line().holder.clone()?.lease;
+        let lease = self.turns().holder.clone()?.lease;
         let mut lease = lock(&lease);
         let remaining = lease.remaining(now);
         (!remaining.is_zero()).then(|| (lease.record().clone(), remaining))
@@ -74,30 +74,30 @@ impl WaitQueue {
 
     /// Notes that a guard of this client holds the lock.
     pub(crate) fn note_holder(&self, lease: &Arc<Mutex<Lease>>, loss_news: &Arc<Notify>) {
-        self.line().holder = Some(Holder {
+        self.turns().holder = Some(LocalHolder {
             lease: lease.clone(),
             loss_news: loss_news.clone(),
         });
     }
 
-    /// Notes that it does so no longer, and calls the next in line.
+    /// Notes that it does so no longer, and calls the next in turns.
     pub(crate) fn note_end(&self, lease: &Arc<Mutex<Lease>>) {
-        let mut line = self.line();
-        if line
+        let mut turns = self.turns();
+        if turns
             .holder
             .as_ref()
             .is_some_and(|holder| Arc::ptr_eq(&holder.lease, lease))
         {
-            line.holder = None;
-            line.call_first();
+            turns.holder = None;
+            turns.call_first();
         }
     }
 
     /// Notes that the holding with this token was ended by somebody else than its guard: if that is
     /// one of this client, it has the lock no longer.
     pub(crate) fn note_loss(&self, token: u64, loss: Loss) {
-        let holder = self.line().holder.clone();
-        let Some(Holder { lease, loss_news }) = holder else {
+        let holder = self.turns().holder.clone();
+        let Some(LocalHolder { lease, loss_news }) = holder else {
             return;
         };
         let mut held = lock(&lease);
@@ -132,12 +132,12 @@ impl WaitQueue {
     /// Joins the end of the queue.
     pub(crate) fn join(&self) -> QueuePlace<'_> {
         let turn = Arc::new(Notify::new());
-        self.line().waiting.push_back(turn.clone());
+        self.turns().waiting.push_back(turn.clone());
         QueuePlace { queue: self, turn }
     }
 }
 
-impl Line {
+impl Turns {
     fn call_first(&self) {
         if let Some(first) = self.waiting.front() {
             first.notify_one();
@@ -165,7 +165,7 @@ impl QueuePlace<'_> {
         loop {
             let now = clock.now();
             // In this order: whoever was first before has noted its guard before it left the queue.
-            let is_first = self.queue.line().is_first(&self.turn);
+            let is_first = self.queue.turns().is_first(&self.turn);
             let holder = self.queue.holder(now);
             if is_first && holder.is_none() {
                 if has_waited && budget.is_up() {
@@ -197,11 +197,11 @@ impl QueuePlace<'_> {
 
 impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
-        let mut line = self.queue.line();
-        let was_first = line.is_first(&self.turn);
-        line.waiting.retain(|turn| !Arc::ptr_eq(turn, &self.turn));
+        let mut turns = self.queue.turns();
+        let was_first = turns.is_first(&self.turn);
+        turns.waiting.retain(|turn| !Arc::ptr_eq(turn, &self.turn));
         if was_first {
-            line.call_first();
+            turns.call_first();
         }
     }
 }

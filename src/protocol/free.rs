@@ -13,17 +13,17 @@ pub struct Free {
     /// The token of the holding that this call is about: the one that it was given, else that of
     /// the first one that it saw. A later holding of the same owner is none of its business.
     pinned: Option<u64>,
-    means: Means,
+    behalf: Behalf,
     cas: Option<Cas>,
 }
 
 /// On whose behalf a holding is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Means {
+enum Behalf {
     /// Its owner's: it has been given back.
-    Name,
+    Owner,
     /// An operator's: its owner will learn that it was broken.
-    Force,
+    Operator,
 }
 
 /// How a release by owner name or by force ended.
@@ -88,7 +88,7 @@ impl Free {
         Free {
             owner,
             pinned: None,
-            means: Means::Name,
+            behalf: Behalf::Owner,
             cas: None,
         }
     }
@@ -98,7 +98,7 @@ impl Free {
         Free {
             owner,
             pinned: Some(token),
-            means: Means::Force,
+            behalf: Behalf::Operator,
             cas: None,
         }
     }
@@ -112,11 +112,11 @@ impl Free {
             // Nothing of the same holding is written over its end.
             return false;
         }
-        match self.means {
+        match self.behalf {
             // Another holding follows a release, but not necessarily this call's.
-            Means::Name => true,
+            Behalf::Owner => true,
             // A holding broken by this call or another operator leaves a mark, as does a later one.
-            Means::Force => seen.record.broken >= self.pinned,
+            Behalf::Operator => seen.record.broken >= self.pinned,
         }
     }
 
@@ -134,11 +134,11 @@ impl Free {
         if *self.pinned.get_or_insert(token) != token {
             return Step::Done(Freed::No);
         }
-        let mut record = match self.means {
-            Means::Name => seen.record.released(inputs.nonce),
-            Means::Force => seen.record.broken(inputs.nonce),
+        let mut record = match self.behalf {
+            Behalf::Owner => seen.record.released(inputs.nonce),
+            Behalf::Operator => seen.record.broken(inputs.nonce),
         };
-        if self.means == Means::Name {
+        if self.behalf == Behalf::Owner {
             // Its guard may be alive, and must not take what comes next for its own release's doing.
             record.reclaimed = Some(token);
         }

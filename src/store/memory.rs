@@ -10,7 +10,7 @@ use crate::sys::clock::Clock;
 use crate::sys::forks::Process;
 use crate::sys::sync::lock;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
-use crate::types::request_counts::{Counters, Kind, Outcome, RequestCounts};
+use crate::types::request_counts::{Counters, Kind, RequestCounts, RequestOutcome};
 use crate::types::store_report::Versioning;
 
 /// Objects in this process's memory; clones are the same store.
@@ -147,8 +147,8 @@ impl Store for Connection {
         Box::pin(async move {
             let found = self.store.get(at);
             let outcome = match &found {
-                Found::Object(_) => Outcome::Succeeded,
-                Found::Absent { .. } | Found::Hidden { .. } => Outcome::Refused,
+                Found::Object(_) => RequestOutcome::Succeeded,
+                Found::Absent { .. } | Found::Hidden { .. } => RequestOutcome::Refused,
             };
             self.counters.count(Kind::Read, outcome);
             Ok(found)
@@ -169,8 +169,8 @@ impl Store for Connection {
             }
             let put = self.store.put(at, body, condition);
             let outcome = match &put {
-                Put::Refused(..) => Outcome::Refused,
-                _ => Outcome::Succeeded,
+                Put::Refused(..) => RequestOutcome::Refused,
+                _ => RequestOutcome::Succeeded,
             };
             self.counters.count(Kind::Write, outcome);
             put
@@ -196,7 +196,7 @@ impl Store for Connection {
         _: Duration,
     ) -> Pending<'a, Result<Page, LockError>> {
         Box::pin(async move {
-            self.counters.count(Kind::List, Outcome::Succeeded);
+            self.counters.count(Kind::List, RequestOutcome::Succeeded);
             let objects = self.store.objects();
             let here = objects.by_location.keys().filter(|at| at.bucket == bucket);
             let direct = |key: &str| key.strip_prefix(prefix).is_some_and(|k| !k.contains('/'));

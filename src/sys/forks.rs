@@ -43,7 +43,7 @@ pub(crate) struct Section {
 }
 
 /// What belongs to a process alone.
-struct Page {
+struct ProcessPage {
     /// The number of the process; 0 as long as it has none.
     number: AtomicU64,
     /// How many threads are in sections, and in the upper half how many are forking.
@@ -53,9 +53,9 @@ struct Page {
 }
 
 /// Where this process's page is.
-static PAGE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+static PAGE: AtomicPtr<ProcessPage> = AtomicPtr::new(ptr::null_mut());
 /// The page where none can be had that is wiped.
-static UNWIPED: Page = Page {
+static UNWIPED: ProcessPage = ProcessPage {
     number: AtomicU64::new(0),
     gate: AtomicU32::new(0),
     waiting: AtomicU32::new(0),
@@ -106,7 +106,7 @@ impl Process {
     }
 }
 
-impl Page {
+impl ProcessPage {
     /// Draws a number for this process, in place of one that is not its own.
     #[cold]
     fn draw(&self, stale: u64) -> Process {
@@ -121,7 +121,7 @@ impl Page {
     }
 }
 
-impl Page {
+impl ProcessPage {
     /// Counts this thread as one in a section, once the forks under way are over.
     fn enter(&self) {
         let is_open = |state: u32| (state < FORK).then_some(state + 1);
@@ -143,15 +143,15 @@ fn is_of_this_id(number: u64) -> bool {
     number & u64::from(u32::MAX) == u64::from(process::id())
 }
 
-fn is_wiped(page: &Page) -> bool {
+fn is_wiped(page: &ProcessPage) -> bool {
     !ptr::eq(page, &raw const UNWIPED)
 }
 
-fn page() -> &'static Page {
+fn page() -> &'static ProcessPage {
     page_if_set_up().unwrap_or_else(set_up)
 }
 
-fn page_if_set_up() -> Option<&'static Page> {
+fn page_if_set_up() -> Option<&'static ProcessPage> {
     let page = PAGE.load(Ordering::Acquire);
     // SAFETY: it is null, or `UNWIPED`, or a mapping that is large enough, aligned to a page, never
     // unmapped once it is in `PAGE`, and only ever reached by atomic operations. All bits zero, as the
@@ -160,7 +160,7 @@ fn page_if_set_up() -> Option<&'static Page> {
 }
 
 #[cold]
-fn set_up() -> &'static Page {
+fn set_up() -> &'static ProcessPage {
     // Before anybody can be in a section, or have a number that only a handler takes away.
     watch_forks();
     let page = map_wiped().unwrap_or((&raw const UNWIPED).cast_mut());
@@ -173,7 +173,7 @@ fn set_up() -> &'static Page {
 
 /// A page of its own that a fork wipes, if the kernel has such.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn map_wiped() -> Option<*mut Page> {
+fn map_wiped() -> Option<*mut ProcessPage> {
     let (read_write, private) = (
         libc::PROT_READ | libc::PROT_WRITE,
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
@@ -192,15 +192,15 @@ fn map_wiped() -> Option<*mut Page> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const SIZE: usize = size_of::<Page>();
+const SIZE: usize = size_of::<ProcessPage>();
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn map_wiped() -> Option<*mut Page> {
+fn map_wiped() -> Option<*mut ProcessPage> {
     None
 }
 
 /// Gives back a page that nobody has seen.
-fn unmap(page: *mut Page) {
+fn unmap(page: *mut ProcessPage) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if !ptr::eq(page, &raw const UNWIPED) {
         // SAFETY: it is a mapping of this size, and there is no reference to it.
@@ -236,7 +236,7 @@ extern "C" fn before_fork() {
         return; // called already
     }
     // Handlers set nothing up: they are not to be added to while they are called.
-    let Some(Page { gate, waiting, .. }) = page_if_set_up() else {
+    let Some(ProcessPage { gate, waiting, .. }) = page_if_set_up() else {
         return;
     };
     // Else threads that fork again and again would keep everybody else out.

@@ -226,19 +226,19 @@ pub(crate) enum Kind {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     Succeeded,
     Refused,
     Failed,
     Unanswered,
 }
 
-impl Outcome {
-    pub(crate) fn of_status(status: u16) -> Outcome {
+impl RequestOutcome {
+    pub(crate) fn of_status(status: u16) -> RequestOutcome {
         match status {
-            200..300 => Outcome::Succeeded,
-            300..500 => Outcome::Refused,
-            _ => Outcome::Failed,
+            200..300 => RequestOutcome::Succeeded,
+            300..500 => RequestOutcome::Refused,
+            _ => RequestOutcome::Failed,
         }
     }
 }
@@ -261,17 +261,17 @@ struct ByOutcome {
 }
 
 impl Counters {
-    pub(crate) fn count(&self, kind: Kind, outcome: Outcome) {
+    pub(crate) fn count(&self, kind: Kind, outcome: RequestOutcome) {
         let by_outcome = match kind {
             Kind::Read => &self.reads,
             Kind::Write => &self.writes,
             Kind::List => &self.lists,
         };
         let counter = match outcome {
-            Outcome::Succeeded => &by_outcome.succeeded,
-            Outcome::Refused => &by_outcome.refused,
-            Outcome::Failed => &by_outcome.failed,
-            Outcome::Unanswered => &by_outcome.unanswered,
+            RequestOutcome::Succeeded => &by_outcome.succeeded,
+            RequestOutcome::Refused => &by_outcome.refused,
+            RequestOutcome::Failed => &by_outcome.failed,
+            RequestOutcome::Unanswered => &by_outcome.unanswered,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -281,7 +281,7 @@ impl Counters {
         Sending {
             counters: self,
             kind,
-            outcome: Some(Outcome::Unanswered),
+            outcome: Some(RequestOutcome::Unanswered),
         }
     }
 
@@ -310,12 +310,12 @@ impl ByOutcome {
 pub(crate) struct Sending<'a> {
     counters: &'a Counters,
     kind: Kind,
-    outcome: Option<Outcome>,
+    outcome: Option<RequestOutcome>,
 }
 
 impl Sending<'_> {
     /// Counts it; none is the outcome of what was never sent.
-    pub(crate) fn ended(mut self, outcome: Option<Outcome>) {
+    pub(crate) fn ended(mut self, outcome: Option<RequestOutcome>) {
         self.outcome = outcome;
     }
 }
@@ -332,7 +332,7 @@ impl Drop for Sending<'_> {
 mod tests {
     use super::*;
 
-    fn counts(counted: &[(Kind, Outcome)]) -> RequestCounts {
+    fn counts(counted: &[(Kind, RequestOutcome)]) -> RequestCounts {
         let counters = Counters::default();
         for &(kind, outcome) in counted {
             counters.count(kind, outcome);
@@ -342,13 +342,13 @@ mod tests {
 
     /// One of each outcome.
     fn one_each(kind: Kind) -> RequestCounts {
-        use Outcome::{Failed, Refused, Succeeded, Unanswered};
+        use RequestOutcome::{Failed, Refused, Succeeded, Unanswered};
         counts(&[Succeeded, Refused, Failed, Unanswered].map(|outcome| (kind, outcome)))
     }
 
     #[test]
     fn a_status_tells_the_outcome() {
-        let outcome = |status| format!("{:?}", Outcome::of_status(status));
+        let outcome = |status| format!("{:?}", RequestOutcome::of_status(status));
         for (status, expected) in [
             (200, "Succeeded"),
             (204, "Succeeded"),
@@ -399,11 +399,11 @@ mod tests {
     #[test]
     fn counts_are_shown_with_what_did_not_go_well() {
         let counted = [
-            (Kind::Read, Outcome::Succeeded),
-            (Kind::Write, Outcome::Succeeded),
-            (Kind::Write, Outcome::Failed),
-            (Kind::Write, Outcome::Unanswered),
-            (Kind::Write, Outcome::Unanswered),
+            (Kind::Read, RequestOutcome::Succeeded),
+            (Kind::Write, RequestOutcome::Succeeded),
+            (Kind::Write, RequestOutcome::Failed),
+            (Kind::Write, RequestOutcome::Unanswered),
+            (Kind::Write, RequestOutcome::Unanswered),
         ];
         let shown = counts(&counted).to_string();
         assert_eq!(shown, "1 GET, 4 PUT (1 failed, 2 unanswered), 0 LIST");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-type Source = Arc<dyn std::error::Error + Send + Sync>;
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// What S3 said, or that it said nothing.
 ///
@@ -44,7 +44,7 @@ struct Inner {
     outcome_unknown: bool,
     before_sending: bool,
     hint: Option<String>,
-    source: Option<Source>,
+    source: Option<Cause>,
 }
 
 // Nothing in it ever changes; what others say of their causes is only shown.

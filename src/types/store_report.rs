@@ -80,14 +80,14 @@ pub(crate) enum Finding {
     /// One version was given two ETags.
     TwoNames,
     /// Two writes under one condition were both done.
-    NotAtomic(Means),
+    NotAtomic(WriteKind),
     /// The store says that it has no such condition (501).
-    NotImplemented(Means),
+    NotImplemented(WriteKind),
 }
 
 /// What a write does, by its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Means {
+pub(crate) enum WriteKind {
     /// `If-None-Match: *`
     Create,
     /// `If-Match`
@@ -102,11 +102,11 @@ pub(crate) enum Versioning {
     Suspended,
 }
 
-impl Means {
-    pub(crate) fn of(condition: &Condition) -> Means {
+impl WriteKind {
+    pub(crate) fn of(condition: &Condition) -> WriteKind {
         match condition {
-            Condition::Absent => Means::Create,
-            Condition::Matches(_) => Means::Replace,
+            Condition::Absent => WriteKind::Create,
+            Condition::Matches(_) => WriteKind::Replace,
         }
     }
 }
@@ -177,7 +177,7 @@ impl StoreReport {
 
     fn fails_create(&self) -> bool {
         use Finding::{CreateIgnored, NotAtomic, NotImplemented};
-        use Means::Create;
+        use WriteKind::Create;
         matches!(
             self.finding,
             CreateIgnored | NotAtomic(Create) | NotImplemented(Create)
@@ -252,20 +252,20 @@ impl StoreReport {
             Finding::TwoNames => {
                 "it gave one version two ETags, so nobody could tell whether a lock has changed"
             }
-            Finding::NotAtomic(Means::Create) => {
+            Finding::NotAtomic(WriteKind::Create) => {
                 "it did more than one of the creates (If-None-Match: *) that were sent at the same \
                  moment, so two could hold a lock at once: it compares and writes in two steps (unless \
                  somebody removed the object meanwhile: then race again)"
             }
-            Finding::NotAtomic(Means::Replace) => {
+            Finding::NotAtomic(WriteKind::Replace) => {
                 "it did more than one of the replacements (If-Match) that were sent under one ETag at \
                  the same moment, so two could hold a lock at once: it compares and writes in two steps"
             }
-            Finding::NotImplemented(Means::Create) => {
+            Finding::NotImplemented(WriteKind::Create) => {
                 "it answered a create (If-None-Match: *) that it has no such condition (501 \
                  NotImplemented), so nobody could be kept from a lock that another holds"
             }
-            Finding::NotImplemented(Means::Replace) => {
+            Finding::NotImplemented(WriteKind::Replace) => {
                 "it answered a replacement (If-Match) that it has no such condition (501 \
                  NotImplemented), so nobody could be kept from a lock that another holds"
             }

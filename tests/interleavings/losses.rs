@@ -6,7 +6,7 @@ use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
 
 use crate::explore;
-use crate::loss_callbacks::{Callback, LossCallbacks};
+use crate::loss_callbacks::{LossCallback, LossCallbacks};
 use crate::types::errors::LostCause;
 
 /// Says when it is dropped.
@@ -19,7 +19,7 @@ impl Drop for Owned {
 }
 
 /// A callback, and where to learn what becomes of it. It can be called once at the most, by its type.
-fn callback() -> (Callback, Receiver<&'static str>) {
+fn callback() -> (LossCallback, Receiver<&'static str>) {
     let (sender, receiver) = channel();
     let owned = Owned(sender);
     let callback = Box::new(move |cause: &LostCause| {

@@ -9,7 +9,7 @@ use shuttle::sync::Mutex;
 use shuttle::thread;
 
 use crate::explore;
-use crate::shared_call::{Asked, SharedCall};
+use crate::shared_call::{Role, SharedCall};
 use crate::sync::lock;
 
 /// A guard's calls of one kind.
@@ -28,12 +28,12 @@ impl Calls {
     fn call(&self) -> usize {
         loop {
             match self.shared.ask() {
-                Asked::Join(joined) => {
+                Role::Join(joined) => {
                     if let Some(outcome) = block_on(joined.outcome()) {
                         return outcome;
                     }
                 }
-                Asked::Lead(lead) => {
+                Role::Lead(lead) => {
                     if thread_rng().gen_range(0..4) == 0 {
                         continue;
                     }

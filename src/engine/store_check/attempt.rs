@@ -14,7 +14,7 @@ use crate::store::interface::{Found, Put};
 use crate::sys::random;
 use crate::sys::random::Backoff;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
-use crate::types::store_report::{EtagForm, Finding, Means};
+use crate::types::store_report::{EtagForm, Finding, WriteKind};
 
 /// The name of the object, in the folder of a lock.
 const NAME: &str = ".s3-lock-check";
@@ -227,10 +227,10 @@ impl StoreCheck<'_> {
             .session
             .write(&self.at, body.clone(), condition, limit, None);
         let put = put.await;
-        Ok((body, self.told(put, Means::of(condition), limit)?))
+        Ok((body, self.told(put, WriteKind::of(condition), limit)?))
     }
 
-    fn told(&mut self, put: Put, means: Means, limit: Duration) -> Result<Told, Stop> {
+    fn told(&mut self, put: Put, kind: WriteKind, limit: Duration) -> Result<Told, Stop> {
         if !matches!(put, Put::NotSent(_)) {
             self.note_heard(&put);
         }
@@ -238,7 +238,7 @@ impl StoreCheck<'_> {
             Put::Applied { etag, date } => Told::Applied { etag, date },
             Put::Refused(_, error) | Put::Unknown(error) if is_not_implemented(&error) => {
                 if self.is_nonsense_again() {
-                    return Err(Stop::Found(Finding::NotImplemented(means)));
+                    return Err(Stop::Found(Finding::NotImplemented(kind)));
                 } else {
                     Told::Nothing
                 }

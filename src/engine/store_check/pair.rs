@@ -8,7 +8,7 @@ use crate::engine::store_check::scratch::Scratch;
 use crate::engine::store_check::story::story;
 use crate::protocol::{Condition, PauseReason};
 use crate::store::interface::Put;
-use crate::types::store_report::{EtagForm, Finding, Means};
+use crate::types::store_report::{EtagForm, Finding, WriteKind};
 
 /// How many take part. More would cost every client more; `race_store` has them.
 const WRITERS: usize = 2;
@@ -41,7 +41,7 @@ impl StoreCheck<'_> {
             match judge(&runs, WRITERS, Some(&after.body)) {
                 Judgement::Refuted(done) => {
                     self.race = Some(story(&self.at.key, Some(&version.etag), &runs, &done));
-                    return Err(Stop::Found(Finding::NotAtomic(Means::Replace)));
+                    return Err(Stop::Found(Finding::NotAtomic(WriteKind::Replace)));
                 }
                 Judgement::Decided => return Ok((after, 1)),
                 Judgement::Open => {}

@@ -38,11 +38,11 @@ pub(crate) enum Departure {
 #[derive(Clone)]
 pub(crate) struct Start {
     writers: usize,
-    progress: Arc<watch::Sender<Progress>>,
+    progress: Arc<watch::Sender<RaceProgress>>,
 }
 
 #[derive(Default)]
-struct Progress {
+struct RaceProgress {
     /// How many have nothing left to send but the last byte, or will never come as far.
     there: usize,
     answered: bool,
@@ -64,7 +64,7 @@ impl Start {
         }
     }
 
-    async fn wait_for(&self, is_so: impl FnMut(&Progress) -> bool) {
+    async fn wait_for(&self, is_so: impl FnMut(&RaceProgress) -> bool) {
         let mut progress = self.progress.subscribe();
         // It fails if the sender is gone, and this has one.
         let _ = progress.wait_for(is_so).await;

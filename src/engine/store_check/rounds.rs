@@ -14,7 +14,7 @@ use crate::protocol::{Condition, ETag, Location, Refusal};
 use crate::store::interface::{Found, Put};
 use crate::sys::{logs, random};
 use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
-use crate::types::store_report::{EtagForm, Finding, Means, StoreReport};
+use crate::types::store_report::{EtagForm, Finding, StoreReport, WriteKind};
 
 /// How many write at once.
 pub(crate) const WRITERS: usize = 8;
@@ -99,23 +99,23 @@ impl Races<'_> {
             self.may_remove = false;
         }
         let race = raced?;
-        Ok(race.map(|(means, race)| {
-            let report = StoreReport::broken(&at.bucket, &at.key, Finding::NotAtomic(means));
+        Ok(race.map(|(kind, race)| {
+            let report = StoreReport::broken(&at.bucket, &at.key, Finding::NotAtomic(kind));
             report.with_race(Some(race)).in_round(round)
         }))
     }
 
-    fn on(&mut self, at: &Location) -> Result<Option<(Means, String)>, LockError> {
+    fn on(&mut self, at: &Location) -> Result<Option<(WriteKind, String)>, LockError> {
         let (race, standing) = self.race(at, &Condition::Absent, None)?;
         if let Some(race) = race {
-            return Ok(Some((Means::Create, race)));
+            return Ok(Some((WriteKind::Create, race)));
         }
         let Some(Standing { etag, .. }) = standing else {
             return Ok(None);
         };
         let condition = Condition::Matches(self.form.spell(&etag));
         let (race, _) = self.race(at, &condition, Some(&etag))?;
-        Ok(race.map(|race| (Means::Replace, race)))
+        Ok(race.map(|race| (WriteKind::Replace, race)))
     }
 
     /// One race. Returns how it refutes the store, if it does, and what stands then.

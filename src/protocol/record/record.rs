@@ -148,7 +148,7 @@ impl Record {
     /// Reads stored bytes, or says why they are not a lock that can be used.
     pub fn parse(body: &[u8]) -> Result<Record, UnusableRecord> {
         #[derive(Deserialize)]
-        struct Version {
+        struct FormatOnly {
             format: u32,
         }
         if body.is_empty() {
@@ -158,7 +158,7 @@ impl Record {
             return Err(UnusableRecord::too_long(body));
         }
         let unparsable = |e| UnusableRecord::unparsable(body, &e);
-        let version: Version = serde_json::from_slice(body).map_err(unparsable)?;
+        let version: FormatOnly = serde_json::from_slice(body).map_err(unparsable)?;
         if version.format > FORMAT {
             return Err(UnusableRecord::newer(version.format));
         }

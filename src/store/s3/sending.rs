@@ -19,7 +19,7 @@ use crate::store::s3::{profile, request};
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
-use crate::types::request_counts::{Kind, Outcome};
+use crate::types::request_counts::{Kind, RequestOutcome};
 
 /// How often one request is sent on to another host.
 const MAX_DETOURS: u32 = 2;
@@ -130,8 +130,8 @@ impl S3Store {
         };
         if let Some(sending) = sending {
             sending.ended(match &reply {
-                Ok(reply) => Some(Outcome::of_status(reply.status())),
-                Err(SendError::NoAnswer(_)) => Some(Outcome::Unanswered),
+                Ok(reply) => Some(RequestOutcome::of_status(reply.status())),
+                Err(SendError::NoAnswer(_)) => Some(RequestOutcome::Unanswered),
                 Err(SendError::NotSent(_)) => None,
             });
         }

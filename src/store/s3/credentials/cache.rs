@@ -31,11 +31,11 @@ pub(crate) struct CredentialsCache {
 /// its own.
 struct Inner {
     context: LookUpContext,
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CacheState {
     cached: Option<CachedCredentials>,
     /// Where the last ones were found.
     provider: Option<Provider>,
@@ -46,8 +46,8 @@ struct State {
     failure: Option<Failure>,
 }
 
-type Outcome = Result<AwsCredentials, LockError>;
-type SharedOutcome = Shared<BoxFuture<'static, Outcome>>;
+type LookUpOutcome = Result<AwsCredentials, LockError>;
+type SharedOutcome = Shared<BoxFuture<'static, LookUpOutcome>>;
 
 struct LookUp {
     outcome: SharedOutcome,
@@ -79,7 +79,7 @@ impl CredentialsCache {
     }
 
     /// Credentials to sign with, within `limit`.
-    pub(crate) async fn get(&self, limit: Duration) -> Outcome {
+    pub(crate) async fn get(&self, limit: Duration) -> LookUpOutcome {
         if let Source::Fixed(credentials) = &self.inner.context.source {
             return Ok(credentials.clone());
         }
@@ -112,7 +112,7 @@ impl CredentialsCache {
     }
 
     /// Credentials where there are none.
-    async fn waited_for(&self, limit: Duration) -> Outcome {
+    async fn waited_for(&self, limit: Duration) -> LookUpOutcome {
         if let Some(error) = self.inner.news() {
             return Err(error);
         }
@@ -145,7 +145,7 @@ impl Inner {
     }
 
     /// What the look-up under way brings, or one of this call's own.
-    async fn found(self: &Arc<Self>) -> Outcome {
+    async fn found(self: &Arc<Self>) -> LookUpOutcome {
         loop {
             let (outcome, was_neglected) = self.join();
             match outcome.await {
@@ -193,7 +193,11 @@ impl Inner {
     }
 
     /// Keeps what a look-up has found.
-    fn end(&self, number: u64, found: Result<(AwsCredentials, Provider), LockError>) -> Outcome {
+    fn end(
+        &self,
+        number: u64,
+        found: Result<(AwsCredentials, Provider), LockError>,
+    ) -> LookUpOutcome {
         let (now, wall) = (self.context.clock.now(), self.context.clock.wall());
         let mut state = lock(&self.state);
         let look_up = state.under_way.take();
