@@ -1,4 +1,5 @@
-//! Everything that can go wrong, told so that the reader knows what to do.
+//! The error types that every call on a lock returns, and their messages. Each message says what went
+//! wrong and what the caller can do about it.
 
 use std::fmt;
 use std::io;
@@ -12,9 +13,9 @@ use crate::types::text::seconds;
 
 pub use crate::types::storage_error::{StorageError, StorageErrorKind};
 
-/// Why a call on a lock did not do what it was asked to do.
+/// Why a call on a lock failed.
 ///
-/// One variant for each thing that a caller would do differently.
+/// There is one variant for each way in which a caller would react.
 ///
 /// # Examples
 ///
@@ -37,13 +38,13 @@ pub use crate::types::storage_error::{StorageError, StorageErrorKind};
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Somebody has the lock. Try later, or wait for it with
+    /// Another holder has the lock. Try again later, or wait for it with
     /// [`S3Lock::acquire`](crate::S3Lock::acquire).
     #[error("{0}; try again later")]
     Held(Box<LockInfo>),
 
-    /// The lock did not become free while the call was willing to wait, or the limit was too short
-    /// for a request. Wait longer, or look at what the holder is doing.
+    /// The lock did not become free within the wait limit, or the limit was too short for a request.
+    /// Wait longer, or find out what the holder is doing.
     #[error(
         "gave up waiting for the lock after {}{}",
         seconds(waited),
@@ -51,55 +52,56 @@ pub enum LockError {
     )]
     #[non_exhaustive]
     TimedOut {
-        /// How long the call has waited.
+        /// How long the call waited.
         waited: Duration,
-        /// Who held the lock when it was last looked at, if anybody was seen to.
+        /// Who held the lock when the call last looked, if it saw a holder.
         holder: Option<Box<LockInfo>>,
     },
 
-    /// The lock was acquired, but so slowly that less than `max_operation` is left of its lease;
-    /// it was given back. Raise
+    /// The acquire took so long that less than `max_operation` of the lease was left, so the client
+    /// released the lock again. Raise
     /// [`acquire_allowance`](crate::S3LockBuilder::acquire_allowance), or find out why the store
     /// is slow.
     #[error(
-        "the lock was acquired too slowly and given back: {} of its lease were left, and the \
+        "the lock was acquired too slowly and given back: {} of its lease was left, and the \
          main operation may take {}; raise acquire_allowance if the store is always this slow",
         seconds(remaining),
         seconds(needed)
     )]
     #[non_exhaustive]
     TooSlow {
-        /// What was left of the lease.
+        /// How much of the lease was left.
         remaining: Duration,
-        /// What the main operation may need: `max_operation`.
+        /// How long the main operation may take: `max_operation`.
         needed: Duration,
     },
 
-    /// The lock is no longer held. Stop the main operation: somebody else may be at it.
+    /// The guard no longer holds the lock. Stop the main operation: another holder may have started
+    /// it.
     #[error(transparent)]
     Lost(LostCause),
 
-    /// S3 said no, or did not answer. [`StorageError::is_retryable`] tells whether trying again
-    /// may help, and the message what else to do.
+    /// S3 refused a request or did not answer. [`StorageError::is_retryable`] says whether trying
+    /// again may help. The message says what else to do.
     #[error(transparent)]
     Storage(#[from] StorageError),
 
-    /// This store would break the lock: it does not honour the conditions of writes as S3 does, and
-    /// nothing was locked there. Keep locks in another store; the message says what this one did.
+    /// This store does not honour conditional writes as S3 does, so two clients could hold a lock at
+    /// once. Nothing was locked. Keep locks in another store; the message says what this one did.
     #[error("{0}")]
     UnsafeStore(Box<StoreReport>),
 
-    /// The object at the lock's key is not a lock of this crate, or one that this version cannot use.
-    /// It is never overwritten.
+    /// The object at the lock's key is not a lock of this crate, or this version cannot use it. The
+    /// client never overwrites it.
     ///
-    /// * Somebody else's object: choose another lock name, or move that object away while nobody uses
-    ///   the lock.
-    /// * A lock of a newer version (`is_lock`): update this program.
-    /// * A lock that something else has changed (`is_lock`), so that its lease, its fencing token or
-    ///   what it tells of earlier holdings cannot be: stop every participant, wait 3 s, delete the
-    ///   object or put the record right, and start them again. Only then does nobody hold the lock,
-    ///   or remember the false token. A new record's tokens begin with the store's time in
-    ///   microseconds: what has seen a larger one must forget that.
+    /// * If another program wrote the object: choose another lock name, or move the object away while
+    ///   nobody uses the lock.
+    /// * If a newer version of this crate wrote the lock (`is_lock`): update this program.
+    /// * If something else changed the lock (`is_lock`), its lease, its fencing token or its notes on
+    ///   earlier holdings are invalid. Stop every participant, wait 3 s, delete the object or correct
+    ///   the record, and start them again. Stopping all of them makes sure that nobody holds the lock
+    ///   and nobody remembers the false token. The tokens of a new record start at the store's time in
+    ///   microseconds. If the protected resource has seen a larger token, reset that there.
     #[error("the {}, and is left alone; {advice}", unusable(key, reason, is_lock))]
     #[non_exhaustive]
     Foreign {
@@ -109,17 +111,17 @@ pub enum LockError {
         reason: String,
         /// What to do about it.
         advice: &'static str,
-        /// Whether it is a lock all the same, so that moving it away would break that.
+        /// Whether it is a lock nevertheless. Moving it away would then break that lock.
         is_lock: bool,
     },
 
-    /// The code or the environment asks for something that cannot work, as when no credentials
-    /// are to be found. Fix it: trying again does not help.
+    /// The code or the environment asks for something that cannot work, for example when no
+    /// credentials are found. Fix it: trying again does not help.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
-/// What `fn main() -> Result<(), LockError>` prints: the variant, the message and the causes.
+/// `fn main() -> Result<(), LockError>` prints this: the variant, the message and the causes.
 impl fmt::Debug for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let variant = match self {
@@ -152,10 +154,10 @@ impl LockError {
         }
     }
 
-    /// This machine, not the store, would not do what a call needs.
+    /// This machine, not the store, failed to provide what a call needs.
     pub(crate) fn of_this_machine(error: io::Error) -> LockError {
         let what =
-            "this machine could not start what a request needs (a thread, a file descriptor)";
+            "this machine could not provide what a request needs (a thread, a file descriptor)";
         StorageError::new(StorageErrorKind::Local, what)
             .with_source(error)
             .into()
@@ -178,12 +180,12 @@ fn still_held(holder: &Option<Box<LockInfo>>) -> String {
     match holder {
         Some(info) => format!(": {info}"),
         None => {
-            "; nobody was seen to hold it: the limit may be too short, or the store slow".to_owned()
+            "; no holder was seen: the limit may be too short, or the store too slow".to_owned()
         }
     }
 }
 
-/// How a lock that was held came to be held no longer.
+/// Why a guard no longer holds its lock.
 ///
 /// # Examples
 ///
@@ -213,17 +215,17 @@ pub enum LostCause {
         /// Why the last attempt to renew it failed, if there was one.
         last_error: Option<Arc<StorageError>>,
     },
-    /// Somebody else acquired the lock after the lease had run out; or, with
-    /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), before that under the same
-    /// owner name.
+    /// Another holder acquired the lock after the lease had run out. With
+    /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), a holder with the same owner
+    /// name may have acquired it before that.
     TakenOver(Box<LockInfo>),
-    /// The record of the holding is gone: it was released by owner name elsewhere, or the object
-    /// was deleted, overwritten or restored to an older version. Or this guard is a forked child's
-    /// copy: its parent holds the lock.
+    /// The record of this holding is gone. Either another process released it by owner name, or the
+    /// object was deleted, overwritten or restored to an older version. Or this guard is a forked
+    /// child's copy, and the parent holds the lock.
     Vanished,
     /// An operator broke the lock by force
-    /// ([`S3Lock::force_release`](crate::S3Lock::force_release)). If somebody else has acquired the
-    /// lock since, this is still told, unless that holding was broken as well: then it is
+    /// ([`S3Lock::force_release`](crate::S3Lock::force_release)). This stays the cause if another holder
+    /// has acquired the lock since. If that holding was broken too, the cause is
     /// [`TakenOver`](LostCause::TakenOver).
     Broken,
 }
@@ -244,12 +246,12 @@ impl fmt::Display for LostCause {
                 info.fencing_token()
             ),
             LostCause::Vanished => f.write_str(
-                "its record is gone (released by owner name elsewhere, or the object was deleted; or \
-                 this process was forked from the one that holds it)",
+                "its record is gone (another process released it by owner name, or the object was \
+                 deleted; or this process was forked from the holder)",
             ),
             LostCause::Broken => f.write_str("an operator broke it by force"),
         }?;
-        f.write_str("; stop the main operation, somebody else may be at it")
+        f.write_str("; stop the main operation: another holder may have started it")
     }
 }
 
@@ -264,7 +266,7 @@ impl std::error::Error for LostCause {
     }
 }
 
-/// Something in the code or the environment that has to be changed before a lock can work.
+/// An invalid argument, setting or environment. Change it before trying again.
 ///
 /// # Examples
 ///
@@ -296,7 +298,7 @@ impl ConfigError {
         ConfigError::new(field, format!("invalid {field} {}: {reason}", cited(value)))
     }
 
-    /// The same of a value that was set elsewhere than in code.
+    /// The same for a value that was set outside the code, in `place`.
     pub(crate) fn invalid_in(
         field: &'static str,
         value: &str,
@@ -310,13 +312,13 @@ impl ConfigError {
         )
     }
 
-    /// What has to be changed: the name of an argument or setting, or `credentials`.
+    /// What to change: the name of an argument or setting, or `credentials`.
     pub fn field(&self) -> &str {
         self.field
     }
 }
 
-/// A value in quotation marks, or as much of it as tells which it is.
+/// The value in quotation marks, cut after 80 characters.
 fn cited(value: &str) -> String {
     let start: String = value.chars().take(80).collect();
     let cut = if start.len() < value.len() { "…" } else { "" };

@@ -1,4 +1,4 @@
-//! What a lock's record tells its readers.
+//! What callers see of a lock's stored record: its status, its holder and its fencing token.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -11,11 +11,12 @@ use crate::types::text::seconds;
 
 /// A number that grows with every acquisition of a lock.
 ///
-/// Hand it to whatever the lock protects, and let that refuse a token smaller than the largest it
-/// has seen: then even a holder that was paused beyond its lease can do no harm.
+/// Send it with every request to the resource that the lock protects. Let the resource refuse a token
+/// smaller than the largest it has seen. Then even a holder that was paused beyond its lease can do no
+/// harm.
 ///
-/// It starts at the store's time in microseconds and stays below 2<sup>53</sup> until the year
-/// 2255, so that no JSON tool rounds it.
+/// The first token is the store's time in microseconds. Tokens stay below 2<sup>53</sup> until the year
+/// 2255, so no JSON tool rounds them.
 ///
 /// # Examples
 ///
@@ -37,7 +38,7 @@ impl FencingToken {
         FencingToken(token)
     }
 
-    /// The number itself, for a database column or a header.
+    /// The token as a number, for a database column or a header.
     ///
     /// # Examples
     ///
@@ -61,8 +62,7 @@ impl fmt::Display for FencingToken {
 
 /// What [`S3Lock::status`](crate::S3Lock::status) found.
 ///
-/// `Display` writes it as one line for people. Who holds the lock is told with its key; a free lock has
-/// no such record to tell of.
+/// `Display` writes one line for people: `free`, or the lock's key and its holder.
 ///
 /// # Examples
 ///
@@ -85,9 +85,9 @@ impl fmt::Display for FencingToken {
 pub enum LockStatus {
     /// Nobody holds the lock.
     Free,
-    /// Somebody holds it, and may renew it for as long as they like.
+    /// A holder has the lock, and may go on renewing it.
     Held(LockInfo),
-    /// Somebody held it and did not give it back in time: the next who asks will get it.
+    /// The holder did not release the lock before its lease ran out. The next acquire takes it over.
     Expired(LockInfo),
 }
 
@@ -139,7 +139,7 @@ impl ListedLock {
         &self.name
     }
 
-    /// What was found when it was looked at.
+    /// The status of the lock when the client read it.
     pub fn status(&self) -> &LockStatus {
         &self.status
     }
@@ -147,9 +147,9 @@ impl ListedLock {
 
 /// Who holds, or held, a lock.
 ///
-/// `Display` writes it as one line for people. [`bucket`](LockInfo::bucket) and [`key`](LockInfo::key)
-/// say where the lock is kept. It describes one holding, by owner and fencing token,
-/// and [`S3Lock::force_release`](crate::S3Lock::force_release) breaks exactly that one.
+/// It describes one holding, identified by owner and fencing token.
+/// [`S3Lock::force_release`](crate::S3Lock::force_release) breaks exactly that one. `Display` writes one
+/// line for people. [`bucket`](LockInfo::bucket) and [`key`](LockInfo::key) say where the lock is stored.
 ///
 /// # Examples
 ///
@@ -194,7 +194,7 @@ impl LockInfo {
         &self.location
     }
 
-    /// The bucket that the lock is kept in.
+    /// The bucket of the lock's object.
     pub fn bucket(&self) -> &str {
         &self.location.bucket
     }
@@ -204,7 +204,7 @@ impl LockInfo {
         &self.location.key
     }
 
-    /// The name that the holder gave itself.
+    /// The owner name that the holder chose.
     pub fn owner(&self) -> &str {
         &self.record.owner
     }
@@ -214,27 +214,27 @@ impl LockInfo {
         FencingToken::new(self.record.fencing_token)
     }
 
-    /// How much longer the lock is held if it is not renewed, as of the answer that carried this.
+    /// How much longer the lock is held if it is not renewed, counted from the reply that showed this.
     ///
-    /// From a guard: until its own deadline. From anywhere else: until the observer may take the
-    /// lock over if its holder does nothing, which is a little later (`clock_margin` and
-    /// lease / 500) and so may be more than the lease.
+    /// From a guard: the time until its own deadline. From any other call: the time until the observer
+    /// may take the lock over if its holder does nothing. That is a little later (`clock_margin` and
+    /// lease / 500), so it may be more than the lease.
     pub fn remaining(&self) -> Duration {
         self.remaining
     }
 
-    /// How long the holding lasts from its last write, unless it is renewed.
+    /// The lease: how long the holding lasts after its last write if it is not renewed.
     pub fn lease(&self) -> Duration {
         self.record.lease()
     }
 
-    /// When the holding began, in whole seconds by the holder's wall clock: for people, not for
-    /// comparing with a clock of yours.
+    /// When the holding began, in whole seconds by the holder's wall clock. It is for people: do not
+    /// compare it with your own clock.
     pub fn acquired_at(&self) -> SystemTime {
         self.record.acquired_at.into()
     }
 
-    /// The holder's host name, or an empty text where the operating system told none.
+    /// The holder's host name, or an empty string if the operating system gave none.
     pub fn host(&self) -> &str {
         &self.record.host
     }
@@ -244,12 +244,12 @@ impl LockInfo {
         self.record.pid
     }
 
-    /// What the holder said that it wants the lock for.
+    /// What the holder uses the lock for, if it set a purpose.
     pub fn purpose(&self) -> Option<&str> {
         self.record.purpose.as_deref()
     }
 
-    /// Who it is and what for, in one line whatever is in the names.
+    /// The holder and its purpose. Names are escaped, so this is always one line.
     fn write_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

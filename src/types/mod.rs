@@ -1,4 +1,5 @@
-//! What calls take and return.
+//! The types that calls take and return: errors, names, lock infos, reports and counts. They do no I/O.
+//! `api/` re-exports the public ones.
 
 pub(crate) mod errors;
 pub(crate) mod info;

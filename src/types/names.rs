@@ -1,4 +1,5 @@
-//! What locks, folders, buckets and owners may be called, and what an owner is called that needs no name.
+//! Checks the names of locks, folders, buckets and owners, and builds the lock's key from them. Also
+//! makes the default owner name.
 
 use std::process;
 
@@ -11,7 +12,7 @@ const MAX_KEY: usize = 1024;
 /// The longest owner name, in bytes of UTF-8.
 pub(crate) const MAX_OWNER: usize = 512;
 
-/// Where the lock of that name is kept.
+/// Where the lock with this name is stored, if the names are valid.
 pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigError> {
     check_bucket(bucket)?;
     let trimmed = check_folder(folder)?;
@@ -53,7 +54,7 @@ fn check_folder(folder: &str) -> Result<&str, ConfigError> {
     Ok(trimmed)
 }
 
-/// What the keys of all locks in a folder begin with.
+/// The prefix of the keys of all locks in a folder.
 pub(crate) fn prefix(bucket: &str, folder: &str) -> Result<String, ConfigError> {
     check_bucket(bucket)?;
     Ok(match check_folder(folder)? {
@@ -62,8 +63,8 @@ pub(crate) fn prefix(bucket: &str, folder: &str) -> Result<String, ConfigError> 
     })
 }
 
-/// The rules of S3 for bucket names, and as much more (capital letters, underscores) as other
-/// stores allow in a path.
+/// Follows S3's rules for bucket names, and also allows what other stores allow in a path: capital
+/// letters and underscores.
 fn check_bucket(bucket: &str) -> Result<(), ConfigError> {
     let refuse = |reason| Err(ConfigError::invalid("bucket", bucket, reason));
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
@@ -122,20 +123,20 @@ pub(crate) fn no_longer_than(
 /// An owner name for this run of this program: the machine's host name and the process id, such as
 /// `web-3/4242`.
 ///
-/// For every program that needs no name of its own: whoever finds the lock held sees where its holder
-/// runs. Of those that run at one time no two have the same name where each machine and container has
-/// a host name of its own. (Containers that share their machine's name, as with the host's network,
-/// count processes from 1 each.) A machine that has no name is called `unnamed`.
+/// Use it if your program needs no owner name of its own. Others that find the lock held see where its
+/// holder runs. If every machine and container has its own host name, no two running processes have the
+/// same owner name. (Containers that share their machine's host name, as with the host's network, each
+/// count processes from 1.) If the machine has no host name, the name starts with `unnamed`.
 ///
-/// **It is made for one run, so it is not for
-/// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner)**, which needs a name that is the
-/// same after a restart and nobody else's: under this one mostly nothing is reclaimed. In a container
-/// that is restarted in place, the next run may have the same name again (the host's, and process id
-/// 1), and whoever releases by owner name there may release a later run's lock.
+/// **Do not use it with [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner)**. That needs an
+/// owner name that stays the same after a restart and that no other process has. This name is made for
+/// one run, so mostly nothing is reclaimed under it. A container that is restarted in place may get the
+/// same name again (the same host name, and process id 1). A release by owner name may then release the
+/// lock of a later run.
 ///
-/// A forked child has a name of its own: ask for it in the child, since a text that the parent made
-/// names the parent. Sends nothing and does not block. Whatever the host is called, it is a name that
-/// a lock takes: at most 512 bytes, without control characters.
+/// A forked child has its own name. Call this function in the child: a string made in the parent names
+/// the parent. The function sends nothing and does not block. The result is always a valid owner name:
+/// at most 512 bytes, without control characters.
 ///
 /// # Examples
 ///

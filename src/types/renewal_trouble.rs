@@ -1,12 +1,12 @@
-//! What a guard tells of renewals that fail.
+//! The report that an `on_trouble` callback gets when a background renewal fails.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::types::storage_error::StorageError;
 
-/// A lock that could not be renewed in the background, and is still held: what
-/// [`LockGuard::on_trouble`](crate::LockGuard::on_trouble) tells.
+/// A background renewal that failed while the lock is still held.
+/// [`LockGuard::on_trouble`](crate::LockGuard::on_trouble) passes it to its callback.
 ///
 /// # Examples
 ///
@@ -28,20 +28,20 @@ impl RenewalTrouble {
         RenewalTrouble { error, remaining }
     }
 
-    /// The same after some time has passed; nothing once the lock is lost, which is told otherwise.
+    /// The same after some time has passed. `None` once the lock is lost: that is `on_lost`'s news.
     pub(crate) fn after(self, passed: Duration) -> Option<RenewalTrouble> {
         let remaining = self.remaining.saturating_sub(passed);
         (!remaining.is_zero()).then_some(RenewalTrouble { remaining, ..self })
     }
 
-    /// Why the last renewal failed. Credentials that are missing are
+    /// Why the last renewal failed. Missing credentials have the kind
     /// [`StorageErrorKind::Credentials`](crate::StorageErrorKind::Credentials) here.
     pub fn error(&self) -> &StorageError {
         &self.error
     }
 
-    /// How long the lease still runs as the callback is called, which is more than nothing: renewals are
-    /// tried again until then, and then the lock is lost.
+    /// How long the lease still runs when the callback is called; always more than zero. The client
+    /// retries renewals until then. After that the lock is lost.
     pub fn remaining(&self) -> Duration {
         self.remaining
     }

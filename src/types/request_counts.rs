@@ -1,21 +1,26 @@
-//! How many requests a client has sent, and how they went.
+//! Counts a client's requests by kind and outcome. The store in `store/` counts each request that it
+//! sends; `Client::request_counts` returns a snapshot.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::types::request_prices::RequestPrices;
 
-/// How many requests a client has sent to its store, by kind and outcome; from
+/// How many requests a client has sent to its store, by kind and outcome. Returned by
 /// [`Client::request_counts`](crate::Client::request_counts).
 ///
-/// Each HTTP request counts that was sent, for whatever purpose: also each look at a lock that
-/// somebody else has, each repetition after an error, and the second one where S3 names another
-/// region for the bucket. It counts once it has ended, so those that are under way are not in yet. A
-/// request that never left this machine (no connection could be made) does not count, and neither do
-/// those that look for credentials: they do not go to the store. Nor does a DELETE count, for which
-/// stores charge nothing; only [`race_store`](crate::S3Lock::race_store) sends any.
+/// Every HTTP request that was sent counts. That includes each poll of a held lock, each retry, and the
+/// second request when S3 names another region for the bucket. A request counts when it has ended, so
+/// those under way are not included yet.
 ///
-/// A forked child's client begins at nothing. A client of an [`InMemoryStore`](crate::InMemoryStore) counts what it would have sent.
+/// Not counted are:
+///
+/// * requests that never left this machine, because no connection could be made;
+/// * requests for credentials, which do not go to the store;
+/// * DELETEs, which stores do not charge for. Only [`race_store`](crate::S3Lock::race_store) sends any.
+///
+/// A forked child's client starts at zero. A client of an [`InMemoryStore`](crate::InMemoryStore) counts
+/// the requests that it would have sent.
 ///
 /// # Examples
 ///
@@ -55,12 +60,12 @@ impl RequestCounts {
         self.writes
     }
 
-    /// The GETs of pages of a bucket's list, which stores charge for like PUTs.
+    /// The LIST requests: one GET for each page of a bucket's list. Stores charge for them as for PUTs.
     pub fn lists(&self) -> OutcomeCounts {
         self.lists
     }
 
-    /// All of them together, whatever their kind and outcome.
+    /// All requests, of every kind and outcome.
     pub fn total(&self) -> u64 {
         self.reads.total() + self.writes.total() + self.lists.total()
     }
@@ -89,13 +94,13 @@ impl RequestCounts {
         }
     }
 
-    /// What these requests cost at most, in the currency of `prices`; storage and traffic, which are
-    /// next to nothing for a lock, are not in it.
+    /// What these requests cost at most, in the currency of `prices`. Storage and traffic are not
+    /// included; for a lock they cost next to nothing.
     ///
-    /// Charged for are, after AWS's page [Billing for Amazon S3 error responses][billing], those that
-    /// succeeded and those that were refused (4xx), and not those that failed (5xx). Two things make it
-    /// an upper bound: unanswered requests may not have arrived, and a few refusals are free, such as
-    /// being sent to another region.
+    /// According to AWS's page [Billing for Amazon S3 error responses][billing], S3 charges for requests
+    /// that succeeded and for those that it refused (4xx), but not for those that failed (5xx). The
+    /// result is an upper bound for two reasons. Unanswered requests are included, and may not have
+    /// arrived. And a few refusals are free, such as a redirect to another region.
     ///
     /// [billing]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html
     ///
@@ -120,7 +125,7 @@ impl RequestCounts {
     }
 }
 
-/// As for a log: `2 GET (1 refused), 5 PUT (1 failed, 1 unanswered), 0 LIST`.
+/// For logs: `2 GET (1 refused), 5 PUT (1 failed, 1 unanswered), 0 LIST`.
 impl fmt::Display for RequestCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RequestCounts {
@@ -137,11 +142,11 @@ impl fmt::Display for RequestCounts {
     }
 }
 
-/// How many requests of one kind there were, by their outcome; part of [`RequestCounts`].
+/// How many requests of one kind there were, by outcome. Part of [`RequestCounts`].
 ///
-/// The outcome is that of the HTTP request, as its status tells it. What became of the lock is
-/// another matter: a look at a lock that was never used is refused (404), and to be refused (412) is how
-/// a client learns that another one was faster.
+/// The outcome is that of the HTTP request, by its status code. It does not say what became of the lock:
+/// a read of a lock that was never used is refused (404), and a client that loses a race is refused
+/// (412).
 ///
 /// # Examples
 ///
@@ -164,7 +169,7 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
-    /// All of them, whatever their outcome.
+    /// All requests of this kind, of every outcome.
     pub fn total(&self) -> u64 {
         self.succeeded + self.refused + self.failed + self.unanswered
     }
@@ -174,18 +179,19 @@ impl OutcomeCounts {
         self.succeeded
     }
 
-    /// Answered with 3xx or 4xx: the store said no. No such object, a condition that does not hold, no
-    /// permission, another region, or (429) too many requests.
+    /// Answered with 3xx or 4xx: the store refused the request. There is no such object, the condition
+    /// does not hold, a permission is missing, the bucket is in another region, or (429) there were too
+    /// many requests.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Answered with 5xx: the store could not, or (503) asked to slow down.
+    /// Answered with 5xx: the store failed, or (503) asked the client to slow down.
     pub fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// Sent, without a whole answer in time: nobody can tell whether they arrived.
+    /// Sent, but no complete answer came in time. They may or may not have arrived.
     pub fn unanswered(&self) -> u64 {
         self.unanswered
     }
@@ -203,7 +209,7 @@ impl OutcomeCounts {
         self.succeeded + self.refused + self.unanswered
     }
 
-    /// How many went otherwise than well, if any did.
+    /// The numbers of requests that did not succeed, as text, if there are any.
     fn troubles(self) -> Option<String> {
         let counts = [
             (self.refused, "refused"),
@@ -216,7 +222,7 @@ impl OutcomeCounts {
     }
 }
 
-/// What is counted by itself, as stores charge for it by itself.
+/// The kind of a request. Each kind has a price of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Read,
@@ -243,8 +249,8 @@ impl RequestOutcome {
     }
 }
 
-/// A client's counters. Each number is exact; that a snapshot shows two of them at the same moment is
-/// not promised, so the order in which they are read and written does not matter.
+/// A client's counters. Each number is exact, but a snapshot may read two of them at different moments.
+/// So relaxed ordering is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     reads: ByOutcome,
@@ -305,8 +311,8 @@ impl ByOutcome {
     }
 }
 
-/// A request under way. It counts when this is dropped, so that one which its caller gives up half way
-/// is in the count too, as unanswered.
+/// A request under way. Dropping this counts the request. One that its caller abandons half way counts
+/// as unanswered.
 pub(crate) struct Sending<'a> {
     counters: &'a Counters,
     kind: Kind,
@@ -314,7 +320,7 @@ pub(crate) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Counts it; none is the outcome of what was never sent.
+    /// Counts the request; `None` means that it was never sent.
     pub(crate) fn ended(mut self, outcome: Option<RequestOutcome>) {
         self.outcome = outcome;
     }

@@ -1,4 +1,5 @@
-//! What S3 or the way to it had wrong.
+//! The error of a request: what the store answered, or why no answer came. The store in `store/` makes
+//! these errors; callers get them inside `LockError::Storage`.
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// What S3 said, or that it said nothing.
+/// A request that failed: S3 refused it, or no answer came.
 ///
 /// Its message names the request, the answer, and what to do about it.
 ///
@@ -47,11 +48,11 @@ struct Inner {
     source: Option<Cause>,
 }
 
-// Nothing in it ever changes; what others say of their causes is only shown.
+// It never changes, and the foreign errors among its causes are only displayed.
 impl UnwindSafe for StorageError {}
 impl RefUnwindSafe for StorageError {}
 
-/// What kind of trouble a [`StorageError`] is, for the program; its message is for people.
+/// The kind of a [`StorageError`], for programs to match on. The message is for people.
 ///
 /// # Examples
 ///
@@ -72,29 +73,28 @@ impl RefUnwindSafe for StorageError {}
 pub enum StorageErrorKind {
     /// A permission is missing; the message names it.
     AccessDenied,
-    /// S3 does not accept the credentials: unknown, expired, or a wrong secret. They are looked up
-    /// anew for the next request.
+    /// S3 does not accept the credentials: they are unknown or expired, or the secret is wrong. The
+    /// client looks them up again for the next request.
     Credentials,
     /// The bucket does not exist.
     NoSuchBucket,
-    /// The bucket is in a region other than the one asked, and S3 did not say in which.
+    /// The bucket is in another region than the one asked, and S3 did not say in which.
     WrongRegion,
-    /// This machine's clock is too far from S3's for a signature to be accepted.
+    /// This machine's clock is too far from S3's clock, so S3 rejects the signature.
     ClockSkewed,
-    /// No connection could be made, to S3 or to where the credentials come from; or what answers there
-    /// is somebody else: it speaks another protocol, or is a network that wants a login (511).
+    /// No connection could be made to S3 or to the source of the credentials. Or something else
+    /// answers there: a server with another protocol, or a network that wants a login (511).
     Unreachable,
-    /// The request was sent, and no whole answer came in time; or what gives out the credentials
+    /// The request was sent, and no complete answer came in time. Or the source of the credentials
     /// took too long, and nothing was sent to S3.
     NoAnswer,
-    /// S3 is overloaded or failing, and says so; or what gives out the credentials is.
+    /// S3 or the source of the credentials answered that it is overloaded or failing.
     Unavailable,
-    /// Others changed the lock at the same moment, again and again.
+    /// Other clients changed the lock at the same moment, repeatedly.
     Contended,
-    /// The store refused a write although its condition held, or answered in a way that S3 does
-    /// not.
+    /// The store refused a write although its condition held, or its answer is not one that S3 gives.
     Unexpected,
-    /// This machine could not start a thread or open what a request needs.
+    /// This machine could not provide a thread or a file descriptor that a request needs.
     Local,
 }
 
@@ -116,7 +116,7 @@ impl StorageError {
         self
     }
 
-    /// Adds what to do about it to what was said already.
+    /// Adds advice, after any hint that is there already.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> StorageError {
         let hint = hint.into();
         self.0.hint = Some(match self.0.hint.take() {
@@ -139,7 +139,7 @@ impl StorageError {
         self
     }
 
-    /// Marks trouble with something that is needed before the store can be asked at all.
+    /// Marks a failure that came before any request to the store, as with credentials.
     pub(crate) fn before_sending(mut self) -> StorageError {
         self.0.before_sending = true;
         self
@@ -149,23 +149,23 @@ impl StorageError {
         self.0.before_sending
     }
 
-    /// Whether it is something that the store said, and not that nothing was heard of it.
+    /// Whether the store itself answered with this error.
     pub(crate) fn is_answer(&self) -> bool {
         use StorageErrorKind::{Local, NoAnswer, Unreachable};
         !self.0.before_sending && !matches!(self.0.kind, Unreachable | NoAnswer | Local)
     }
 
-    /// What kind of trouble it is.
+    /// The kind of this error.
     pub fn kind(&self) -> StorageErrorKind {
         self.0.kind
     }
 
-    /// The error code that S3 gave, such as `AccessDenied`.
+    /// The error code in S3's answer, such as `AccessDenied`.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// Whether the same call may succeed later with nothing changed.
+    /// Whether the same call may succeed later although nobody changes anything.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.0.kind,
@@ -177,11 +177,11 @@ impl StorageError {
         )
     }
 
-    /// Whether the call may have changed the lock all the same, or may yet change it.
+    /// Whether the call may have changed the lock despite this error, or may still change it.
     ///
     /// After an acquire: the lock may be held under your owner name until its lease has run out.
-    /// After a release: it may still be held until then. After a renewal: the guard's deadline is
-    /// what it was. [`S3Lock::status`](crate::S3Lock::status) shows what became of it.
+    /// After a release: the lock may still be held until then. After a renewal: the guard keeps its
+    /// old deadline. Call [`S3Lock::status`](crate::S3Lock::status) to see the lock's state.
     pub fn is_outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
@@ -200,7 +200,7 @@ impl fmt::Display for StorageError {
     }
 }
 
-/// What `fn main() -> Result<(), LockError>` prints: the message, not the parts that it is made of.
+/// `fn main() -> Result<(), LockError>` prints this: the message, not the fields it is built from.
 impl fmt::Debug for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StorageError")

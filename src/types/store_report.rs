@@ -1,4 +1,5 @@
-//! What a check of a store found out.
+//! The report of a store check, its text for people, and the two forms of an ETag. `engine/store_check`
+//! makes the reports; callers get them from `check_store` or inside `LockError::UnsafeStore`.
 
 use std::fmt;
 
@@ -7,12 +8,12 @@ use crate::protocol::{Condition, ETag};
 
 /// What [`S3Lock::check_store`](crate::S3Lock::check_store) found out about a store.
 ///
-/// It tells that the store looks at the conditions of writes, and that it was not seen to let two
-/// writes under one condition be done in so many [races](StoreReport::races). A store that compares
-/// and then writes, in two steps, is found out by a race if its two steps come apart in it; that they
-/// never do, no number of races proves.
+/// A safe report says that the store checks the conditions of writes. It also says in how many
+/// [races](StoreReport::races) the store did not carry out two writes under one condition. A store may
+/// compare and write in two steps instead of one. A race finds this out only if another write comes
+/// between the two steps. So no number of races proves that a store is atomic.
 ///
-/// Its `Display` is for people: what was found and, if the store would break the lock, what to do.
+/// `Display` writes a text for people: what was found and, if the store would break the lock, what to do.
 ///
 /// # Examples
 ///
@@ -42,10 +43,10 @@ pub struct StoreReport {
     versioning: Option<Versioning>,
 }
 
-/// How a store wants to have an ETag in `If-Match`.
+/// The form in which a store takes an ETag in `If-Match`.
 ///
-/// S3 takes both forms. Ceph's gateway 16 takes only the unquoted one, and answers the other with 412
-/// as if the version had changed. The client remembers which it is.
+/// S3 takes both forms. Ceph's gateway 16 takes only the unquoted one. It answers the other with 412, as
+/// if the version had changed. The client remembers which form works.
 ///
 /// # Examples
 ///
@@ -59,33 +60,33 @@ pub struct StoreReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EtagForm {
-    /// `"d41d8cd98f00b204e9800998ecf8427e"`, as HTTP has it.
+    /// `"d41d8cd98f00b204e9800998ecf8427e"`, as in HTTP.
     Quoted,
     /// `d41d8cd98f00b204e9800998ecf8427e`, without the quotes.
     Unquoted,
 }
 
-/// What a check came to. Each but the first is proof that no lock can be kept there.
+/// The verdict of a check. Every one but the first proves that no lock can be kept in this store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     Honoured,
-    /// A create was accepted over an object that existed.
+    /// The store accepted a create over an existing object.
     CreateIgnored,
-    /// A replacement was accepted under an ETag that never existed.
+    /// The store accepted a replacement under an ETag that never existed.
     WrongAccepted,
-    /// A replacement was accepted under the ETag of a version that was gone.
+    /// The store accepted a replacement under the ETag of a version that was replaced already.
     FormerAccepted,
-    /// A replacement was refused under the right ETag, in every form.
+    /// The store refused a replacement under the right ETag, in both forms.
     RightRefused,
-    /// One version was given two ETags.
+    /// The store gave one version two ETags.
     TwoNames,
-    /// Two writes under one condition were both done.
+    /// The store carried out two writes under one condition.
     NotAtomic(WriteKind),
-    /// The store says that it has no such condition (501).
+    /// The store answers that it has no such condition (501).
     NotImplemented(WriteKind),
 }
 
-/// What a write does, by its condition.
+/// The kind of a write, given by its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteKind {
     /// `If-None-Match: *`
@@ -98,7 +99,7 @@ pub(crate) enum WriteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Versioning {
     Enabled,
-    /// It did once, and keeps those of then.
+    /// It did once, and still has the versions from that time.
     Suspended,
 }
 
@@ -138,34 +139,34 @@ impl StoreReport {
         }
     }
 
-    /// The same after so many more races that were decided.
+    /// The same with `races` more decided races.
     pub(crate) fn raced(mut self, races: u32) -> StoreReport {
         self.races = self.races.saturating_add(races);
         self
     }
 
-    /// The same with a race that two have won.
+    /// The same with the story of a race that two writers won.
     pub(crate) fn with_race(mut self, race: Option<String>) -> StoreReport {
         self.race = race;
         self
     }
 
-    /// The same, its race having been in this round of several.
+    /// The same, saying in which round that race was.
     pub(crate) fn in_round(mut self, round: u32) -> StoreReport {
         self.race = self.race.map(|race| format!("in round {round} {race}"));
         self
     }
 
-    /// The same of a bucket that is known to keep versions, or to have kept them once.
+    /// The same with what is known about the bucket's versioning.
     pub(crate) fn with_versioning(mut self, versioning: Option<Versioning>) -> StoreReport {
         self.versioning = versioning;
         self
     }
 
-    /// Whether the store honours every condition that the lock rests on, as far as it was seen to.
+    /// Whether the store honoured every condition that the lock relies on, as far as the check could tell.
     ///
-    /// True of every report that [`check_store`](crate::S3Lock::check_store) returns, and of none in a
-    /// [`LockError::UnsafeStore`](crate::LockError::UnsafeStore).
+    /// True for every report that [`check_store`](crate::S3Lock::check_store) returns, and false for every
+    /// one in a [`LockError::UnsafeStore`](crate::LockError::UnsafeStore).
     pub fn is_safe(&self) -> bool {
         self.finding == Finding::Honoured
     }
@@ -185,7 +186,7 @@ impl StoreReport {
     }
 
     /// Whether the store replaces an object under its current ETag and under no other (`If-Match`).
-    /// `None` if that was not looked at any more, because it does not honour create-if-absent.
+    /// `None` if the check did not get to that, because the store does not honour create-if-absent.
     pub fn honours_replace_if_match(&self) -> Option<bool> {
         if self.fails_create() {
             return None;
@@ -193,29 +194,29 @@ impl StoreReport {
         Some(self.finding == Finding::Honoured)
     }
 
-    /// How many races of writers under one condition the store has decided as it must: one was done, the
-    /// others were refused, and what that one wrote was what stood afterwards. A race in which an answer
-    /// was missing or said nothing, or in which somebody else wrote, does not count.
+    /// How many races of writers under one condition the store decided correctly: it carried out one
+    /// write, refused the others, and a read then showed what the winner wrote. A race does not count if
+    /// an answer was missing or inconclusive, or if another process wrote meanwhile.
     ///
-    /// At most 1 after a [check](crate::S3Lock::check_store), of two writers, and up to two more for each
-    /// round of [`race_store`](crate::S3Lock::race_store). Proof of nothing, as a store may still fail in
-    /// the next; but a store that compares and writes in two steps was not seen to fail in this many.
+    /// A [check](crate::S3Lock::check_store) adds at most 1, of two writers. Each round of
+    /// [`race_store`](crate::S3Lock::race_store) adds up to two more. The number proves nothing: a store
+    /// that compares and writes in two steps may still fail in the next race.
     pub fn races(&self) -> u32 {
         self.races
     }
 
-    /// In which form the store takes ETags; `None` if it is not [safe](StoreReport::is_safe).
+    /// The form in which the store takes ETags; `None` if it is not [safe](StoreReport::is_safe).
     pub fn etag_form(&self) -> Option<EtagForm> {
         self.etag_form
     }
 
-    /// Whether the store's `Date` and `Last-Modified` were seen to come from one clock, so that they
-    /// may tell how old a lock's record is.
+    /// Whether the check saw that the store's `Date` and `Last-Modified` come from one clock. The client
+    /// may then use them to tell how old a lock's record is.
     ///
-    /// Where not (a proxy stamps its own `Date`, or there is none), the client tells the age by its own
-    /// clock alone, as if every lock were built
-    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock): the lock of a dead holder is
-    /// then freed only by a client that has watched it for a whole lease.
+    /// If not (a proxy stamps its own `Date`, or there is none), the client tells the age by its own clock
+    /// alone, as if every lock were built
+    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock). Then only a client that has
+    /// watched a dead holder's lock for a whole lease can take it over.
     pub fn uses_store_clock(&self) -> bool {
         self.store_clock
     }
@@ -246,47 +247,48 @@ impl StoreReport {
                  replaced before, so two could hold a lock at once"
             }
             Finding::RightRefused => {
-                "it refused a replacement (If-Match) under the object's own ETag, with its quotes and \
-                 without, so no lock could be acquired"
+                "it refused a replacement (If-Match) under the object's own ETag, with and without its \
+                 quotes, so no lock could be acquired"
             }
             Finding::TwoNames => {
-                "it gave one version two ETags, so nobody could tell whether a lock has changed"
+                "it gave one version two ETags, so no client could tell whether a lock has changed"
             }
             Finding::NotAtomic(WriteKind::Create) => {
-                "it did more than one of the creates (If-None-Match: *) that were sent at the same \
-                 moment, so two could hold a lock at once: it compares and writes in two steps (unless \
-                 somebody removed the object meanwhile: then race again)"
+                "it carried out more than one of the creates (If-None-Match: *) that were sent at the \
+                 same moment, so two could hold a lock at once: it compares and writes in two steps \
+                 (unless another process deleted the object meanwhile: then race again)"
             }
             Finding::NotAtomic(WriteKind::Replace) => {
-                "it did more than one of the replacements (If-Match) that were sent under one ETag at \
-                 the same moment, so two could hold a lock at once: it compares and writes in two steps"
+                "it carried out more than one of the replacements (If-Match) that were sent under one \
+                 ETag at the same moment, so two could hold a lock at once: it compares and writes in \
+                 two steps"
             }
             Finding::NotImplemented(WriteKind::Create) => {
-                "it answered a create (If-None-Match: *) that it has no such condition (501 \
-                 NotImplemented), so nobody could be kept from a lock that another holds"
+                "it answered a create (If-None-Match: *) with 501 NotImplemented: it has no such \
+                 condition, so two could hold a lock at once"
             }
             Finding::NotImplemented(WriteKind::Replace) => {
-                "it answered a replacement (If-Match) that it has no such condition (501 \
-                 NotImplemented), so nobody could be kept from a lock that another holds"
+                "it answered a replacement (If-Match) with 501 NotImplemented: it has no such \
+                 condition, so two could hold a lock at once"
             }
         }
     }
 }
 
 impl StoreReport {
-    /// What versions may have to do with it: some stores fail in buckets that have any.
+    /// Advice about the bucket's versions: some stores fail only in buckets that have any.
     fn about_versions(&self) -> Option<&'static str> {
         match (self.versioning, self.finding) {
             (Some(Versioning::Enabled), _) => Some(
-                "the bucket keeps versions, and some stores do so in such buckets alone: try one that \
-                 never had any",
+                "the bucket keeps versions, and some stores fail only in such buckets: try a bucket \
+                 that never had versions",
             ),
             (Some(Versioning::Suspended), _) => Some(
-                "the bucket's versioning is suspended, and some stores do so in buckets that have ever \
-                 kept versions: try one that never had any",
+                "the bucket's versioning is suspended, and some stores fail only in buckets that ever \
+                 kept versions: try a bucket that never had versions",
             ),
             (None, Finding::CreateIgnored | Finding::RightRefused) => {
-                Some("some stores do so in versioned buckets alone: try one without versions")
+                Some("some stores fail only in versioned buckets: try a bucket without versions")
             }
             (None, _) => None,
         }
@@ -314,31 +316,31 @@ impl fmt::Display for StoreReport {
             );
         }
         let quotes = match self.etag_form {
-            Some(EtagForm::Unquoted) => "without its quotes",
-            _ => "in quotes",
+            Some(EtagForm::Unquoted) => "sent without its quotes",
+            _ => "sent in quotes",
         };
         let clock = if self.store_clock {
             "the store's clock tells how old a lock is"
         } else {
-            "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so \
-                 each client's own clock does, and takes a whole lease to free an abandoned one"
+            "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so each \
+             client uses its own clock and needs a whole lease to find that a lock is abandoned"
         };
         let races = match self.races {
-            0 => "not raced to a decision".to_owned(),
+            0 => "not tested (no race was decided)".to_owned(),
             1 => "not refuted in 1 race".to_owned(),
             races => format!("not refuted in {races} races"),
         };
         write!(
             f,
             "the store of bucket {bucket} honours conditional writes, as far as a check of {key} can \
-             tell: it creates no object over another, and replaces one under its current ETag alone, \
-             {quotes}; that it does so in one step was {races}; {clock}"
+             tell: it creates no object over an existing one, and replaces an object only under its \
+             current ETag, {quotes}; that it compares and writes in one step was {races}; {clock}"
         )
     }
 }
 
 impl EtagForm {
-    /// Both forms, beginning with the one that the store itself uses.
+    /// Both forms, starting with the one that the store itself uses.
     pub(crate) fn to_try(etag: &ETag) -> [EtagForm; 2] {
         if etag.0.ends_with('"') {
             [EtagForm::Quoted, EtagForm::Unquoted]
@@ -347,7 +349,7 @@ impl EtagForm {
         }
     }
 
-    /// The ETag in this form, to be sent.
+    /// The ETag in this form, ready to send.
     pub(crate) fn spell(self, etag: &ETag) -> ETag {
         let text = &etag.0;
         let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
@@ -359,10 +361,10 @@ impl EtagForm {
     }
 }
 
-/// An ETag that never existed, and yet looks like one of this store's, so that it is not refused for
-/// its looks: every digit and every letter that can be a digit is drawn anew.
+/// An ETag that never existed but looks like this store's own, so that the store does not refuse it for
+/// its format. Every hexadecimal digit of `like` is replaced by one from `nonce`.
 pub(crate) fn made_up(like: &ETag, nonce: Nonce) -> ETag {
-    /// Fewer might hit on a real one.
+    /// With fewer digits, the result might be a real ETag.
     const LEAST: usize = 16;
     let bits = String::from(nonce);
     if like.0.chars().filter(char::is_ascii_hexdigit).count() < LEAST {
@@ -438,9 +440,10 @@ mod tests {
         assert_eq!(
             safe.to_string(),
             "the store of bucket b honours conditional writes, as far as a check of \
-             locks/.s3-lock-check can tell: it creates no object over another, and replaces one under \
-             its current ETag alone, without its quotes; that it does so in one step was not raced to \
-             a decision; the store's clock tells how old a lock is"
+             locks/.s3-lock-check can tell: it creates no object over an existing one, and replaces an \
+             object only under its current ETag, sent without its quotes; that it compares and writes \
+             in one step was not tested (no race was decided); the store's clock tells how old a lock \
+             is"
         );
         let raced = safe.raced(1).to_string();
         assert!(raced.contains("was not refuted in 1 race;"), "{raced}");

@@ -1,4 +1,4 @@
-//! How things are written for people.
+//! Formats values for people, in error messages and log lines.
 
 use std::time::Duration;
 

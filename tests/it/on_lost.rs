@@ -70,7 +70,7 @@ fn its_message_says_why_it_could_not_be_renewed_and_says_it_once() {
     let start = "the lock is lost: its lease ran out (it could not be renewed: ";
     assert!(message.starts_with(start), "{message}");
     assert!(
-        message.ends_with("; stop the main operation, somebody else may be at it"),
+        message.ends_with("; stop the main operation: another holder may have started it"),
         "{message}"
     );
     let debugged = format!("{:?}", guard.check().unwrap_err());
