@@ -1,4 +1,5 @@
-//! Acquiring a lock: this client's queue, the check of the store, the protocol, and what comes of it.
+//! Acquires a lock. `S3Lock::acquire` in `api/` calls this; it waits in this client's queue, has the store
+//! checked if that is due, runs `protocol::Acquire`, and turns its end into a held lock or an error.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,13 @@ use crate::types::errors::LockError;
 use crate::types::info::LockInfo;
 use crate::types::names::check_owner;
 
-/// How long a caller is willing to wait for a lock.
+/// How long a call waits for a lock.
 pub(crate) enum Wait {
     /// Not at all: one attempt.
     No,
     Within(Duration),
-    /// As the settings say; else for two leases, or for as long as it takes the first holder that is
-    /// seen to expire.
+    /// As the settings say. Without a setting: two leases, or longer if the first holder that it sees
+    /// needs longer to expire.
     AsSet,
 }
 
@@ -34,16 +35,16 @@ pub(crate) struct Won {
     pub entry: Option<Entry>,
 }
 
-/// How many requests an attempt that does not wait is given time for.
+/// A call that does not wait gets the time of this many requests.
 const TRY_REQUESTS: u32 = 4;
-/// How many requests there is time for after a holder has expired.
+/// A takeover gets the time of this many requests after the holder has expired.
 const TAKEOVER_REQUESTS: u32 = 2;
 
-const MAY_REMAIN: &str = "if it was, it is held in your name until its lease has run out, or until \
-                          you release it by owner name";
+const MAY_REMAIN: &str = "if it was, it is held in your name until its lease runs out or you \
+                          release it by owner name";
 
 impl LockContext {
-    /// Acquires the lock for `owner`, or says why not.
+    /// Acquires the lock for `owner`.
     pub(crate) async fn acquire(
         self: &Arc<LockContext>,
         owner: &str,
@@ -136,7 +137,7 @@ impl LockContext {
         logs::info!("acquired {key} as {owner:?} with fencing token {token}");
     }
 
-    /// Hands out the lock, unless acquiring took so long that too little of the lease is left.
+    /// Hands out the lock. Gives it back if acquiring took so long that too little of the lease is left.
     async fn hand_out(
         self: &Arc<LockContext>,
         mut lease: Lease,
@@ -165,7 +166,7 @@ impl LockContext {
         })
     }
 
-    /// Another's holding, if a look of this client's showed one since the call began.
+    /// The holder, if a read of this client has shown one since the call began.
     fn holder_seen_in(&self, budget: &TimeBudget) -> Option<LockInfo> {
         let held = self.queue.observations().held.clone();
         let start = budget.start();

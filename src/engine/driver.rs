@@ -1,5 +1,6 @@
-//! Runs an operation of the protocol against a store: the loop that turns steps into requests and
-//! pauses, and what happened into events.
+//! Runs an operation of `protocol/` against a store. A loop asks the operation for its next step, carries
+//! it out (a request, a wait, a pause), and passes the result back as an event. Every call on a lock that
+//! sends requests runs through here.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,11 +28,11 @@ pub(crate) struct Driver<'a> {
     queue: &'a WaitQueue,
     budget: &'a mut TimeBudget,
     errors: LastErrors,
-    /// The token of the holding that was last said to be waited for.
+    /// The token of the last holding that a log line named as waited for.
     announced: Option<u64>,
-    /// How many writes in a row had an answer that nobody can make anything of.
+    /// How many writes in a row had an answer that says nothing.
     nonsense: u32,
-    /// The registry's entry of the holding that was last tried to be made.
+    /// The registry's entry of the holding that the last write tried to make.
     entry: Option<Entry>,
 }
 
@@ -39,12 +40,12 @@ pub(crate) struct Driver<'a> {
 pub(crate) struct Driven<End> {
     pub end: End,
     pub errors: LastErrors,
-    /// Keeps others of this process from reclaiming what was made.
+    /// Keeps other calls in this process from reclaiming the new holding.
     pub entry: Option<Entry>,
 }
 
-/// After as many writes that were answered as no store answers (a proxy's page, 200 without an ETag), and
-/// then looked for in vain, more of them are not expected to help: somebody has to be told.
+/// Some writes get an answer that no store gives (a proxy's page, 200 without an ETag), and a read does
+/// not find them. After this many, the call fails instead of writing again.
 const MAX_NONSENSE: u32 = 3;
 
 impl<'a> Driver<'a> {
@@ -97,8 +98,8 @@ impl<'a> Driver<'a> {
                     self.found(found, sent, limit)
                 }
                 (Step::Write(write), Some(limit)) => {
-                    // The system gave bits a moment ago. Should it fail now, a write under way
-                    // must not be dropped for it.
+                    // If the system has no random bits now, the write must still go on. The last
+                    // nonce plus one is new as well.
                     let next = Nonce(nonce.0.wrapping_add(1));
                     nonce = random::nonce().unwrap_or(next);
                     self.enter(&write);
@@ -122,7 +123,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What a read comes to.
+    /// Turns the result of a read into an event.
     fn found(&mut self, found: Result<Found, LockError>, sent: Instant, limit: Duration) -> Event {
         let outcome = match found {
             Ok(Found::Absent { date }) => ReadOutcome::Absent { date },
@@ -158,14 +159,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether another call or guard of this process has the holding of this record.
+    /// Whether another call or guard of this process owns the holding in this record.
     fn is_live_here(&self, record: &Record) -> bool {
         let registry = self.session.registry();
         registry.has(self.location, record.fencing_token, self.entry.as_ref())
     }
 
-    /// Enters the holding that a write is to make, before it is sent: whoever sees the record must find
-    /// it entered already.
+    /// Enters the holding in the registry before the write that makes it is sent. A call of this process
+    /// that reads the record must find it entered already.
     fn enter(&mut self, write: &Write) {
         if write.record.is_held() {
             let registry = self.session.registry();
@@ -173,14 +174,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What a write comes to.
+    /// Turns the result of a write into an event.
     fn wrote(&mut self, put: Put, limit: Duration) -> Event {
         if let WriteOutcome::Applied { .. } = put {
             self.session.note_answer();
             self.budget.trouble_is_over();
             self.nonsense = 0;
             if !self.budget.gave_up() {
-                // Else it is an undo, and the error is why it was needed.
+                // After giving up, the write is an undo, and the error says why it was needed.
                 self.errors = LastErrors::default();
             }
         }
@@ -194,13 +195,13 @@ impl<'a> Driver<'a> {
         self.errors.note(self.session, error, cut_short)
     }
 
-    /// Waits for another look at a lock that somebody holds.
+    /// Waits until the next look at a lock that another holder has.
     async fn wait(&mut self, free_in: Duration) -> Event {
         if self.budget.is_late() {
             return self.give_up();
         }
         self.budget.see_holder(free_in, true);
-        // The store answers: whatever was the trouble has passed.
+        // The store answers again, so earlier errors no longer matter.
         self.budget.trouble_is_over();
         self.errors = LastErrors::default();
         if !self.budget.allows_waiting() {
@@ -214,7 +215,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Says who is waited for, once for each holding.
+    /// Logs whom the call waits for, once for each holding.
     fn announce(&mut self, free_in: Duration) {
         let Some(seen) = self.queue.observations().held.clone() else {
             return;

@@ -1,5 +1,5 @@
-//! A lock that is held, as its guard and the client's background thread share it: how long it is still
-//! held, noticing its loss, and giving it back.
+//! A lock that is held, shared by its guard and the client's background thread. It knows how much of the
+//! lease is left, notices when the lock is lost, and gives the lock back. `LockGuard` in `api/` calls it.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,55 +21,55 @@ use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, LostCause, StorageError};
 
-/// What a guard and the background thread share. In a forked child, only [`is_inherited`] may be called.
+/// A held lock. In a forked child, only [`is_inherited`] may be called.
 ///
 /// [`is_inherited`]: HeldLock::is_inherited
 pub(crate) struct HeldLock {
     pub(crate) context: Arc<LockContext>,
-    /// The record as it was acquired. What renewals change in it, nobody is shown.
+    /// The record as it was acquired. Renewals change only fields that nobody is shown.
     pub(crate) record: Record,
-    /// When it was acquired.
+    /// When the lock was acquired.
     pub(super) since: Instant,
     pub(crate) loss_callbacks: LossCallbacks,
     pub(crate) trouble_callbacks: TroubleCallbacks,
     pub(super) lease: Arc<Mutex<Lease>>,
     /// Why the last renewal failed.
     pub(super) last_error: Mutex<Option<Arc<StorageError>>>,
-    /// Held while a renewal is under way, and by the call that gives the lock back.
+    /// Locked during a renewal, and by the call that gives the lock back.
     pub(super) renewing: tokio::sync::Mutex<()>,
     pub(super) renewals: SharedCall<Renewal>,
-    /// Held by a look that is under way, unless that takes long.
+    /// Locked during a look at the store. A look that hangs does not keep the next one out for long.
     pub(super) looking: tokio::sync::Mutex<()>,
     pub(super) looks: SharedCall<Result<(), LockError>>,
     pub(super) orders: watch::Sender<Orders>,
-    /// Wakes the task that watches for its loss.
+    /// Wakes the task that watches for the loss of the lock.
     pub(super) loss_news: Arc<Notify>,
-    /// Whether the background thread watches it.
+    /// Whether the background thread watches this lock.
     pub(super) is_watched: Mutex<bool>,
     is_loss_logged: AtomicBool,
-    /// The process that acquired it.
+    /// The process that acquired the lock.
     process: Process,
 }
 
-// For the reasons given at the session. A renewal or look that unwinds gives its place free when it is
-// dropped, and who has joined it asks anew.
+// For the reasons given in `session.rs`. If a renewal or look unwinds, dropping it frees its place, and
+// the callers that joined it ask again.
 impl UnwindSafe for HeldLock {}
 impl RefUnwindSafe for HeldLock {}
 
-/// How a renewal went, for all who have asked for it.
+/// The outcome of a renewal, for all callers that share it.
 #[derive(Clone)]
 pub(super) struct Renewal {
     pub outcome: Result<(), LockError>,
-    /// Whether it has failed because the time of the call that made it was up.
+    /// Whether it failed because the call that made it ran out of time.
     pub gave_up: bool,
 }
 
-/// What the guard wants of the background thread.
+/// What the guard tells the background thread to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Orders {
-    /// To renew it in time, again and again.
+    /// Renew the lock in time, again and again.
     pub renew: bool,
-    /// To leave it alone: it is being given back.
+    /// Leave the lock alone: the guard is giving it back.
     pub stop: bool,
 }
 
@@ -100,8 +100,8 @@ impl HeldLock {
         }
     }
 
-    /// Whether this is a forked child's copy of what its parent holds. Asked before any mutex is
-    /// touched: it may be locked there for ever.
+    /// Whether this is a forked child's copy of the parent's lock. Call this before touching any mutex:
+    /// in the child it may stay locked for ever.
     pub(crate) fn is_inherited(&self) -> bool {
         !self.process.is_own()
     }
@@ -115,13 +115,13 @@ impl HeldLock {
         self.context.session.clock().now()
     }
 
-    /// How long the lease still runs; nothing once the lock is lost.
+    /// How long the lease still runs; zero once the lock is lost.
     pub(crate) fn remaining(&self) -> Duration {
         let now = self.now();
         lock(&self.lease).remaining(now)
     }
 
-    /// Whether it is lost, and how. Once lost, it stays lost.
+    /// Why the lock is lost, if it is. Once lost, it stays lost.
     pub(crate) fn loss(&self) -> Option<LostCause> {
         let now = self.now();
         let loss = lock(&self.lease).check(now).cloned();
@@ -135,7 +135,7 @@ impl HeldLock {
         })
     }
 
-    /// Fails if it is lost, and logs that once.
+    /// Fails if the lock is lost. Logs the loss once.
     pub(crate) fn check(&self) -> Result<(), LockError> {
         match self.loss() {
             None => Ok(()),
@@ -152,8 +152,8 @@ impl HeldLock {
         }
     }
 
-    /// [`check`](HeldLock::check), after something was learned. If it was the loss of the lock, those
-    /// who wait to be told are told, and the next of this client's queue has its turn.
+    /// [`check`](HeldLock::check) after a reply. If the lock is lost, this wakes the task that watches it
+    /// and lets the next caller in this client's queue go on.
     pub(super) fn check_and_spread(&self) -> Result<(), LockError> {
         let checked = self.check();
         if checked.is_err() {
@@ -165,8 +165,8 @@ impl HeldLock {
         checked
     }
 
-    /// Tells those who want to know of a loss that a call of the guard's has met, unless the background
-    /// thread does. Not for a thread that drives the runtime.
+    /// Calls the loss callbacks if a call of the guard found the lock lost, unless the background thread
+    /// does that. Do not call this on a thread that drives the runtime.
     pub(crate) fn notify_if_lost(&self, outcome: &Result<(), LockError>) {
         let is_watched = *lock(&self.is_watched) && !self.orders.borrow().stop;
         if let (Err(LockError::Lost(cause)), false) = (outcome, is_watched) {
@@ -174,11 +174,11 @@ impl HeldLock {
         }
     }
 
-    /// The one way that a lock is given back. Ends a renewal under way first.
+    /// Gives the lock back; there is no other way. Ends a renewal under way first.
     pub(crate) async fn close(&self) -> Result<(), LockError> {
         let context = &self.context;
         let mut budget = context.budget(2 * context.session.request_timeout());
-        // Stops a renewal under way, which holds what is awaited here.
+        // This stops a renewal under way, which holds the mutex awaited below.
         self.stop_background();
         let _serial = self.renewing.lock().await;
         let driver = context.driver(&mut budget);
@@ -191,30 +191,30 @@ impl HeldLock {
                 logs::info!("released {} as {:?}", self.key(), self.record.owner);
                 Ok(())
             }
-            // The callbacks are called by the guard, once it is off the runtime.
+            // The guard calls the callbacks once it is off the runtime.
             Released::Lost => self.check(),
             Released::Failed => Err(errors.failed(self.key())),
             Released::ConditionIgnored => Err(condition_ignored(self.key())),
             Released::Unknown => Err(errors
                 .unknown(self.key())
-                .with_hint("its lease ends it at the latest")
+                .with_hint("if it is still held, its lease ends that at the latest")
                 .into()),
         }
     }
 
-    /// Has the background thread leave it alone from now on.
+    /// Makes the background thread leave this lock alone from now on.
     pub(super) fn stop_background(&self) {
         self.orders.send_modify(|orders| orders.stop = true);
     }
 
-    /// Lets the next of this client's queue have its turn.
+    /// Lets the next caller in this client's queue go on.
     pub(super) fn leave_queue(&self) {
         self.context.queue.note_end(&self.lease);
     }
 
-    /// The end of the guard, whether or not the lock was given back before. Not for a thread that drives
-    /// the runtime: what the callbacks own may do as it likes when it is dropped, and wait for this very
-    /// lock.
+    /// Ends the guard's use of the lock, given back or not. Do not call this on a thread that drives the
+    /// runtime: it drops the callbacks, and what they own may do anything in its `drop`, such as wait for
+    /// this same lock.
     pub(crate) fn end(&self) {
         self.stop_background();
         self.leave_queue();

@@ -1,4 +1,6 @@
-//! What carries out calls on a lock.
+//! Carries out the calls on a lock. `api/` calls into this room; this room runs the state machines of
+//! `protocol/` against a store from `store/`. It also keeps a client's queue, renewals, callbacks and
+//! store checks.
 
 pub(crate) mod acquire;
 pub(crate) mod check_cache;

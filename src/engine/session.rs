@@ -1,10 +1,13 @@
-//! What a client is in one process: its connections, credentials and runtime, and what it has learned.
+//! A session is one client in one process: its connections, credentials and runtime, and what it has
+//! learned about the store. Every call runs through `Session::run`, and every request through
+//! `Session::read` or `Session::write`.
 //!
-//! A forked child has a copy of its parent's, and must neither use it nor take it apart. The sockets
-//! and the event queue are the parent's, too: to deregister from that queue, as closing a connection
-//! does, makes the parent's next request hang. And whatever a thread of the parent had locked when it
-//! forked is locked in the child for ever. So there the client begins another session, from what never
-//! changes (the [`Recipe`]), and the parent's is left alone for as long as the child lives.
+//! A forked child has a copy of its parent's session and must neither use it nor drop it. The child
+//! shares the sockets and the event queue with its parent. Closing a connection in the child deregisters
+//! it from that queue, and then the parent's next request hangs. A mutex that another thread of the
+//! parent had locked at the fork stays locked in the child for ever. So the client makes a new session in
+//! the child, from the [`Recipe`], which never changes. It leaves the parent's session alone for as long
+//! as the child lives.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -28,8 +31,8 @@ use crate::sys::sync::lock;
 use crate::sys::{call, logs};
 use crate::types::errors::LockError;
 
-/// What sessions are made from. Nothing of it ever changes, and nothing of it is ever locked: a
-/// forked child can read it whatever its parent was doing.
+/// What sessions are made from. It never changes and is never locked, so a forked child can always read
+/// it.
 pub(crate) struct Recipe {
     pub origin: Box<dyn Origin>,
     pub clock: Clock,
@@ -38,7 +41,7 @@ pub(crate) struct Recipe {
     pub registry: fn() -> Registry,
 }
 
-/// A client as it is in one process; clones are the same.
+/// A client in one process. Clones are the same session.
 #[derive(Clone)]
 pub(crate) struct Session {
     inner: Arc<Inner>,
@@ -52,37 +55,37 @@ struct Inner {
     request_timeout: Duration,
     /// Whether the store has ever answered.
     has_answered: AtomicBool,
-    /// What was found out about the stores behind its buckets.
+    /// The results of store checks, by bucket.
     check_cache: CheckCache,
-    /// Whether the store's `Date` was seen not to be its own clock's.
+    /// Whether the store's `Date` turned out not to come from the store's own clock.
     date_distrusted: AtomicBool,
     /// What the store's clock showed last.
     last_date: Mutex<Option<DateSample>>,
     /// Which holdings are alive in this process.
     registry: Registry,
-    /// What its threads share about each lock that it has touched.
+    /// What this client's threads share about each lock that they have used.
     queues: Mutex<HashMap<Location, Arc<WaitQueue>>>,
     background: Background,
-    // Last, so that connections are gone before what drives them.
+    // Last, so that the connections are dropped before the runtime that drives them.
     runtime: Runtime,
 }
 
-// A panic leaves nothing of these half done. No foreign code runs while one of this crate's mutexes is
-// locked, each change under one is a whole step, and poison is ignored for that reason (`sync.rs`). A call
-// that unwinds drops its request as one that is stopped does: what it may have done stays known as
-// unresolved. Tokio hands the runtime on to the next thread that drives it.
+// A panic leaves none of these half changed. No foreign code runs while one of this crate's mutexes is
+// locked, and each change under one is a whole step, so poison is ignored (`sync.rs`). A call that unwinds
+// drops its request, as a stopped call does; what the request may have done stays noted as unresolved.
+// Tokio hands the runtime on to the next thread that drives it.
 impl UnwindSafe for Recipe {}
 impl RefUnwindSafe for Recipe {}
 impl UnwindSafe for Inner {}
 impl RefUnwindSafe for Inner {}
 
-/// Why the store's clock is not to be trusted.
+/// A reason not to trust the store's clock.
 pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
-/// Above this many locks, those that nobody uses are forgotten: that costs them one read each.
+/// Above this many locks, the session forgets unused ones. That costs each of them one read.
 const MAX_IDLE_QUEUES: usize = 10_000;
 
 impl Session {
-    /// A session of this process.
+    /// A new session for this process.
     pub(crate) fn new(recipe: &Recipe) -> Session {
         Session {
             inner: Arc::new(Inner {
@@ -102,8 +105,8 @@ impl Session {
         }
     }
 
-    /// Whether this is a forked child's copy of its parent's session. Asked before any mutex is
-    /// touched.
+    /// Whether this is a forked child's copy of its parent's session. Call this before touching any
+    /// mutex.
     pub(crate) fn is_inherited(&self) -> bool {
         !self.inner.process.is_own()
     }
@@ -112,7 +115,7 @@ impl Session {
         self.inner.store.as_ref()
     }
 
-    /// Reads, and takes notice of the store's clock before anything is concluded from the reply.
+    /// Reads the object. Checks the store's clock before anything is concluded from the reply.
     pub(crate) async fn read(&self, at: &Location, limit: Duration) -> Result<Found, LockError> {
         let sent = self.clock().now();
         let found = self.store().read(at, limit).await?;
@@ -121,13 +124,13 @@ impl Session {
         Ok(found)
     }
 
-    /// A condition as the bucket's store takes it: with an ETag in the form that it was found to take,
-    /// else as the store gave it.
+    /// The condition in the form that the bucket's store takes. If the form is not known, the ETag stays
+    /// as the store gave it.
     pub(crate) fn spelled(&self, at: &Location, condition: &Condition) -> Condition {
         let checks = self.check_cache();
         debug_assert!(
             checks.allows_writes(&at.bucket),
-            "what writes a lock asks first whether the store may be trusted"
+            "the store is checked before a lock is written to it"
         );
         match (condition, checks.etag_form(&at.bucket)) {
             (Condition::Matches(etag), Some(form)) => Condition::Matches(form.spell(etag)),
@@ -135,8 +138,8 @@ impl Session {
         }
     }
 
-    /// Writes under a condition, in this very form, and takes notice of the store's clock. If there is
-    /// something to wait for (`go`), the last byte of the body leaves only then.
+    /// Writes under `condition`, sent exactly as given, and checks the store's clock. With `go`, the last
+    /// byte of the body is sent only when `go` has ended.
     pub(crate) async fn write(
         &self,
         at: &Location,
@@ -153,8 +156,8 @@ impl Session {
         put
     }
 
-    /// Compares the `Date` of the reply that has just arrived with that of the one before: behind
-    /// one name there may be several proxies with clocks of their own.
+    /// Compares the reply's `Date` with that of the previous reply. Several proxies behind one name may
+    /// each have their own clock.
     fn see_date(&self, date: Option<StoreSeconds>, sent: Instant) {
         let Some(date) = date else {
             return;
@@ -192,17 +195,17 @@ impl Session {
         self.inner.has_answered.load(Ordering::Relaxed)
     }
 
-    /// From now on, no record's age is told by the store's clock.
+    /// Stops using the store's clock to tell a record's age.
     pub(crate) fn distrust_date(&self, why: &str) {
         if !self.inner.date_distrusted.swap(true, Ordering::Relaxed) {
             logs::warn!(
-                "{why} (does a proxy stamp its own Date?): abandoned locks are now found by this \
-                 machine's clock alone, which takes a whole lease"
+                "{why} (does a proxy stamp its own Date?): from now on this client finds abandoned \
+                 locks by this machine's clock alone, which takes a whole lease"
             );
         }
     }
 
-    /// Whether the store's clock may tell a record's age.
+    /// Whether the client may use the store's clock to tell a record's age.
     pub(crate) fn trusts_date(&self) -> bool {
         !self.inner.date_distrusted.load(Ordering::Relaxed)
     }
@@ -221,7 +224,7 @@ impl Session {
         queue
     }
 
-    /// Runs a call to its end on the caller's thread.
+    /// Runs a call to its end on the caller's thread, then writes its log lines.
     pub(crate) fn run<T: Send>(
         &self,
         call: impl Future<Output = Result<T, LockError>> + Send,
@@ -233,7 +236,7 @@ impl Session {
         outcome.map_err(LockError::of_this_machine)?
     }
 
-    /// Has this client's background thread run a task.
+    /// Hands a task to this client's background thread.
     pub(crate) fn run_in_background(&self, task: Task) -> io::Result<()> {
         self.inner.background.add(task, |arrivals| {
             // The thread owns a reference, so that the runtime outlives every task on it.
@@ -246,7 +249,7 @@ impl Session {
                     ..
                 } = &*session.inner;
                 if let Err(error) = runtime.block_on(background.run(arrivals, clock)) {
-                    logs::error!("locks are no longer looked after in the background: {error}");
+                    logs::error!("the background thread stopped, and no longer renews or watches locks: {error}");
                 }
             };
             let thread = thread::Builder::new().name("s3-lock-watch".to_owned());
@@ -258,7 +261,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if self.is_inherited() {
-            // A reference that is never given back, so that nothing of the parent's is torn down.
+            // Leaks a reference, so that the child never drops the parent's session.
             mem::forget(self.inner.clone());
         }
     }

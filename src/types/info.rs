@@ -189,7 +189,7 @@ impl LockInfo {
         }
     }
 
-    /// Where the lock is kept.
+    /// Where the lock is stored.
     pub(crate) fn location(&self) -> &Location {
         &self.location
     }
