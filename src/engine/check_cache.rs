@@ -1,4 +1,5 @@
-//! Which stores a client has checked, and what it found.
+//! Remembers which stores a client has checked, and what it found. The session owns the cache;
+//! `checking.rs` fills it, and each write takes the form of its ETag from it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,24 +7,24 @@ use std::sync::{Arc, Mutex};
 use crate::sys::sync::lock;
 use crate::types::store_report::{EtagForm, StoreReport};
 
-/// What a client knows of the stores behind its buckets.
+/// What a client knows about the stores behind its buckets.
 #[derive(Default)]
 pub(crate) struct CheckCache {
-    /// Whether a store has to be checked before anything is locked in it.
+    /// Whether to check a store before locking anything in it.
     is_check_due: bool,
     buckets: Mutex<HashMap<String, Arc<CheckedBucket>>>,
 }
 
-/// A bucket, and what was found out about its store.
+/// A bucket, and the last report on its store.
 #[derive(Default)]
 pub(crate) struct CheckedBucket {
     report: Mutex<Option<StoreReport>>,
-    /// Held by the caller that checks; the others wait for its report.
+    /// Locked by the caller that checks; the others wait for its report.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 impl CheckCache {
-    /// Has every store checked before anything is locked in it.
+    /// A cache that has every store checked before anything is locked in it.
     pub(crate) fn due() -> CheckCache {
         CheckCache {
             is_check_due: true,
@@ -35,13 +36,13 @@ impl CheckCache {
         self.is_check_due
     }
 
-    /// The form in which the bucket's store takes ETags, if that was found out.
+    /// The form in which the bucket's store takes ETags, if it is known.
     pub(crate) fn etag_form(&self, bucket: &str) -> Option<EtagForm> {
         let bucket = lock(&self.buckets).get(bucket)?.clone();
         lock(&bucket.report).as_ref()?.etag_form()
     }
 
-    /// Whether a write of a lock may go there: the store was checked, or it need not be.
+    /// Whether a lock may be written there: the store was checked, or it need not be.
     pub(crate) fn allows_writes(&self, bucket: &str) -> bool {
         !self.is_check_due || self.bucket(bucket).report().is_some()
     }

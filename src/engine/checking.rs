@@ -1,4 +1,5 @@
-//! Nothing is locked in a store that would break the lock: checking it before that, where that is due.
+//! Decides when to check a store, and remembers the result. `acquire` and the other writes ask here before
+//! they touch a lock, so nothing is locked in a store that would break the lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +14,23 @@ use crate::sys::logs;
 use crate::types::errors::LockError;
 use crate::types::store_report::StoreReport;
 
-/// How many requests a check is given time for where the caller sets no limit. It takes twelve, quick
-/// ones; this leaves time for some to be lost.
+/// A check without a limit from its caller gets the time of this many requests. A check takes twelve quick
+/// requests, so this leaves time for some that get no answer.
 const CHECK_REQUESTS: u32 = 6;
 
 const UNFIT_DATE: &str =
-    "the store's Date was not seen to come from the clock that dates its objects";
+    "the store's Date does not seem to come from the clock that dates its objects";
 
 impl LockContext {
-    /// Checks the store, whether or not that was done before.
+    /// Checks the store, even if it was checked before.
     pub(crate) async fn check_store(&self) -> Result<StoreReport, LockError> {
         let limit = self.time_for_a_check();
         let report = self.ask_store(&self.bucket(), limit, false, |_| None).await;
         safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?)
     }
 
-    /// Checks the store before an acquire, where that is due. Counts within the time of one that waits;
-    /// one that does not gets time for its own few requests from there on.
+    /// Checks the store before an acquire, if that is due. An acquire that waits spends its own time on the
+    /// check. For one that does not wait, the time of the check does not count.
     pub(crate) async fn check_before_acquire(
         &self,
         budget: &mut TimeBudget,
@@ -59,8 +60,7 @@ impl LockContext {
         }
     }
 
-    /// Checks the store before a write without an acquire, where that is due. The check gets a time of
-    /// its own.
+    /// Checks the store before a write without an acquire, if that is due. The check has its own time.
     pub(crate) async fn check_before_write(&self) -> Result<(), LockError> {
         let bucket = self.bucket();
         if let Some(known) = self.known_of(&bucket) {
@@ -86,17 +86,17 @@ impl LockContext {
         CHECK_REQUESTS * self.session.request_timeout()
     }
 
-    /// What is to be made of a store without asking it, if it need not be asked.
+    /// The verdict on a store that need not be checked now; `None` if a check is due.
     fn known_of(&self, bucket: &CheckedBucket) -> Option<Result<(), LockError>> {
         if bucket.is_known_safe() {
             return Some(Ok(()));
         }
-        // Unless somebody has asked, and should have heeded the answer.
+        // Without automatic checks, an explicit check may still have found the store unsafe.
         let unasked = || bucket.report().map_or(Ok(()), |r| safe(r).map(drop));
         (!self.session.check_cache().is_check_due()).then(unasked)
     }
 
-    /// Asks the store, one caller at a time, unless `known` has the answer by then.
+    /// Checks the store, one caller at a time. Uses `known` instead if another caller was faster.
     async fn ask_store(
         &self,
         bucket: &CheckedBucket,

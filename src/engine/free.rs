@@ -1,4 +1,5 @@
-//! Calls on a lock by those who do not hold it: releasing it by owner name, breaking it, looking at it.
+//! The calls on a lock that need no guard: status, release by owner name, and force release. `S3Lock` in
+//! `api/` calls these.
 
 use crate::engine::driver::Driven;
 use crate::engine::last_errors::condition_ignored;
@@ -8,10 +9,10 @@ use crate::sys::logs;
 use crate::types::errors::LockError;
 use crate::types::info::LockStatus;
 
-const RELEASE_AGAIN: &str = "look at its status, or release it again";
+const RELEASE_AGAIN: &str = "look at its status, or release the lock again";
 
 impl LockContext {
-    /// Looks at the lock, in one request.
+    /// Reads the lock's status, in one request.
     pub(crate) async fn status(&self) -> Result<LockStatus, LockError> {
         let mut budget = self.budget(self.session.request_timeout());
         let driver = self.driver(&mut budget);
@@ -32,7 +33,7 @@ impl LockContext {
         }
     }
 
-    /// Ends a holding without its guard. If this client has that, `loss` is what happened to it.
+    /// Ends a holding without its guard. If this client has the guard, that guard sees `loss`.
     pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
         self.check_before_write().await?;
         let mut budget = self.budget(2 * self.session.request_timeout());

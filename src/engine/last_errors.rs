@@ -1,4 +1,5 @@
-//! What went wrong during a call, and the error that it ends with.
+//! Collects the errors of a call's requests, and chooses the error that the call ends with. The driver and
+//! the store check note errors here.
 
 use std::time::Duration;
 
@@ -7,37 +8,37 @@ use crate::protocol::Trouble;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::info::LockInfo;
 
-/// What went wrong last.
+/// The last errors of a call.
 #[derive(Default)]
 pub(crate) struct LastErrors {
-    /// Said by the store, the network or this machine.
+    /// From the store, the network or this machine.
     real: Option<LockError>,
-    /// A request that had no answer within what was left of the caller's own limit.
+    /// A request got no answer in the time that was left of the caller's own limit.
     cut_short: Option<LockError>,
 }
 
 impl LastErrors {
-    /// Notes an error that asking again would not mend.
+    /// Notes an error that a retry would not fix.
     pub(crate) fn fail(&mut self, error: LockError) {
         self.real = Some(error);
     }
 
-    /// Notes a request that came to nothing, and says whether to try again. It was `cut_short` if it had
-    /// less time than a request may take.
+    /// Notes a failed request, and returns whether to try again. It was `cut_short` if it had less time
+    /// than a request may take.
     pub(crate) fn note(&mut self, session: &Session, error: LockError, cut_short: bool) -> Trouble {
         let kind = kind(&error);
         if matches!(&error, LockError::Storage(e) if e.is_answer()) {
             session.note_answer();
         }
-        // Where nothing ever answered, a wrong endpoint is likelier than an outage, and waiting
-        // would only keep the news from whoever can correct it.
+        // If nothing ever answered, a wrong endpoint is more likely than an outage. Waiting would only
+        // delay the error that tells the user.
         let is_outage = kind != Some(StorageErrorKind::Unreachable) || session.has_answered();
         let trouble = if error.may_pass() && is_outage {
             Trouble::Transient
         } else {
             Trouble::Permanent
         };
-        // What the caller's own limit cut short is no fault of the store's.
+        // The caller's own limit cut this request short, not the store.
         if cut_short && kind == Some(StorageErrorKind::NoAnswer) {
             self.cut_short = Some(error);
         } else {
@@ -46,7 +47,7 @@ impl LastErrors {
         trouble
     }
 
-    /// The error, whatever it came from.
+    /// Any error, from whatever source.
     pub(crate) fn any(self) -> Option<LockError> {
         self.real.or(self.cut_short)
     }
@@ -66,12 +67,12 @@ impl LastErrors {
         error.with_outcome_unknown(true)
     }
 
-    /// The error of an acquire that has waited for so long.
+    /// The error of an acquire that has waited until its time was up.
     pub(crate) fn timed_out(self, waited: Duration, holder: Option<LockInfo>) -> LockError {
         match self.real {
             // The store has not answered since, or not at all.
             Some(error) if kind(&error) != Some(StorageErrorKind::Contended) => error,
-            // Others were faster, or had it all the time.
+            // Others were faster, or held the lock all the time.
             _ => LockError::TimedOut {
                 waited,
                 holder: holder.map(Box::new),
@@ -83,9 +84,9 @@ impl LastErrors {
 /// The error of a write that the store refused although its condition held.
 pub(crate) fn condition_ignored(key: &str) -> LockError {
     let what = format!("the store refused a write of {key} although its condition held");
-    let hint = "it does not honour If-Match and If-None-Match as S3 does; S3Lock::check_store \
-                tells in what, and sees to it where that is only the form of an ETag (without \
-                assume_conditional_writes it runs by itself)";
+    let hint = "it does not honour If-Match and If-None-Match as S3 does; call \
+                S3Lock::check_store to see what is wrong: if it is only the form of ETags, the \
+                client then adapts (without assume_conditional_writes this check runs by itself)";
     let error = StorageError::new(StorageErrorKind::Unexpected, what);
     error.with_hint(hint).into()
 }

@@ -1,4 +1,5 @@
-//! What a lock and its guards share, in one process.
+//! What a lock and its guards share in one process: the session, the location, the queue and the settings.
+//! `S3Lock` finds the context at the start of each call, and the other files of `engine/` add the calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +12,16 @@ use crate::protocol::record::Record;
 use crate::protocol::{ExpiryRule, Location, Snapshot};
 use crate::types::info::LockInfo;
 
-/// One lock, as the calls on it see it.
+/// One lock in one process.
 pub(crate) struct LockContext {
-    /// The client, as it is in the process that this belongs to.
+    /// The client's session in this process.
     pub(crate) session: Session,
     pub(crate) location: Location,
     pub(crate) queue: Arc<WaitQueue>,
     pub(crate) settings: Settings,
 }
 
-/// The settings of a lock, checked.
+/// The validated settings of a lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub max_operation: Duration,
@@ -49,13 +50,13 @@ impl LockContext {
         &self.location.key
     }
 
-    /// When others count as gone, as far as the store's clock is trusted by now.
+    /// When a holder counts as expired. Depends on whether the session still trusts the store's clock.
     pub(crate) fn expiry_rule(&self) -> ExpiryRule {
         let rule = self.settings.expiry_rule;
         rule.trusting(self.session.trusts_date())
     }
 
-    /// The time of a call that may take `total`.
+    /// The budget of a call that may take `total`.
     pub(crate) fn budget(&self, total: Duration) -> TimeBudget {
         let (clock, request) = (self.session.clock(), self.session.request_timeout());
         TimeBudget::new(clock, total, request, self.settings.poll)
@@ -65,7 +66,7 @@ impl LockContext {
         Driver::new(&self.session, &self.location, &self.queue, budget)
     }
 
-    /// For how long a call has waited by now, at the least.
+    /// How long a call has waited so far, at least.
     pub(crate) fn waited(&self, budget: &TimeBudget) -> Duration {
         self.session.clock().now().at_least_since(budget.start())
     }
@@ -74,7 +75,7 @@ impl LockContext {
         LockInfo::new(&self.location, record, remaining)
     }
 
-    /// What another holder's record says, and how long it still keeps this lock from it.
+    /// Another holder's record, and how long this client must still wait before it may take the lock over.
     pub(crate) fn describe(&self, seen: &Snapshot) -> LockInfo {
         let free_in = if seen.record.is_held() {
             let now = self.session.clock().now();
@@ -89,7 +90,7 @@ impl LockContext {
     /// The guard of this same client that holds the lock, if there is one.
     pub(crate) fn local_holder(&self) -> Option<LockInfo> {
         let (record, remaining) = self.queue.holder(self.session.clock().now())?;
-        // To those who wait for it, it is held until its record has expired.
+        // For waiting callers, the lock is held until its record has expired.
         let free_in = remaining + self.expiry_rule().beyond(record.lease());
         Some(self.info(record, free_in))
     }

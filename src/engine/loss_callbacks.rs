@@ -1,4 +1,5 @@
-//! Who wants to be told that a lock is lost, and telling them.
+//! The `on_lost` callbacks of one guard. The background thread or a call of the guard reports the loss
+//! here, and each callback runs once, on a thread of its own.
 
 use std::io;
 use std::sync::Arc;
@@ -16,12 +17,12 @@ pub(crate) struct LossCallbacks(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     waiting: Vec<LossCallback>,
-    /// What they were told.
+    /// What the callbacks were told.
     told: Option<LostCause>,
 }
 
 impl LossCallbacks {
-    /// Adds one; if the loss was told already, it is called at once.
+    /// Adds a callback. Calls it at once if the loss was told already.
     pub(crate) fn add(&self, callback: LossCallback) {
         let mut callbacks = lock(&self.0);
         match callbacks.told.clone() {
@@ -33,8 +34,8 @@ impl LossCallbacks {
         }
     }
 
-    /// Calls all that wait. Those that no thread could be started for go on waiting, and the error
-    /// says why.
+    /// Calls all waiting callbacks. If no thread could be started for some, those keep waiting and the
+    /// error says why.
     pub(crate) fn tell(&self, cause: &LostCause) -> io::Result<()> {
         let mut callbacks = lock(&self.0);
         callbacks.told.get_or_insert_with(|| cause.clone());
@@ -48,19 +49,19 @@ impl LossCallbacks {
         told
     }
 
-    /// Drops those that wait: there is nothing left to lose. What a callback owns may itself call
-    /// the client when it is dropped, so this is not for a thread that drives its runtime.
+    /// Drops the waiting callbacks: there is nothing left to lose. What a callback owns may call the client
+    /// in its `drop`, so do not call this on a thread that drives the runtime.
     pub(crate) fn dismiss(&self) {
         let waiting = std::mem::take(&mut lock(&self.0).waiting);
         for callback in waiting {
             let dropped = foreign_code::contain(|| drop(callback));
             if dropped.is_none() {
-                logs::error!("what an on_lost callback owns panicked when it was dropped");
+                logs::error!("a value owned by an on_lost callback panicked when it was dropped");
             }
         }
     }
 
-    /// Calls all that wait, for whoever has learned of the loss: their thread drives no runtime.
+    /// Calls all waiting callbacks. Do not call this on a thread that drives the runtime.
     pub(crate) fn tell_at_once(&self, cause: &LostCause) {
         let waiting = {
             let mut callbacks = lock(&self.0);
@@ -73,16 +74,16 @@ impl LossCallbacks {
     }
 }
 
-/// Calls a callback for whoever brings it: their thread drives no runtime, and may be kept waiting
-/// where no other is to be had.
+/// Calls a callback, on the current thread if no other can be started. The current thread must not drive
+/// the runtime.
 pub(crate) fn call_at_once(callback: LossCallback, cause: &LostCause) {
     if let Err((callback, _)) = call(callback, cause) {
         foreign_code::contain(|| callback(cause));
     }
 }
 
-/// Starts a callback on a thread of its own, where it can keep nobody waiting; hands it back where
-/// there is no thread to be had.
+/// Runs a callback on a thread of its own, where it delays nobody. Returns it with the error if no thread
+/// can be started.
 fn call(callback: LossCallback, cause: &LostCause) -> Result<(), (LossCallback, io::Error)> {
     let slot = Arc::new(Mutex::new(Some(callback)));
     let (inside, cause) = (slot.clone(), cause.clone());
@@ -91,8 +92,8 @@ fn call(callback: LossCallback, cause: &LostCause) -> Result<(), (LossCallback, 
         .spawn(move || {
             let callback = lock(&inside).take();
             if let Some(callback) = callback {
-                // What a panic carries may panic again when it is dropped, and a thread that ends by
-                // it ends the process.
+                // A panic's payload may panic again when it is dropped. At the end of a thread, that
+                // would abort the process.
                 foreign_code::contain(|| callback(&cause));
             }
         });

@@ -1,9 +1,10 @@
-//! Which holdings are alive in this process: a guard has them, or an acquire is about to make one.
+//! Registers the holdings that are alive in this process: a guard has them, or an acquire is about to make
+//! them. The driver asks it for each record that it reads.
 //!
-//! A lock may be reclaimed from a namesake that crashed, and must not be from one that lives.
-//! Between processes nobody can tell the two apart, so there owner names must be unique; within
-//! this process the registry tells. A holding is entered before the write that makes it is sent, so
-//! whoever sees its record finds it here, and stays until its guard is gone.
+//! With `reclaim_same_owner`, a client may reclaim a lock from a holder of the same name that crashed, but
+//! not from one that is alive. Between processes nothing can tell the two apart, so there owner names must
+//! be unique. Within this process, the registry can. A holding is entered before the write that makes it is
+//! sent, and stays until its guard is gone. So a call that reads the record finds the holding here.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,18 +18,18 @@ use crate::sys::sync::lock;
 /// The holdings that a client must not reclaim.
 #[derive(Clone, Copy)]
 pub(crate) struct Registry {
-    /// Without a table there is no telling, and every holding counts as alive.
+    /// Without a table, every holding counts as alive.
     table: Option<&'static Table>,
     scope: u64,
 }
 
-/// A holding's place in the registry; given up when dropped.
+/// A holding's entry in the registry; removed when dropped.
 pub(crate) struct Entry {
     table: Option<&'static Table>,
     holding: Holding,
 }
 
-/// How often each living holding is entered, in one process.
+/// How often each live holding is entered, in one process.
 struct Table {
     process: Process,
     counts: Mutex<BTreeMap<Holding, usize>>,
@@ -41,14 +42,14 @@ struct Holding {
     location: Location,
 }
 
-/// All clients of S3: two endpoints may be one store.
+/// The scope of all S3 clients: two endpoints may lead to one store.
 const SHARED: u64 = 0;
-/// The next scope that nobody has.
+/// The next unused scope.
 static NEXT_SCOPE: AtomicU64 = AtomicU64::new(SHARED + 1);
 static TABLES: PerProcess<Table> = PerProcess::new();
 
 impl Registry {
-    /// The one that all clients of this process share.
+    /// The registry that all clients of this process share.
     pub(crate) fn shared() -> Registry {
         Registry {
             table: TABLES.own(Table::new),
@@ -56,7 +57,7 @@ impl Registry {
         }
     }
 
-    /// One of its own, for a client that stands for another process.
+    /// A separate registry, for a client that plays another process.
     pub(crate) fn own() -> Registry {
         Registry {
             scope: NEXT_SCOPE.fetch_add(1, Ordering::Relaxed),
@@ -76,7 +77,7 @@ impl Registry {
         }
     }
 
-    /// Whether a holding is entered by anybody but `own`.
+    /// Whether a holding has an entry other than `own`.
     pub(crate) fn has(self, location: &Location, token: u64, own: Option<&Entry>) -> bool {
         let Some(table) = self.table else {
             return true;
@@ -112,7 +113,7 @@ impl Drop for Entry {
             return;
         };
         if !table.process.is_own() {
-            return; // a forked child's copy, of a table that may be locked for ever
+            return; // a forked child's copy: the table may stay locked for ever
         }
         let mut entries = lock(&table.counts);
         if let Some(count) = entries.get_mut(&self.holding) {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holding_is_alive_until_everybody_who_entered_it_has_left() {
+    fn a_holding_is_alive_until_all_its_entries_are_dropped() {
         let registry = Registry::own();
         let (one, two) = (registry.enter(&here(), 7), registry.enter(&here(), 7));
         drop(one);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_entry_does_not_count_for_oneself() {
+    fn a_callers_own_entry_does_not_count() {
         let registry = Registry::own();
         let own = registry.enter(&here(), 7);
         assert!(!registry.has(&here(), 7, Some(&own)));
@@ -165,15 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn all_shared_registries_are_one_and_each_own_one_is_apart() {
-        let token = 0xfeed; // that no other test has
+    fn all_shared_registries_are_one_and_an_own_registry_is_separate() {
+        let token = 0xfeed; // no other test uses it
         let _entry = Registry::shared().enter(&here(), token);
         assert!(Registry::shared().has(&here(), token, None));
         assert!(!Registry::own().has(&here(), token, None));
     }
 
     #[test]
-    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
+    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_table() {
         let table: &Table = Box::leak(Box::new(Table {
             process: Process::other(0),
             ..Table::new()
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_book_is_left_every_holding_counts_as_alive() {
+    fn without_a_table_every_holding_counts_as_alive() {
         let registry = Registry {
             table: None,
             scope: SHARED,

@@ -1,4 +1,5 @@
-//! Making a lease last its full term again.
+//! Renews a lease, so that it lasts its full term again. `LockGuard::renew` and the background thread
+//! call this; it runs `protocol::Renew`. Callers that ask at about the same time share one renewal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +15,17 @@ use crate::sys::random::Backoff;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
-/// A lock is renewed when this part of its lease has passed, give or take a tenth of that, and no request
-/// about it takes longer: time for one more attempt, should one have no answer.
+/// A lock is renewed after a third of its lease, give or take a tenth of that. No request for a renewal may
+/// take longer than that third. So if one gets no answer, there is time for another attempt.
 pub(super) const PACE: u32 = 3;
-/// The longest pause between two renewals that fail, however long the lease.
+/// The longest pause between two failed renewals, however long the lease.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl HeldLock {
-    /// Makes the lease last its full term again, or fails within `limit` and before the deadline.
+    /// Renews the lease, or fails within `limit` and before the deadline.
     ///
-    /// Those who ask while a renewal is under way share the next one, the background thread among them:
-    /// so it never has to wait in a queue.
+    /// Callers that ask while a renewal is under way share the next one. The background thread is one of
+    /// them, so it never waits in a queue.
     pub(crate) async fn renew(&self, limit: Duration) -> Result<(), LockError> {
         let clock = self.context.session.clock();
         let budget = self.context.budget(limit.min(self.remaining()));
@@ -35,7 +36,7 @@ impl HeldLock {
             }
             match self.renewals.ask() {
                 Role::Join(joined) => match clock.within(budget.left(), joined.outcome()).await {
-                    // The call that made it may have had less time than there is here.
+                    // The call that made the renewal may have had less time than this one has.
                     Some(Some(Renewal { gave_up: true, .. }) | None) | None => {}
                     Some(Some(Renewal { outcome, .. })) => return outcome,
                 },
@@ -57,8 +58,8 @@ impl HeldLock {
         }
     }
 
-    /// One renewal, within `limit`. May be dropped at any point: a write under way is known to the call
-    /// that comes after.
+    /// One renewal, within `limit`. The future may be dropped at any point: the next call knows about a
+    /// write under way.
     async fn renew_now(&self, limit: Duration) -> Renewal {
         let lease = self.record.lease();
         let budget = self.context.budget(limit);
@@ -91,11 +92,11 @@ impl HeldLock {
             Renewed::Unknown => errors.unknown(self.key()).into(),
         };
         self.remember(Some(&error));
-        // It may have taken until the deadline.
+        // The deadline may have passed meanwhile.
         self.check_and_spread().and(Err(error))
     }
 
-    /// Keeps the error of a renewal: it may turn out to be why the lock is lost.
+    /// Keeps the error of a renewal: the lock may be lost because of it.
     fn remember(&self, error: Option<&LockError>) {
         if let Some(error) = error.and_then(as_storage_error) {
             *lock(&self.last_error) = Some(Arc::new(error));
@@ -103,7 +104,7 @@ impl HeldLock {
     }
 }
 
-/// The error of a renewal, as those are told who want to know.
+/// The error of a renewal, in the form that callbacks and a `LostCause` get.
 pub(super) fn as_storage_error(error: &LockError) -> Option<StorageError> {
     match error {
         LockError::Storage(error) => Some(error.clone()),
@@ -115,8 +116,7 @@ pub(super) fn as_storage_error(error: &LockError) -> Option<StorageError> {
     }
 }
 
-/// How long to keep away after a renewal that failed: a running lease is too short for the usual
-/// pauses.
+/// The pauses after failed renewals. The usual pauses may be too long for a lease that is running.
 pub(super) fn retry_pauses(lease: Duration) -> Backoff {
     let (min, max) = PAUSES;
     let longest = (lease / 30).clamp(max.min(lease / 10), LONGEST_PAUSE);

@@ -1,8 +1,8 @@
-//! What a client's background thread does for a lock that is held: it renews it in time, and notices
-//! when it is lost.
+//! What a client's background thread does for a held lock: it renews the lock in time, and notices when
+//! the lock is lost.
 //!
-//! Each lock has a task of its own, and so its own timer and its own request under way: one that hangs
-//! delays no other. Nobody's callback runs here (see [`loss_callbacks`]): it would stall them all.
+//! Each lock has its own task, with its own timer and its own request under way. One that hangs delays no
+//! other. No callback runs on this thread (see [`loss_callbacks`]): it would stall all the tasks.
 //!
 //! [`loss_callbacks`]: crate::engine::loss_callbacks
 
@@ -21,14 +21,14 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, LostCause};
 use crate::types::text::seconds;
 
-/// How long a task sleeps without asking the clock what is left of the lease: where the machine may
-/// be suspended unnoticed, a long sleep would miss the deadline.
+/// The longest sleep of a task before it asks the clock again how much of the lease is left. The timer may
+/// stand still while the machine is suspended, so a longer sleep could miss the deadline.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
-/// How long to keep away after no thread could be started.
+/// The pause after a thread could not be started.
 const NO_THREAD: Duration = Duration::from_millis(100);
 
 impl HeldLock {
-    /// Has it renewed in time, again and again.
+    /// Has the background thread renew the lock in time, again and again.
     pub(crate) fn keep_alive(self: &Arc<HeldLock>) -> Result<(), LockError> {
         self.check()?;
         self.watch()?;
@@ -36,25 +36,25 @@ impl HeldLock {
         Ok(())
     }
 
-    /// Has `callback` called when it is lost.
+    /// Adds a callback for the loss of the lock.
     pub(crate) fn on_lost(self: &Arc<HeldLock>, callback: LossCallback) {
         self.loss_callbacks.add(callback);
         if let Some(cause) = self.loss() {
             self.loss_callbacks.tell_at_once(&cause);
         } else if let Err(error) = self.watch() {
             let key = self.key();
-            logs::error!("{key}: its loss may go unnoticed: {error}");
+            logs::error!("{key}: on_lost may not be called when the lock is lost: {error}");
         }
     }
 
-    /// Has `callback` called when it cannot be renewed in the background.
+    /// Adds a callback for failing renewals in the background.
     pub(crate) fn on_trouble(&self, callback: TroubleCallback) {
         let clock = self.context.session.clock();
         self.trouble_callbacks
             .add(callback, self.remaining(), clock);
     }
 
-    /// Has the background thread look after it, if it does not already.
+    /// Has the background thread watch the lock, if it does not already.
     fn watch(self: &Arc<HeldLock>) -> Result<(), LockError> {
         let mut is_watched = lock(&self.is_watched);
         if !*is_watched {
@@ -69,14 +69,14 @@ impl HeldLock {
     }
 }
 
-/// Looks after one lock until it is given back or lost. A renewal under way is dropped with the
-/// rest; the call that gives the lock back knows of it.
+/// Watches and renews one lock until it is given back or lost. Then this drops a renewal under way; the
+/// call that gives the lock back knows about it.
 async fn look_after(held: Arc<HeldLock>) {
     tokio::select! {
         biased;
         () = given_back(&held) => {}
         cause = lost(&held) => {
-            // Before it is logged: nobody knows how long a logger takes.
+            // Before the loss is logged: a logger may take any time.
             tell(&held, &cause).await;
             held.log_loss(&cause);
         }
@@ -86,12 +86,11 @@ async fn look_after(held: Arc<HeldLock>) {
 
 async fn given_back(held: &HeldLock) {
     let mut orders = held.orders.subscribe();
-    // An error would mean that there is nobody left to give orders.
+    // It fails only if the sender is gone, and `held` owns it.
     let _ = orders.wait_for(|orders| orders.stop).await;
 }
 
-/// Ends when the lock is lost: at its deadline, whatever a renewal under way is waiting for, or
-/// as soon as it is known to be.
+/// Ends when the lock is lost: at its deadline, even during a renewal, or as soon as the loss is known.
 async fn lost(held: &HeldLock) -> LostCause {
     let clock = held.context.session.clock();
     loop {
@@ -99,7 +98,7 @@ async fn lost(held: &HeldLock) -> LostCause {
             return cause;
         }
         let nap = held.remaining().min(LONGEST_NAP);
-        // Either way, another look is due.
+        // Either way, check again.
         let _ = clock.within(nap, held.loss_news.notified()).await;
     }
 }
@@ -109,14 +108,14 @@ async fn tell(held: &HeldLock, cause: &LostCause) {
     while let Err(error) = held.loss_callbacks.tell(cause) {
         if !has_complained {
             let key = held.key();
-            logs::error!("{key}: no thread to tell of its loss on, for now: {error}");
+            logs::error!("{key}: no thread for on_lost, retrying: {error}");
         }
         has_complained = true;
         held.context.session.clock().sleep(NO_THREAD).await;
     }
 }
 
-/// Renews a lock in time, once its guard wants that, for as long as its settings allow.
+/// Renews a lock in time once its guard orders it, for as long as the settings allow.
 async fn keep_renewing(held: &HeldLock) -> Infallible {
     let mut orders = held.orders.subscribe();
     let _ = orders.wait_for(|orders| orders.renew).await;
@@ -128,10 +127,10 @@ async fn keep_renewing(held: &HeldLock) -> Infallible {
         until_due(held, pace).await;
         if is_held_long_enough(held) {
             let key = held.key();
-            logs::warn!("{key} was held for max_hold, and is not renewed any more");
+            logs::warn!("{key} was held for max_hold, and is no longer renewed");
             return future::pending().await;
         }
-        // No longer than its requests may take, so that its error is known before the deadline.
+        // No longer than one request may take, so that the error is known before the deadline.
         let request = held.context.session.request_timeout().min(lease / PACE);
         let limit = lock(&held.lease).renewal_limit(request);
         match held.renew(limit).await {
@@ -147,7 +146,7 @@ async fn keep_renewing(held: &HeldLock) -> Infallible {
     }
 }
 
-/// Waits until `pace` of the lease has passed since it was last renewed, by whatever call.
+/// Waits until `pace` has passed since the last renewal by any call.
 async fn until_due(held: &HeldLock, pace: Duration) {
     loop {
         let passed = held.record.lease().saturating_sub(held.remaining());
@@ -160,14 +159,14 @@ async fn until_due(held: &HeldLock, pace: Duration) {
     }
 }
 
-/// Whether it was held for as long as the settings let it be kept alive.
+/// Whether the lock has been held for `max_hold`.
 fn is_held_long_enough(held: &HeldLock) -> bool {
     let context = &held.context;
     let held_for = context.session.clock().now().at_most_since(held.since);
     context.settings.max_hold.is_some_and(|max| held_for >= max)
 }
 
-/// Tells of a renewal that failed. A loss is told elsewhere.
+/// Reports a failed renewal to the callbacks and the log. `look_after` reports a loss.
 fn report_failure(held: &HeldLock, error: &LockError) {
     if let Some(told) = as_storage_error(error) {
         let clock = held.context.session.clock();

@@ -249,7 +249,7 @@ impl Session {
                     ..
                 } = &*session.inner;
                 if let Err(error) = runtime.block_on(background.run(arrivals, clock)) {
-                    logs::error!("the background thread stopped, and no longer renews or watches locks: {error}");
+                    logs::error!("the background thread cannot renew or watch locks: {error}");
                 }
             };
             let thread = thread::Builder::new().name("s3-lock-watch".to_owned());

@@ -1,8 +1,9 @@
-//! One request for all who ask for the same thing at about the same time.
+//! Shares one request among all callers that ask for the same thing at about the same time.
+//! `HeldLock::renew` and `HeldLock::verify` use it.
 //!
-//! Many threads may share a guard, and each of its calls promises to be told of what was so after it
-//! had begun. So a request that is under way already is of no use to a call; but the next one, which
-//! waits for that to end, serves all that come meanwhile.
+//! Many threads may share a guard. Each call promises a result from a request that was sent after the call
+//! began. So a call cannot use a request that is under way already. But the next request, which waits for
+//! that one to end, serves all calls that come meanwhile.
 
 use tokio::sync::watch;
 
@@ -10,29 +11,29 @@ use crate::sys::sync::{Mutex, lock};
 
 /// Where calls of one kind meet.
 pub(crate) struct SharedCall<T> {
-    /// The call that is to begin next, which others may still join.
+    /// The call that begins next. Others may still join it.
     next: Mutex<Option<Ending<T>>>,
 }
 
-/// What becomes of a call.
+/// Where the outcome of a call arrives.
 type Ending<T> = watch::Receiver<Option<T>>;
 
-/// How a caller comes to an outcome.
+/// How a caller gets its outcome.
 pub(crate) enum Role<'a, T> {
-    /// By making the call, for itself and all who join.
+    /// It makes the call, for itself and all that join.
     Lead(Lead<'a, T>),
-    /// By waiting for another's that has not begun yet.
+    /// It waits for another caller's call that has not begun yet.
     Join(Joined<T>),
 }
 
-/// A call that is made for everybody who asks before it begins. Where it is dropped before its end,
-/// those who have joined ask anew.
+/// A call made for all callers that ask before it begins. If this is dropped before the end, the callers
+/// that joined ask again.
 pub(crate) struct Lead<'a, T> {
     shared: &'a SharedCall<T>,
     tell: watch::Sender<Option<T>>,
 }
 
-/// The place of one who has joined a call.
+/// The place of a caller that has joined a call.
 pub(crate) struct Joined<T>(Ending<T>);
 
 impl<T> Default for SharedCall<T> {
@@ -56,7 +57,7 @@ impl<T: Clone> SharedCall<T> {
 }
 
 impl<T> Lead<'_, T> {
-    /// To be called before the request is sent: from now on nobody can join.
+    /// Call this before sending the request: from now on nobody can join.
     pub(crate) fn begin(&self) {
         let mut next = lock(&self.shared.next);
         let is_own = |outcome: &Ending<T>| outcome.same_channel(&self.tell.subscribe());
@@ -65,7 +66,7 @@ impl<T> Lead<'_, T> {
         }
     }
 
-    /// Tells all who have joined.
+    /// Passes the outcome to all callers that have joined.
     pub(crate) fn end(self, outcome: T) {
         self.tell.send_replace(Some(outcome));
     }
@@ -78,7 +79,7 @@ impl<T> Drop for Lead<'_, T> {
 }
 
 impl<T: Clone> Joined<T> {
-    /// What became of it; nothing if who made the call was stopped half way.
+    /// The outcome, or `None` if the leading caller was stopped half way.
     pub(crate) async fn outcome(mut self) -> Option<T> {
         let ended = self.0.wait_for(Option::is_some).await;
         ended.ok()?.clone()

@@ -1,4 +1,5 @@
-//! How long a call on a lock may go on, and what it spends that time on.
+//! The time limit of one call, and the pauses within it. Each call makes one budget; the driver and the
+//! queue take the time of every request, pause and wait from it.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::protocol::Instant;
 use crate::sys::clock::Clock;
 use crate::sys::random::Backoff;
 
-/// The time of one call, counted from when this was made. Nobody else keeps any of it.
+/// The time of one call, counted from when this was made. Nothing else keeps a part of it.
 pub(crate) struct TimeBudget {
     clock: Clock,
     start: Instant,
@@ -16,23 +17,23 @@ pub(crate) struct TimeBudget {
     request: Duration,
     /// Whether the call may sleep at all.
     waits: bool,
-    /// How much longer than the expiry of a holder, as first seen, `total` must at least be.
+    /// If set, `total` must reach this far beyond the expiry of the first holder that the call sees.
     beyond_expiry: Option<Duration>,
-    /// The time was up, but the lock may have become free while it could not be looked at: this is the
-    /// one try that is owed for that.
+    /// The time was up, but the lock may have become free while the call could not look. This is the one
+    /// extra try for that.
     is_late: bool,
     gave_up: bool,
-    /// Between two looks at a lock that is held.
+    /// The pauses between two looks at a held lock.
     looks: Backoff,
-    /// After trouble.
+    /// The pauses after errors.
     pauses: Backoff,
 }
 
-/// Pauses after trouble: short at first, because a lease may be running.
+/// Pauses after errors, shortest and longest. They start short because a lease may be running.
 pub(crate) const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 impl TimeBudget {
-    /// The time of a call that may take `total`, in requests that may take `request` each.
+    /// A call that may take `total`, with requests that may take `request` each.
     pub(crate) fn new(
         clock: &Clock,
         total: Duration,
@@ -61,7 +62,7 @@ impl TimeBudget {
         }
     }
 
-    /// The same, or as much longer as it takes the first holder that is seen to expire, and `beyond`.
+    /// The same, extended if needed to `beyond` after the expiry of the first holder that the call sees.
     pub(crate) fn or_until_expiry(self, beyond: Duration) -> TimeBudget {
         TimeBudget {
             beyond_expiry: Some(beyond),
@@ -69,7 +70,7 @@ impl TimeBudget {
         }
     }
 
-    /// The same with requests of `request` at the most, and other pauses after trouble.
+    /// The same with requests of at most `request`, and other pauses after errors.
     pub(crate) fn in_steps_of(self, request: Duration, pauses: Backoff) -> TimeBudget {
         TimeBudget {
             request: self.request.min(request),
@@ -82,7 +83,7 @@ impl TimeBudget {
         self.waits
     }
 
-    /// Whether the time was up, and the call has come to its end for that.
+    /// Whether the call ended because its time was up.
     pub(crate) fn gave_up(&self) -> bool {
         self.gave_up
     }
@@ -96,7 +97,7 @@ impl TimeBudget {
         self.clock.now().at_most_since(self.start)
     }
 
-    /// What is left of it.
+    /// How much time is left.
     pub(crate) fn left(&self) -> Duration {
         self.total.saturating_sub(self.so_far())
     }
@@ -111,22 +112,22 @@ impl TimeBudget {
         (!limit.is_zero()).then_some(limit)
     }
 
-    /// The same for a request that another is to follow in any case.
+    /// The same for a request that another one always follows: at most half of the time left.
     pub(crate) fn next_of_two_requests(&self) -> Option<Duration> {
         let limit = self.next_request()?;
         Some(limit.min(self.left() / 2))
     }
 
-    /// Whether a request of `limit` had less time than one may take, for lack of time.
+    /// Whether `limit` gives a request less time than it may normally take.
     pub(crate) fn cuts_short(&self, limit: Duration) -> bool {
         limit < self.request
     }
 
-    /// Takes in that the lock may be held for `free_in` more: a dead holder alone must not make an
-    /// acquire fail.
+    /// Notes that a holder may keep the lock for `free_in` more. May extend the time of the call, so that
+    /// a dead holder alone does not make an acquire fail.
     ///
-    /// Only the first holder that was seen since the call began (`fresh`) counts, or one that renews for
-    /// ever would be waited for as long. What was seen before counts until then.
+    /// Only the first holder seen since the call began (`fresh`) extends it for good. Otherwise a holder
+    /// that renews for ever would make the call wait for ever. A holder seen earlier counts until then.
     pub(crate) fn see_holder(&mut self, free_in: Duration, fresh: bool) {
         if let Some(beyond) = self.beyond_expiry {
             self.total = self.total.max(self.so_far() + free_in + beyond);
@@ -136,20 +137,20 @@ impl TimeBudget {
         }
     }
 
-    /// Leaves out of account what has passed since `then`.
+    /// Does not count the time since `then`.
     pub(crate) fn exclude_since(&mut self, then: Instant) {
         self.total += self.clock.now().at_most_since(then);
     }
 
-    /// Grants one try more, for who woke up too late: when a machine was suspended, or a clock moved on
-    /// by hand.
+    /// Grants one more try to a call that woke up too late, because the machine was suspended or a test
+    /// moved the clock.
     pub(crate) fn grant_late_try(&mut self) {
         self.is_late = true;
         self.total = self.so_far() + self.request;
     }
 
-    /// Sleeps until the next look at a lock that is free in `free_in` unless its holder acts. Says
-    /// whether there is to be one.
+    /// Sleeps until the next look at a lock that is free in `free_in` unless its holder renews it. Returns
+    /// whether there is time for that look.
     pub(crate) async fn sleep_until_look(&mut self, free_in: Duration) -> bool {
         let before = self.so_far();
         let nap = self.looks.next().min(free_in);
@@ -159,17 +160,17 @@ impl TimeBudget {
         !self.is_up()
     }
 
-    /// Whether this is the try that was granted after the time was up.
+    /// Whether this is the extra try after the time was up.
     pub(crate) fn is_late(&self) -> bool {
         self.is_late
     }
 
-    /// Whether there is time to wait for another look.
+    /// Whether the call waits and has time left for another look.
     pub(crate) fn allows_waiting(&self) -> bool {
         self.waits && !self.is_up()
     }
 
-    /// Keeps away after trouble, for longer each time. Says whether to go on.
+    /// Pauses after an error, for longer each time. Returns whether to go on.
     pub(crate) async fn pause(&mut self) -> bool {
         if self.gave_up || !self.waits || self.is_up() {
             return false;
@@ -178,22 +179,22 @@ impl TimeBudget {
         self.sleep(nap).await
     }
 
-    /// Sleeps for `span`, or until the time is up. Says whether to go on.
+    /// Sleeps for `span`, or until the time is up. Returns whether to go on.
     pub(crate) async fn sleep(&self, span: Duration) -> bool {
         self.clock.sleep(span.min(self.left())).await;
         !self.is_up()
     }
 
-    /// Notes that the store answers: pauses are short again.
+    /// Notes that the store answers again, so pauses start short again.
     pub(crate) fn trouble_is_over(&mut self) {
         self.pauses.reset();
     }
 
-    /// The time is up. Undoing what may be under way gets a time of its own.
+    /// Notes that the time is up. Grants extra time to undo a write that may be under way.
     pub(crate) fn give_up(&mut self) {
         if !self.gave_up {
             self.gave_up = true;
-            // A late try has used half of it.
+            // A late try has used half of that already.
             let requests = if self.is_late { 1 } else { 2 };
             self.total = self.so_far() + requests * self.request;
         }

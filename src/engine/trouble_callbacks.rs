@@ -1,4 +1,5 @@
-//! Who wants to be told that a lock cannot be renewed, and telling them while there is still time.
+//! The `on_trouble` callbacks of one guard. The background thread reports failed renewals here, and each
+//! callback runs on a thread of its own.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex};
@@ -21,11 +22,11 @@ pub(crate) struct TroubleCallbacks(Mutex<Listeners>);
 #[derive(Default)]
 struct Listeners {
     listeners: Vec<Arc<Listener>>,
-    /// Why renewals have failed since the last that did not.
+    /// Why renewals have failed since the last one that succeeded.
     failing: Option<Arc<StorageError>>,
 }
 
-/// One callback, which never runs twice at once.
+/// One callback. It never runs twice at the same time.
 struct Listener(Mutex<ListenerState>);
 
 // No callback runs while one of these mutexes is locked.
@@ -33,16 +34,15 @@ impl UnwindSafe for TroubleCallbacks {}
 impl RefUnwindSafe for TroubleCallbacks {}
 
 struct ListenerState {
-    /// Not here while it runs.
+    /// `None` while it runs.
     callback: Option<TroubleCallback>,
-    /// What it is to be told next.
+    /// What to tell it next.
     waiting: Option<News>,
-    /// Whether its guard is gone.
+    /// Whether the guard is gone.
     is_over: bool,
 }
 
-/// A trouble that is yet to be told: there may be no thread for it, or the callback still be at the one
-/// before.
+/// A trouble that was not told yet: there may be no thread for it, or the callback may still be running.
 struct News {
     trouble: RenewalTrouble,
     since: Instant,
@@ -58,7 +58,7 @@ impl News {
         }
     }
 
-    /// What is to be told by now; nothing once the lock is lost, which is not told here.
+    /// The trouble as of now. `None` once the lock is lost: `on_lost` reports that.
     fn by_now(self) -> Option<RenewalTrouble> {
         let passed = self.clock.now().at_most_since(self.since);
         self.trouble.after(passed)
@@ -66,7 +66,7 @@ impl News {
 }
 
 impl TroubleCallbacks {
-    /// Adds one; called at once where renewals are failing, `remaining` before the deadline.
+    /// Adds a callback. Calls it at once if renewals are failing, with `remaining` left of the lease.
     pub(crate) fn add(&self, callback: TroubleCallback, remaining: Duration, clock: &Clock) {
         let listener = Arc::new(Listener(Mutex::new(ListenerState {
             callback: Some(callback),
@@ -83,7 +83,7 @@ impl TroubleCallbacks {
         }
     }
 
-    /// Notes that a renewal in the background has failed. The first of a row is told.
+    /// Notes that a renewal in the background failed. Only the first failure in a row is told.
     pub(crate) fn note_failure(
         &self,
         error: Arc<StorageError>,
@@ -100,19 +100,19 @@ impl TroubleCallbacks {
                 let error = error.clone();
                 listener.tell(News::of(error, remaining, clock));
             } else {
-                // For those that no thread could be had for.
+                // Tries again for a callback that no thread could be started for.
                 listener.serve();
             }
         }
     }
 
-    /// Notes that a renewal went well.
+    /// Notes that a renewal succeeded.
     pub(crate) fn note_success(&self) {
         lock(&self.0).failing = None;
     }
 
-    /// Drops all callbacks; one that runs, when it has ended. What it owns may itself call the client
-    /// when it is dropped, so this is not for a thread that drives its runtime.
+    /// Drops all callbacks; one that is running, when it has ended. What a callback owns may call the client
+    /// in its `drop`, so do not call this on a thread that drives the runtime.
     pub(crate) fn dismiss(&self) {
         let listeners = std::mem::take(&mut lock(&self.0).listeners);
         for listener in listeners {
@@ -133,8 +133,8 @@ impl Listener {
         self.serve();
     }
 
-    /// Has a thread call it, if there is something to tell and none does already. Should no thread be
-    /// had, it goes on waiting.
+    /// Starts a thread that calls it, if there is news and no thread is calling it already. If no thread
+    /// can be started, the news stays.
     fn serve(self: Arc<Listener>) {
         let is_due = {
             let state = lock(&self.0);
@@ -143,16 +143,17 @@ impl Listener {
         if is_due {
             let thread = thread::Builder::new().name("s3-lock-trouble".to_owned());
             if let Err(error) = thread.spawn(move || while self.call() {}) {
-                logs::error!("no thread to tell of failing renewals on, for now: {error}");
+                logs::error!("no thread for on_trouble, retrying at the next failure: {error}");
             }
         }
     }
 
-    /// Calls it with what waits, and says whether there was anything.
+    /// Calls it with the news. Returns whether to call it again: false if there was no news, or the guard
+    /// is gone.
     fn call(&self) -> bool {
         let (news, mut callback) = {
             let mut state = lock(&self.0);
-            // Of several threads the first has it.
+            // Another thread is calling it.
             if state.callback.is_none() {
                 return false;
             }

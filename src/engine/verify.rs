@@ -1,4 +1,5 @@
-//! Asking the store whether a lock is still held.
+//! Asks the store whether a lock is still held. `LockGuard::verify` calls this; it runs
+//! `protocol::Verify`. Callers that ask at about the same time share one look.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use crate::engine::shared_call::Role;
 use crate::protocol::{Verified, Verify};
 use crate::types::errors::LockError;
 
-/// A look waits for the one before it, so that many can share it, but for no more than this part of
-/// the time that it has itself.
+/// A look waits for the one before it, so that more callers can share it. It waits at most one eighth of
+/// its own time.
 const PATIENCE: u32 = 8;
 
 impl HeldLock {
-    /// Asks the store whether it still stands, within a request's time. Those who ask while a look is
-    /// under way share the next one; where that one hangs, they do not wait for its end.
+    /// Asks the store whether the lock is still held, within a request's time. Callers that ask while a
+    /// look is under way share the next one. If the look under way hangs, they do not wait for its end.
     pub(crate) async fn verify(&self) -> Result<(), LockError> {
         let clock = self.context.session.clock();
         let limit = self.record.lease() / PACE;
@@ -52,7 +53,7 @@ impl HeldLock {
         let mut budget = self.context.budget(limit);
         let driver = self.context.driver(&mut budget);
         let Driven { end, errors, .. } = driver.run(Verify::default(), &self.lease).await?;
-        // It may have taken until the deadline.
+        // The deadline may have passed meanwhile.
         self.check_and_spread()?;
         match end {
             Verified::Failed => Err(errors.failed(self.key())),

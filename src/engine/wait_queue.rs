@@ -1,5 +1,5 @@
-//! What the threads of one client share about one lock: its queue, its live guard, and what was
-//! learned of the record.
+//! What the threads of one client share about one lock: the queue, the live guard, and what reads showed.
+//! An acquire that waits takes a place in the queue, and only the first place asks the store.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ pub(crate) struct WaitQueue {
     turns: Mutex<Turns>,
 }
 
-/// Who of this client holds the lock, and who waits for it.
+/// Which guard of this client holds the lock, and which calls wait for it.
 #[derive(Default)]
 struct Turns {
     holder: Option<LocalHolder>,
-    /// Those who wait, in order of arrival. Only the first may ask the store.
+    /// The waiting calls, in order of arrival. Only the first may ask the store.
     waiting: VecDeque<Arc<Notify>>,
 }
 
-/// A guard's lease, and whom to wake when it is lost.
+/// A guard's lease, and what to notify when the lock is lost.
 #[derive(Clone)]
 struct LocalHolder {
     lease: Arc<Mutex<Lease>>,
     loss_news: Arc<Notify>,
 }
 
-/// What a client knows of who holds a lock.
+/// What a client knows about the holder of a lock.
 pub(crate) struct KnownHolder {
     pub(crate) record: Record,
     pub(crate) free_in: Duration,
@@ -64,7 +64,7 @@ impl WaitQueue {
         lock(&self.turns)
     }
 
-    /// The live guard of this client, if there is one, and what is left of its lease.
+    /// The live guard of this client, if there is one, and how much of its lease is left.
     pub(crate) fn holder(&self, now: Instant) -> Option<(Record, Duration)> {
         let lease = self.turns().holder.clone()?.lease;
         let mut lease = lock(&lease);
@@ -80,7 +80,7 @@ impl WaitQueue {
         });
     }
 
-    /// Notes that it does so no longer, and calls the next in turns.
+    /// Notes that this guard no longer holds the lock, and wakes the first in the queue.
     pub(crate) fn note_end(&self, lease: &Arc<Mutex<Lease>>) {
         let mut turns = self.turns();
         if turns
@@ -93,8 +93,8 @@ impl WaitQueue {
         }
     }
 
-    /// Notes that the holding with this token was ended by somebody else than its guard: if that is
-    /// one of this client, it has the lock no longer.
+    /// Notes that something other than the guard ended the holding with this token. If a guard of this
+    /// client has it, that guard has lost the lock.
     pub(crate) fn note_loss(&self, token: u64, loss: Loss) {
         let holder = self.turns().holder.clone();
         let Some(LocalHolder { lease, loss_news }) = holder else {
@@ -109,11 +109,11 @@ impl WaitQueue {
         }
     }
 
-    /// Who is known to hold the lock, and for how long at the most: a guard of this client, else
-    /// whom its last look showed.
+    /// The known holder, and for how long it holds the lock at most: a guard of this client, else the
+    /// holder that the last read showed.
     fn known_holder(&self, now: Instant, expiry_rule: &ExpiryRule) -> Option<KnownHolder> {
         if let Some((record, remaining)) = self.holder(now) {
-            // A guard may be forgotten: then this client takes its lock over like any other's.
+            // A guard may be leaked (`mem::forget`). Then this client takes the lock over like any other.
             return Some(KnownHolder {
                 free_in: remaining + expiry_rule.beyond(record.lease()),
                 record,
@@ -151,10 +151,10 @@ impl Turns {
 }
 
 impl QueuePlace<'_> {
-    /// Waits until it is this place's turn and no guard of this client holds the lock, but no
-    /// longer than `budget` allows. Says who held it when the time was up, if that is known.
+    /// Waits until this place is first and no guard of this client holds the lock, but no longer than
+    /// `budget` allows. When the time is up, returns who holds the lock, if that is known.
     ///
-    /// A guard counts until its deadline: one that was forgotten does not block the queue.
+    /// A guard counts until its deadline, so a leaked guard does not block the queue.
     pub(crate) async fn turn(
         &self,
         clock: &Clock,
@@ -164,7 +164,7 @@ impl QueuePlace<'_> {
         let mut has_waited = false;
         loop {
             let now = clock.now();
-            // In this order: whoever was first before has noted its guard before it left the queue.
+            // Keep this order: a call notes its guard before it leaves the queue.
             let is_first = self.queue.turns().is_first(&self.turn);
             let holder = self.queue.holder(now);
             if is_first && holder.is_none() {
