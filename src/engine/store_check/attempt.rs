@@ -1,4 +1,5 @@
-//! One write and one read of a check, and what is known then.
+//! Sends one write and one read of a check, and says what they show. `check`, `dates` and `pair` are built
+//! from these attempts.
 
 use std::time::Duration;
 
@@ -18,14 +19,14 @@ use crate::types::store_report::{EtagForm, Finding, WriteKind};
 
 /// The name of the object, in the folder of a lock.
 const NAME: &str = ".s3-lock-check";
-/// How long to keep away when another checker was faster: a few of its writes and reads.
+/// The shortest and longest pause when another checker was faster: the time of a few of its requests.
 const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 const FOR_THE_CHECK: &str = "it is written and read (s3:PutObject, s3:GetObject) to see whether this \
                              store honours conditional writes; if you know that it does, build the \
                              client with assume_conditional_writes() instead";
-/// How many writes may be answered as no store does (200 without an ETag, 501) before it is taken for
-/// lasting.
+/// How many writes may get an answer that no store gives (200 without an ETag, 501) before the check gives
+/// up.
 const MAX_NONSENSE: u32 = 2;
 
 /// One check of one store.
@@ -33,22 +34,22 @@ pub(crate) struct StoreCheck<'a> {
     pub(super) session: &'a Session,
     pub(super) at: Location,
     pub(super) budget: TimeBudget,
-    /// Whether to wait for what is needed before the store can be asked at all.
+    /// Whether to retry errors that come before any request, as with credentials.
     pub(super) patient: bool,
-    /// While others check as well.
+    /// The pauses when other checkers write as well.
     pub(super) detours: Backoff,
     pub(super) errors: LastErrors,
-    /// How many answers meant nothing at all.
+    /// How many answers said nothing.
     pub(super) nonsense: u32,
-    /// A race that two have won, if that was found.
+    /// The story of a race that two writers won, if there was one.
     pub(super) race: Option<String>,
 }
 
-/// Why a check goes no further.
+/// Why a check stops.
 pub(super) enum Stop {
-    /// What was found is proof enough.
+    /// The finding is proof.
     Found(Finding),
-    /// Asking again does not help; the error is noted.
+    /// A retry does not help; the error is noted.
     Failed,
     TimeUp,
 }
@@ -65,7 +66,7 @@ pub(super) struct Version {
 
 pub(super) enum ScratchRead {
     Absent,
-    /// Absent or not readable, which cannot be told apart without a permission that may be missing.
+    /// Absent or not readable. Telling these apart needs a permission that may be missing.
     Hidden(LockError),
     There(Version),
 }
@@ -78,15 +79,15 @@ pub(super) enum Told {
     },
     /// The condition does not hold.
     Refused,
-    /// No, for another reason, which asking again does not mend; the error is noted.
+    /// Refused for another reason; a retry does not help, and the error is noted.
     Denied,
-    /// Nothing that a verdict could rest on. Asking again may help.
+    /// Nothing that a verdict could use. A retry may help.
     Nothing,
-    /// The same, so often that asking again does not help.
+    /// The same, so often that a retry does not help.
     Nonsense(LockError),
 }
 
-/// A write, and what stood after it.
+/// A write, and the version that a read showed after it.
 pub(super) struct Tried {
     pub body: Vec<u8>,
     pub told: Told,
@@ -98,7 +99,7 @@ impl Tried {
         self.after.body == self.body
     }
 
-    /// Whether it was done, whatever was said.
+    /// Whether the store carried out the write, whatever it answered.
     pub(super) fn was_done(&self) -> bool {
         matches!(self.told, Told::Applied { .. }) || self.is_in_place()
     }
@@ -112,7 +113,7 @@ impl Tried {
 }
 
 impl<'a> StoreCheck<'a> {
-    /// A check next to the lock at `lock` that takes no longer than `budget` allows.
+    /// A check in the folder of `lock`, within `budget`.
     pub(crate) fn new(session: &'a Session, lock: &Location, budget: TimeBudget) -> StoreCheck<'a> {
         StoreCheck {
             patient: true,
@@ -136,7 +137,7 @@ impl<'a> StoreCheck<'a> {
 }
 
 impl StoreCheck<'_> {
-    /// Replaces the object, whatever others do.
+    /// Replaces the object, and retries if others write as well.
     pub(super) async fn replace(
         &mut self,
         form: EtagForm,
@@ -162,7 +163,7 @@ impl StoreCheck<'_> {
         self.budget.next_request().ok_or(Stop::TimeUp)
     }
 
-    /// Keeps away for a while, and for longer the next time.
+    /// Pauses, for longer each time.
     pub(super) async fn pause(&mut self, why: PauseReason) -> Result<(), Stop> {
         let goes_on = match why {
             PauseReason::Contended => self.budget.sleep(self.detours.next()).await,
@@ -171,7 +172,7 @@ impl StoreCheck<'_> {
         if goes_on { Ok(()) } else { Err(Stop::TimeUp) }
     }
 
-    /// Writes once, and looks what became of it.
+    /// Writes once, and reads what became of it.
     pub(super) async fn attempt(&mut self, condition: &Condition) -> Result<Tried, Stop> {
         let sent = self.session.clock().now();
         let (body, told) = self.put(condition).await?;
@@ -197,8 +198,9 @@ impl StoreCheck<'_> {
         self.detours.reset();
     }
 
-    /// Convicts the store's clock by one reply: what was written after `sent` is dated since, and so is
-    /// every reply until now. All that is compared with the reply before has been, by the session.
+    /// Distrusts the store's clock if one reply proves it wrong. The object was written after `sent`, so its
+    /// date and the dates of all replies until now must lie in that time. The session has already compared
+    /// each reply with the one before.
     fn watch_dates(&self, tried: &Tried, sent: Instant) {
         let Some(modified) = tried.after.modified.filter(|_| tried.is_in_place()) else {
             return;
@@ -218,11 +220,11 @@ impl StoreCheck<'_> {
         }
     }
 
-    /// Writes once, a body that was never written before.
+    /// Writes once, with a body that was never written before.
     pub(super) async fn put(&mut self, condition: &Condition) -> Result<(Vec<u8>, Told), Stop> {
         let limit = self.time_for_one()?;
         let body = Scratch::body(self.nonce()?);
-        // In this very form: what form the store takes is yet to be found out.
+        // The condition is sent exactly as given: the check is still finding out which form works.
         let put = self
             .session
             .write(&self.at, body.clone(), condition, limit, None);
@@ -269,7 +271,7 @@ impl StoreCheck<'_> {
         }
     }
 
-    /// Whether the store has now answered too often as none does.
+    /// Counts an answer that no store gives. Returns whether there were too many.
     fn is_nonsense_again(&mut self) -> bool {
         self.nonsense += 1;
         self.nonsense > MAX_NONSENSE
@@ -283,7 +285,7 @@ impl StoreCheck<'_> {
         self.errors.fail(Self::explain(error));
         match refusal {
             Refusal::Conflict | Refusal::Busy => Ok(Told::Nothing),
-            // Perhaps it dislikes the form of the ETag.
+            // Perhaps the store rejects the form of the ETag.
             _ if unexpected => Ok(Told::Denied),
             _ => Err(Stop::Failed),
         }
@@ -295,9 +297,9 @@ impl StoreCheck<'_> {
             ScratchRead::There(version) => Ok(version),
             ScratchRead::Hidden(error) => Err(self.fail(error)),
             ScratchRead::Absent => {
-                let what = format!("{} was deleted while it was in use", self.at.key);
+                let what = format!("{} was deleted during a check of the store", self.at.key);
                 let error = StorageError::new(StorageErrorKind::Contended, what);
-                let hint = "stores are checked with it; leave it alone, and try again";
+                let hint = "the check needs this object: do not delete it, and try again";
                 Err(self.fail(error.with_hint(hint).into()))
             }
         }
@@ -325,8 +327,9 @@ impl StoreCheck<'_> {
         };
         let body = object.body;
         if body.len() > MAX_BODY || serde_json::from_slice::<Scratch>(&body).is_err() {
-            let not_ours =
-                UnusableRecord::foreign("stores are checked there, and it holds something else");
+            let not_ours = UnusableRecord::foreign(
+                "store checks use this key, and another program wrote to it",
+            );
             return Err(self.fail(LockError::foreign(&self.at.key, not_ours)));
         }
         Ok(ScratchRead::There(Version {
@@ -352,7 +355,7 @@ impl StoreCheck<'_> {
         Stop::Failed
     }
 
-    /// Says what a permission that is missing is for, and how to do without it.
+    /// Adds what a missing permission is for, and how to do without it.
     fn explain(error: LockError) -> LockError {
         match error {
             LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {
@@ -367,7 +370,7 @@ impl StoreCheck<'_> {
     }
 }
 
-/// Whether the store does not know conditions of writes at all, as OpenStack's Swift says of itself.
+/// Whether the store answers that it has no conditional writes at all, as OpenStack's Swift does.
 fn is_not_implemented(error: &LockError) -> bool {
     matches!(error, LockError::Storage(error) if error.code() == Some("NotImplemented"))
 }

@@ -1,30 +1,31 @@
-//! Finds out whether a store honours the conditions that the lock rests on, by writing to one object
-//! that is there for nothing else.
+//! Runs one check of a store: it writes to a scratch object and sees whether the store honours the
+//! conditions of the writes. `engine/checking.rs` starts it.
 //!
-//! Any number of clients may check at the same moment, on the same object; requests may be answered
-//! late, twice or not at all. So every body is new, the object is never deleted, every write is
-//! followed by a read, and a verdict rests only on what is true whoever else writes:
+//! Any number of clients may check at the same moment, on the same object. Requests may be answered late,
+//! twice or not at all. So every body is new, the check never deletes the object, and it reads after every
+//! write. A verdict relies only on facts that hold even if others write too:
 //!
-//! * creates that were done, three in a row, although the object existed each time: the store ignores
-//!   `If-None-Match`;
-//! * a replacement that was done under an ETag that no version has, or has any more (none ever comes
-//!   back, as no two bodies are alike): it ignores `If-Match`;
-//! * a replacement that was refused under an ETag that stood both before and after: it does not take
-//!   that form of it;
-//! * two replacements that were done under one ETag: it compares and writes in two steps.
+//! * The store carried out three creates in a row, although the object existed each time: it ignores
+//!   `If-None-Match`.
+//! * The store carried out a replacement under an ETag that no version has now (no ETag ever comes back,
+//!   because no two bodies are alike): it ignores `If-Match`.
+//! * The store refused a replacement under an ETag that was current both before and after: it does not
+//!   take that form of the ETag.
+//! * The store carried out two replacements under one ETag: it compares and writes in two steps.
 //!
-//! A right ETag that was refused and does not stand any more proves nothing: another checker was
-//! faster. Nor does a write without a clear answer. Both are tried anew, while there is time.
+//! A refusal of an ETag that is no longer current proves nothing: another checker may have been faster. A
+//! write without a clear answer proves nothing either. The check tries both again while there is time.
 
 use crate::engine::last_errors::LastErrors;
 use crate::engine::store_check::attempt::{ScratchRead, Stop, StoreCheck, Told, Tried, Version};
 use crate::protocol::{Condition, ETag, Location, PauseReason};
 use crate::types::store_report::{EtagForm, Finding, StoreReport, made_up};
 
-/// How many creates in a row must be done over the object before the store is convicted: whoever cleans up
-/// in the bucket may delete it once at a bad moment, and hardly each time.
+/// How many creates in a row must succeed over the object before the verdict. A cleanup job may delete the
+/// object at a bad moment once, but hardly three times in a row.
 const CREATES: u32 = 3;
-/// What a check found out of a store that honours conditions.
+
+/// The findings about a store that honours conditions.
 struct Fit {
     form: EtagForm,
     /// Whether its `Date` tells how old an object is.
@@ -33,7 +34,7 @@ struct Fit {
     races: u32,
 }
 
-/// A check that found out nothing.
+/// A check that ended without a verdict.
 pub(crate) struct NoVerdict {
     pub errors: LastErrors,
     /// Whether its time was up.
@@ -70,15 +71,16 @@ impl<'a> StoreCheck<'a> {
         if !matches!(finding, Finding::CreateIgnored | Finding::RightRefused) {
             return report;
         }
-        // Some stores do so in buckets with versions alone: Ceph's gateway 16 does the first where they
-        // are kept, and the second where that is suspended. The verdict does not depend on it.
+        // Some stores fail only in buckets with versions. Ceph's gateway 16 ignores creates' conditions
+        // where versions are kept, and refuses right ETags where versioning is suspended. The verdict
+        // does not depend on this.
         let limit = self.budget.next_request().unwrap_or_default();
         let versioning = self.session.store().versioning(bucket, limit);
         report.with_versioning(versioning.await)
     }
 
-    /// The whole check. Undisturbed it takes twelve requests, and two more where the
-    /// object is not there yet.
+    /// The whole check. Undisturbed, it takes twelve requests, and two more if the object does not exist
+    /// yet.
     async fn examine(&mut self) -> Result<Fit, Stop> {
         self.make_sure_it_exists().await?;
         let version = self.must_not_create().await?;
@@ -88,7 +90,7 @@ impl<'a> StoreCheck<'a> {
             former,
             tried,
         } = self.must_accept(version).await?;
-        // A version that has been replaced is what a lock's loser holds in its hand.
+        // A client that loses a race for a lock writes under the ETag of a replaced version.
         let former = Condition::Matches(form.spell(&former));
         self.must_refuse(former, Finding::FormerAccepted).await?;
         let wrong = Condition::Matches(form.spell(&wrong));
@@ -105,7 +107,7 @@ impl<'a> StoreCheck<'a> {
                 (ScratchRead::There(_), _) => return Ok(()),
                 (_, Told::Denied) => return Err(Stop::Failed),
                 (_, Told::Nonsense(error)) => return Err(self.fail(error)),
-                // Created, by this client or another, and still it cannot be read.
+                // The object exists, but it cannot be read.
                 (ScratchRead::Hidden(error), Told::Applied { .. } | Told::Refused) => {
                     return Err(self.fail(error));
                 }
@@ -121,8 +123,8 @@ impl<'a> StoreCheck<'a> {
         }
     }
 
-    /// Tries to create the object over itself until that is refused. One create that is done proves
-    /// nothing: somebody may have deleted the object a moment before.
+    /// Tries to create the object over itself until the store refuses that. One create that succeeds
+    /// proves nothing: another process may have deleted the object a moment before.
     async fn must_not_create(&mut self) -> Result<Version, Stop> {
         for _ in 1..CREATES {
             match self
@@ -139,7 +141,8 @@ impl<'a> StoreCheck<'a> {
             .await
     }
 
-    /// Tries a write whose condition does not hold until it is refused. Returns what stands then.
+    /// Tries a write whose condition does not hold until the store refuses it. Returns the version after
+    /// that.
     async fn must_refuse(
         &mut self,
         condition: Condition,
@@ -158,7 +161,7 @@ impl<'a> StoreCheck<'a> {
         }
     }
 
-    /// Replaces the object, in whichever form of its ETag the store takes.
+    /// Replaces the object, with the ETag in the form that the store takes.
     async fn must_accept(&mut self, mut version: Version) -> Result<Accepted, Stop> {
         let mut denied = false;
         for form in EtagForm::to_try(&version.etag) {
@@ -185,12 +188,12 @@ impl<'a> StoreCheck<'a> {
                     _ => PauseReason::Trouble,
                 };
                 self.pause(why).await?;
-                // What was seen before a pause is seldom what stands after it, where others check.
+                // Other checkers have probably written during the pause.
                 version = self.version().await?;
             }
         }
         if denied {
-            // It never got as far as to the condition.
+            // The store never got to the condition.
             Err(Stop::Failed)
         } else {
             Err(Stop::Found(Finding::RightRefused))

@@ -1,17 +1,17 @@
-//! Whether the store's `Date` may tell how old an object is.
+//! The part of a check that finds out whether the store's `Date` can tell how old an object is.
 //!
-//! A takeover compares `Date` and `Last-Modified` of one reply to a GET, so that is what is looked at,
-//! and the reply to a PUT besides: a proxy may stamp either alone.
+//! A takeover compares `Date` and `Last-Modified` of one reply to a GET. So the check compares these two, in
+//! the reply to a GET and for a PUT as well: a proxy may stamp its own `Date` on only one of them.
 
 use crate::engine::store_check::attempt::{Stop, StoreCheck, Told, Tried, Version};
 use crate::protocol::{PauseReason, StoreSeconds};
 use crate::types::store_report::EtagForm;
 
-/// How often the store's dates are compared before they are given up: a slow store may write just
-/// before a second ends and reply just after.
+/// How many comparisons may fail before the verdict. A slow store may write just before a second ends and
+/// reply just after.
 const TRIES: u32 = 5;
 
-/// What one reply's `Date` and the object's `Last-Modified` tell of the clocks behind them.
+/// What a comparison of a reply's `Date` with the object's `Last-Modified` shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dates {
     Fit,
@@ -25,7 +25,7 @@ enum Dates {
 impl Dates {
     fn of(date: Option<StoreSeconds>, modified: Option<StoreSeconds>) -> Dates {
         match (date, modified) {
-            // No second's tolerance: the margin of a takeover has to bear what passes here.
+            // No tolerance of a second: a takeover's margin would have to cover it.
             (Some(date), Some(modified)) if date <= modified => Dates::Fit,
             (Some(_), Some(_)) => Dates::Differ,
             _ => Dates::Missing,
@@ -37,7 +37,7 @@ impl Dates {
             Told::Applied { date, .. } if tried.is_in_place() => {
                 Dates::of(*date, tried.after.modified)
             }
-            // There will be no better answer.
+            // A retry would not bring a better answer.
             Told::Nonsense(_) if tried.is_in_place() => Dates::Missing,
             _ => Dates::Untold,
         }
@@ -54,8 +54,8 @@ impl Dates {
 }
 
 impl StoreCheck<'_> {
-    /// Whether the store's `Date` and `Last-Modified` are of one clock, beginning with what a write
-    /// has shown already. `now` is the object as it was seen last.
+    /// Whether the store's `Date` and `Last-Modified` come from one clock. Starts with a write that was
+    /// already made. `now` is the object as last seen.
     pub(super) async fn dates_fit(
         &mut self,
         form: EtagForm,
@@ -75,7 +75,7 @@ impl StoreCheck<'_> {
                 return Ok(true);
             }
             if dates.contains(&Dates::Untold) {
-                // That was no try.
+                // This does not count as a try.
                 self.pause(PauseReason::Contended).await?;
                 now = self.version().await?;
             } else {

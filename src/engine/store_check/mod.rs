@@ -1,14 +1,15 @@
-//! Finding out whether a store honours the conditions that the lock rests on.
+//! Checks whether a store honours the conditional writes that the lock relies on. `engine/checking.rs` runs
+//! a check before the first lock in a bucket; `S3Lock::race_store` runs the races.
 //!
-//! | file | holds |
+//! | file | what it does |
 //! |---|---|
-//! | `check` | one check, from its first request to a report |
-//! | `attempt` | one write and one read of a check |
-//! | `dates`, `pair` | parts of a check: the store's clock, and two writers at the same moment |
-//! | `race` | several writers at the same moment, and judging them |
-//! | `rounds` | racing a store in earnest, round after round |
-//! | `story` | a race that refutes a store, told for people |
-//! | `scratch` | the objects that all this is tried on |
+//! | `check` | runs one check, from its first request to a report |
+//! | `attempt` | sends one write and one read of a check |
+//! | `dates`, `pair` | parts of a check: compares the store's dates; races two writers |
+//! | `race` | has several writers write at the same moment, and judges the result |
+//! | `rounds` | runs many races, round after round |
+//! | `story` | describes for people a race that refutes a store |
+//! | `scratch` | makes the objects that checks and races write to |
 
 pub(crate) mod attempt;
 pub(crate) mod check;

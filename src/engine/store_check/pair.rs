@@ -1,4 +1,4 @@
-//! The race of a check: two replacements of one version at the same moment.
+//! The race in a check: two writers replace one version at the same moment, and the store may let one.
 
 use crate::engine::store_check::attempt::{Stop, StoreCheck, Version};
 use crate::engine::store_check::race::{
@@ -10,14 +10,14 @@ use crate::protocol::{Condition, PauseReason};
 use crate::store::interface::Put;
 use crate::types::store_report::{EtagForm, Finding, WriteKind};
 
-/// How many take part. More would cost every client more; `race_store` has them.
+/// How many writers take part. More would make every client's check more expensive; `race_store` has more.
 const WRITERS: usize = 2;
-/// How often a race that neither has won is repeated: another checker was faster, or an answer was lost.
+/// How many races to try if neither writer wins, because another checker was faster or an answer was lost.
 const TRIES: u32 = 3;
 
 impl StoreCheck<'_> {
-    /// Lets two writers replace one version, of which the store may let one. Returns what stands then,
-    /// and how many races were decided.
+    /// Lets two writers replace one version. Returns the version after that, and how many races were
+    /// decided.
     pub(super) async fn must_take_one(
         &mut self,
         form: EtagForm,
@@ -47,7 +47,7 @@ impl StoreCheck<'_> {
                 Judgement::Open => {}
             }
             version = after;
-            // The loser of one that was won need not have been told so.
+            // The loser of such a race may get another answer than a failed condition.
             let is_won = runs
                 .iter()
                 .any(|run| matches!(run.put, Put::Applied { .. }));

@@ -1,15 +1,16 @@
-//! Several writes under one condition, sent so that they are at the store at the same moment: at most
-//! one of them may be done.
+//! Sends several writes under one condition so that the store handles them at the same moment, and judges
+//! the answers: the store may carry out at most one. `pair` races two writers in a check; `rounds` races
+//! eight.
 //!
-//! A store that compares and then writes, in two steps, does more than one where the second compares
-//! before the first has written. To have it come to that, each writer sends all but the last byte of
-//! its body and waits for the others at that point. Then most of them send it at once, for the stores
-//! that compare when they have the whole body. The others send it only when one has been answered, for
-//! those that compare when they have the headers.
+//! A store that compares and writes in two steps carries out more than one if the second write compares
+//! before the first has written. To make that likely, each writer sends all but the last byte of its body
+//! and waits there for the others. Then some writers send the last byte together. This catches stores that
+//! compare once they have the whole body. The others send it only after one writer was answered. This
+//! catches stores that compare once they have the headers.
 //!
-//! What is proof, whoever else writes and whatever happens on the way: no two bodies are alike, so no
-//! ETag ever comes back, and of all the writes under one ETag one can be done, ever. The same holds for
-//! creates of a key that nobody else knows and nobody removes meanwhile.
+//! The proof holds even if others write and replies get lost. No two bodies are alike, so no ETag ever comes
+//! back, and of all writes under one ETag only one can ever be carried out. The same holds for creates of a
+//! key that no other process knows and nobody deletes meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +22,20 @@ use crate::engine::session::Session;
 use crate::protocol::{Condition, Location, Refusal};
 use crate::store::interface::Put;
 
-/// How long the last bytes are withheld once all writers are there: time for the store to have looked
-/// at the headers of each, which the network does not deliver at one moment.
+/// How long all writers wait once they have reached the start. The network does not deliver their headers
+/// at one moment, and the store needs time to look at them.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// When a writer sends its last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {
-    /// As soon as all are there.
+    /// As soon as all writers have reached the start.
     Together,
-    /// When another was answered.
+    /// After another writer was answered.
     AfterAnAnswer,
 }
 
-/// Who takes part in a race, as seen by all of them. Its clones are the same race.
+/// The start of a race, shared by its writers. Clones belong to the same race.
 #[derive(Clone)]
 pub(crate) struct Start {
     writers: usize,
@@ -43,13 +44,13 @@ pub(crate) struct Start {
 
 #[derive(Default)]
 struct RaceProgress {
-    /// How many have nothing left to send but the last byte, or will never come as far.
+    /// How many writers have only the last byte left to send, or will never get that far.
     there: usize,
     answered: bool,
 }
 
 impl Start {
-    /// The start of a race of so many writers.
+    /// The start of a race with this many writers.
     pub(crate) fn of(writers: usize) -> Start {
         Start {
             writers,
@@ -66,7 +67,7 @@ impl Start {
 
     async fn wait_for(&self, is_so: impl FnMut(&RaceProgress) -> bool) {
         let mut progress = self.progress.subscribe();
-        // It fails if the sender is gone, and this has one.
+        // It fails only if the sender is gone, and `self` has one.
         let _ = progress.wait_for(is_so).await;
     }
 
@@ -75,7 +76,8 @@ impl Start {
     }
 }
 
-/// One writer's way to the start. Whoever does not get there must not hold up the others.
+/// One writer's ticket for the start. If the writer does not get there, dropping the ticket lets the others
+/// go on.
 struct Ticket {
     start: Start,
     is_used: bool,
@@ -89,7 +91,7 @@ impl Ticket {
         }
     }
 
-    /// At the start: returns when the last byte may be sent, and within `limit`.
+    /// Marks the writer as there, and returns when it may send the last byte, after at most `limit`.
     async fn go(mut self, departure: Departure, session: Session, limit: Duration) {
         self.is_there();
         let everybody = self.start.writers;
@@ -100,7 +102,7 @@ impl Ticket {
                 self.start.wait_for(|p| p.answered).await;
             }
         };
-        // What comes of it then is a race all the same.
+        // After a timeout, the writer sends its last byte anyway.
         let _ = tokio::time::timeout(limit, start).await;
     }
 }
@@ -118,7 +120,7 @@ pub(crate) struct WriterPlan {
     pub departure: Departure,
 }
 
-/// What became of it.
+/// The result of one writer.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub number: usize,
@@ -126,8 +128,8 @@ pub(crate) struct Run {
     pub put: Put,
 }
 
-/// Has one client's writers run, each on a connection of its own, and returns when all are answered or
-/// have used up `limit`. The condition is sent as it is.
+/// Runs one client's writers, each on its own connection. Returns when all are answered or `limit` has
+/// passed. Sends the condition exactly as given.
 pub(crate) async fn run_writers(
     session: &Session,
     at: &Location,
@@ -144,7 +146,7 @@ pub(crate) async fn run_writers(
     }
     let mut runs = Vec::new();
     while let Some(run) = writers.join_next().await {
-        // One that panicked, in somebody's logger, has no say.
+        // A writer that panicked, in a foreign logger, does not count.
         runs.extend(run.ok());
     }
     runs.sort_by_key(|run| run.number);
@@ -164,7 +166,7 @@ async fn write(
         body,
         departure,
     } = entry;
-    // Half of the time is for the answer.
+    // The other half of the time is for the answer.
     let go = start.ticket().go(departure, session.clone(), limit / 2);
     let put = session.write(&at, body.clone(), &condition, limit, Some(Box::pin(go)));
     let put = put.await;
@@ -177,11 +179,11 @@ async fn write(
 /// What a race showed.
 #[derive(Debug)]
 pub(crate) enum Judgement {
-    /// One was done, the others were refused by the condition, and it is what stands.
+    /// The store carried out one write and refused the others by the condition. The read shows that write.
     Decided,
-    /// More than one was done under one condition; the numbers of those that are known.
+    /// The store carried out more than one write under one condition; the numbers of the known ones.
     Refuted(Vec<usize>),
-    /// Nothing: an answer is missing or says nothing, or somebody else wrote.
+    /// Nothing: an answer is missing or inconclusive, or another process wrote.
     Open,
 }
 
@@ -199,7 +201,7 @@ pub(crate) fn judge(runs: &[Run], writers: usize, found: Option<&[u8]>) -> Judge
         _ => return Judgement::Open,
     };
     if winner != standing {
-        // It is there, so it was done, whatever its writer was told.
+        // The read shows it, so the store carried it out, whatever the answer was.
         done.push(standing);
         return Judgement::Refuted(done);
     }
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_winner_over_whom_another_of_the_writers_stands_refutes() {
+    fn a_winner_that_another_writer_has_overwritten_refutes() {
         is_refuted([won(), lost(), lost()], Some("3"), &[1, 3]);
     }
 
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_was_never_heard_of_leaves_a_race_open() {
+    fn a_writer_without_a_result_leaves_a_race_open() {
         let run = Run {
             number: 1,
             body: b"1".to_vec(),
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_never_gets_to_the_start_holds_nobody_up() {
+    fn a_writer_that_never_gets_to_the_start_delays_nobody() {
         let start = Start::of(2);
         drop(start.ticket());
         let mut there = start.ticket();

@@ -1,5 +1,5 @@
-//! Racing a store in earnest: many races, of writers on connections of their own, perhaps to several
-//! endpoints.
+//! Races a store in many rounds, with writers on connections of their own, possibly to several endpoints.
+//! `S3Lock::race_store` and `race_store_with` call this; each round races creates, then replacements.
 
 use std::thread;
 
@@ -16,23 +16,23 @@ use crate::sys::{logs, random};
 use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
 use crate::types::store_report::{EtagForm, Finding, StoreReport, WriteKind};
 
-/// How many write at once.
+/// How many writers a race has.
 pub(crate) const WRITERS: usize = 8;
-/// The most rounds of one call. With hundreds a store that fails now and then is found out; more need
-/// only be asked for again.
+/// The most rounds of one call. Hundreds of rounds find a store that fails now and then. For more, the
+/// caller can call again.
 pub(crate) const MAX_ROUNDS: u32 = 1_000;
-/// After so many races in a row in which nobody was answered, there is nobody to be asked.
+/// After this many races in a row without any answer, the call fails.
 const MAX_SILENCE: u32 = 3;
 
-/// What the keys begin with, in the folder of a lock.
+/// The start of the objects' names, in the folder of the lock.
 const NAME: &str = ".s3-lock-race-";
 
-const FOR_THE_RACE: &str = "objects beginning with .s3-lock-race- in the lock's folder are written and \
-                            read (s3:PutObject, s3:GetObject) to race the store";
+const FOR_THE_RACE: &str = "race_store writes and reads (s3:PutObject, s3:GetObject) objects in the lock's \
+                            folder whose names start with .s3-lock-race-";
 
 impl LockContext {
-    /// Checks the store, and then races it so often, with the connections of all these clients. What is
-    /// found is remembered.
+    /// Checks the store, and then races it in `rounds` rounds, over the connections of all `sessions`.
+    /// Remembers the report.
     pub(crate) fn race_store(
         &self,
         rounds: u32,
@@ -75,27 +75,30 @@ struct Races<'a> {
     sessions: Vec<Session>,
     form: EtagForm,
     decided: u32,
-    /// How many races in a row were without any answer.
+    /// How many races in a row had no answer at all.
     silence: u32,
     may_remove: bool,
 }
 
-/// What is there after a race.
+/// The object after a race.
 struct Standing {
     etag: ETag,
     body: Vec<u8>,
 }
 
 impl Races<'_> {
-    /// One race of creates, and one of replacements of what it made. Returns what a store is told that
-    /// has lost one of them.
+    /// One race of creates, and one of replacements of the object that they made. Returns a report if one
+    /// of them refutes the store.
     fn round(&mut self, round: u32) -> Result<Option<StoreReport>, LockError> {
         let at = scratch::beside(&self.context.location, &self.name()?);
         let raced = self.on(&at);
         let remove = self.may_remove && !matches!(raced, Err(LockError::Config(_)));
         if remove && !self.remove(&at)? {
-            // Nor will the next one be.
-            logs::debug!("{} and its like may not be removed, and are left", at.key);
+            // A permission is missing, so it would fail for the next object too.
+            logs::debug!(
+                "{} and other race objects could not be deleted, and stay",
+                at.key
+            );
             self.may_remove = false;
         }
         let race = raced?;
@@ -118,7 +121,7 @@ impl Races<'_> {
         Ok(race.map(|race| (WriteKind::Replace, race)))
     }
 
-    /// One race. Returns how it refutes the store, if it does, and what stands then.
+    /// One race. Returns its story if it refutes the store, and the object after it.
     fn race(
         &mut self,
         at: &Location,
@@ -136,15 +139,14 @@ impl Races<'_> {
                 None
             }
             Judgement::Open => {
-                give_up_for_good(runs)?;
+                fail_if_permanent(runs)?;
                 None
             }
         };
         Ok((race, standing))
     }
 
-    /// Has all the writers run, each client's on a thread of its own: its connections belong to its
-    /// runtime.
+    /// Runs all writers, with a thread for each client: a client's connections belong to its runtime.
     fn run(&self, at: &Location, condition: &Condition) -> Result<Vec<Run>, LockError> {
         let start = Start::of(WRITERS);
         let mut teams: Vec<_> = self.sessions.iter().map(|s| (s, Vec::new())).collect();
@@ -179,7 +181,7 @@ impl Races<'_> {
         })
     }
 
-    /// Ends the call when there is nobody to be asked.
+    /// Fails after too many races without any answer.
     fn note_silence(&mut self, runs: &[Run]) -> Result<(), LockError> {
         let no_answer = |run: &Run| match &run.put {
             Put::NotSent(_) => true,
@@ -203,7 +205,7 @@ impl Races<'_> {
         error.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// What stands, if the store says.
+    /// Reads the object. `None` if it does not exist or the read failed in passing.
     fn read(&self, at: &Location) -> Result<Option<Standing>, LockError> {
         let client = &self.context.session;
         let limit = client.request_timeout();
@@ -225,14 +227,14 @@ impl Races<'_> {
         client.run(async { Ok(client.store().remove(at, limit).await) })
     }
 
-    /// A name that nobody has ever written to.
+    /// A new name that nobody has written to.
     fn name(&self) -> Result<String, LockError> {
         let nonce = random::nonce().map_err(LockError::of_this_machine)?;
         Ok(format!("{NAME}{}", String::from(nonce)))
     }
 }
 
-/// Half of them go at once, and half when another was answered.
+/// Half of the writers send their last byte together, the other half after another writer was answered.
 fn departure(number: usize) -> Departure {
     if number <= WRITERS / 2 {
         Departure::Together
@@ -241,8 +243,8 @@ fn departure(number: usize) -> Departure {
     }
 }
 
-/// An error that asking again would not mend, if a writer was told of one.
-fn give_up_for_good(runs: Vec<Run>) -> Result<(), LockError> {
+/// Fails if a writer got an error that a retry would not fix.
+fn fail_if_permanent(runs: Vec<Run>) -> Result<(), LockError> {
     for run in runs {
         match run.put {
             Put::Refused(Refusal::Denied, error) => return Err(explain(error)),
@@ -253,7 +255,7 @@ fn give_up_for_good(runs: Vec<Run>) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Says what a permission that is missing is for.
+/// Adds what a missing permission is for.
 fn explain(error: LockError) -> LockError {
     match error {
         LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {

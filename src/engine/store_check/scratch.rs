@@ -1,4 +1,4 @@
-//! Objects that are there for nothing but finding out about a store.
+//! The scratch objects that checks and races write to: their location and their bodies.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::protocol::record::Nonce;
 use crate::sys::random;
 use crate::types::errors::LockError;
 
-/// The object of this name next to a lock's.
+/// The location of an object with this name in the folder of a lock.
 pub(crate) fn beside(lock: &Location, name: &str) -> Location {
     let key = match lock.key.rsplit_once('/') {
         Some((folder, _)) => format!("{folder}/{name}"),
@@ -17,13 +17,13 @@ pub(crate) fn beside(lock: &Location, name: &str) -> Location {
     Location { bucket, key }
 }
 
-/// A body to write to such an object, that was never written before.
+/// A body for a scratch object, never written before.
 pub(crate) fn scratch_body() -> Result<Vec<u8>, LockError> {
     let nonce = random::nonce().map_err(LockError::of_this_machine)?;
     Ok(Scratch::body(nonce))
 }
 
-/// What is written: for the reader of a bucket, and different each time.
+/// The body: it says what it is for, and differs each time.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Scratch {
     s3_lock_check: u32,

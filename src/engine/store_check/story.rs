@@ -1,12 +1,12 @@
-//! A race that a store has lost, told for people.
+//! Describes a race that refutes a store, step by step, for the text of a `StoreReport`.
 
 use crate::engine::store_check::race::Run;
 use crate::protocol::ETag;
 use crate::protocol::quote::shown;
 use crate::store::interface::Put;
 
-/// A race that more than one writer has won, step by step: for `key`, of writers under the ETag `over` or of creates; those of the numbers in
-/// `done` were done.
+/// The story of a race for `key` that more than one writer won. The writes replaced the ETag `over`, or were
+/// creates without one. `done` has the numbers of the writers whose writes were carried out.
 pub(crate) fn story(key: &str, over: Option<&ETag>, runs: &[Run], done: &[usize]) -> String {
     let writers = runs.len();
     let (stood, sent) = match over {
@@ -45,7 +45,7 @@ pub(crate) fn story(key: &str, over: Option<&ETag>, runs: &[Run], done: &[usize]
     steps
 }
 
-/// What a writer was told.
+/// The answer that a writer got.
 fn told(put: &Put) -> String {
     match put {
         Put::Applied {
