@@ -1,4 +1,5 @@
-//! The way to a thread that is there only while it has something to do.
+//! Hands items to a thread that exists only while it has work. `Background` uses it to pass tasks to a
+//! client's background thread.
 
 use std::io;
 
@@ -6,9 +7,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::sys::sync::{Mutex, lock};
 
-/// Where items are handed to such a thread.
+/// Hands items to such a thread.
 pub(crate) struct Arrivals<T> {
-    /// There while the thread is.
+    /// `Some` while the thread runs.
     line: Mutex<Option<UnboundedSender<T>>>,
 }
 
@@ -21,14 +22,14 @@ impl<T> Default for Arrivals<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Arrivals<T> {
-    /// Hands an item to the thread; `start` is asked to run it if there is none.
+    /// Hands an item to the thread. Calls `start` to start the thread if there is none.
     pub(crate) fn hand_over(
         &self,
         item: T,
         start: impl FnOnce(UnboundedReceiver<T>) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut line = lock(&self.line);
-        // Where the thread is, it receives: it announces its end under the same mutex.
+        // A running thread receives the item: it announces its end under this mutex.
         if line
             .as_ref()
             .is_some_and(|line| line.send(item.clone()).is_ok())
@@ -42,7 +43,7 @@ impl<T: Clone + Send + Sync + 'static> Arrivals<T> {
         sent
     }
 
-    /// Announces the end of the thread, unless there is more for it to do.
+    /// Announces the end of the thread, unless there is more work. Returns whether the thread may end.
     pub(crate) fn end(&self, arrivals: &UnboundedReceiver<T>) -> bool {
         let mut line = lock(&self.line);
         if arrivals.is_empty() {

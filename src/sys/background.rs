@@ -1,7 +1,8 @@
-//! A thread that runs tasks on a runtime, for as long as there are any.
+//! Runs a client's background tasks on one thread. `engine/renewal.rs` adds a task for each lock that it
+//! watches.
 //!
-//! There is none until the first task is added, and at most one. The tasks share its thread, so none of
-//! them may block; one that waits for its own reply or timer delays no other.
+//! The thread starts with the first task and ends with the last. There is at most one. The tasks share it,
+//! so none of them may block. A task that awaits a reply or a timer delays no other.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,20 +17,20 @@ use tokio::task::{JoinError, JoinSet};
 use crate::sys::arrivals::Arrivals;
 use crate::sys::clock::Clock;
 
-/// What a task does, from its beginning each time that it is called.
+/// A task. Each call starts it from the beginning.
 pub(crate) type Task = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// The way to the thread.
+/// Hands tasks to the thread.
 #[derive(Default)]
 pub(crate) struct Background {
     arrivals: Arrivals<Task>,
 }
 
-/// How long a task that has panicked rests before it is begun again.
+/// The pause before a task that has panicked is started again.
 const REST: Duration = Duration::from_millis(100);
 
 impl Background {
-    /// Has the thread run a task. `start` is asked to start the thread if there is none, and has it call
+    /// Hands a task to the thread. If there is no thread, calls `start`, which must start one that calls
     /// [`run`](Background::run).
     pub(crate) fn add(
         &self,
@@ -39,8 +40,8 @@ impl Background {
         self.arrivals.hand_over(task, start)
     }
 
-    /// What the thread does: runs all tasks that arrive, until none is left. One that panics, which none
-    /// should, is begun again.
+    /// The body of the thread: runs all tasks that arrive, until none is left. Starts a task again if it
+    /// panics, which none should.
     pub(crate) async fn run(&self, mut arrivals: UnboundedReceiver<Task>, clock: &Clock) {
         let mut running = JoinSet::new();
         let mut tasks = HashMap::new();
@@ -53,7 +54,7 @@ impl Background {
                     let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
                     let task = tasks.remove(&id);
                     if let (Err(_), Some(task)) = (ended, task) {
-                        let again = begun_again(task.clone(), clock.clone());
+                        let again = restarted(task.clone(), clock.clone());
                         tasks.insert(running.spawn(again).id(), task);
                     }
                     if running.is_empty() && self.arrivals.end(&arrivals) {
@@ -66,7 +67,7 @@ impl Background {
     }
 }
 
-async fn begun_again(task: Task, clock: Clock) {
+async fn restarted(task: Task, clock: Clock) {
     clock.sleep(REST).await;
     task().await;
 }

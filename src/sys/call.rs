@@ -1,4 +1,5 @@
-//! Which call of the user's a piece of code runs for.
+//! Lets code find out which call of the user it runs for. `Session::run` starts each call here; the logs
+//! keep their lines with the call.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ tokio::task_local! {
 struct Call {
     began: Instant,
     lines: Arc<CallLines>,
-    /// The last failure that it has been told of.
+    /// The number of the last failure that this call was told of.
     told: AtomicU64,
 }
 
-/// Runs `future` for a call that began at `began`. What it logs is kept in `lines`.
+/// Runs `future` for a call that began at `began`. Its log lines are kept in `lines`.
 pub(crate) fn within<F: Future>(
     began: Instant,
     lines: Arc<CallLines>,
@@ -29,7 +30,7 @@ pub(crate) fn within<F: Future>(
     CALL.scope(call, future)
 }
 
-/// Keeps a line until the call has left the runtime; gives it back where this is no call.
+/// Keeps a line until the call has left the runtime. Gives it back if no call is running here.
 pub(crate) fn keep(line: Line) -> Result<(), Line> {
     let mut line = Some(line);
     let keep = |call: &Call| line.take().map_or((), |line| call.lines.keep(line));
@@ -38,13 +39,13 @@ pub(crate) fn keep(line: Line) -> Result<(), Line> {
     line.map_or(Ok(()), Err)
 }
 
-/// The lines that were kept so far, to be written otherwise.
+/// Takes the lines kept so far, for another way of writing them.
 pub(crate) fn kept() -> Vec<Line> {
     CALL.try_with(|call| call.lines.take()).unwrap_or_default()
 }
 
-/// Whether this call is yet to be told of a failure, the `number`th, that was at `then`; from now on
-/// it has been. What was before it began is none of its business.
+/// Whether this call has not been told yet of failure `number`, which happened at `then`. Marks it as told.
+/// A failure from before the call began is never news.
 pub(crate) fn is_news(number: u64, then: Instant) -> bool {
     let is_news = |call: &Call| {
         let began_before = call.began.at_least_since(then).is_zero();

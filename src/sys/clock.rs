@@ -1,9 +1,9 @@
-//! The one place that reads a clock.
+//! The only file that reads a clock. Leases, timeouts and pauses all use it.
 //!
-//! A lease must run out on a machine that sleeps, so the clock that times it must not stand still
-//! while the machine is suspended. Linux has such a clock (`CLOCK_BOOTTIME`). Elsewhere there are
-//! only a monotonic clock that may stop and a wall clock that may jump, and each reader takes
-//! whichever of the two errs on its safe side: see [`Instant`].
+//! A lease must run out even while the machine is suspended, so its clock must not stand still then. Linux
+//! has such a clock (`CLOCK_BOOTTIME`). Other systems have only a monotonic clock that may stop and a wall
+//! clock that may jump. There, each reader takes the one of the two that errs on the safe side: see
+//! [`Instant`].
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::protocol::Instant;
 
-/// Where the time comes from: the system, or the system moved forward by hand.
+/// A source of time: the system's clock, or the system's clock moved forward by a test.
 #[derive(Clone, Default)]
 pub(crate) struct Clock {
     shift: Option<Arc<Shift>>,
@@ -32,19 +32,19 @@ struct Shift {
 }
 
 impl Clock {
-    /// A clock that [`Clock::advance`] can move; its clones move with it.
+    /// A clock that [`Clock::advance`] can move. Its clones move with it.
     pub(crate) fn adjustable() -> Clock {
         Clock {
             shift: Some(Arc::default()),
         }
     }
 
-    /// Moves an adjustable clock forward and wakes who sleeps by it.
+    /// Moves an adjustable clock forward and wakes all sleepers.
     pub(crate) fn advance(&self, by: Duration) {
         if let Some(shift) = &self.shift {
             let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
             let add = |moved: u64| Some(moved.saturating_add(nanos));
-            // Never refused: `add` always has a result.
+            // Never fails: `add` always returns `Some`.
             let _ = shift
                 .nanos
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
@@ -66,13 +66,12 @@ impl Clock {
         }
     }
 
-    /// The wall clock; only ever shown to people or put into a signature, never compared with
-    /// another computer's.
+    /// The wall clock, for people and for signatures. It is never compared with another machine's.
     pub(crate) fn wall(&self) -> SystemTime {
         SystemTime::now() + self.shifted()
     }
 
-    /// What `future` comes to, unless `span` has passed before.
+    /// Runs `future` for at most `span`. `None` if the time is up first.
     pub(crate) async fn within<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -88,14 +87,14 @@ impl Clock {
             let moved = self.shift.as_ref().map(|s| s.moved.notified());
             tokio::pin!(moved);
             if let Some(moved) = moved.as_mut().as_pin_mut() {
-                // Registered before the clock is read, or a move in between would be missed.
+                // Register before reading the clock, or a move in between is missed.
                 moved.enable();
             }
             let left = span.saturating_sub(self.now().at_least_since(start));
             if left.is_zero() {
                 return;
             }
-            // Tokio's timers stand still while the machine is suspended; this clock does not.
+            // Tokio's timers stand still while the machine is suspended; this clock does not stop.
             let nap = left.min(LONGEST_NAP);
             match moved.as_pin_mut() {
                 Some(moved) => {
@@ -107,7 +106,7 @@ impl Clock {
     }
 }
 
-/// The longest sleep without a look at the clock.
+/// The longest sleep before reading the clock again.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

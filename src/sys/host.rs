@@ -1,14 +1,14 @@
-//! What this machine is called.
+//! This machine's host name, for records and default owner names.
 
-/// The longest host name that is recorded, in characters; the operating systems stop at 64 or 255.
+/// The longest host name that a record takes, in characters. Operating systems allow 64 or 255.
 const MAX_HOST: usize = 255;
 
-/// This machine's host name, or an empty text where it has none.
+/// This machine's host name, or an empty string if it has none.
 pub(crate) fn host_name() -> String {
     plain(&system_name())
 }
 
-/// As much of a name as a record takes.
+/// The name without control characters, cut to the length that a record takes.
 pub(crate) fn plain(name: &str) -> String {
     let plain = name.chars().filter(|c| !c.is_control());
     plain.take(MAX_HOST).collect()

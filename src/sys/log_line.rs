@@ -1,4 +1,5 @@
-//! One line for the program's logger, and the lines of one call.
+//! One line for the program's logger, and the kept lines of one call. `logs.rs` makes lines; `Session::run`
+//! writes those of a call when the call has left the runtime.
 
 use std::mem;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use log::{Level, Record};
 use crate::sys::foreign_code::contain;
 use crate::sys::sync::lock;
 
-/// Where a line comes from.
+/// The place in the source that a line comes from.
 #[derive(Clone, Copy)]
 pub(crate) struct CallSite {
     pub level: Level,
@@ -22,12 +23,12 @@ pub(crate) struct Line {
     pub text: String,
 }
 
-/// The lines of one call, which are written when it has left the runtime.
+/// The lines of one call, to write when it has left the runtime.
 #[derive(Default)]
 pub(crate) struct CallLines(Mutex<Vec<Line>>);
 
 impl Line {
-    /// Hands it to the logger. A panic of the logger's ends here.
+    /// Passes the line to the logger. Catches a panic of the logger.
     pub(crate) fn write(&self) {
         let Line { site, text } = self;
         contain(|| {
@@ -54,7 +55,7 @@ impl CallLines {
         mem::take(&mut *lock(&self.0))
     }
 
-    /// Not for a thread that drives the runtime.
+    /// Writes the kept lines. Do not call this on a thread that drives the runtime.
     pub(crate) fn write(&self) {
         for line in self.take() {
             line.write();

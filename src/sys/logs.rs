@@ -1,10 +1,11 @@
-//! The one way to the program's logger, which is foreign code: it may panic, block, or call this crate.
+//! The crate's only access to the program's logger. All files log with the macros defined here.
 //!
-//! So it is called where nothing of this crate is half done, and a panic of its ends here. A thread that
-//! drives the client's runtime must not wait for it: while that thread waits, nobody of the client gets
-//! on, and a logger that waits for one of them would wait for ever. There a line is kept: that of a call
-//! until the call leaves the runtime ([`CallLines`](crate::sys::log_line::CallLines)), that of a task in the background until a thread of
-//! its own has taken it.
+//! A logger is foreign code: it may panic, block, or call this crate. So it is called only where no data of
+//! this crate is half changed, and its panics are caught. A thread that drives the client's runtime must
+//! not call it: while that thread waits, no call of the client goes on, and a logger that waits for one of
+//! them would deadlock. On such a thread, lines are kept. A call's lines wait until the call leaves the
+//! runtime ([`CallLines`](crate::sys::log_line::CallLines)). The lines of a background task go to a separate
+//! thread.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -36,20 +37,20 @@ macro_rules! info { ($($text:tt)+) => { $crate::sys::logs::line!(Info, $($text)+
 macro_rules! debug { ($($text:tt)+) => { $crate::sys::logs::line!(Debug, $($text)+) } }
 pub(crate) use {debug, error, info, line, warn_ as warn};
 
-/// What a thread of its own is to write.
+/// The lines that a separate thread writes.
 #[derive(Default)]
 struct Queue {
     lines: VecDeque<Line>,
-    /// Whether that thread is there.
+    /// Whether that thread is running.
     is_served: bool,
 }
 
-/// One for each process of a line of forks: another's may be locked for ever.
+/// One queue for each process in a chain of forks: an inherited one may stay locked for ever.
 static QUEUES: PerProcess<Mutex<Queue>> = PerProcess::new();
-/// As many lines wait for a logger that hangs; those that come then are dropped.
+/// The most lines that wait for a logger that hangs. Further lines are dropped.
 const MAX_WAITING: usize = 1_000;
 
-/// Logs a line, at once or as soon as that harms nobody. Never panics.
+/// Logs a line, at once or as soon as that is safe. Never panics.
 pub(crate) fn log(site: CallSite, text: &dyn Fn() -> String) {
     if site.level > log::STATIC_MAX_LEVEL || site.level > log::max_level() {
         return;
@@ -66,12 +67,12 @@ pub(crate) fn log(site: CallSite, text: &dyn Fn() -> String) {
     }
 }
 
-/// Has a thread of its own write what this call has logged so far: it may be long before it ends.
+/// Has a separate thread write this call's lines so far. Use it before a long wait.
 pub(crate) fn flush() {
     write_apart(call::kept());
 }
 
-/// Has a thread of its own write these, in the order in which they came.
+/// Has a separate thread write these lines, in order.
 fn write_apart(lines: impl IntoIterator<Item = Line>) {
     let Some(queue) = QUEUES.own(Mutex::default) else {
         return;
@@ -86,11 +87,11 @@ fn write_apart(lines: impl IntoIterator<Item = Line>) {
         return;
     }
     let thread = thread::Builder::new().name("s3-lock-log".to_owned());
-    // Without one they wait for the next line.
+    // If it does not start, the lines wait for the next line.
     waiting.is_served = thread.spawn(|| serve(queue)).is_ok();
 }
 
-/// Writes all that waits, and all that comes meanwhile.
+/// Writes all waiting lines, and those that arrive meanwhile.
 fn serve(queue: &Mutex<Queue>) {
     loop {
         let line = {

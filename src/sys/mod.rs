@@ -1,4 +1,5 @@
-//! What the operating system and the async runtime give: time, threads, processes, logs.
+//! The crate's access to the operating system and the async runtime: clocks, random numbers, threads,
+//! processes and logs. All rooms above use it; it knows nothing about locks.
 
 pub(crate) mod arrivals;
 pub(crate) mod background;

@@ -1,31 +1,31 @@
-//! What each process of a line of forks has for itself.
+//! A value that each process makes for itself, even after a fork. Clients, the registry and the log
+//! queue use it.
 //!
-//! A forked child has a copy of all of its parent's memory and none of its threads. What such a thread
-//! had locked stays locked there for ever, and what it was about to build stays half built: a `Mutex`,
-//! a `OnceLock`. So a child must neither use nor take apart what its parent shared between threads;
-//! it makes its own, and needs a slot for it that no process before it ever touched.
+//! A forked child has a copy of its parent's memory, but none of the parent's other threads. A `Mutex` that
+//! such a thread had locked stays locked in the child for ever. A `OnceLock` that it was filling stays half
+//! filled. So a child must neither use nor drop what its parent's threads shared. It makes its own value,
+//! in a slot that no process before it has touched.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::forks::Process;
 
-/// How many processes, each forked from the one before, can have something of their own. Those that
-/// never ask for it do not count, as the one in the middle of a daemon's double fork.
+/// How many processes in a chain of forks can have a value. Processes that never ask for one do not count,
+/// such as the middle one in a daemon's double fork.
 pub(crate) const GENERATIONS: usize = 8;
 
-/// A slot for this process, and one for each of those that it descends from by forking alone.
+/// A slot for this process, and one for each ancestor in its chain of forks.
 ///
-/// A slot is taken by writing the process's number there, in one step that is done or not done: never
-/// half done in a child. Whatever else is in a slot, only the process whose number it bears looks at it.
-/// So a slot that a parent's thread was still filling when another one forked is, to the child, just
-/// one that is taken.
+/// A process takes a slot by writing its number there, in one atomic step that is never half done in a
+/// child. Only the process with that number looks at the rest of the slot. A parent's thread may have been
+/// filling a slot at the fork; to the child, that slot is simply taken.
 pub(crate) struct PerProcess<T> {
     slots: [Slot<T>; GENERATIONS],
 }
 
 struct Slot<T> {
-    /// The process that it belongs to; 0 as long as it is nobody's.
+    /// The number of the process that has this slot; 0 if the slot is free.
     process: AtomicU64,
     own: OnceLock<T>,
 }
@@ -37,14 +37,14 @@ impl<T> PerProcess<T> {
         }
     }
 
-    /// What this process has; made if it has none yet. Nothing if all slots are taken.
+    /// This process's value, made if there is none yet. `None` if all slots are taken.
     pub(crate) fn own(&self, make: impl FnOnce() -> T) -> Option<&T> {
         self.of(Process::own(), make)
     }
 
     fn of(&self, process: Process, make: impl FnOnce() -> T) -> Option<&T> {
         let slot = self.slots.iter().find(|slot| slot.take(process))?;
-        // Another thread of this process may be at it: that one is here, and comes to an end.
+        // Another thread of this process may be making it. That thread exists here, so it will finish.
         Some(slot.own.get_or_init(make))
     }
 }
@@ -57,7 +57,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Takes it for a process, unless it is another's.
+    /// Takes the slot for a process, unless another process has it.
     fn take(&self, process: Process) -> bool {
         let process = process.number();
         let taken = self
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_come_when_all_places_are_taken_have_none() {
+    fn a_process_gets_no_value_when_all_slots_are_taken() {
         let per_process = PerProcess::new();
         for process in 1..=8 {
             assert!(per_process.of(Process::other(process), || ()).is_some());

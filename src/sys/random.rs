@@ -1,4 +1,5 @@
-//! How long to wait between two looks, so that many clients do not look at the same moment.
+//! The only file that draws random numbers: for pauses, so that many clients do not send at the same
+//! moment, and for nonces in records.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +15,8 @@ use rand::rngs::OsRng;
 
 use crate::protocol::record::Nonce;
 
-/// Decorrelated jitter: each wait is drawn between the least and three times the last.
+/// Decorrelated jitter: each pause is random, between the minimum and three times the last pause, and never
+/// above the maximum.
 ///
 /// After Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 #[derive(Clone, Debug)]
@@ -39,19 +41,19 @@ impl Backoff {
         self.last
     }
 
-    /// Starts over: the last attempt went well.
+    /// Starts over, after an attempt that succeeded.
     pub(crate) fn reset(&mut self) {
         self.last = self.min;
     }
 }
 
-/// `span`, give or take a tenth: those that began together drift apart.
+/// `span`, give or take a tenth, so that clients that start together drift apart.
 pub(crate) fn spread(span: Duration) -> Duration {
     rand::rng().random_range(span * 9 / 10..=span * 11 / 10)
 }
 
-/// Fresh bits from the operating system. A generator in this process would repeat itself in a
-/// forked child or a cloned machine, and its twin's write would pass for its own.
+/// Random bits from the operating system. A generator in this process would repeat itself in a forked child
+/// or a cloned machine. Each would then take the other's write for its own.
 pub(crate) fn nonce() -> std::io::Result<Nonce> {
     let mut bits = [0; 16];
     OsRng

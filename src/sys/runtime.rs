@@ -1,7 +1,8 @@
-//! The private runtime: how blocking calls run asynchronous code, wherever they are made.
+//! A client's private tokio runtime, on which blocking calls run asynchronous code. `Session::run` calls
+//! `Runtime::block_on` for each call.
 //!
-//! No thread is started for it: a call drives the runtime from the caller's own thread, and calls
-//! from several threads share it. Between calls nothing runs.
+//! The runtime has no thread of its own. A call drives it on the caller's thread, and calls from several
+//! threads share it. Between calls nothing runs.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -14,7 +15,7 @@ use tokio::runtime::{Builder, Handle, Runtime as Tokio};
 
 use crate::sys::forks::Section;
 
-/// A current-thread runtime that is built when it is first needed.
+/// A current-thread runtime, built on first use.
 #[derive(Default)]
 pub(crate) struct Runtime {
     tokio: OnceLock<Tokio>,
@@ -23,9 +24,8 @@ pub(crate) struct Runtime {
 impl Runtime {
     /// Runs `future` to its end on the caller's thread.
     ///
-    /// Inside somebody else's runtime blocking is not allowed and would panic, so there the future
-    /// runs on a helper thread while this one waits for it. That blocks the caller's executor for as
-    /// long, which is what a blocking call does.
+    /// Inside another runtime, tokio's `block_on` would panic. There the future runs on a helper thread,
+    /// and this thread waits for it. That blocks the caller's executor, as any blocking call does.
     pub(crate) fn block_on<F>(&self, future: F) -> io::Result<F::Output>
     where
         F: Future + Send,
@@ -42,7 +42,7 @@ impl Runtime {
         thread::scope(|scope| {
             let helper = thread::Builder::new().name("s3-lock-call".to_owned());
             let helper = helper.spawn_scoped(scope, drive)?;
-            // A panic of the helper is a panic of this call, and not to be swallowed.
+            // A panic of the helper is a panic of this call.
             Ok(helper.join().unwrap_or_else(|p| panic::resume_unwind(p)))
         })
     }
@@ -53,7 +53,7 @@ impl Runtime {
         }
         let built = build()?;
         if let Err(second) = self.tokio.set(built) {
-            // Another thread was faster. A plain drop would panic inside somebody else's runtime.
+            // Another thread was faster. A plain drop would panic inside another runtime.
             second.shutdown_background();
         }
         Ok(self
@@ -72,14 +72,14 @@ impl Drop for Runtime {
     }
 }
 
-/// Sets up what tokio has once for the whole process, as the first runtime does (its registry of signals,
-/// which is there if anything in the program asks for tokio's feature `signal`). A process that is forked
-/// while somebody is at it waits for ever when it builds a runtime: so it is done when a client is made,
-/// before anybody can fork with one.
+/// Sets up tokio's global state, as the first runtime in a process does. This state is the registry of
+/// signals, which exists if anything in the program enables tokio's feature `signal`. If a process forks
+/// during this, the child hangs when it builds a runtime. So each new client does it, before the program
+/// can fork with that client.
 pub(crate) fn set_up() {
     static IS_DONE: AtomicBool = AtomicBool::new(false);
     if !IS_DONE.load(Ordering::Acquire) {
-        // An error is told by the first call, if it meets it, too.
+        // If there is an error, the first call will meet it too and return it.
         if let Ok(tokio) = build() {
             tokio.shutdown_background();
             IS_DONE.store(true, Ordering::Release);
@@ -93,23 +93,23 @@ fn build() -> io::Result<Tokio> {
         let mut builder = Builder::new_current_thread();
         builder.enable_io().enable_time().build()
     };
-    // The registry is set up or it panics, where there are too few file descriptors.
+    // With too few file descriptors, setting up the registry panics.
     let built = panic::catch_unwind(build);
     built.unwrap_or_else(|_| Err(io::Error::other("a runtime could not be set up")))
 }
 
 thread_local! {
-    /// How many of this crate's runtimes this thread drives. Without a destructor: it can be asked while
+    /// How many of this crate's runtimes this thread drives. It has no destructor, so it can be read while
     /// the thread ends.
     static DRIVEN: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Whether this thread drives a runtime of this crate, so that nothing of that client goes on without it.
+/// Whether this thread drives a runtime of this crate. While it blocks, that client makes no progress.
 pub(crate) fn is_driven_here() -> bool {
     DRIVEN.get() > 0
 }
 
-/// A thread's time as the driver of a runtime.
+/// Exists while a thread drives a runtime.
 struct Driving;
 
 impl Driving {
@@ -125,8 +125,8 @@ impl Drop for Driving {
     }
 }
 
-/// Whether this thread may drive a runtime: not while it drives another one, and not while its
-/// thread-local storage is being torn down, when tokio cannot tell.
+/// Whether this thread may drive a runtime. It may not while it drives another one, nor during the
+/// destruction of its thread-local storage, when tokio cannot tell.
 fn may_block_here() -> bool {
     match Handle::try_current() {
         Ok(_) => false,
