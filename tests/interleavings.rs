@@ -1,12 +1,12 @@
-//! The parts of the crate that threads meet in, explored by shuttle: it runs them on threads of its own, decides
-//! at each step of a mutex or a wait who goes on, and finds whoever would wait for ever.
+//! Explores in many schedules the parts of the crate that threads share, with shuttle. Shuttle runs them on
+//! its own threads, decides at each mutex or wait which thread goes on, and finds threads that would wait
+//! for ever.
 //!
-//! What is explored are the files of `src` themselves, compiled anew below: they take their mutexes and threads
-//! from `crate::sync`, and here that gives them shuttle's. Time stands still here, so that only a wake-up
-//! ends a wait. Not explored is what goes on within tokio's `Notify`, channels and `watch`: a step of those is
-//! taken as a whole.
+//! The tests compile the files of `src` anew, below. Those files take their mutexes and threads from
+//! `crate::sys::sync`; here that module has shuttle's. Time stands still, so only a wake-up ends a wait. Steps
+//! inside tokio's `Notify`, channels and `watch` are not explored: each counts as one step.
 
-// They have more than is used here.
+// The files of `src` contain more than the tests use.
 #![allow(dead_code)]
 
 #[path = "../src/sys/arrivals.rs"]
@@ -60,7 +60,7 @@ mod sync {
 
         use shuttle::rand::{Rng, thread_rng};
 
-        /// Starts a thread three times out of four.
+        /// Starts a thread three times out of four, and fails otherwise.
         pub(crate) struct Builder(shuttle::thread::Builder);
 
         impl Builder {
@@ -113,7 +113,7 @@ mod clock {
     }
 }
 
-/// Waits without chance.
+/// Pauses that are not random.
 mod random {
     use std::time::Duration;
 
@@ -132,8 +132,7 @@ mod random {
     }
 }
 
-/// Runs a scenario in many schedules: half of them at random, half with few changes of threads, at points
-/// that are far apart.
+/// Runs a scenario in many schedules: half of them random, half with few thread switches, far apart.
 fn explore(scenario: impl Fn() + Send + Sync + Clone + 'static) {
     const SCHEDULES: usize = 3_000;
     shuttle::check_random(scenario.clone(), SCHEDULES);

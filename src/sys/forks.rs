@@ -1,26 +1,27 @@
-//! Forks of this process: telling a child from its parent whatever their ids are, and keeping forks out
-//! of what a child could not get out of.
+//! Handles forks of this process. It tells a child from its parent even if their process ids are equal, and
+//! it delays a fork that would leave the child with a lock that nobody releases. Everything that a process
+//! must not inherit asks here first.
 //!
-//! **Which process this is.** A child may have the id of its parent (each is the first process of its PID
-//! namespace) or of an ancestor that is dead. So a process is known by a number that it draws for itself,
-//! and that a fork takes away: it is kept in a page of memory that the kernel wipes in every child
-//! (`MADV_WIPEONFORK`, Linux 4.14), be it made by `fork` or by a bare `clone`. The counter that the numbers
-//! come from is ordinary memory, which a child inherits: it draws one that no process before it has had.
-//! Where the kernel will not wipe, and on other systems, a handler of `pthread_atfork` clears the number,
-//! and the process's id is compared besides: that finds a bare `clone`, if its ids differ.
+//! **Which process this is.** A child may have the id of its parent (if each is the first process of its PID
+//! namespace) or of a dead ancestor. So each process draws a number for itself, and a fork erases it: the
+//! number lives in a page of memory that the kernel wipes in every child (`MADV_WIPEONFORK`, Linux 4.14),
+//! made by `fork` or by a bare `clone`. The counter for the numbers is in ordinary memory, which a child
+//! inherits. So the child draws a number that no process before it has had. If the kernel cannot wipe the
+//! page, and on other systems, a `pthread_atfork` handler clears the number, and the process id is compared
+//! as well. That finds a bare `clone` if its id differs.
 //!
-//! A child that shares its parent's memory (`vfork`, or `CLONE_VM`) is the same process to this file, as a
-//! thread is.
+//! A child that shares its parent's memory (`vfork`, or `CLONE_VM`) counts as the same process, like a
+//! thread.
 //!
-//! **What forks are kept out of.** What is set up once for a whole process (tokio's registry of signals,
-//! OpenSSL), and what OpenSSL locks, is not this crate's own: a child that has it half done waits for ever.
-//! A thread that is in the midst of that is in a [`Section`], and a fork waits until none is.
+//! **What a fork waits for.** Some state is set up once for a whole process, outside this crate: tokio's
+//! registry of signals, OpenSSL, and OpenSSL's own locks. A child that inherits it half done hangs. A thread
+//! that works on such state is in a [`Section`], and a fork waits until no thread is in one.
 //!
-//! Nothing here is ever half done for a child: each step is one atomic operation.
+//! Each step in this file is one atomic operation, so a child never finds one half done.
 
 #![expect(
     unsafe_code,
-    reason = "memory that a fork wipes, and handlers of forks, are to be had from the C library alone"
+    reason = "only the C library offers memory that a fork wipes, and handlers of forks"
 )]
 
 use std::cell::Cell;
@@ -29,45 +30,45 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-/// A process: equal to no other that it descends from by forking, or that descends from it.
+/// The identity of a process. It differs from that of every ancestor and descendant by forking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
 
-/// A thread's stay in what a fork must not divide. A fork waits for its end, and for who waits to begin
-/// one. Who wants to begin one waits for the forks that are under way. Neither waits for ever: should both
-/// be wanted by one who waits for the other, a stall is better than a deadlock.
+/// A thread is in a section while a fork would harm the child. A fork waits for all sections to end, and for
+/// threads that already wait to begin one. A thread that begins a section waits for the forks under way.
+/// Neither waits for ever: if two threads wait for each other this way, a stall is better than a deadlock.
 pub(crate) struct Section {
     process: Process,
-    /// It counts for the thread that began it.
+    /// Makes this `!Send`: it counts for the thread that began it.
     _of_this_thread: PhantomData<*const ()>,
 }
 
-/// What belongs to a process alone.
+/// The state that a child must not inherit.
 struct ProcessPage {
-    /// The number of the process; 0 as long as it has none.
+    /// The number of the process; 0 if it has not drawn one yet.
     number: AtomicU64,
-    /// How many threads are in sections, and in the upper half how many are forking.
+    /// The number of threads in sections; in the upper half, the number of threads that fork.
     gate: AtomicU32,
-    /// How many threads wait to be in one. They go before the forks that come after them.
+    /// How many threads wait to begin a section. They go before forks that come later.
     waiting: AtomicU32,
 }
 
-/// Where this process's page is.
+/// This process's page.
 static PAGE: AtomicPtr<ProcessPage> = AtomicPtr::new(ptr::null_mut());
-/// The page where none can be had that is wiped.
+/// The page to use if the system has no memory that a fork wipes.
 static UNWIPED: ProcessPage = ProcessPage {
     number: AtomicU64::new(0),
     gate: AtomicU32::new(0),
     waiting: AtomicU32::new(0),
 };
-/// The next number. Inherited: each process of a line goes on where the one before it was.
+/// The next number. A child inherits it and counts on from there.
 static NEXT: AtomicU32 = AtomicU32::new(1);
-/// One that forks, at the gate.
+/// One forking thread, in the upper half of the gate.
 const FORK: u32 = 1 << 16;
-/// How often to look whether the gate is free: for over a second, with naps of [`NAP`].
+/// How often a fork checks the gate: for over a second, with naps of [`NAP`].
 const LOOKS: u32 = 10_000;
-/// The same for who wants to begin a section: a request has many, and they must not add up to a lease. Should
-/// forks take so long all the same, a child that hangs is less than a lock that its parent loses.
+/// The same for a thread that begins a section. A request has many sections, and their waits must not add up
+/// to a lease. If forks take longer than this, a child that hangs is better than a parent that loses its lock.
 const SECTION_LOOKS: u32 = 500;
 const NAP: std::time::Duration = std::time::Duration::from_micros(100);
 
@@ -79,7 +80,7 @@ thread_local! {
 }
 
 impl Process {
-    /// This one. Costs a few nanoseconds; where no page is wiped, a system call (160 ns on Linux 6.18).
+    /// This process. Costs a few nanoseconds; without a wiped page, a system call (160 ns on Linux 6.18).
     pub(crate) fn own() -> Process {
         let page = page();
         let number = page.number.load(Ordering::Relaxed);
@@ -89,17 +90,17 @@ impl Process {
         page.draw(number)
     }
 
-    /// Its number, which is not 0.
+    /// The number of the process, never 0.
     pub(crate) fn number(self) -> u64 {
         self.0
     }
 
-    /// Whether it is this one.
+    /// Whether it is the current process.
     pub(crate) fn is_own(self) -> bool {
         self == Process::own()
     }
 
-    /// One that nobody is.
+    /// An identity that no real process has.
     #[cfg(test)]
     pub(crate) const fn other(number: u32) -> Process {
         Process(number as u64)
@@ -107,10 +108,10 @@ impl Process {
 }
 
 impl ProcessPage {
-    /// Draws a number for this process, in place of one that is not its own.
+    /// Draws a number for this process, and replaces `stale`, which is another process's number or 0.
     #[cold]
     fn draw(&self, stale: u64) -> Process {
-        // Its upper half is never 0, so neither is the whole.
+        // The upper half is never 0, so the number is not 0 either.
         let drawn = u64::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 32;
         let drawn = drawn | u64::from(process::id());
         let set = self
@@ -122,7 +123,7 @@ impl ProcessPage {
 }
 
 impl ProcessPage {
-    /// Counts this thread as one in a section, once the forks under way are over.
+    /// Counts this thread as in a section, once the forks under way are over.
     fn enter(&self) {
         let is_open = |state: u32| (state < FORK).then_some(state + 1);
         let gate = &self.gate;
@@ -138,7 +139,7 @@ impl ProcessPage {
     }
 }
 
-/// Whether a number was drawn by a process that has the id of this one.
+/// Whether a process with this process's id drew the number.
 fn is_of_this_id(number: u64) -> bool {
     number & u64::from(u32::MAX) == u64::from(process::id())
 }
@@ -161,7 +162,7 @@ fn page_if_set_up() -> Option<&'static ProcessPage> {
 
 #[cold]
 fn set_up() -> &'static ProcessPage {
-    // Before anybody can be in a section, or have a number that only a handler takes away.
+    // First, before any thread is in a section, or has a number that only a handler clears.
     watch_forks();
     let page = map_wiped().unwrap_or((&raw const UNWIPED).cast_mut());
     let set = PAGE.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire);
@@ -171,14 +172,14 @@ fn set_up() -> &'static ProcessPage {
     self::page()
 }
 
-/// A page of its own that a fork wipes, if the kernel has such.
+/// Maps a page that a fork wipes, if the kernel supports that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn map_wiped() -> Option<*mut ProcessPage> {
     let (read_write, private) = (
         libc::PROT_READ | libc::PROT_WRITE,
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
     );
-    // SAFETY: a new mapping, wherever the kernel likes, touches no memory that is in use.
+    // SAFETY: a new mapping at an address that the kernel chooses touches no memory that is in use.
     let page = unsafe { libc::mmap(ptr::null_mut(), SIZE, read_write, private, -1, 0) };
     if page == libc::MAP_FAILED {
         return None;
@@ -199,7 +200,7 @@ fn map_wiped() -> Option<*mut ProcessPage> {
     None
 }
 
-/// Gives back a page that nobody has seen.
+/// Unmaps a page that was never published in `PAGE`.
 fn unmap(page: *mut ProcessPage) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if !ptr::eq(page, &raw const UNWIPED) {
@@ -210,13 +211,13 @@ fn unmap(page: *mut ProcessPage) {
     let _ = page;
 }
 
-/// Has the handlers called. It is done again where a second thread, or a child of one that had got so
-/// far, sets up as well: they bear that.
+/// Registers the fork handlers. They may be registered twice, if a second thread sets up at the same time,
+/// or a child forked during the set-up. The handlers allow for that.
 #[cfg(unix)]
 fn watch_forks() {
-    // SAFETY: the handlers are functions of this program that take nothing, and do what is permitted in a
-    // forked child: atomic operations, and thread-locals that need no set-up.
-    // It fails where there is no memory for them: then no fork waits for a section, and a wiped page
+    // SAFETY: the handlers are functions of this program without arguments. They do only what is permitted
+    // in a forked child: atomic operations, and thread-locals that need no set-up.
+    // Registering fails if there is no memory for it. Then no fork waits for a section, but a wiped page
     // still tells a child from its parent.
     let _ = unsafe {
         libc::pthread_atfork(
@@ -235,11 +236,11 @@ extern "C" fn before_fork() {
     if FORKING.get() {
         return; // called already
     }
-    // Handlers set nothing up: they are not to be added to while they are called.
+    // Never set up here: no handlers may be registered while handlers are called.
     let Some(ProcessPage { gate, waiting, .. }) = page_if_set_up() else {
         return;
     };
-    // Else threads that fork again and again would keep everybody else out.
+    // Otherwise threads that fork again and again would keep all others out of sections.
     let _ = wait(LOOKS, || waiting.load(Ordering::Acquire) == 0);
     gate.fetch_add(FORK, Ordering::AcqRel);
     FORKING.set(true);
@@ -257,7 +258,7 @@ extern "C" fn after_fork_in_parent() {
 #[cfg(unix)]
 extern "C" fn after_fork_in_child() {
     FORKING.set(false);
-    // The other threads are not here. A section of this one is over, too: it began in another process.
+    // The other threads do not exist here. This thread's section is over too: it began in the parent.
     DEPTH.set(0);
     if let Some(page) = page_if_set_up() {
         page.number.store(0, Ordering::Relaxed);
@@ -293,10 +294,10 @@ impl Drop for Section {
     }
 }
 
-/// Waits until something is so, but not for ever. Says whether it is.
+/// Waits until `is_so` is true, for at most `looks` checks. Returns whether it became true.
 #[expect(
     clippy::disallowed_methods,
-    reason = "it lasts as long as a fork does, and a handler of forks has no clock to ask"
+    reason = "it lasts only as long as a fork, and a fork handler has no clock"
 )]
 fn wait(looks: u32, is_so: impl Fn() -> bool) -> bool {
     for look in 0..looks {
@@ -320,10 +321,10 @@ mod tests {
 
     use super::*;
 
-    /// Forks, and returns the number that `child` comes to in the child.
+    /// Forks, and returns the result of `child` in the child process.
     fn in_child(child: impl FnOnce() -> u8) -> i32 {
-        // SAFETY: the child calls nothing but the functions that are tested, which neither allocate nor
-        // lock, and ends.
+        // SAFETY: the child calls only the functions under test, which neither allocate nor lock, and then
+        // ends.
         unsafe {
             let pid = libc::fork();
             assert!(pid >= 0, "this process can fork");
@@ -368,7 +369,7 @@ mod tests {
                 begun.send(()).unwrap();
                 #[expect(
                     clippy::disallowed_methods,
-                    reason = "a fork that does not wait is not to be late"
+                    reason = "a fork that does not wait must come before the end of the section"
                 )]
                 thread::sleep(Duration::from_millis(100));
                 is_over.store(true, Ordering::Relaxed);

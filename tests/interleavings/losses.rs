@@ -1,4 +1,4 @@
-//! A loss is told to each who wants to know, once.
+//! The loss callbacks: each callback is told of a loss once, or dropped.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::explore;
 use crate::loss_callbacks::{LossCallback, LossCallbacks};
 use crate::types::errors::LostCause;
 
-/// Says when it is dropped.
+/// Sends a message when it is dropped.
 struct Owned(Sender<&'static str>);
 
 impl Drop for Owned {
@@ -18,7 +18,7 @@ impl Drop for Owned {
     }
 }
 
-/// A callback, and where to learn what becomes of it. It can be called once at the most, by its type.
+/// A callback, and a receiver that learns what becomes of it. Its type allows only one call.
 fn callback() -> (LossCallback, Receiver<&'static str>) {
     let (sender, receiver) = channel();
     let owned = Owned(sender);
@@ -29,14 +29,14 @@ fn callback() -> (LossCallback, Receiver<&'static str>) {
     (callback, receiver)
 }
 
-/// As the background thread does: until a thread could be started for each.
+/// Retries until a thread could be started for each callback, as the background thread does.
 fn tell(callbacks: &LossCallbacks) {
     while callbacks.tell(&LostCause::Broken).is_err() {
         thread::yield_now();
     }
 }
 
-/// What may come of a callback: anything but silence, which shuttle finds as a wait for ever.
+/// What becomes of a callback: told or dropped. If neither happens, shuttle finds a wait for ever.
 fn fate(receiver: &Receiver<&'static str>) -> &'static str {
     receiver.recv().expect("dropped without a word")
 }
@@ -118,8 +118,8 @@ fn dismiss_holds_no_mutex_while_it_drops_what_a_callback_owns() {
         let background = callbacks.clone();
         let background = thread::spawn(move || tell(&background));
         callbacks.dismiss();
-        // What a drop panics with, `dismiss` catches.
-        meddled.recv().expect("its drop got through");
+        // `dismiss` catches panics in `drop`, so the message must be checked here.
+        meddled.recv().expect("its drop ended");
         background.join().unwrap();
     });
 }

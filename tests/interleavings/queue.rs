@@ -1,4 +1,4 @@
-//! The queue of one client: nobody waits for ever, and one at a time has its turn.
+//! The queue of one client: no call waits for ever, and only one at a time has its turn.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,11 +22,11 @@ const EXPIRY_RULE: ExpiryRule = ExpiryRule {
     store_clock: true,
 };
 
-/// What the threads of a client share.
+/// The state that the threads of a client share.
 #[derive(Default)]
 struct Client {
     queue: WaitQueue,
-    /// How many have their turn, or hold the lock.
+    /// How many threads have their turn or hold the lock.
     inside: AtomicUsize,
     turns: AtomicUsize,
 }
@@ -61,7 +61,7 @@ impl Client {
         self.inside.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Acquires; the guard's lease and its news.
+    /// Acquires, and returns the guard's lease and its notification of a loss.
     fn acquire(&self, token: u64) -> (Arc<Mutex<Lease>>, Arc<Notify>) {
         let place = self.queue.join();
         assert!(wait(&place, Duration::from_secs(60)));
@@ -81,7 +81,7 @@ impl Client {
 }
 
 #[test]
-fn turn_comes_to_all_and_to_one_at_a_time() {
+fn all_threads_get_a_turn_one_at_a_time() {
     explore(|| {
         let client = Arc::<Client>::default();
         let threads = [1, 2, 3].map(|token| {
@@ -96,7 +96,7 @@ fn turn_comes_to_all_and_to_one_at_a_time() {
 }
 
 #[test]
-fn turn_comes_to_those_behind_whoever_gives_up() {
+fn threads_behind_one_that_gives_up_get_their_turn() {
     explore(|| {
         let client = Arc::<Client>::default();
         let threads = [1, 2].map(|token| {
@@ -119,7 +119,7 @@ fn turn_comes_to_those_behind_whoever_gives_up() {
 }
 
 #[test]
-fn lose_gives_the_next_its_turn_and_the_guard_the_news() {
+fn note_loss_wakes_the_next_in_the_queue_and_notifies_the_guard() {
     explore(|| {
         let client = Arc::<Client>::default();
         let (_holding, news) = client.acquire(1);
@@ -150,7 +150,7 @@ fn turns_come_in_the_order_of_arrival() {
 }
 
 #[test]
-fn who_leaves_from_the_middle_of_the_queue_holds_nobody_up() {
+fn a_thread_that_leaves_the_middle_of_the_queue_blocks_nobody() {
     let scenario = || {
         let queue = WaitQueue::default();
         let (first, second, third) = (queue.join(), queue.join(), queue.join());

@@ -1,4 +1,4 @@
-//! Threads that share one request get one that was sent after they had asked.
+//! Shared calls: each caller gets the outcome of a request that was sent after it asked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,8 +23,8 @@ struct Calls {
 }
 
 impl Calls {
-    /// As `Held::renew` does. Some who lead are stopped half way, and call again. Says which request the
-    /// outcome is of.
+    /// Calls as `HeldLock::renew` does. Some leading callers are stopped half way and call again. Returns
+    /// the number of the request whose outcome it got.
     fn call(&self) -> usize {
         loop {
             match self.shared.ask() {
@@ -52,7 +52,7 @@ impl Calls {
 }
 
 #[test]
-fn ask_comes_to_a_request_that_is_sent_later() {
+fn ask_leads_to_a_request_that_is_sent_later() {
     explore(|| {
         let calls = Arc::<Calls>::default();
         let callers = [(); 3].map(|()| {

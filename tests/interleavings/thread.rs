@@ -1,4 +1,4 @@
-//! The background thread ends when nothing is left to do, and never with something left.
+//! The background thread: it ends only when no work is left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::arrivals::Arrivals;
 use crate::explore;
 
-/// The background thread of a client, with an item for a holding: it is looked after once its sender was used.
+/// The background thread of a client. An item stands for a held lock; the thread watches it once it
+/// has used the item's sender.
 #[derive(Default)]
 struct Background {
     arrivals: Arrivals<Sender<()>>,
@@ -19,7 +20,7 @@ struct Background {
 }
 
 impl Background {
-    fn look_after(self: &Arc<Self>, item: Sender<()>) {
+    fn watch(self: &Arc<Self>, item: Sender<()>) {
         let background = self.clone();
         let start = move |arrivals| {
             thread::spawn(move || block_on(background.run(arrivals)));
@@ -30,7 +31,10 @@ impl Background {
 
     async fn run(&self, mut arrivals: UnboundedReceiver<Sender<()>>) {
         loop {
-            let item = arrivals.recv().await.expect("its end is its own affair");
+            let item = arrivals
+                .recv()
+                .await
+                .expect("the thread decides itself when to end");
             let others = self.running.fetch_add(1, Ordering::SeqCst);
             assert_eq!(others, 0, "a second background thread");
             thread::yield_now();
@@ -44,16 +48,16 @@ impl Background {
 }
 
 #[test]
-fn look_after_reaches_the_thread_even_as_it_ends() {
+fn an_item_reaches_the_thread_even_while_it_ends() {
     explore(|| {
         let background = Arc::<Background>::default();
         let clients = [(); 3].map(|()| {
             let background = background.clone();
             thread::spawn(move || {
                 for _ in 0..2 {
-                    let (item, looked_after) = channel();
-                    background.look_after(item);
-                    looked_after.recv().expect("it is looked after");
+                    let (item, watched) = channel();
+                    background.watch(item);
+                    watched.recv().expect("the thread watches it");
                 }
             })
         });
