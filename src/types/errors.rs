@@ -156,8 +156,7 @@ impl LockError {
 
     /// This machine, not the store, failed to provide what a call needs.
     pub(crate) fn of_this_machine(error: io::Error) -> LockError {
-        let what =
-            "this machine could not provide what a request needs (a thread, a file descriptor)";
+        let what = "this machine could not start a thread or open a file descriptor for a request";
         StorageError::new(StorageErrorKind::Local, what)
             .with_source(error)
             .into()

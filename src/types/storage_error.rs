@@ -94,7 +94,7 @@ pub enum StorageErrorKind {
     Contended,
     /// The store refused a write although its condition held, or its answer is not one that S3 gives.
     Unexpected,
-    /// This machine could not provide a thread or a file descriptor that a request needs.
+    /// This machine could not start a thread or open a file descriptor that a request needs.
     Local,
 }
 

@@ -322,8 +322,8 @@ impl fmt::Display for StoreReport {
         let clock = if self.store_clock {
             "the store's clock tells how old a lock is"
         } else {
-            "the store's Date does not tell how old a lock is (does a proxy stamp its own?), so each \
-             client uses its own clock and needs a whole lease to find that a lock is abandoned"
+            "the store's Date does not tell how old a lock is (does a proxy stamp its own?): each \
+             client's own clock does, and needs a whole lease to find that a lock is abandoned"
         };
         let races = match self.races {
             0 => "not tested (no race was decided)".to_owned(),
