@@ -13,7 +13,7 @@ impl S3Lock {
     /// `owner` is for people and for [`release`](S3Lock::release): any text of up to 512 bytes without control
     /// characters.
     ///
-    /// Blocks for up to the [`wait_limit`](S3LockBuilder::wait_limit), and 2 × `request_timeout` more if it
+    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more if it
     /// then has to undo an attempt. Without contention it sends one request if this client released the lock
     /// last, else two. A client with a custom endpoint [checks the store](S3Lock::check_store) before its first
     /// acquire in a bucket, within the limit.

@@ -100,10 +100,10 @@ impl S3Lock {
     /// Releases the lock if `owner` holds it, and says whether this call released it. Use it to acquire in one
     /// place or process and release in another. Two requests, or one if there is nothing to release.
     ///
-    /// A lock that is free, or held under another name, stays as it is. If two participants use the same owner
-    /// name, each can release the other's lock: make the names unique. A guard that had the lock loses it. One of
-    /// the same client learns that at once, any other when it next asks the store ([`LockGuard::verify`],
-    /// [`LockGuard::renew`]).
+    /// A lock that is free, or held under another name, stays as it is. If two participants use the same
+    /// owner name, each can release the other's lock: make the names unique. A guard that had the lock
+    /// loses it. One of the same client learns that at once, any other when it next asks the store
+    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)).
     ///
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
@@ -142,10 +142,12 @@ impl S3Lock {
     /// holding's fencing token is larger, as always.
     ///
     /// **This ends the exclusion: the next holder is not alone until the old holder asks the store
-    /// ([`LockGuard::verify`], [`LockGuard::renew`]) or its deadline passes.** [`LockGuard::check`] and
-    /// [`LockGuard::is_held`] send nothing, so they do not notice before. First make sure that the old holder has
-    /// stopped, or that what it writes to refuses smaller fencing tokens. The old holder then gets
-    /// [`LostCause::Broken`](crate::LostCause::Broken); a guard of this same client gets it at once.
+    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)) or
+    /// its deadline passes.** [`LockGuard::check`](crate::LockGuard::check) and
+    /// [`LockGuard::is_held`](crate::LockGuard::is_held) send nothing, so they do not notice before. First
+    /// make sure that the old holder has stopped, or that what it writes to refuses smaller fencing tokens.
+    /// The old holder then gets [`LostCause::Broken`](crate::LostCause::Broken); a guard of this same client
+    /// gets it at once.
     ///
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
