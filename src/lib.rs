@@ -1,8 +1,8 @@
 //! An exclusive lock kept in one small S3 object, for programs that have S3 and no database.
 //!
 //! A program acquires the lock under an owner name and does its main operation. Dropping the guard
-//! releases the lock. There is no extra server to run and no async code to write. An acquire takes one
-//! request (two the first time), a release one.
+//! releases the lock. No server of its own, no async in your code. An acquire takes one request (two the
+//! first time), a release one.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -33,9 +33,9 @@
 //!   lock back at once, if no other participant has its owner name.
 //! * It gives no mutual exclusion, silently, on a store that ignores conditional writes. AWS S3 honours
 //!   them. A client with a custom [endpoint](ClientBuilder::endpoint) [checks](S3Lock::check_store) the
-//!   store before it first locks anything in a bucket. It refuses a store that ignores conditions, or
-//!   that was seen to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter.
-//!   No number of races proves that a store never does it.
+//!   store before it first locks anything in a bucket, and refuses one that ignores conditions or was seen
+//!   to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but no number
+//!   of races proves that a store never does it.
 //!
 //! # Expiry and fencing
 //!
@@ -53,8 +53,7 @@
 //! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
 //! lease / 500, counted from its last write. The clocks of two computers are never compared: the record's
 //! age comes from the store's clock alone or from the observer's clock alone. A wall clock that is wrong
-//! by minutes does no harm. Beyond 15 minutes S3 refuses its signatures, and the error says by how much
-//! it is off.
+//! by minutes does no harm. Beyond 15 minutes S3 refuses its signatures, and the error says by how much.
 //!
 //! The lock relies on this:
 //!
@@ -62,9 +61,8 @@
 //! * a machine's clock keeps running while the machine is suspended (a VM that its hypervisor pauses or
 //!   restores, or a frozen Lambda, has fencing only);
 //! * the store's nodes agree to within 1 s and are never set forward;
-//! * no proxy stamps its own `Date`, as nginx does (the check of a store at a custom endpoint notices one
-//!   that is ahead, even in replies to reads alone, and the client then
-//!   [does without](StoreReport::uses_store_clock) the store's clock);
+//! * no proxy stamps its own `Date`, as nginx does (the check of a store notices one that is ahead, even
+//!   in replies to reads alone; the client then [does without](StoreReport::uses_store_clock) that clock);
 //! * the store's conditional writes are atomic, and its reads current;
 //! * nobody deletes, restores, expires or replicates into the lock's object;
 //! * where a lock is released by owner name or reclaimed, one live participant has that name.
@@ -75,9 +73,9 @@
 //!
 //! # Dropping a guard
 //!
-//! Dropping a [`LockGuard`] sends the release and blocks for the reply. It never panics, logs a failure,
-//! and works inside async code too. [`LockGuard::release`] does the same and returns the outcome.
-//! `let _ = lock.acquire(..)?` drops the guard on that very line: bind it to `_guard`.
+//! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. It never
+//! panics and logs a failure; [`LockGuard::release`] returns it. `let _ = lock.acquire(..)?` drops the
+//! guard on that very line: bind it to `_guard`.
 //!
 //! # How long a call can block
 //!
@@ -112,11 +110,8 @@
 //!
 //! A client has none until a guard is to be [kept alive](LockGuard::keep_alive) or to
 //! [report its loss](LockGuard::on_lost). Then one thread serves all such guards until the last is gone.
-//! Each guard has its own timer and its own request, so one that hangs delays no other. A guard that is
-//! kept alive is renewed when a third of its lease has passed, give or take a tenth of that. A renewal
-//! that fails is repeated, with growing pauses, until the deadline. It never waits for a verification, and
-//! for another thread's renewal only to share the next one. A release stops a renewal under way, and
-//! recognises it if it lands all the same.
+//! Each guard has its own timer and its own request, so one that hangs delays no other.
+//! [`LockGuard::keep_alive`] says when it renews.
 //!
 //! Callbacks and your logger (crate `log`) never run on this thread: its log lines go to a short-lived
 //! thread. A call logs its own lines on its own thread just before it returns. One line that other thread

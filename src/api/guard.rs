@@ -270,9 +270,14 @@ impl LockGuard {
     /// lock is lost. This call does no I/O.
     ///
     /// One thread of the client renews all its guards, each on its own: when a third of the lease has passed,
-    /// give or take a tenth of that. A renewal that fails is logged as a warning, and repeated until the
-    /// deadline. The lock is lost only at the deadline. So still [`check`](LockGuard::check) before each effect,
-    /// or register a callback ([`on_lost`](LockGuard::on_lost)). No renewal lands after the release.
+    /// give or take a tenth of that. A renewal waits for no verification, and for another thread's renewal
+    /// only to share the next one. If it fails, it is logged as a warning and repeated, with growing pauses,
+    /// until the deadline. That is no loss: the lock is held until the deadline. So still
+    /// [`check`](LockGuard::check) before each effect, or register a callback
+    /// ([`on_lost`](LockGuard::on_lost)).
+    ///
+    /// A release stops a renewal under way, and recognises it if it has landed all the same. None lands after
+    /// the release.
     ///
     /// A main operation that hangs keeps the lock for as long as it hangs. A forgotten guard
     /// (`std::mem::forget`) keeps it for as long as the process lives.
