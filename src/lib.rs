@@ -33,9 +33,9 @@
 //!   lock back at once, if no other participant has its owner name.
 //! * It gives no mutual exclusion, silently, on a store that ignores conditional writes. AWS S3 honours
 //!   them. A client with a custom [endpoint](ClientBuilder::endpoint) [checks](S3Lock::check_store) the
-//!   store before it first locks anything in a bucket, and refuses one that ignores conditions or was seen
-//!   to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but no number
-//!   of races proves that a store never does it.
+//!   store before it first locks anything in a bucket. It refuses a store that ignores conditions, or that
+//!   was seen to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but
+//!   no number of races proves that a store never does it.
 //!
 //! # Expiry and fencing
 //!
@@ -73,8 +73,8 @@
 //!
 //! # Dropping a guard
 //!
-//! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. It never
-//! panics and logs a failure; [`LockGuard::release`] returns it. `let _ = lock.acquire(..)?` drops the
+//! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. Drop never
+//! panics. It logs a failure, which [`LockGuard::release`] returns. `let _ = lock.acquire(..)?` drops the
 //! guard on that very line: bind it to `_guard`.
 //!
 //! # How long a call can block

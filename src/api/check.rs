@@ -10,10 +10,10 @@ impl S3Lock {
     /// the lock's, `{folder}/.s3-lock-check`, and does not delete it. Twelve requests.
     ///
     /// A client with a custom endpoint does this by itself, before it first locks or releases anything in a
-    /// bucket, and refuses a store that would break the lock;
+    /// bucket. It refuses a store that would break the lock.
     /// [`assume_conditional_writes`](crate::ClientBuilder::assume_conditional_writes) turns that off. AWS is
-    /// not checked unless you call this. The client remembers the result for the bucket, with the form of ETag
-    /// that the store takes. Each call of this checks anew.
+    /// not checked unless you call this. The client remembers the result for the bucket, with the form of
+    /// ETag that the store takes. Each call of this checks anew.
     ///
     /// The check shows that the store looks at the conditions. It also tests, with one race, that the store
     /// compares and writes in one step: two writers replace one version at the same moment, and a store that

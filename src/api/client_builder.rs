@@ -56,8 +56,8 @@ use crate::types::errors::{ConfigError, LockError};
 /// not reach it, and it cannot ask anything on the terminal.
 ///
 /// The client looks up credentials at the first request, and again when S3 rejects them. If they expire,
-/// it renews them from 5 minutes before (or half of their life, if that is less), and uses the old ones
-/// until it has new ones. The calls under way get the error of a look-up that fails; it is not remembered.
+/// it starts to renew them 5 minutes before (or half of their life, if that is less), and meanwhile uses
+/// the old ones. The calls under way get the error of a look-up that fails; it is not remembered.
 ///
 /// How long a look-up may take:
 ///

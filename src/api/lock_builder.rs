@@ -282,7 +282,7 @@ impl S3LockBuilder {
     /// # Ok::<(), LockError>(())
     /// ```
     ///
-    /// A bad name is shared by two machines or two copies of a program, or changes with a restart, as a
+    /// A bad name is shared by two machines or two copies of a program. Or it changes with a restart, as a
     /// process id or a random number does.
     ///
     /// ```
