@@ -88,6 +88,8 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    /// The system's, but for tests.
+    pub(crate) clock: Clock,
 }
 
 impl ClientBuilder {
@@ -100,6 +102,7 @@ impl ClientBuilder {
             connect_timeout: None,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            clock: Clock::default(),
         }
     }
 
@@ -312,7 +315,7 @@ impl ClientBuilder {
         };
         Ok(Client::from_recipe(Recipe {
             origin: Box::new(config),
-            clock: Clock::default(),
+            clock: self.clock,
             request_timeout: self.request_timeout,
             vetting,
             registry: Registry::shared,

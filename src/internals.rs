@@ -1,10 +1,14 @@
 //! What this crate's own models, fuzzers and benches reach into. No promise: it changes with any
 //! release.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::client::Client;
+use crate::client_builder::ClientBuilder;
+use crate::clock::Clock;
 use crate::error::LockError;
+use crate::lock::S3Lock;
 use crate::protocol::{Condition, ETag};
 use crate::store::{Found, Location, Put};
 
@@ -29,6 +33,44 @@ pub mod properties {
 pub mod reply {
     pub use crate::store::s3::reply::{Asked, Reply};
     pub use crate::store::{Found, Location, Object, Put};
+}
+
+/// A clock that a test moves by hand, for clients of a server: as
+/// [`InMemoryStore::advance`](crate::InMemoryStore::advance) does for those of a store in memory.
+#[derive(Clone)]
+pub struct Time {
+    clock: Clock,
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").finish_non_exhaustive()
+    }
+}
+
+impl Default for Time {
+    fn default() -> Time {
+        let clock = Clock::adjustable();
+        Time { clock }
+    }
+}
+
+impl Time {
+    /// Has the client that is built live by this clock.
+    pub fn of(&self, mut client: ClientBuilder) -> ClientBuilder {
+        client.clock = self.clock.clone();
+        client
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+/// How many calls of this lock's client wait for it, or are about to take it.
+pub fn waiting(lock: &S3Lock) -> usize {
+    lock.core.local.waiting()
 }
 
 /// Signed requests through a client's own connections, with no lock in between: the floor that a

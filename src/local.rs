@@ -130,6 +130,12 @@ impl Local {
         })
     }
 
+    /// How many are in the queue.
+    #[cfg(feature = "internals")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.line().waiting.len()
+    }
+
     /// Joins the end of the queue.
     pub(crate) fn queue(&self) -> Place<'_> {
         let turn = Arc::new(Notify::new());

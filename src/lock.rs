@@ -48,7 +48,7 @@ use crate::store_report::StoreReport;
 pub struct S3Lock {
     client: Client,
     /// What it is in the process that built it.
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// How many requests an attempt that does not wait is given time for.

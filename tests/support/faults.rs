@@ -44,6 +44,8 @@ pub enum Fault {
     Duplicate,
     /// Wait for the gate to open, then process the request.
     HoldAt(Gate),
+    /// Process the request at once, then hold its reply back until the gate opens.
+    HoldReplyAt(Gate),
     /// Process the request, and once more when the gate opens; answer with the second reply.
     RepeatAt(Gate),
 }
