@@ -8,6 +8,7 @@
 mod auto_traits;
 mod bad_input;
 mod bounds;
+mod by_hand;
 mod check_store;
 mod child;
 mod conformance;
