@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
+use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock, internals};
 
 use crate::support::{Fault, Match, Server};
-use crate::{builder, child, client, lock, lock_of};
+use crate::{builder, child, client, eventually, lock, lock_of};
 
 /// A file in the system's folder for such, removed when dropped.
 pub struct Counter(std::path::PathBuf);
@@ -252,7 +252,9 @@ fn who_slept_past_its_limit_still_gets_a_lock_that_has_expired_meanwhile() {
     let waiter = lock_of(&client);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("waiter", Duration::from_secs(600)));
-        thread::sleep(Duration::from_millis(500)); // it has most likely looked by now
+        eventually("it has looked", || {
+            client.request_counts().reads().total() > 0
+        });
         store.advance(Duration::from_secs(4000));
         waiting.join().unwrap().unwrap().release().unwrap();
     });
@@ -265,7 +267,7 @@ fn who_slept_past_its_limit_behind_a_forgotten_guard_still_gets_the_lock() {
     std::mem::forget(lock.acquire("forgetful").unwrap());
     thread::scope(|scope| {
         let waiting = scope.spawn(|| lock.acquire_within("waiter", Duration::from_secs(600)));
-        thread::sleep(Duration::from_millis(500)); // it most likely waits by now
+        eventually("it waits", || internals::waiting(&lock) > 0);
         store.advance(Duration::from_secs(4000));
         waiting.join().unwrap().unwrap().release().unwrap();
     });

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::{Client, InMemoryStore, LockError, LockGuard, LostCause, S3Lock, S3LockBuilder};
+use s3_lock::{
+    Client, InMemoryStore, LockError, LockGuard, LostCause, S3Lock, S3LockBuilder, internals,
+};
 
-use crate::support::{BUCKET, Fault, Match, Server};
-use crate::{builder, child, client, lock_of, requests_of, storage};
+use crate::support::{BUCKET, Fault, Gate, Match, Server};
+use crate::{builder, child, client, eventually, lock_of, requests_of, storage};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -132,7 +134,7 @@ fn waits_for(guard: LockGuard, lock: &S3Lock) {
             assert_eq!(released.load(Ordering::SeqCst), 1, "two holders at once");
             guard
         });
-        thread::sleep(Duration::from_millis(200)); // it most likely waits by now
+        eventually("it waits", || internals::waiting(lock) > 0);
         guard.verify().unwrap();
         released.store(1, Ordering::SeqCst);
         guard.release().unwrap();
@@ -303,15 +305,14 @@ fn a_late_write_of_a_crashed_namesake_is_reclaimed_though_it_has_the_very_token_
     landing["fencing_token"] = token.into();
     landing["state"] = "held".into();
     // The lock is seen free, and by the time it is written to it is so no longer.
-    server.fault(Match::get(), Fault::StallAfter(Duration::from_secs(1)));
+    let gate = Gate::default();
+    server.fault(Match::put(), Fault::HoldAt(gate.clone()));
     server.clear_requests();
     thread::scope(|scope| {
         let trying = scope.spawn(|| lock().try_acquire("me").unwrap());
-        while server.count("GET") == 0 {
-            thread::yield_now();
-        }
-        thread::sleep(Duration::from_millis(300)); // it has been processed, and is held back
+        eventually("it writes", || server.pending_faults() == 0);
         server.put_object(key, landing.to_string());
+        gate.open();
         let guard = trying.join().unwrap();
         assert_eq!(guard.fencing_token().get(), token + 1);
         let sent: Vec<_> = server.requests().into_iter().map(|r| r.method).collect();
