@@ -3,12 +3,14 @@
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
 use chrono::{DateTime, Utc};
+use s3_lock::internals::Time;
 use s3_lock::{Client, LockError, LockGuard, S3Lock};
 
 use crate::child::{self, Home};
@@ -20,7 +22,7 @@ use crate::support::{
 pub const PART: &str = "credentials";
 /// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks.
 const CALLS: &str = "S3_LOCK_TEST_CALLS";
-/// For how long it goes on renewing, and how long a request may take, in milliseconds.
+/// For how long it goes on renewing (by its own clock), in seconds, and how long a request may take, in milliseconds.
 const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
 const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
 /// Set where the check of the store is to come first.
@@ -30,12 +32,19 @@ const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
 const HUNTER: &str = "hunter2-hunter2-hunter2";
 
+/// Files in the child's home: it makes the one at `meet`, and goes on when its parent has made the other.
+const HERE: &str = "here";
+const MET: &str = "met";
+/// How far `nap` moves the child's clock.
+const NAP: Duration = Duration::from_secs(15);
+
 /// Makes the calls that its parent wants, and says how each went, and how many milliseconds it took.
 pub fn play() {
     log::set_logger(&Listener).expect("nobody else logs in this process");
     log::set_max_level(log::LevelFilter::Trace);
     let calls = env::var(CALLS).expect("the parent named the calls");
-    let lock = lock();
+    let time = Time::default();
+    let lock = lock(&time);
     let mut guard = None;
     let told: Vec<_> = calls
         .split_whitespace()
@@ -44,7 +53,7 @@ pub fn play() {
             let outcome = match call {
                 "try" => lock.try_acquire("child").map(|g| guard = Some(g)),
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
-                "renew" => renew(guard.as_ref().expect("it was acquired before")),
+                "renew" => renew(guard.as_ref().expect("it was acquired before"), &time),
                 "crowd" => crowd(&lock),
                 "queue" => queue(&lock),
                 "keep" => keep(guard.as_ref().expect("it was acquired before")),
@@ -53,7 +62,19 @@ pub fn play() {
                     .map(|g| guard = Some(g)),
                 "release" => guard.take().map_or(Ok(()), LockGuard::release),
                 "nap" => {
+                    time.advance(NAP);
+                    Ok(())
+                }
+                "wait" => {
                     thread::sleep(Duration::from_millis(1500));
+                    Ok(())
+                }
+                "meet" => {
+                    let home = env::var_os("HOME")
+                        .map(PathBuf::from)
+                        .expect("it has a home");
+                    fs::write(home.join(HERE), "").expect("its home is its own");
+                    crate::eventually("its parent comes", || home.join(MET).exists());
                     Ok(())
                 }
                 "ignore-children" => {
@@ -124,14 +145,15 @@ fn shows_a_secret(text: &str) -> bool {
     text.contains(SECRET_KEY) || text.contains(HUNTER)
 }
 
-fn lock() -> S3Lock {
+fn lock(time: &Time) -> S3Lock {
     let milliseconds = env::var(TIMEOUT).map_or(5000, |t| t.parse().unwrap());
     let mut client = Client::builder().request_timeout(Duration::from_millis(milliseconds));
     if env::var(CHECKED).is_err() {
         // The check of the store would have requests of its own.
         client = client.assume_conditional_writes();
     }
-    let client = client.build().expect("the parent set what is needed");
+    let client = time.of(client).build();
+    let client = client.expect("the parent set what is needed");
     // Short enough for a test that waits in vain.
     let mut builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
     if let Ok(lease) = env::var(LEASE) {
@@ -143,13 +165,13 @@ fn lock() -> S3Lock {
     builder.build().expect("the settings are valid")
 }
 
-fn renew(guard: &LockGuard) -> Result<(), LockError> {
+fn renew(guard: &LockGuard, time: &Time) -> Result<(), LockError> {
+    const TIMES: u32 = 50;
     let span = env::var(RENEW_FOR).expect("the parent said for how long");
-    let span = Duration::from_millis(span.parse().unwrap());
-    let start = Instant::now();
-    while start.elapsed() < span {
+    let span = Duration::from_secs(span.parse().unwrap());
+    for _ in 0..TIMES {
         guard.renew()?;
-        thread::sleep(Duration::from_millis(50));
+        time.advance(span / TIMES);
     }
     Ok(())
 }
@@ -178,14 +200,14 @@ fn queue(lock: &S3Lock) -> Result<(), LockError> {
 fn keep(guard: &LockGuard) -> Result<(), LockError> {
     let span = env::var(RENEW_FOR).expect("the parent said for how long");
     guard.keep_alive()?;
-    thread::sleep(Duration::from_millis(span.parse().unwrap()));
+    thread::sleep(Duration::from_secs(span.parse().unwrap()));
     guard.check()
 }
 
 /// How many processes this one has started and not waited for, once there has been time to do so.
 fn children() -> usize {
     let mut left = usize::MAX;
-    for _ in 0..100 {
+    for _ in 0..3000 {
         let Ok(threads) = fs::read_dir("/proc/self/task") else {
             // Only Linux tells.
             return 0;
@@ -311,15 +333,18 @@ fn a_container_has_the_keys_that_its_endpoint_gives() {
 #[test]
 fn expiring_credentials_are_renewed_while_the_lock_is_held() {
     let (server, home) = (Server::start(), Home::new("expiring"));
-    let endpoint =
-        StandIn::start(|so_far| keys(&format!("t{}", so_far.len()), Duration::from_secs(2)));
+    // By the child's clock each is good for 200 s, and comes 100 s after the one before.
+    let endpoint = StandIn::start(|so_far| {
+        let number = so_far.len();
+        let good_for = Duration::from_secs(100) * (number as u32 + 1);
+        keys(&format!("t{number}"), good_for)
+    });
     let mut command = container(&server, &home, &endpoint, "acquire renew");
-    command.env(RENEW_FOR, "3000");
+    command.env(RENEW_FOR, "250");
     Told::of(command).all_went_well();
     // Each was used for half of its life, and no longer.
-    let fetched = endpoint.requests().len();
-    assert!((3..=4).contains(&fetched), "{fetched}");
-    assert_eq!(tokens(&server)[..3], ["t1", "t2", "t3"]);
+    assert_eq!(endpoint.requests().len(), 3);
+    assert_eq!(tokens(&server), ["t1", "t2", "t3"]);
 }
 
 #[test]
@@ -330,11 +355,11 @@ fn the_file_of_a_containers_token_is_read_each_time() {
     let rotated = file.clone();
     let endpoint = StandIn::start(move |_| {
         fs::write(&rotated, "second\n").unwrap();
-        keys("t", Duration::from_secs(1))
+        keys("t", Duration::from_secs(100))
     });
     let mut command = container(&server, &home, &endpoint, "acquire renew");
     command
-        .env(RENEW_FOR, "1500")
+        .env(RENEW_FOR, "150")
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file);
     Told::of(command).all_went_well();
     let asked = endpoint.requests();
@@ -346,11 +371,11 @@ fn the_file_of_a_containers_token_is_read_each_time() {
 fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_source_left_in_peace() {
     let (server, home) = (Server::start(), Home::new("ageing"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
-        1 => keys("t", Duration::from_secs(6)),
+        1 => keys("t", Duration::from_secs(600)),
         _ => say(500, ""),
     });
     let mut command = container(&server, &home, &endpoint, "acquire renew");
-    command.env(RENEW_FOR, "4500");
+    command.env(RENEW_FOR, "450");
     Told::of(command).all_went_well();
     let fetched = endpoint.requests().len();
     let sent = server.requests().len();
@@ -468,11 +493,11 @@ fn an_endpoint_that_hangs_takes_no_longer_than_a_request() {
 fn an_endpoint_that_hangs_while_the_old_credentials_do_harms_no_renewal() {
     let (server, home) = (Server::start(), Home::new("hang-ageing"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
-        1 => keys("t", Duration::from_secs(5)),
+        1 => keys("t", Duration::from_secs(500)),
         _ => Answer::Hang,
     });
     let mut command = container(&server, &home, &endpoint, "acquire renew");
-    command.env(RENEW_FOR, "3800").env(TIMEOUT, "600");
+    command.env(RENEW_FOR, "380").env(TIMEOUT, "600");
     Told::of(command).all_went_well();
 }
 
@@ -691,12 +716,12 @@ fn threads_that_queue_for_one_lock_are_told_of_the_same_look_up() {
 fn a_metadata_service_that_has_answered_before_is_waited_for_when_it_does_not() {
     let (server, home) = (Server::start(), Home::new("instance-silent"));
     let service = metadata(|asked, n| match (asked.path.ends_with("/web"), n) {
-        (true, 1..4) => Some(keys("t", Duration::from_millis(300))),
+        (true, 1..4) => Some(keys("t", Duration::from_secs(60))),
         (_, 4..6) => Some(Answer::Hang),
         _ => None,
     });
     let mut command = instance(&server, &home, &service, "acquire renew");
-    command.env(RENEW_FOR, "1500").env(TIMEOUT, "1000");
+    command.env(RENEW_FOR, "150").env(TIMEOUT, "1000");
     Told::of(command).all_went_well();
 }
 
@@ -806,9 +831,9 @@ fn a_command_that_is_not_there_is_told() {
 fn a_command_runs_again_when_its_keys_are_about_to_expire() {
     let (server, home) = (Server::start(), Home::new("command-again"));
     let runs = home.path().join("runs");
-    let script = format!("echo >>{}\n{}", runs.display(), keys_that_expire_in(3));
+    let script = format!("echo >>{}\n{}", runs.display(), keys_that_expire_in(300));
     let mut command = command_of(&server, &home, &script);
-    command.env(CALLS, "acquire renew").env(RENEW_FOR, "2000");
+    command.env(CALLS, "acquire renew").env(RENEW_FOR, "200");
     Told::of(command).all_went_well();
     assert!(fs::read(&runs).unwrap().len() > 1);
 }
@@ -841,7 +866,7 @@ fn a_command_that_is_slower_than_a_renewal_is_waited_for_by_the_next_one() {
     server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
     let mut command = command_of(&server, &home, &script);
     command.env(CALLS, "acquire keep").env(LEASE, "4000");
-    command.env(RENEW_FOR, "7000");
+    command.env(RENEW_FOR, "7");
     Told::of(command).all_went_well();
     assert_eq!(fs::read(&runs).unwrap().len(), 2);
 }
@@ -853,7 +878,7 @@ fn a_command_that_ran_on_between_calls_is_collected_by_the_next_one() {
     let count = format!("echo >>{}\n", runs.display());
     let script = format!("{count}sleep 1\n{}", printed_keys());
     let mut command = command_of(&server, &home, &script);
-    command.env(CALLS, "within nap try");
+    command.env(CALLS, "within wait try");
     let told = Told::of(command);
     assert!(told.error(0).contains("TimedOut"), "{}", told.0[0]);
     assert!(told.0[2].starts_with("none"), "{}", told.0[2]);
@@ -865,11 +890,13 @@ fn a_command_that_is_run_for_newer_keys_delays_no_call_while_the_old_ones_do() {
     let (server, home) = (Server::start(), Home::new("command-beside"));
     let once = home.path().join("once");
     let hang = format!("test -e {0} && sleep 60\ntouch {0}\n", once.display());
-    let script = format!("{hang}{}", keys_that_expire_in(8));
+    let script = format!("{hang}{}", keys_that_expire_in(80));
     let mut command = command_of(&server, &home, &script);
+    // The command is given 48 s.
     command.env(CALLS, "acquire nap nap nap try release");
+    command.env(TIMEOUT, "60000");
     let told = Told::of(command);
-    assert!(told.took(5) < Duration::from_millis(700), "{:?}", told.0);
+    assert!(told.took(5) < Duration::from_secs(20), "{:?}", told.0);
 }
 
 #[test]
@@ -919,7 +946,9 @@ fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
 fn a_drop_while_unwinding_outlives_a_command_that_cannot_have_a_thread() {
     let (server, home) = (Server::start(), Home::new("command-unwind"));
     let mut command = command_of(&server, &home, &keys_that_expire_in(2));
-    command.env(CALLS, "acquire nap nap no-threads unwind");
+    command
+        .env(CALLS, "acquire nap no-threads unwind")
+        .env(TIMEOUT, "2000");
     Told::of(command).all_went_well();
 }
 
@@ -951,12 +980,13 @@ fn a_name_that_cannot_have_a_thread_is_an_error_and_no_panic() {
 #[cfg(target_os = "linux")]
 fn a_drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
     let (server, home) = (Server::start(), Home::new("name-unwind"));
-    let command = named(&server, &home, "acquire nap nap no-threads unwind");
+    let mut command = named(&server, &home, "acquire meet no-threads unwind");
+    command.env(TIMEOUT, "2000");
     thread::scope(|scope| {
         scope.spawn(|| Told::of(command).all_went_well());
-        crate::eventually("it is held", || server.object(crate::KEY).is_some());
-        thread::sleep(Duration::from_millis(500));
+        crate::eventually("it is held", || home.path().join(HERE).exists());
         server.drop_idle_connections();
+        fs::write(home.path().join(MET), "").unwrap();
     });
 }
 

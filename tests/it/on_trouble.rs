@@ -118,7 +118,7 @@ fn on_trouble_that_panics_harms_nothing() {
 #[test]
 fn on_trouble_is_dropped_with_the_guard() {
     let server = Server::start();
-    let (time, guard) = by_hand::kept(&server);
+    let (_, guard) = by_hand::kept(&server);
     let told = told(&guard);
     drop(guard);
     assert_eq!(
