@@ -191,7 +191,8 @@ fn a_waiter_on_a_guard_of_its_own_client_sends_nothing_until_its_turn() {
         }) => assert_eq!(holder.owner(), "first"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(server.requests().len(), 0);
+    let sent = server.requests();
+    assert!(sent.is_empty(), "{sent:#?}");
     drop(guard);
 }
 

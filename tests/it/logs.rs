@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use s3_lock::internals::Time;
 use s3_lock::{Client, LockError};
 
+use crate::by_hand::{self, DUE, is_renewed};
 use crate::support::{Fault, Match, SECRET_KEY, Server};
 use crate::{KEY, child, eventually, leased};
 
@@ -69,9 +71,14 @@ impl Log for Panics {
 pub fn in_child_that_panics() {
     log::set_logger(&Panics).unwrap();
     log::set_max_level(LevelFilter::Warn);
-    let lock = leased(&Client::new().unwrap(), 3_000).keep_alive();
-    let guard = lock.build().unwrap().acquire("me").unwrap();
-    std::thread::sleep(Duration::from_secs(6));
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = by_hand::kept_lock(&client).build().unwrap();
+    let guard = lock.acquire("me").unwrap();
+    for _ in 0..3 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     println!("complaint: {:?}", guard.verify());
 }
 
@@ -113,13 +120,19 @@ impl Log for AlwaysPanics {
 
 /// Everything that a guard can live through, each step of which must go as it does without a logger.
 fn whole_life() {
-    let lock = leased(&Client::new().unwrap(), 900).build().unwrap();
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = leased(&client, 60_000).build().unwrap();
     let guard = lock.acquire("me").unwrap();
     guard.renew().unwrap();
     guard.keep_alive().unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
+    for _ in 0..3 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     guard.verify().unwrap();
     drop(guard);
+    let lock = leased(&client, 2_000).build().unwrap();
     // The client's own queue went on, and the lock is free.
     lock.try_acquire("me").unwrap().release().unwrap();
     let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -134,7 +147,7 @@ fn whole_life() {
     told.recv_timeout(Duration::from_secs(60)).unwrap();
     guard.check().unwrap_err();
     guard.detach();
-    let other = leased(&Client::new().unwrap(), 900).build().unwrap();
+    let other = leased(&Client::new().unwrap(), 2_000).build().unwrap();
     // A takeover, and a release by name.
     other.acquire("you").unwrap().detach();
     assert!(other.release("you").unwrap());
@@ -227,12 +240,17 @@ impl Log for Calls {
 pub fn in_child_that_calls() {
     log::set_logger(&Calls).unwrap();
     log::set_max_level(LevelFilter::Trace);
-    let lock = leased(&Client::new().unwrap(), 1_500).build().unwrap();
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = leased(&client, 60_000).build().unwrap();
     ASKED.set(lock.clone()).unwrap();
     let guard = lock.acquire("me").unwrap();
     guard.renew().unwrap();
     guard.keep_alive().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    for _ in 0..5 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     let waited = lock.acquire_within("you", Duration::from_millis(300));
     assert!(matches!(waited, Err(LockError::TimedOut { .. })));
     guard.release().unwrap();
