@@ -184,7 +184,7 @@ fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Stage)>) {
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
-fn of_calls_to_a_peer_that_accepts_and_never_answers() {
+fn client_calls_end_within_their_bounds_at_a_peer_that_accepts_and_never_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let cases = CALLS.iter().chain(&TRY).chain([&TRY_WITH_CHECK]);
@@ -209,7 +209,7 @@ fn stage(server: Server, scene: Scene, kind: &str) -> Stage {
 }
 
 #[test]
-fn of_calls_to_a_store_that_stalls() {
+fn client_calls_end_within_their_bounds_at_a_store_that_stalls() {
     let stalls = [
         ("nothing is done", Match::any(), Fault::Stall(FOR_EVER)),
         (
@@ -239,7 +239,7 @@ fn of_calls_to_a_store_that_stalls() {
 }
 
 #[test]
-fn of_a_try_whose_check_of_the_store_stalls() {
+fn try_acquire_ends_within_its_bound_when_its_check_of_the_store_stalls() {
     assert_bounds((0..12).map(|skipped| {
         let server = Server::start();
         let scene = scene(&server, checking_builder(&server));
@@ -251,7 +251,7 @@ fn of_a_try_whose_check_of_the_store_stalls() {
 }
 
 #[test]
-fn of_a_renewal_that_stalls_short_of_its_deadline() {
+fn renew_ends_within_its_bound_when_it_stalls_short_of_its_deadline() {
     const CASES: [Case; 2] = [
         case("renew 300 ms before", Duration::ZERO, renew_late::<300>),
         case("renew 600 ms before", Duration::ZERO, renew_late::<600>),

@@ -317,7 +317,7 @@ fn container(server: &Server, home: &Home, stand_in: &StandIn, calls: &str) -> C
 }
 
 #[test]
-fn a_container_has_the_keys_that_its_endpoint_gives() {
+fn client_in_a_container_has_the_keys_that_its_endpoint_gives() {
     let (server, home) = (Server::start(), Home::new("container"));
     let endpoint = StandIn::start(|_| keys("t", HOUR));
     let mut command = container(&server, &home, &endpoint, "try");
@@ -331,7 +331,7 @@ fn a_container_has_the_keys_that_its_endpoint_gives() {
 }
 
 #[test]
-fn expiring_credentials_are_renewed_while_the_lock_is_held() {
+fn client_renews_expiring_credentials_while_the_lock_is_held() {
     let (server, home) = (Server::start(), Home::new("expiring"));
     // By the child's clock each is good for 200 s, and comes 100 s after the one before.
     let endpoint = StandIn::start(|so_far| {
@@ -348,7 +348,7 @@ fn expiring_credentials_are_renewed_while_the_lock_is_held() {
 }
 
 #[test]
-fn the_file_of_a_containers_token_is_read_each_time() {
+fn client_reads_the_file_of_a_containers_token_each_time() {
     let (server, home) = (Server::start(), Home::new("token-file"));
     let file = home.path().join("token");
     fs::write(&file, "first\n").unwrap();
@@ -368,7 +368,8 @@ fn the_file_of_a_containers_token_is_read_each_time() {
 }
 
 #[test]
-fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_source_left_in_peace() {
+fn client_uses_credentials_that_cannot_be_renewed_until_they_expire_and_leaves_their_source_in_peace()
+ {
     let (server, home) = (Server::start(), Home::new("ageing"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => keys("t", Duration::from_secs(600)),
@@ -386,7 +387,7 @@ fn credentials_that_cannot_be_renewed_are_used_until_they_expire_and_their_sourc
 }
 
 #[test]
-fn what_s3_rejects_is_fetched_anew_and_the_request_sent_again() {
+fn client_fetches_anew_what_s3_rejects_and_sends_the_request_again() {
     let (server, home) = (Server::start(), Home::new("rejected"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => keys_of("UNKNOWN", "t", HOUR),
@@ -397,7 +398,7 @@ fn what_s3_rejects_is_fetched_anew_and_the_request_sent_again() {
 }
 
 #[test]
-fn a_release_goes_well_whose_credentials_were_replaced_meanwhile() {
+fn release_goes_well_whose_credentials_were_replaced_meanwhile() {
     let (server, home) = (Server::start(), Home::new("rotated"));
     let endpoint = StandIn::start(|so_far| keys(&format!("t{}", so_far.len()), HOUR));
     server.fault(Match::put().skip(1), Fault::answer(400, "ExpiredToken"));
@@ -407,7 +408,7 @@ fn a_release_goes_well_whose_credentials_were_replaced_meanwhile() {
 }
 
 #[test]
-fn what_s3_rejects_is_not_sent_again_with_the_same_keys() {
+fn client_does_not_send_what_s3_rejects_again_with_the_same_keys() {
     let (server, home) = (Server::start(), Home::new("rejected-again"));
     let endpoint = StandIn::start(|_| keys_of("UNKNOWN", "t", HOUR));
     let told = Told::of(container(&server, &home, &endpoint, "try"));
@@ -417,7 +418,7 @@ fn what_s3_rejects_is_not_sent_again_with_the_same_keys() {
 
 #[test]
 #[cfg(unix)]
-fn a_token_file_that_hangs_takes_no_longer_than_a_request() {
+fn client_gives_a_token_file_that_hangs_no_longer_than_a_request() {
     let (server, home) = (Server::start(), Home::new("fifo"));
     let fifo = home.path().join("token");
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
@@ -434,7 +435,7 @@ fn a_token_file_that_hangs_takes_no_longer_than_a_request() {
 
 #[test]
 #[cfg(unix)]
-fn a_profile_file_that_hangs_takes_no_longer_than_a_request() {
+fn client_gives_a_profile_file_that_hangs_no_longer_than_a_request() {
     let (server, home) = (Server::start(), Home::new("fifo-profile"));
     let fifo = home.path().join(".aws").join("config");
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
@@ -447,7 +448,7 @@ fn a_profile_file_that_hangs_takes_no_longer_than_a_request() {
 }
 
 #[test]
-fn a_failure_is_not_remembered() {
+fn client_does_not_remember_a_failure() {
     let (server, home) = (Server::start(), Home::new("forgotten"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => say(404, ""),
@@ -459,7 +460,7 @@ fn a_failure_is_not_remembered() {
 }
 
 #[test]
-fn an_endpoint_that_fails_for_a_moment_is_waited_for() {
+fn acquire_waits_for_an_endpoint_that_fails_for_a_moment() {
     let (server, home) = (Server::start(), Home::new("waited"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1..4 => say(500, ""),
@@ -469,7 +470,7 @@ fn an_endpoint_that_fails_for_a_moment_is_waited_for() {
 }
 
 #[test]
-fn a_try_tells_of_an_endpoint_that_fails_and_nothing_is_sent() {
+fn try_acquire_tells_of_an_endpoint_that_fails_and_nothing_is_sent() {
     let (server, home) = (Server::start(), Home::new("failing"));
     let endpoint = StandIn::start(|_| say(503, r#"{"code":"Busy","message":"later"}"#));
     let told = Told::of(container(&server, &home, &endpoint, "try"));
@@ -478,7 +479,7 @@ fn a_try_tells_of_an_endpoint_that_fails_and_nothing_is_sent() {
 }
 
 #[test]
-fn an_endpoint_that_hangs_takes_no_longer_than_a_request() {
+fn client_gives_an_endpoint_that_hangs_no_longer_than_a_request() {
     let (server, home) = (Server::start(), Home::new("limit"));
     let endpoint = StandIn::start(|_| Answer::Hang);
     let mut command = container(&server, &home, &endpoint, "try");
@@ -490,7 +491,7 @@ fn an_endpoint_that_hangs_takes_no_longer_than_a_request() {
 }
 
 #[test]
-fn an_endpoint_that_hangs_while_the_old_credentials_do_harms_no_renewal() {
+fn renew_is_not_harmed_by_an_endpoint_that_hangs_while_the_old_credentials_do() {
     let (server, home) = (Server::start(), Home::new("hang-ageing"));
     let endpoint = StandIn::start(|so_far| match so_far.len() {
         1 => keys("t", Duration::from_secs(500)),
@@ -502,7 +503,7 @@ fn an_endpoint_that_hangs_while_the_old_credentials_do_harms_no_renewal() {
 }
 
 #[test]
-fn an_endpoint_where_nobody_listens_is_told_at_once() {
+fn acquire_tells_of_an_endpoint_where_nobody_listens_at_once() {
     let (server, home) = (Server::start(), Home::new("closed"));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
     let url = format!("http://{}/get", closed.unwrap());
@@ -514,7 +515,7 @@ fn an_endpoint_where_nobody_listens_is_told_at_once() {
 }
 
 #[test]
-fn an_endpoint_in_the_network_is_not_asked_in_the_clear() {
+fn client_does_not_ask_an_endpoint_in_the_network_in_the_clear() {
     let (server, home) = (Server::start(), Home::new("elsewhere"));
     let mut command = command(&server, &home, "try");
     command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/get");
@@ -527,7 +528,7 @@ fn an_endpoint_in_the_network_is_not_asked_in_the_clear() {
 }
 
 #[test]
-fn a_redirect_is_not_followed() {
+fn client_follows_no_redirect() {
     let (server, home) = (Server::start(), Home::new("redirect"));
     let elsewhere = Arc::new(StandIn::start(|_| keys("t", HOUR)));
     let to = elsewhere.endpoint();
@@ -537,7 +538,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn an_answer_that_is_no_credentials_is_told_without_quoting_it() {
+fn client_tells_of_an_answer_that_is_no_credentials_without_quoting_it() {
     let (server, home) = (Server::start(), Home::new("garbage"));
     let answer = format!(r#"{{"AccessKeyId":"k","SecretAccessKey":["{HUNTER}"]}}"#);
     let endpoint = StandIn::start(move |_| say(200, &answer));
@@ -545,7 +546,7 @@ fn an_answer_that_is_no_credentials_is_told_without_quoting_it() {
 }
 
 #[test]
-fn a_token_that_the_endpoint_repeats_is_not_passed_on() {
+fn client_does_not_pass_on_a_token_that_the_endpoint_repeats() {
     let (server, home) = (Server::start(), Home::new("echo"));
     let answer = format!(r#"{{"message":"no such token: {HUNTER}"}}"#);
     let endpoint = StandIn::start(move |_| say(401, &answer));
@@ -584,7 +585,7 @@ fn metadata(differs: impl Fn(&Asked, usize) -> Option<Answer> + Send + Sync + 's
 }
 
 #[test]
-fn an_instance_has_the_keys_of_its_role() {
+fn client_on_an_instance_has_the_keys_of_its_role() {
     let (server, home) = (Server::start(), Home::new("instance"));
     let service = metadata(|_, _| None);
     Told::of(instance(&server, &home, &service, "try")).all_went_well();
@@ -597,7 +598,7 @@ fn an_instance_has_the_keys_of_its_role() {
 }
 
 #[test]
-fn version_1_of_the_metadata_service_is_not_used() {
+fn client_does_not_use_version_1_of_the_metadata_service() {
     for status in [404, 405] {
         let (server, home) = (Server::start(), Home::new("version-1"));
         let service = StandIn::start(move |so_far| match so_far.last().unwrap().method.as_str() {
@@ -611,7 +612,7 @@ fn version_1_of_the_metadata_service_is_not_used() {
 }
 
 #[test]
-fn a_machine_without_credentials_is_told_so_within_3_s_and_where_they_were_looked_for() {
+fn client_without_credentials_is_told_so_within_3_s_and_where_they_were_looked_for() {
     let (server, home) = (Server::start(), Home::new("nowhere"));
     let service = StandIn::start(|_| Answer::Hang);
     let told = Told::of(instance(&server, &home, &service, "acquire"));
@@ -630,7 +631,7 @@ fn a_machine_without_credentials_is_told_so_within_3_s_and_where_they_were_looke
 }
 
 #[test]
-fn many_threads_without_credentials_are_told_at_the_same_time() {
+fn client_without_credentials_tells_many_threads_at_the_same_time() {
     let (server, home) = (Server::start(), Home::new("crowd"));
     let service = StandIn::start(|_| Answer::Hang);
     let told = Told::of(instance(&server, &home, &service, "crowd"));
@@ -640,7 +641,7 @@ fn many_threads_without_credentials_are_told_at_the_same_time() {
 }
 
 #[test]
-fn a_metadata_service_that_is_switched_off_is_not_asked() {
+fn client_does_not_ask_a_metadata_service_that_is_switched_off() {
     let (server, home) = (Server::start(), Home::new("disabled"));
     let service = metadata(|_, _| None);
     let mut command = instance(&server, &home, &service, "try");
@@ -650,7 +651,7 @@ fn a_metadata_service_that_is_switched_off_is_not_asked() {
 }
 
 #[test]
-fn an_instance_without_a_role_is_told() {
+fn client_tells_of_an_instance_without_a_role() {
     let (server, home) = (Server::start(), Home::new("no-role"));
     let service = metadata(|asked, _| (asked.path == ROLES).then(|| say(404, "")));
     let told = Told::of(instance(&server, &home, &service, "try"));
@@ -658,7 +659,7 @@ fn an_instance_without_a_role_is_told() {
 }
 
 #[test]
-fn a_role_that_cannot_be_assumed_is_told_with_the_reason() {
+fn client_tells_of_a_role_that_cannot_be_assumed_with_the_reason() {
     let (server, home) = (Server::start(), Home::new("unauthorized"));
     let refusal = r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume it"}"#;
     let service =
@@ -671,14 +672,14 @@ fn a_role_that_cannot_be_assumed_is_told_with_the_reason() {
 }
 
 #[test]
-fn a_metadata_service_that_fails_for_a_moment_is_waited_for() {
+fn acquire_waits_for_a_metadata_service_that_fails_for_a_moment() {
     let (server, home) = (Server::start(), Home::new("instance-waited"));
     let service = metadata(|_, n| (n < 3).then(|| say(503, "")));
     Told::of(instance(&server, &home, &service, "acquire")).all_went_well();
 }
 
 #[test]
-fn a_metadata_service_that_only_fails_is_none() {
+fn client_takes_a_metadata_service_that_only_fails_for_none() {
     let (server, home) = (Server::start(), Home::new("instance-503"));
     let service = metadata(|_, _| Some(say(503, "<html>blocked</html>")));
     let told = Told::of(instance(&server, &home, &service, "acquire"));
@@ -686,7 +687,7 @@ fn a_metadata_service_that_only_fails_is_none() {
 }
 
 #[test]
-fn a_metadata_service_that_gives_a_token_and_then_hangs_is_none() {
+fn client_takes_a_metadata_service_that_gives_a_token_and_then_hangs_for_none() {
     let (server, home) = (Server::start(), Home::new("instance-half"));
     let service = metadata(|asked, _| (asked.method == "GET").then_some(Answer::Hang));
     let told = Told::of(instance(&server, &home, &service, "acquire"));
@@ -694,7 +695,7 @@ fn a_metadata_service_that_gives_a_token_and_then_hangs_is_none() {
 }
 
 #[test]
-fn a_metadata_service_that_hangs_is_none_however_short_a_request_is() {
+fn client_takes_a_metadata_service_that_hangs_for_none_however_short_a_request_is() {
     let (server, home) = (Server::start(), Home::new("instance-short"));
     let service = metadata(|_, _| Some(Answer::Hang));
     let mut command = instance(&server, &home, &service, "acquire");
@@ -703,7 +704,7 @@ fn a_metadata_service_that_hangs_is_none_however_short_a_request_is() {
 }
 
 #[test]
-fn threads_that_queue_for_one_lock_are_told_of_the_same_look_up() {
+fn acquire_tells_threads_that_queue_for_one_lock_of_the_same_look_up() {
     let (server, home) = (Server::start(), Home::new("instance-queue"));
     let service = metadata(|_, _| Some(Answer::Hang));
     let told = Told::of(instance(&server, &home, &service, "queue"));
@@ -713,7 +714,7 @@ fn threads_that_queue_for_one_lock_are_told_of_the_same_look_up() {
 }
 
 #[test]
-fn a_metadata_service_that_has_answered_before_is_waited_for_when_it_does_not() {
+fn client_waits_for_a_metadata_service_that_has_answered_before_when_it_does_not() {
     let (server, home) = (Server::start(), Home::new("instance-silent"));
     let service = metadata(|asked, n| match (asked.path.ends_with("/web"), n) {
         (true, 1..4) => Some(keys("t", Duration::from_secs(60))),
@@ -750,14 +751,14 @@ fn printed_keys() -> String {
 }
 
 #[test]
-fn a_command_gives_the_keys_that_it_prints() {
+fn client_has_the_keys_that_a_command_prints() {
     let (server, home) = (Server::start(), Home::new("command"));
     Told::of(command_of(&server, &home, &printed_keys())).all_went_well();
     assert_eq!(tokens(&server), ["t"]);
 }
 
 #[test]
-fn the_arguments_of_a_command_are_split_as_quoted_and_not_expanded() {
+fn client_splits_the_arguments_of_a_command_as_quoted_and_does_not_expand_them() {
     let (server, home) = (Server::start(), Home::new("quoted"));
     let check = "test \"$1\" = 'two words' && test \"$2\" = '$HOME' || exit 7\n";
     let command = command_of(&server, &home, &format!("{check}{}", printed_keys()));
@@ -765,7 +766,7 @@ fn the_arguments_of_a_command_are_split_as_quoted_and_not_expanded() {
 }
 
 #[test]
-fn a_command_that_fails_is_told_with_what_it_said() {
+fn client_tells_of_a_command_that_fails_with_what_it_said() {
     let (server, home) = (Server::start(), Home::new("command-fails"));
     let script = format!("echo {HUNTER}; echo 'the session has expired' >&2; exit 3");
     let told = Told::of(command_of(&server, &home, &script));
@@ -774,7 +775,7 @@ fn a_command_that_fails_is_told_with_what_it_said() {
 }
 
 #[test]
-fn a_command_that_prints_something_else_is_told_without_quoting_it() {
+fn client_tells_of_a_command_that_prints_something_else_without_quoting_it() {
     for output in [
         HUNTER.to_owned(),
         format!(r#"{{"AccessKeyId":"k","SecretAccessKey":"{HUNTER}"}}"#),
@@ -788,7 +789,7 @@ fn a_command_that_prints_something_else_is_told_without_quoting_it() {
 }
 
 #[test]
-fn a_command_that_hangs_is_stopped_in_time_and_told_with_what_it_said() {
+fn client_stops_a_command_that_hangs_in_time_and_tells_what_it_said() {
     let (server, home) = (Server::start(), Home::new("command-hangs"));
     let mut command = command_of(&server, &home, "echo 'code?' >&2; exec sleep 60");
     command.env(TIMEOUT, "1000").env(CHECKED, "yes");
@@ -798,7 +799,7 @@ fn a_command_that_hangs_is_stopped_in_time_and_told_with_what_it_said() {
 }
 
 #[test]
-fn a_command_that_leaves_a_child_behind_is_given_up_in_time() {
+fn client_gives_up_a_command_that_leaves_a_child_behind_in_time() {
     let (server, home) = (Server::start(), Home::new("command-forks"));
     // The child keeps the output open.
     let mut command = command_of(&server, &home, "sleep 20 & wait");
@@ -809,7 +810,7 @@ fn a_command_that_leaves_a_child_behind_is_given_up_in_time() {
 }
 
 #[test]
-fn a_command_that_never_stops_printing_is_refused() {
+fn client_refuses_a_command_that_never_stops_printing() {
     let (server, home) = (Server::start(), Home::new("command-endless"));
     let mut command = command_of(&server, &home, "yes");
     command.env(TIMEOUT, "2000");
@@ -817,7 +818,7 @@ fn a_command_that_never_stops_printing_is_refused() {
 }
 
 #[test]
-fn a_command_that_is_not_there_is_told() {
+fn client_tells_of_a_command_that_is_not_there() {
     let (server, home) = (Server::start(), Home::new("command-missing"));
     home.write(
         "config",
@@ -828,7 +829,7 @@ fn a_command_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_command_runs_again_when_its_keys_are_about_to_expire() {
+fn client_runs_a_command_again_when_its_keys_are_about_to_expire() {
     let (server, home) = (Server::start(), Home::new("command-again"));
     let runs = home.path().join("runs");
     let script = format!("echo >>{}\n{}", runs.display(), keys_that_expire_in(300));
@@ -849,7 +850,7 @@ fn keys_that_expire_in(seconds: u32) -> String {
 }
 
 #[test]
-fn a_failing_script_that_shows_what_it_does_gives_no_secret_away() {
+fn client_gives_no_secret_away_of_a_failing_script_that_shows_what_it_does() {
     let (server, home) = (Server::start(), Home::new("command-traced"));
     let script = format!("set -x; K='{{\"SecretAccessKey\":\"{HUNTER}\"}}'; echo \"$K\"; exit 1");
     let told = Told::of(command_of(&server, &home, &script));
@@ -857,7 +858,7 @@ fn a_failing_script_that_shows_what_it_does_gives_no_secret_away() {
 }
 
 #[test]
-fn a_command_that_is_slower_than_a_renewal_is_waited_for_by_the_next_one() {
+fn keep_alive_waits_for_a_command_that_was_slower_than_the_renewal_before() {
     let (server, home) = (Server::start(), Home::new("command-slow"));
     let runs = home.path().join("runs");
     let count = format!("echo >>{}\n", runs.display());
@@ -872,7 +873,7 @@ fn a_command_that_is_slower_than_a_renewal_is_waited_for_by_the_next_one() {
 }
 
 #[test]
-fn a_command_that_ran_on_between_calls_is_collected_by_the_next_one() {
+fn client_collects_a_command_that_ran_on_between_calls_at_the_next_one() {
     let (server, home) = (Server::start(), Home::new("command-collected"));
     let runs = home.path().join("runs");
     let count = format!("echo >>{}\n", runs.display());
@@ -886,7 +887,7 @@ fn a_command_that_ran_on_between_calls_is_collected_by_the_next_one() {
 }
 
 #[test]
-fn a_command_that_is_run_for_newer_keys_delays_no_call_while_the_old_ones_do() {
+fn release_is_not_delayed_by_a_command_for_newer_keys_while_the_old_ones_do() {
     let (server, home) = (Server::start(), Home::new("command-beside"));
     let once = home.path().join("once");
     let hang = format!("test -e {0} && sleep 60\ntouch {0}\n", once.display());
@@ -900,7 +901,7 @@ fn a_command_that_is_run_for_newer_keys_delays_no_call_while_the_old_ones_do() {
 }
 
 #[test]
-fn a_stopped_command_takes_its_children_along() {
+fn client_stops_the_children_of_a_command_along_with_it() {
     let (server, home) = (Server::start(), Home::new("command-group"));
     let pid = home.path().join("pid");
     let script = format!("sleep 60 & echo $! >{}; wait", pid.display());
@@ -914,7 +915,7 @@ fn a_stopped_command_takes_its_children_along() {
 }
 
 #[test]
-fn a_command_that_has_ended_is_judged_although_its_child_keeps_the_output_open() {
+fn client_judges_a_command_that_has_ended_although_its_child_keeps_the_output_open() {
     let (server, home) = (Server::start(), Home::new("command-daemon"));
     let script = format!("{}sleep 7 &\nexit 0\n", printed_keys());
     let told = Told::of(command_of(&server, &home, &script));
@@ -924,7 +925,7 @@ fn a_command_that_has_ended_is_judged_although_its_child_keeps_the_output_open()
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_command_is_judged_by_its_output_where_the_program_ignores_its_children() {
+fn client_judges_a_command_by_its_output_where_the_program_ignores_its_children() {
     let (server, home) = (Server::start(), Home::new("command-ignored"));
     let mut command = command_of(&server, &home, &printed_keys());
     command.env(CALLS, "ignore-children try");
@@ -933,7 +934,7 @@ fn a_command_is_judged_by_its_output_where_the_program_ignores_its_children() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+fn try_acquire_whose_command_cannot_have_a_thread_is_an_error_and_no_panic() {
     let (server, home) = (Server::start(), Home::new("command-no-thread"));
     let mut command = command_of(&server, &home, &printed_keys());
     command.env(CALLS, "no-threads try");
@@ -943,7 +944,7 @@ fn a_command_that_cannot_have_a_thread_is_an_error_and_no_panic() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_drop_while_unwinding_outlives_a_command_that_cannot_have_a_thread() {
+fn drop_while_unwinding_outlives_a_command_that_cannot_have_a_thread() {
     let (server, home) = (Server::start(), Home::new("command-unwind"));
     let mut command = command_of(&server, &home, &keys_that_expire_in(2));
     command
@@ -966,7 +967,7 @@ fn named(server: &Server, home: &Home, calls: &str) -> Command {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_name_that_cannot_have_a_thread_is_an_error_and_no_panic() {
+fn try_acquire_whose_host_name_cannot_have_a_thread_is_an_error_and_no_panic() {
     let (server, home) = (Server::start(), Home::new("name-no-thread"));
     let told = Told::of(named(&server, &home, "no-threads try"));
     assert!(
@@ -978,7 +979,7 @@ fn a_name_that_cannot_have_a_thread_is_an_error_and_no_panic() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
+fn drop_while_unwinding_outlives_a_name_that_cannot_have_a_thread() {
     let (server, home) = (Server::start(), Home::new("name-unwind"));
     let mut command = named(&server, &home, "acquire meet no-threads unwind");
     command.env(TIMEOUT, "2000");
@@ -1035,7 +1036,7 @@ fn web_identity(server: &Server, home: &Home, sts: &StandIn, calls: &str) -> Com
 }
 
 #[test]
-fn a_web_identity_is_exchanged_for_keys() {
+fn client_exchanges_a_web_identity_for_keys() {
     let (server, home) = (Server::start(), Home::new("web"));
     let sts = StandIn::start(|_| sts_grants());
     let mut command = web_identity(&server, &home, &sts, "try");
@@ -1061,7 +1062,7 @@ fn a_web_identity_is_exchanged_for_keys() {
 }
 
 #[test]
-fn a_web_identity_may_be_that_of_a_profile() {
+fn client_takes_a_web_identity_from_a_profile_too() {
     let (server, home) = (Server::start(), Home::new("web-profile"));
     let sts = StandIn::start(|_| sts_grants());
     let file = home.path().join("token");
@@ -1079,7 +1080,7 @@ fn a_web_identity_may_be_that_of_a_profile() {
 }
 
 #[test]
-fn a_refusal_of_sts_is_told_with_its_code_and_message() {
+fn acquire_tells_of_a_refusal_of_sts_with_its_code_and_message() {
     let (server, home) = (Server::start(), Home::new("web-refused"));
     let sts =
         StandIn::start(|_| sts_error(400, "InvalidIdentityToken", "No OpenIDConnect provider"));
@@ -1092,7 +1093,7 @@ fn a_refusal_of_sts_is_told_with_its_code_and_message() {
 }
 
 #[test]
-fn a_token_that_sts_repeats_is_not_passed_on() {
+fn client_does_not_pass_on_a_token_that_sts_repeats() {
     let (server, home) = (Server::start(), Home::new("web-echo"));
     let sts = StandIn::start(|_| sts_error(400, "ValidationError", &format!("Value '{HUNTER}'")));
     let told = Told::of(web_identity(&server, &home, &sts, "try"));
@@ -1100,7 +1101,7 @@ fn a_token_that_sts_repeats_is_not_passed_on() {
 }
 
 #[test]
-fn an_sts_that_is_overloaded_is_waited_for() {
+fn acquire_waits_for_an_sts_that_is_overloaded() {
     let (server, home) = (Server::start(), Home::new("web-busy"));
     let sts = StandIn::start(|so_far| match so_far.len() {
         1 => sts_error(503, "ServiceUnavailable", "later"),
@@ -1111,7 +1112,7 @@ fn an_sts_that_is_overloaded_is_waited_for() {
 }
 
 #[test]
-fn an_answer_of_sts_that_is_none_is_told() {
+fn client_tells_of_an_answer_of_sts_that_is_none() {
     for body in ["", "<html>", "{}", "<AssumeRoleWithWebIdentityResponse/>"] {
         let (server, home) = (Server::start(), Home::new("web-garbage"));
         let sts = StandIn::start(move |_| say(200, body));
@@ -1121,7 +1122,7 @@ fn an_answer_of_sts_that_is_none_is_told() {
 }
 
 #[test]
-fn a_web_identity_without_a_role_or_a_token_is_told() {
+fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
     let (server, home) = (Server::start(), Home::new("web-half"));
     let sts = StandIn::start(|_| sts_grants());
     let mut without_role = web_identity(&server, &home, &sts, "try");
@@ -1136,7 +1137,7 @@ fn a_web_identity_without_a_role_or_a_token_is_told() {
 // Profiles, and the order of all.
 
 #[test]
-fn a_profile_that_signs_in_is_told_what_to_do() {
+fn client_tells_what_to_do_of_a_profile_that_signs_in() {
     let (server, home) = (Server::start(), Home::new("sso"));
     home.write(
         "config",
@@ -1152,7 +1153,7 @@ fn a_profile_that_signs_in_is_told_what_to_do() {
 }
 
 #[test]
-fn a_profile_that_is_chosen_and_not_there_is_told() {
+fn client_tells_of_a_profile_that_is_chosen_and_not_there() {
     let (server, home) = (Server::start(), Home::new("not-there"));
     home.write("config", "[default]\nregion = eu-west-1\n");
     let mut command = command(&server, &home, "try");
@@ -1161,7 +1162,7 @@ fn a_profile_that_is_chosen_and_not_there_is_told() {
 }
 
 #[test]
-fn a_profile_for_its_region_alone_leaves_the_keys_to_the_instance() {
+fn client_whose_profile_is_for_its_region_alone_has_the_keys_of_the_instance() {
     let (server, home) = (Server::start(), Home::new("region-only"));
     home.write("config", "[profile corp]\nregion = eu-west-1\n");
     let service = metadata(|_, _| None);
@@ -1171,7 +1172,8 @@ fn a_profile_for_its_region_alone_leaves_the_keys_to_the_instance() {
 }
 
 #[test]
-fn the_environment_goes_first_then_web_identity_the_profile_the_container_and_the_instance() {
+fn client_looks_first_at_the_environment_then_at_web_identity_the_profile_the_container_and_the_instance()
+ {
     let (server, home) = (Server::start(), Home::new("order"));
     let asked: [Arc<StandIn>; 3] = [
         Arc::new(StandIn::start(|_| sts_grants())),

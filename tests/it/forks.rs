@@ -153,7 +153,7 @@ fn connections(requests: &[Request]) -> Vec<u64> {
 }
 
 #[test]
-fn a_forked_child_locks_with_the_client_that_it_inherited() {
+fn client_that_a_child_inherited_locks() {
     child::play(PARTS, "works", &Server::start());
 }
 
@@ -180,7 +180,7 @@ fn works() {
 }
 
 #[test]
-fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
+fn client_in_a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
     let server = Server::start();
     child::play(PARTS, "returns", &server);
     let parent = connections(&requests_about(&server, crate::NAME));
@@ -190,7 +190,7 @@ fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents
 }
 
 #[test]
-fn a_childs_end_changes_nothing_for_its_parent_however_it_comes() {
+fn client_of_a_parent_is_not_changed_by_a_childs_end_however_it_comes() {
     for part in ["killed", "returns", "exits"] {
         child::play(PARTS, part, &Server::start());
     }
@@ -220,7 +220,7 @@ fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
 }
 
 #[test]
-fn a_child_that_drops_all_there_is_of_a_client_takes_nothing_of_its_parents_apart() {
+fn drop_of_all_there_is_of_a_client_in_a_child_takes_nothing_of_its_parents_apart() {
     let server = Server::start();
     child::play(PARTS, "drops all", &server);
     let requests = requests_about(&server, crate::NAME);
@@ -239,7 +239,7 @@ fn drops_all() {
 }
 
 #[test]
-fn what_a_parent_holds_is_refused_to_its_child_as_to_any_other_process() {
+fn try_acquire_refuses_a_child_what_its_parent_holds_as_any_other_process() {
     child::play(PARTS, "refused", &Server::start());
 }
 
@@ -263,7 +263,7 @@ fn refused() {
 }
 
 #[test]
-fn a_parents_guard_does_nothing_in_its_child() {
+fn guard_of_a_parent_does_nothing_in_its_child() {
     let server = Server::start();
     child::play(PARTS, "inert", &server);
     // The parent's, for its guard's sake: acquired, verified, released.
@@ -295,7 +295,7 @@ fn inert() {
 }
 
 #[test]
-fn a_child_has_its_turn_when_its_parent_has_released_the_lock() {
+fn acquire_in_a_child_has_its_turn_when_its_parent_has_released_the_lock() {
     child::play(PARTS, "waits", &Server::start());
 }
 
@@ -320,7 +320,7 @@ fn waits() {
 }
 
 #[test]
-fn a_daemon_that_forked_twice_locks_with_the_client_that_it_inherited() {
+fn client_that_a_daemon_inherited_that_forked_twice_locks() {
     child::play(PARTS, "daemon", &Server::start());
 }
 
@@ -351,7 +351,7 @@ fn daemon() {
 }
 
 #[test]
-fn a_childs_child_and_its_child_lock_with_what_they_inherited() {
+fn client_that_a_childs_child_and_its_child_inherited_locks() {
     child::play(PARTS, "generations", &Server::start());
 }
 
@@ -377,7 +377,7 @@ fn descend(client: &Client, left: u32) {
 }
 
 #[test]
-fn after_eight_generations_that_used_a_client_the_ninth_is_told_to_make_a_new_one() {
+fn client_that_eight_generations_have_used_tells_the_ninth_to_make_a_new_one() {
     child::play(PARTS, "too many", &Server::start());
 }
 
@@ -402,7 +402,7 @@ fn too_many(generation: u32) {
 }
 
 #[test]
-fn a_parent_that_renews_in_the_background_goes_on_while_its_children_come_and_go() {
+fn keep_alive_of_a_parent_goes_on_while_its_children_come_and_go() {
     child::play(PARTS, "kept alive", &Server::start());
 }
 
@@ -428,7 +428,7 @@ fn kept_alive() {
 }
 
 #[test]
-fn a_child_waits_for_nothing_that_a_thread_of_its_parent_had_locked() {
+fn client_in_a_child_waits_for_nothing_that_a_thread_of_its_parent_had_locked() {
     child::play(PARTS, "busy", &Server::start());
 }
 
@@ -466,7 +466,7 @@ fn busy() {
 
 #[test]
 #[ignore = "needs the program openssl, for a certificate"]
-fn a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_its_parent() {
+fn client_in_a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_its_parent() {
     let server = Server::start();
     let tls = Tls::start(&server);
     let mut command = child::command(&format!("{PARTS}: tls"), &tls.endpoint());
@@ -507,7 +507,7 @@ fn runs(usual: u32) -> u32 {
 }
 
 #[test]
-fn a_child_does_not_wait_for_the_first_client_that_its_parent_was_making() {
+fn client_in_a_child_does_not_wait_for_the_first_client_that_its_parent_was_making() {
     child::play(PARTS, "first build", &Server::start());
 }
 
@@ -542,7 +542,7 @@ fn first_build_of_all(run: u32) {
 }
 
 #[test]
-fn a_client_that_was_made_for_its_children_alone_works_in_all_of_them() {
+fn client_that_was_made_for_children_alone_works_in_all_of_them() {
     child::play(PARTS, "before use", &Server::start());
 }
 
@@ -561,7 +561,7 @@ fn before_use() {
 }
 
 #[test]
-fn a_store_in_memory_is_not_its_childrens() {
+fn in_memory_store_is_not_its_childrens() {
     child::play(PARTS, "memory", &Server::start());
 }
 

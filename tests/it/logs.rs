@@ -83,7 +83,7 @@ pub fn in_child_that_panics() {
 }
 
 #[test]
-fn a_logger_that_panics_keeps_no_lock_from_being_renewed() {
+fn keep_alive_goes_on_with_a_logger_that_panics() {
     let server = Server::start();
     // The first renewal fails, and that is logged.
     let renewal = Match::put().key(KEY).skip(1);
@@ -190,14 +190,14 @@ fn close_the_output() {
 }
 
 #[test]
-fn no_call_panics_or_fails_with_a_logger_that_panics_at_every_line() {
+fn client_calls_neither_panic_nor_fail_with_a_logger_that_panics_at_every_line() {
     let server = Server::start();
     let command = child::command("log-panics-always", &server.endpoint());
     assert_eq!(child::complaint(command), "none");
 }
 
 #[test]
-fn no_call_panics_or_fails_with_a_logger_that_prints_to_a_closed_pipe() {
+fn client_calls_neither_panic_nor_fail_with_a_logger_that_prints_to_a_closed_pipe() {
     let server = Server::start();
     let mut command = child::command("log-closed-pipe", &server.endpoint());
     let output = command.output().unwrap();
@@ -260,7 +260,7 @@ pub fn in_child_that_calls() {
 }
 
 #[test]
-fn a_logger_may_call_the_client_that_logs() {
+fn client_may_be_called_by_the_logger_that_it_logs_to() {
     let server = Server::start();
     let mut command = child::command("log-calls", &server.endpoint());
     let mut child = command.spawn().unwrap();
@@ -299,7 +299,7 @@ fn assert_logged(level: Level, text: &str) {
 }
 
 #[test]
-fn an_acquisition_with_its_token() {
+fn acquire_is_logged_with_its_token() {
     assert_logged(
         Level::Info,
         "acquired locks/nightly.lock as \"me\" with fencing token ",
@@ -307,12 +307,12 @@ fn an_acquisition_with_its_token() {
 }
 
 #[test]
-fn a_renewal() {
+fn renew_is_logged() {
     assert_logged(Level::Debug, "renewed locks/nightly.lock");
 }
 
 #[test]
-fn a_wait_with_the_holder_and_the_time_left() {
+fn acquire_that_waits_is_logged_with_the_holder_and_the_time_left() {
     assert_logged(
         Level::Info,
         "waiting: lock locks/nightly.lock is held by \"me\"",
@@ -321,12 +321,12 @@ fn a_wait_with_the_holder_and_the_time_left() {
 }
 
 #[test]
-fn a_release() {
+fn release_is_logged() {
     assert_logged(Level::Info, "released locks/nightly.lock as \"me\"");
 }
 
 #[test]
-fn a_loss_with_its_cause() {
+fn guard_that_is_lost_is_logged_with_the_cause() {
     assert_logged(
         Level::Error,
         "locks/nightly.lock: the lock is lost: its lease ran out",
@@ -334,7 +334,7 @@ fn a_loss_with_its_cause() {
 }
 
 #[test]
-fn a_takeover_with_whom_it_was_taken_from() {
+fn acquire_that_takes_over_is_logged_with_whom_it_took_it_from() {
     assert_logged(
         Level::Warn,
         "took over locks/nightly.lock, which \"me\" did not give back",
@@ -342,7 +342,7 @@ fn a_takeover_with_whom_it_was_taken_from() {
 }
 
 #[test]
-fn no_secret_ever_at_any_level_from_any_crate() {
+fn client_logs_no_secret_at_any_level_from_any_crate() {
     let lines = lines();
     assert!(
         lines.iter().any(|line| line.starts_with("DEBUG")),

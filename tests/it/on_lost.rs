@@ -36,7 +36,7 @@ fn denied(server: &Server) -> (LockGuard, LostCause) {
 }
 
 #[test]
-fn a_lease_that_runs_out_is_told_though_nothing_is_renewed() {
+fn on_lost_tells_of_a_lease_that_runs_out_though_nothing_is_renewed() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let told = told(&guard);
@@ -55,7 +55,7 @@ fn a_lease_that_runs_out_is_told_though_nothing_is_renewed() {
 }
 
 #[test]
-fn it_is_told_with_the_error_that_kept_it_from_being_renewed() {
+fn on_lost_tells_the_error_that_kept_the_lease_from_being_renewed() {
     let server = Server::start();
     match denied(&server).1 {
         LostCause::Expired {
@@ -67,7 +67,7 @@ fn it_is_told_with_the_error_that_kept_it_from_being_renewed() {
 }
 
 #[test]
-fn its_message_says_why_it_could_not_be_renewed_and_says_it_once() {
+fn on_lost_has_a_message_that_says_once_why_the_lease_could_not_be_renewed() {
     let server = Server::start();
     let (guard, cause) = denied(&server);
     let message = cause.to_string();
@@ -84,7 +84,7 @@ fn its_message_says_why_it_could_not_be_renewed_and_says_it_once() {
 }
 
 #[test]
-fn a_takeover_is_told_with_the_successor_and_its_token() {
+fn on_lost_tells_of_a_takeover_with_the_successor_and_its_token() {
     let server = Server::start();
     let (time, guard) = by_hand::kept(&server);
     let told = told(&guard);
@@ -106,7 +106,7 @@ fn a_takeover_is_told_with_the_successor_and_its_token() {
 }
 
 #[test]
-fn a_record_that_is_gone_is_told() {
+fn on_lost_tells_of_a_record_that_is_gone() {
     let server = Server::start();
     let (time, guard) = by_hand::kept(&server);
     let told = told(&guard);
@@ -117,7 +117,7 @@ fn a_record_that_is_gone_is_told() {
 }
 
 #[test]
-fn a_lock_broken_by_force_is_told() {
+fn on_lost_tells_of_a_lock_broken_by_force() {
     let server = Server::start();
     let (time, guard) = by_hand::kept(&server);
     let told = told(&guard);
@@ -129,7 +129,7 @@ fn a_lock_broken_by_force_is_told() {
 }
 
 #[test]
-fn what_a_verification_learns_is_told() {
+fn on_lost_tells_what_a_verification_learns() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let told = told(&guard);
@@ -140,7 +140,7 @@ fn what_a_verification_learns_is_told() {
 }
 
 #[test]
-fn what_a_release_by_name_of_the_same_client_did_is_told() {
+fn on_lost_tells_what_a_release_by_name_of_the_same_client_did() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     let guard = lock.acquire("me").unwrap();
@@ -150,7 +150,7 @@ fn what_a_release_by_name_of_the_same_client_did_is_told() {
 }
 
 #[test]
-fn what_the_release_itself_learns_is_told() {
+fn on_lost_tells_what_the_release_itself_learns() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let told = told(&guard);
@@ -160,7 +160,7 @@ fn what_the_release_itself_learns_is_told() {
 }
 
 #[test]
-fn every_callback_is_called_though_one_blocks_and_one_panics() {
+fn on_lost_calls_every_callback_though_one_blocks_and_one_panics() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let (unblock, blocked) = mpsc::channel::<()>();
@@ -177,7 +177,7 @@ fn every_callback_is_called_though_one_blocks_and_one_panics() {
 }
 
 #[test]
-fn a_callback_may_call_the_client() {
+fn on_lost_may_call_the_client() {
     let server = Server::start();
     let (time, client) = by_hand::timed_client(&server);
     let lock = lock_of(&client);
@@ -189,7 +189,7 @@ fn a_callback_may_call_the_client() {
 }
 
 #[test]
-fn who_asks_after_the_loss_is_called_at_once() {
+fn on_lost_set_after_the_loss_is_called_at_once() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     store.advance(Duration::from_secs(3600));
@@ -199,7 +199,7 @@ fn who_asks_after_the_loss_is_called_at_once() {
 }
 
 #[test]
-fn it_is_called_once() {
+fn on_lost_is_called_once() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let told = told(&guard);
@@ -214,7 +214,7 @@ fn it_is_called_once() {
 }
 
 #[test]
-fn a_guard_given_back_in_time_never_calls() {
+fn on_lost_is_never_called_for_a_guard_given_back_in_time() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     let dropped = lock.acquire("me").unwrap();
@@ -236,7 +236,7 @@ fn a_guard_given_back_in_time_never_calls() {
 }
 
 #[test]
-fn a_callback_that_is_dropped_may_give_back_another_lock() {
+fn on_lost_that_is_dropped_may_give_back_another_lock() {
     let server = Server::start();
     let client = client(&server);
     let guard = leased(&client, 60_000).keep_alive().build().unwrap();
@@ -250,7 +250,7 @@ fn a_callback_that_is_dropped_may_give_back_another_lock() {
 }
 
 #[test]
-fn what_a_callback_owns_is_dropped_with_the_guard_and_not_in_the_background() {
+fn on_lost_drops_what_it_owns_with_the_guard_and_not_in_the_background() {
     struct Where(mpsc::Sender<ThreadId>);
     impl Drop for Where {
         fn drop(&mut self) {
@@ -273,7 +273,7 @@ fn what_a_callback_owns_is_dropped_with_the_guard_and_not_in_the_background() {
 }
 
 #[test]
-fn what_a_callback_owns_may_take_the_same_lock_when_it_is_dropped() {
+fn on_lost_owns_what_may_take_the_same_lock_when_it_is_dropped() {
     struct Taker(S3Lock);
     impl Drop for Taker {
         fn drop(&mut self) {
@@ -289,7 +289,7 @@ fn what_a_callback_owns_may_take_the_same_lock_when_it_is_dropped() {
 }
 
 #[test]
-fn what_a_callback_owns_may_panic_when_it_is_dropped() {
+fn on_lost_owns_what_may_panic_when_it_is_dropped() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -306,7 +306,7 @@ fn what_a_callback_owns_may_panic_when_it_is_dropped() {
 }
 
 #[test]
-fn a_loss_that_this_client_has_brought_about_is_told_at_once() {
+fn on_lost_tells_of_a_loss_that_its_client_has_brought_about_at_once() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     let told_at_once = || {
@@ -323,7 +323,7 @@ fn a_loss_that_this_client_has_brought_about_is_told_at_once() {
 }
 
 #[test]
-fn a_renewal_puts_the_loss_off() {
+fn on_lost_is_put_off_by_a_renewal() {
     let store = InMemoryStore::new();
     let guard = lock_of(&store.client()).acquire("me").unwrap();
     let told = told(&guard);

@@ -56,7 +56,7 @@ fn bombard() {
 }
 
 #[test]
-fn calls_that_signals_interrupt_go_on_and_send_nothing_twice() {
+fn client_calls_that_signals_interrupt_go_on_and_send_nothing_twice() {
     let server = Server::start();
     server.set_latency(Duration::from_millis(5));
     child::play(PARTS, "cycle", &server);
@@ -81,7 +81,7 @@ fn cycle() {
 }
 
 #[test]
-fn a_wait_that_signals_interrupt_ends_on_time() {
+fn acquire_within_that_signals_interrupt_ends_on_time() {
     let server = Server::start();
     let _guard = crate::lock(&server).acquire("other").unwrap();
     child::play(PARTS, "wait", &server);
@@ -100,7 +100,7 @@ fn wait() {
 }
 
 #[test]
-fn signals_disturb_no_renewal_in_the_background() {
+fn keep_alive_is_not_disturbed_by_signals() {
     let server = Server::start();
     server.set_latency(Duration::from_millis(20));
     child::play(PARTS, "keep alive", &server);
