@@ -10,8 +10,8 @@ use crate::{KEY, builder, child, client, lock, lock_of, requests_of, short_lock,
 const LEASE: Duration = Duration::from_secs(2);
 /// The default `clock_margin`, and lease / 500.
 const MARGIN: Duration = Duration::from_millis(2004);
-/// What a takeover by a waiter may take beyond lease and margins.
-const ALLOWANCE: Duration = Duration::from_millis(1500);
+/// What a takeover by a waiter may take beyond lease and margins: less than it would take to wait for them twice.
+const ALLOWANCE: Duration = Duration::from_secs(3);
 
 /// When each write of the lock reached the server.
 fn writes(server: &Server) -> Vec<Instant> {
