@@ -101,6 +101,8 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    /// The system's, but for tests.
+    pub(crate) clock: Clock,
 }
 
 impl Client {
@@ -141,6 +143,7 @@ impl ClientBuilder {
             connect_timeout: None,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            clock: Clock::default(),
         }
     }
 
@@ -280,7 +283,7 @@ impl ClientBuilder {
         };
         Ok(Client::from_recipe(Recipe {
             origin: Box::new(config),
-            clock: Clock::default(),
+            clock: self.clock,
             request_timeout: self.request_timeout,
             check_cache,
             registry: Registry::shared,

@@ -41,7 +41,7 @@ use crate::types::names::check_owner;
 pub struct S3Lock {
     pub(crate) client: Client,
     /// The context of the process that built it.
-    context: Arc<LockContext>,
+    pub(crate) context: Arc<LockContext>,
 }
 
 impl S3Lock {
