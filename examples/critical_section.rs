@@ -6,11 +6,10 @@
 //! cargo run --release --example critical_section -- s3://my-bucket/locks
 //! ```
 //!
-//! Without a bucket it starts an S3 server of its own, in memory. With one it takes region and
-//! credentials from the environment, and the address of a store other than AWS from
-//! `AWS_ENDPOINT_URL_S3`.
+//! Without a bucket it starts its own S3 server, in memory. With one it takes region and credentials
+//! from the environment, and the address of a store other than AWS from `AWS_ENDPOINT_URL_S3`.
 //!
-//! What a program writes that uses a lock comes first: `open_lock` and `add_one`. The rest starts
+//! The code that a program with a lock needs comes first: `open_lock` and `add_one`. The rest starts
 //! processes and checks the outcome.
 
 #![allow(
@@ -34,7 +33,7 @@ use support::Server;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Makes a handle to the lock, which neither takes it nor sends anything.
+/// Makes a handle to the lock. This neither takes the lock nor sends anything.
 fn open_lock(bucket: &str, folder: &str) -> Result<S3Lock> {
     let lock = S3Lock::builder(bucket, "critical-section")
         .folder(folder)
@@ -42,36 +41,36 @@ fn open_lock(bucket: &str, folder: &str) -> Result<S3Lock> {
         .max_operation(Duration::from_secs(10))
         // The last of many may wait long for its turn.
         .wait_limit(Duration::from_secs(120))
-        // Ask more often than by default: here everybody is done within milliseconds.
+        // Ask more often than by default: here each holder is done within milliseconds.
         .poll_interval(Duration::from_millis(5), Duration::from_millis(50))
         .client(Client::new()?)
         .build()?;
     Ok(lock)
 }
 
-/// The critical section. Says how long it held the lock.
+/// The critical section. Returns how long it held the lock.
 fn add_one(lock: &S3Lock, owner: &str, files: &Files) -> Result<Duration> {
     let asked = Instant::now();
     let guard = lock.acquire(owner)?;
     let acquired = Instant::now();
 
     let number = files.read_counter()?;
-    // Without the lock, others would read the same number now, and an increment would be lost.
+    // Without the lock, others would read the same number now: an increment would be lost.
     thread::sleep(WORK);
-    // Ask before every effect: after a long pause the lock may be somebody else's.
+    // Check before every effect: after a long pause another owner may have the lock.
     guard.check()?;
     files.write_counter(number + 1)?;
     files.report(&guard, acquired - asked, number + 1)?;
 
-    // Dropping the guard releases the lock as well, but cannot tell how that went.
+    // Drop releases the lock as well, but cannot return the outcome.
     guard.release()?;
     Ok(acquired.elapsed())
 }
 
-/// How long the main operation takes, beside reading and writing.
+/// How long the main operation takes, in addition to reading and writing.
 const WORK: Duration = Duration::from_millis(1);
 
-/// One process. Its threads share one lock, and so one client: they queue in there, and only the
+/// One process. Its threads share one lock, and so one client. They queue in the client, and only the
 /// first of them asks S3.
 fn work(options: &Options, process: &str) -> Result {
     let lock = open_lock(&options.bucket, &options.folder)?;
@@ -79,8 +78,8 @@ fn work(options: &Options, process: &str) -> Result {
         let owner = format!("{process}/thread-{thread}");
         for _ in 0..options.increments {
             let held = add_one(&lock, &owner, &options.files)?;
-            // Threads of one process hand the lock to each other at once. Stay away while each of
-            // them has its turn: then the queue runs empty, and other processes come in between.
+            // Threads of one process hand the lock to each other at once. Pause while each of them has
+            // its turn: the queue then empties, and other processes get the lock in between.
             thread::sleep(2 * options.threads * held);
         }
         Ok(())
@@ -96,10 +95,10 @@ fn work(options: &Options, process: &str) -> Result {
     })
 }
 
-/// A process that holds the lock and does nothing else, to show what holding one costs.
+/// A process that only holds the lock, to show what that costs.
 fn hold_alone(options: &Options) -> Result {
     let guard = open_lock(&options.bucket, &options.folder)?.acquire("single-holder")?;
-    // A thread that looked up the server's address, if it had to be, is gone after this.
+    // A thread that looked up the server's address has ended after this.
     thread::sleep(Duration::from_millis(50));
     let used = match fs::read_to_string("/proc/self/status") {
         Ok(status) => resources(&status).ok_or("/proc/self/status is not as on Linux")?,
@@ -200,7 +199,7 @@ fn summary(holdings: &[Holding], took: Duration) -> String {
     )
 }
 
-/// Fails if the lock has not done what it is for.
+/// Fails if the lock did not keep the holders apart.
 fn check(holdings: &[Holding], counter: u64, expected: u64) -> Result {
     if counter != expected {
         let lost = expected.abs_diff(counter);
@@ -244,8 +243,8 @@ impl Holding {
 
 const HEADING: &str = "   fencing token  holder                      waited  counter\n";
 
-/// The directory of what the processes share beside the lock: the counter, and a report that each
-/// holder adds a line to.
+/// The directory of the files that the processes share: the counter, and a report to which each holder
+/// adds a line.
 struct Files(PathBuf);
 
 impl Files {
@@ -265,8 +264,8 @@ impl Files {
         Ok(fs::write(self.0.join("counter"), number.to_string())?)
     }
 
-    /// Prints and keeps a line on this holding. The holder does it, so that the lines come in the
-    /// order of the holdings.
+    /// Prints a line on this holding, and adds it to the report. The holder does this, so the lines are in
+    /// the order of the holdings.
     fn report(&self, guard: &LockGuard, waited: Duration, number: u64) -> Result {
         let (token, owner) = (guard.fencing_token(), guard.owner());
         let waited = waited.as_secs_f64() * 1e3;
@@ -288,7 +287,7 @@ struct Removal<'a>(&'a Files);
 
 impl Drop for Removal<'_> {
     fn drop(&mut self) {
-        // What is left in the directory for temporary files does no harm.
+        // Files that stay in the directory for temporary files do no harm.
         let _ = fs::remove_dir_all(&self.0.0);
     }
 }
@@ -317,7 +316,7 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         for child in &mut self.0 {
-            // Most have ended; these are the ones left when another has failed.
+            // Children still run here only if another one has failed.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -345,8 +344,8 @@ enum Role {
 const HELP: &str = "\
 usage: critical_section [s3://BUCKET/FOLDER] [--processes N] [--threads N] [--increments N]
 
-Without a bucket, an S3 server of the example's own is started. With one, region and credentials
-are taken from the environment.
+Without a bucket, the example starts its own S3 server. With one, it takes region and credentials
+from the environment.
 ";
 
 impl Options {
@@ -368,7 +367,7 @@ impl Options {
                 "--threads" => options.threads = count(&arg, &value()?)?,
                 "--increments" => options.increments = count(&arg, &value()?)?,
                 "--help" | "-h" => options.role = Role::Help,
-                // The ones below are what the example tells its own processes.
+                // The example passes the options below to its own processes.
                 "--worker" => options.role = Role::Worker(value()?),
                 "--single-holder" => options.role = Role::SingleHolder,
                 "--files" => options.files = Files(value()?.into()),
@@ -404,7 +403,7 @@ impl Options {
         )
     }
 
-    /// This program once more, in another role.
+    /// A command that runs this program again, in another role.
     fn child(&self, server: Option<&Server>, role: &[&str]) -> Result<Command> {
         let mut command = Command::new(env::current_exe()?);
         command
@@ -420,7 +419,7 @@ impl Options {
                 .env("AWS_REGION", support::REGION)
                 .env("AWS_ACCESS_KEY_ID", support::ACCESS_KEY)
                 .env("AWS_SECRET_ACCESS_KEY", support::SECRET_KEY)
-                // It would belong to other keys.
+                // A token from the environment would belong to other keys.
                 .env_remove("AWS_SESSION_TOKEN");
         }
         Ok(command)
@@ -434,7 +433,7 @@ fn count(option: &str, value: &str) -> Result<u32> {
     }
 }
 
-/// Prints, where `println!` would panic if nobody listens any more (as under `| head`).
+/// Prints and returns an error if the reader is gone (as under `| head`), where `println!` panics.
 fn say(text: &str) -> Result {
     Ok(io::stdout().write_all(text.as_bytes())?)
 }

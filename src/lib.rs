@@ -1,8 +1,8 @@
 //! An exclusive lock kept in one small S3 object, for programs that have S3 and no database.
 //!
-//! Ask for the lock under an owner name, do your main operation, and the guard gives it back. No
-//! server of its own, no async in your code; one request to acquire (two for the first time) and one
-//! to release.
+//! A program acquires the lock under an owner name and does its main operation. Dropping the guard
+//! releases the lock. No server of its own, no async in your code. An acquire takes one request (two the
+//! first time), a release one.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -11,8 +11,8 @@
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Bucket, folder, name, and the longest time that the main operation may take.
 //!     let lock = S3Lock::new("my-bucket", "locks", "nightly-report", Duration::from_secs(120))?;
-//!     let _guard = lock.acquire("host-17")?; // waits, bounded
-//!     // ... main operation: nobody else is at it ...
+//!     let _guard = lock.acquire("host-17")?; // waits, for a limited time
+//!     // ... main operation: no other process is in it ...
 //!     Ok(())
 //! } // released here, also by `?` and by a panic
 //! ```
@@ -21,64 +21,66 @@
 //!
 //! # What it does not do
 //!
-//! * It does not protect an S3 object, or anything else, from programs that do not ask for the
-//!   lock.
+//! * It does not protect an S3 object, or anything else, from programs that do not ask for the lock.
 //! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM moved,
-//!   a long stall) from finishing a write that is already on its way. No lease can. What protects
-//!   you from that is the [fencing token](FencingToken), checked by the resource that is written to.
-//! * It promises no order between clients: who looks first after a release gets the lock. Within
-//!   one client, calls queue in order of arrival and hand the lock on at once, so a client whose
-//!   queue never runs empty can keep the others waiting for as long.
+//!   a long stall) from finishing a write that is already on its way. No lease can. The
+//!   [fencing token](FencingToken) protects you, if the resource that is written to checks it.
+//! * It keeps no order between clients: the first to look after a release gets the lock. Calls within
+//!   one client queue in order of arrival and hand the lock on at once, so a client whose queue never
+//!   empties starves the others.
 //! * It does not let one owner take a lock twice. With
 //!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
-//!   lock back at once, if nobody else has its owner name.
-//! * It cannot make up for a store that does not honour conditional writes: such a store gives no
-//!   mutual exclusion, silently. AWS S3 honours them. A client with an
-//!   [endpoint](ClientBuilder::endpoint) of its own finds out before it first locks anything in a
-//!   bucket, and refuses a store that does not ([`S3Lock::check_store`]). It also refuses one that was
-//!   seen to compare and write in two steps, and [`S3Lock::race_store`] looks for that in earnest. That
-//!   a store never does, no number of races proves.
+//!   lock back at once, if no other participant has its owner name.
+//! * It gives no mutual exclusion, silently, on a store that ignores conditional writes. AWS S3 honours
+//!   them. A client with a custom [endpoint](ClientBuilder::endpoint) [checks](S3Lock::check_store) the
+//!   store before it first locks anything in a bucket. It refuses a store that ignores conditions, or that
+//!   was seen to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but
+//!   no number of races proves that a store never does it.
 //!
 //! # Expiry and fencing
 //!
-//! A lock is held on a lease: [`max_operation`](S3LockBuilder::max_operation), and an allowance for
-//! acquiring it. Within the lease the holder is alone. [`LockGuard::renew`] begins it anew.
-//! Once it has run out the lock falls to the next who asks, and the holder is not asked. So:
+//! A lock is held on a lease: [`max_operation`](S3LockBuilder::max_operation) plus an allowance for
+//! acquiring it. Within the lease the holder is alone. [`LockGuard::renew`] restarts it. Once it has run
+//! out, the next client that asks takes the lock over without asking the holder. So:
 //!
-//! * **call [`LockGuard::check`] before each effect that must not happen twice**; it costs nothing;
-//! * hand [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller ones.
+//! * **call [`LockGuard::check`] before each effect that must not happen twice**; it sends nothing;
+//! * pass [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller tokens.
 //!
-//! [`LockGuard::keep_alive`] renews a lock in the background for as long as its guard lives, and
-//! [`LockGuard::on_trouble`] tells while there is still time that renewals fail, and
-//! [`LockGuard::on_lost`] when it is lost all the same.
+//! [`LockGuard::keep_alive`] renews a lock in the background for as long as its guard lives.
+//! [`LockGuard::on_trouble`] reports failing renewals while there is still time, and
+//! [`LockGuard::on_lost`] reports the loss.
 //!
 //! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
-//! lease / 500, counted from its last write. No two computers' clocks are ever compared for that:
-//! the age of the record is told by the store's clock alone or by the observer's clock alone. A wall
-//! clock that is wrong by minutes changes nothing; one that is wrong by more than 15 minutes has its
-//! signatures refused by S3, and the error tells by how much it is off.
+//! lease / 500, counted from its last write. The clocks of two computers are never compared: the record's
+//! age comes from the store's clock alone or from the observer's clock alone. A wall clock that is wrong
+//! by minutes does no harm. Beyond 15 minutes S3 refuses its signatures, and the error says by how much.
 //!
-//! What this rests on: any two clocks run equally fast to within 0.2 % over a lease; the machine's
-//! clock goes on while it is suspended (a VM that its hypervisor pauses or restores, or a frozen
-//! Lambda, has fencing only); the store's nodes agree to within 1 s and are never set forward; no
-//! proxy stamps a `Date` of its own (nginx does; the check of a store at an endpoint notices one that
-//! is ahead, be it in the replies to reads alone, and then the store's clock is [not used](StoreReport::uses_store_clock)); the store's
-//! conditional writes are atomic and its reads current; nobody deletes, restores, expires or
-//! replicates into the lock's object; and where a lock is released by owner name or reclaimed, one
-//! live participant has that name. [`S3Lock::force_release`] ends the exclusion until the old holder
-//! asks the store or its deadline passes. What is lost if one of these is not so, why the lock holds if
-//! they are, and how that is checked is told in [why you can trust it](why_you_can_trust_it).
+//! The lock relies on this:
+//!
+//! * any two clocks run equally fast to within 0.2 % over a lease;
+//! * a machine's clock keeps running while the machine is suspended (a VM that its hypervisor pauses or
+//!   restores, or a frozen Lambda, has fencing only);
+//! * the store's nodes agree to within 1 s and are never set forward;
+//! * no proxy stamps its own `Date`, as nginx does (the check of a store notices one that is ahead, even
+//!   in replies to reads alone; the client then [does without](StoreReport::uses_store_clock) that clock);
+//! * the store's conditional writes are atomic, and its reads current;
+//! * nobody deletes, restores, expires or replicates into the lock's object;
+//! * where a lock is released by owner name or reclaimed, one live participant has that name.
+//!
+//! [`S3Lock::force_release`] ends the exclusion until the old holder asks the store or its deadline
+//! passes. [Why you can trust it](why_you_can_trust_it) says what is lost if an assumption fails, why
+//! the lock holds if none does, and how that is checked.
 //!
 //! # Dropping a guard
 //!
-//! Dropping a [`LockGuard`] sends the release and blocks for it. It never panics, logs what it cannot
-//! report, and works inside async code too. [`LockGuard::release`] does the same and tells how it
-//! went. `let _ = lock.acquire(..)?` drops the guard on that very line: bind it to `_guard`.
+//! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. Drop never
+//! panics. It logs a failure, which [`LockGuard::release`] returns. `let _ = lock.acquire(..)?` drops the
+//! guard on that very line: bind it to `_guard`.
 //!
 //! # How long a call can block
 //!
-//! With T for [`request_timeout`](ClientBuilder::request_timeout), 5 s by default. No wait sleeps
-//! for more than a second without looking at the clock.
+//! T is [`request_timeout`](ClientBuilder::request_timeout), 5 s by default. No wait sleeps for more
+//! than a second without looking at the clock.
 //!
 //! | call | requests, undisturbed | blocks for at most |
 //! |---|---|---|
@@ -87,7 +89,7 @@
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
 //! | [`S3Lock::release`], [`S3Lock::force_release`] | 2; 1 if there is nothing to release | 2 T; 8 T with a check of the store |
-//! | [`S3Lock::check_store`] | 12; 2 more where nobody has checked before | 6 T |
+//! | [`S3Lock::check_store`] | 12; 2 more if nobody has checked before | 6 T |
 //! | [`S3Lock::race_store`], [`S3Lock::race_store_with`] | those of a check, and 19 for each round | 6 T, and 5 T for each round |
 //! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | the same | T |
@@ -95,76 +97,70 @@
 //! | [`LockGuard::release`], drop | 1 | 2 T |
 //! | everything else | 0 | not at all |
 //!
-//! The 2 T after a limit are used only where an attempt has to be undone, a lock acquired too slowly to
-//! be given back, or a sleeper that woke past its limit to look once more. At an
-//! [endpoint](ClientBuilder::endpoint) of its own a client's first acquire in a bucket checks the store
-//! besides, within its limit; if its first call there is a release by owner name or by force, the check
-//! is made before that, on top. At AWS's
-//! prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles cost $10, a
-//! million cold ones $10.40; [`RequestPrices`] works out what waiting and renewing cost, and
-//! [`Client::request_counts`] tells what was sent.
+//! The 2 T after a limit are used only to undo an attempt, to give back a lock that was acquired too
+//! slowly, or to look once more after a sleep that ended past the limit. A client's first acquire in a
+//! bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store within its limit. If its first
+//! call there is a release by owner name or by force, the check comes on top.
+//!
+//! At AWS's prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles
+//! cost $10, a million cold ones $10.40. [`RequestPrices`] computes what waiting and renewing cost;
+//! [`Client::request_counts`] counts what was sent.
 //!
 //! # The background thread
 //!
-//! A client has none, until a guard of its is to be [kept alive](LockGuard::keep_alive) or its
-//! loss [to be told](LockGuard::on_lost). Then it has one for all of them, until the last has gone.
-//! Each guard has its own timer and its own request under way, so one that hangs delays no other. A
-//! guard kept alive is renewed when a third of its lease has passed, give or take a tenth of that, and
-//! a renewal that fails is repeated, with pauses that grow, until the deadline. It waits for no
-//! verification, and for a renewal of another thread only to share the next one. Whoever releases the
-//! lock stops a renewal under way, and knows it should it land all the same.
+//! A client has none until a guard is to be [kept alive](LockGuard::keep_alive) or to
+//! [report its loss](LockGuard::on_lost). Then one thread serves all such guards until the last is gone.
+//! Each guard has its own timer and its own request, so one that hangs delays no other.
+//! [`LockGuard::keep_alive`] says when it renews.
 //!
-//! Nobody's callback runs on it, and neither does your logger (crate `log`): what is to be logged there, a
-//! thread that lives no longer than there is something to log hands to it. A call's own lines are
-//! logged on its own thread when it is about to return; only that it waits, and for whom, is told at once,
-//! by that other thread. So a logger may block, or call this crate; and where it panics, nobody notices
-//! but the panic hook.
+//! Callbacks and your logger (crate `log`) never run on this thread: its log lines go to a short-lived
+//! thread. A call logs its own lines on its own thread just before it returns. One line that other thread
+//! logs at once: that the call waits, and for which holder. So a logger may block or call this crate. If
+//! it panics, only the panic hook notices.
 //!
-//! A thousand guards cost 3 MB, and kept alive 5 MB more, one thread, and as many connections as are
-//! renewed at the same moment; each of those may need a short-lived thread, of 16 at the most, to look
-//! up a host name (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
-//! `cargo test --release --test it -- --ignored a_thousand_guards --nocapture`). Each is one PUT for
-//! every third of its lease.
+//! A thousand guards cost 3 MB. Kept alive, they cost 5 MB more, one thread, and as many connections as
+//! are renewed at the same moment; each may need a short-lived thread, 16 at the most, to look up a host
+//! name (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
+//! `cargo test --release --test it -- --ignored a_thousand_guards --nocapture`). Each guard sends one PUT
+//! per third of its lease.
 //!
 //! # In async programs
 //!
-//! The calls block, and may be made anywhere: inside a runtime they run on a helper thread (about
+//! The calls block, and may be made anywhere. Inside a runtime they run on a helper thread (about
 //! 0.1 ms more) while the executor's thread waits. On a current-thread runtime that stalls every
-//! other task; put the call into `spawn_blocking` where that matters.
+//! other task: use `spawn_blocking` where that matters.
 //!
 //! # Forking
 //!
-//! In a forked child the parent's guards are inert: what the parent holds it goes on holding, whatever
-//! the child does and however it ends, and the child is refused it like any other process. A daemon
-//! therefore acquires after it has forked. An owner name that is
-//! [reclaimed](S3LockBuilder::reclaim_same_owner) must not be used by both.
+//! In a forked child the parent's guards are inert. The parent keeps what it holds, whatever the child
+//! does and however it ends; the child is refused the lock like any other process. So a daemon acquires
+//! after it has forked. Parent and child must not share an owner name that is
+//! [reclaimed](S3LockBuilder::reclaim_same_owner).
 //!
-//! The clients and locks that a child inherited work there. Each starts afresh at its first use, with
-//! connections, a look-up of the credentials, a check of the store, a queue and request counts of its
-//! own, and leaves its parent's alone: their memory and their open sockets (which an `exec` closes) stay
-//! with the child until its end. That goes on from child to child for eight processes of one line that
-//! use the client; the ninth is told to make a new one, as a [`LockError::Config`]. A store in memory is
-//! not shared with a child, and refuses it in the same way.
+//! Inherited clients and locks work in the child. Each starts afresh at its first use, with its own
+//! connections, look-up of the credentials, check of the store, queue and request counts. The parent's
+//! memory and open sockets (which an `exec` closes) stay with the child until it ends. Eight processes of
+//! one line of forks can use the client; the ninth is told to make a new one, as a [`LockError::Config`].
+//! A store in memory is not shared with a child, and refuses it in the same way.
 //!
-//! A child is told from its parent, and from every other process that it descends from, by a number that
-//! a fork takes away, and not by process ids: those can be alike, as where each is the first of a PID
-//! namespace. On Linux since 4.14 that holds for a bare `clone` too; elsewhere a handler of
-//! `pthread_atfork` does it, which a bare `clone` passes by, and then the ids have to differ. A child that
-//! *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) is the same process to this crate, like
-//! a thread: it must not touch it before its `exec`.
+//! The crate tells a child from its ancestors by a number that a fork takes away, not by process ids:
+//! those can be alike, as where each is the first of a PID namespace. On Linux since 4.14 this holds for
+//! a bare `clone` too. Elsewhere it takes a `pthread_atfork` handler, which a bare `clone` bypasses; then
+//! the ids have to differ. A child that *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) is
+//! the same process to this crate, like a thread: it must not touch it before its `exec`.
 //!
-//! The parent may have threads, and may be in the midst of calls on them, be it of its very first: the
-//! child waits for nothing that they had locked in this crate, nor for what tokio and OpenSSL set up or
-//! lock on its behalf. For that a `fork` waits until no thread is in the midst of a step of those, for
-//! microseconds as a rule and seconds at the most; and such a step waits for forks under way, for a
-//! tenth of a second or so at the most. (A bare `clone` waits for nothing, and nothing waits over plain HTTP.)
-//! What others had locked is theirs to see to:
+//! The parent may have threads in the middle of calls, even of its very first. The child waits for
+//! nothing that they had locked in this crate, nor for what tokio and OpenSSL set up or lock on its
+//! behalf. For that, a `fork` waits until no thread is inside such a step: microseconds as a rule, seconds
+//! at the most. Such a step waits for forks under way, a tenth of a second or so at the most. (A bare
+//! `clone` waits for nothing, and nothing waits over plain HTTP.) The crate cannot help with what other
+//! code had locked:
 //!
-//! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child that is
-//!   forked at such a moment cannot start threads that run (3 children of 13,000, with four threads that
-//!   did nothing else; Rust 1.95). There calls inside an async runtime wait for ever, no guard is kept
-//!   alive or its loss told, and host names are not found (that ends by the connect timeout).
-//! * The C library's look-up of names, your allocator where it is not the C library's, your logger, and a
+//! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child forked
+//!   at such a moment cannot start threads that run (3 children of 13,000, with four threads that did
+//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, guards are not kept alive
+//!   and report no loss, and host names are not found (that ends by the connect timeout).
+//! * The C library's look-up of names, your allocator if it is not the C library's, your logger, and a
 //!   `set_var` on another thread.
 //! * OpenSSL as other code of the program uses it. It also tells processes by their ids alone: a child with
 //!   its parent's id repeats its parent's random numbers in TLS.
@@ -173,16 +169,16 @@
 //!
 //! # Implementation
 //!
-//! One object per lock, `{folder}/{name}.lock`, holds a small JSON record that is replaced and never
-//! deleted, so that fencing tokens only grow. Every write is conditional (`If-None-Match: *` or
-//! `If-Match`) and carries a fresh random number, so that no version's ETag ever returns. A reply that
-//! is lost leaves a write *unknown*, and it is found out by reading back; nothing is guessed. The
-//! rules are pure code (`src/protocol`), which a model checker [goes through](why_you_can_trust_it),
-//! and which a loop (`src/engine/driver.rs`) carries out over HTTP. Each client has a private current-thread
-//! runtime that runs on the calling thread.
+//! Each lock is one object, `{folder}/{name}.lock`, with a small JSON record. It is replaced and never
+//! deleted, so fencing tokens only grow. Every write is conditional (`If-None-Match: *` or `If-Match`) and
+//! carries a fresh random number, so no version's ETag ever returns. A write whose reply is lost is
+//! *unknown* until the client has read back what happened; it never guesses. The rules are pure code
+//! (`src/protocol`), which a model checker [explores](why_you_can_trust_it). A loop
+//! (`src/engine/driver.rs`) carries them out over HTTP. Each client has a private current-thread runtime
+//! that runs on the calling thread.
 
 #![deny(unsafe_code)]
-// With internals, the hidden items become reachable, and the lint would want them documented too.
+// With `internals`, hidden items become reachable, and the lint would ask for their docs too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 
 mod api;

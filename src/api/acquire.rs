@@ -8,32 +8,30 @@ use crate::engine::acquire::Wait;
 use crate::types::errors::LockError;
 
 impl S3Lock {
-    /// Takes the lock, waiting for it if somebody else has it.
+    /// Takes the lock. If another owner holds it, waits for it.
     ///
-    /// `owner` is for people and for [`release`](S3Lock::release): up to 512 bytes of any text
-    /// without control characters.
+    /// `owner` is for people and for [`release`](S3Lock::release): any text of up to 512 bytes without control
+    /// characters.
     ///
-    /// Blocks up to the [`wait_limit`](S3LockBuilder::wait_limit), and 2 × `request_timeout` more
-    /// if an attempt has then to be undone. Uncontended it sends one request if this client
-    /// released the lock last, else two. A client with an endpoint of its own checks the store before
-    /// its first acquire in a bucket ([`check_store`](S3Lock::check_store)), which counts within the
-    /// limit.
+    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more if it
+    /// then has to undo an attempt. Without contention it sends one request if this client released the lock
+    /// last, else two. A client with a custom endpoint [checks the store](S3Lock::check_store) before its first
+    /// acquire in a bucket, within the limit.
     ///
-    /// Trouble with the store is waited out within the limit, with one exception: if no store has
-    /// ever answered this client and no connection can be made, it fails at once, as a wrong
-    /// endpoint is likelier than an outage.
+    /// It retries trouble with the store within the limit, with one exception. If no store has ever answered
+    /// this client and no connection can be made, it fails at once: a wrong endpoint is likelier than an outage.
     ///
-    /// A thread that has the lock and acquires it again waits like anybody else: for its own first
-    /// lease to run out.
+    /// A thread that has the lock and acquires it again waits like any other caller: until its own first lease
+    /// has run out.
     ///
     /// # Errors
     ///
-    /// * [`LockError::TimedOut`]: somebody has it still, or the limit was too short for a request.
-    ///   Wait longer, or ask the holder that it names.
+    /// * [`LockError::TimedOut`]: another owner still has it, or the limit was too short for a request. Wait
+    ///   longer, or ask the holder that it names.
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
-    /// * [`LockError::Storage`]: as its message advises. If its outcome is unknown, the lock may
-    ///   be held in this owner's name until the lease has run out.
-    /// * [`LockError::UnsafeStore`]: the store would break the lock. Keep locks elsewhere.
+    /// * [`LockError::Storage`]: do as its message advises. If the outcome is unknown, the lock may be held in
+    ///   this owner's name until the lease has run out.
+    /// * [`LockError::UnsafeStore`]: the store would break the lock. Keep locks in another one.
     /// * [`LockError::Foreign`]: choose another name.
     /// * [`LockError::Config`]: correct the owner, the settings or the environment.
     ///
@@ -57,9 +55,8 @@ impl S3Lock {
 
     /// Takes the lock, waiting for it no longer than `limit`.
     ///
-    /// Blocks up to `limit`, its requests included, and 2 × `request_timeout` more if an attempt
-    /// has then to be undone. A limit shorter than a request cannot succeed: use
-    /// [`try_acquire`](S3Lock::try_acquire).
+    /// Blocks for up to `limit`, requests included, and 2 × `request_timeout` more if it then has to undo an
+    /// attempt. A limit shorter than a request cannot succeed: use [`try_acquire`](S3Lock::try_acquire).
     ///
     /// # Errors
     ///
@@ -92,20 +89,18 @@ impl S3Lock {
         Ok(LockGuard::new(won))
     }
 
-    /// Takes the lock if it is free, in one attempt that never sleeps and does not queue.
+    /// Takes the lock if it is free, in one attempt. It never sleeps and does not queue.
     ///
-    /// Blocks for a request or two; while the store does not answer, for up to 4 ×
-    /// `request_timeout`, and 2 × more if an attempt has then to be undone. If a guard of the same
-    /// client holds the lock, no request is sent.
+    /// Blocks for a request or two. While the store does not answer, it blocks for up to 4 × `request_timeout`,
+    /// and 2 × more if it then has to undo an attempt. If a guard of the same client holds the lock, it sends
+    /// no request.
     ///
-    /// The first time at an endpoint of its own, the client [checks the store](S3Lock::check_store)
-    /// before that, or waits for another thread that does: that may sleep, and takes up to 6 ×
-    /// `request_timeout` more.
+    /// At a custom endpoint the client first [checks the store](S3Lock::check_store), once, or waits for
+    /// another thread that does. That may sleep, and takes up to 6 × `request_timeout` more.
     ///
     /// # Errors
     ///
-    /// * [`LockError::Held`]: somebody has it. Try later, or wait with
-    ///   [`acquire`](S3Lock::acquire).
+    /// * [`LockError::Held`]: another owner has it. Try later, or wait with [`acquire`](S3Lock::acquire).
     /// * All others as for [`acquire`](S3Lock::acquire).
     ///
     /// # Examples

@@ -12,18 +12,22 @@ use crate::types::request_counts::RequestCounts;
 
 /// A connection to one store, shared by any number of locks.
 ///
-/// A client owns the connections, the credentials and the private runtime that blocking calls run
-/// on. It has no threads, but for those that resolve a host name while a connection is made, read the
-/// files of a profile or of a token, or run the `credential_process` of a profile (16 at once at the
-/// most), one for the time of each call that is made inside an async
-/// runtime, and one for as long as there are guards that are
-/// [kept alive](crate::LockGuard::keep_alive) or whose loss
-/// [is to be told](crate::LockGuard::on_lost), with a short-lived one for each callback and, where the
-/// program has a logger, one for lines that come from the background.
+/// A client owns the connections, the credentials and the private runtime of the blocking calls.
 /// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
-/// Locks of one client and key know of each other: they queue in order of arrival and only the
-/// first of them asks the store. So make one client and share it.
+/// Calls of one client on one lock queue in order of arrival, and only the first of them asks the
+/// store. So make one client and share it.
+///
+/// # Threads
+///
+/// A client has no threads, except
+///
+/// * up to 16 at once that resolve a host name while a connection is made, read the files of a profile
+///   or of a token, or run the `credential_process` of a profile;
+/// * one for the time of each call that is made inside an async runtime;
+/// * one as long as guards are [kept alive](crate::LockGuard::keep_alive) or
+///   [report their loss](crate::LockGuard::on_lost), with a short-lived one for each callback and, if the
+///   program has a logger, one for log lines from the background.
 ///
 /// # Examples
 ///
@@ -48,18 +52,18 @@ pub struct Client {
 
 struct Inner {
     recipe: Recipe,
-    /// What it has in each process of a line of forks.
+    /// Its session in each process of a line of forks.
     sessions: PerProcess<Session>,
 }
 
-/// How long one request may take, unless the caller says otherwise.
+/// The `request_timeout` unless it is set.
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may take to be made, unless the caller says otherwise.
+/// The `connect_timeout` unless it is set.
 pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Client {
-    /// How many requests this client and its clones have sent since it was made, and how they went: to
-    /// watch what locks cost. A forked child counts its own. Sends nothing and does not block.
+    /// Counts the requests that this client and its clones have sent, and their outcomes: to watch what
+    /// locks cost. A forked child counts its own. Sends nothing and does not block.
     ///
     /// # Examples
     ///
@@ -93,7 +97,7 @@ impl Client {
         self.inner.recipe.request_timeout
     }
 
-    /// What the client is in this process. In a forked child it starts afresh.
+    /// This process's session. A forked child starts a new one.
     pub(crate) fn session(&self) -> Result<Session, ConfigError> {
         let Inner { recipe, sessions } = &*self.inner;
         recipe.origin.check()?;

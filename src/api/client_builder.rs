@@ -1,4 +1,4 @@
-//! Building clients: every setting, with its default and where else it is looked for.
+//! Building clients: every setting, its default, and where else it is looked up.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,57 +12,65 @@ use crate::store::s3::{Config, Endpoint, Malformed, Named, Source, is_region, va
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
 
-/// A client's settings on their way to a [`Client`]; from [`Client::builder`].
+/// The settings of a client, made into a [`Client`] by [`build`](ClientBuilder::build). Made by
+/// [`Client::builder`].
 ///
-/// What is not set is looked for in the environment variables that AWS's own tools use:
+/// What is not set is looked up in the environment variables that AWS's own tools use:
 ///
-/// | setting | looked for in, in this order |
+/// | setting | looked up in, in this order |
 /// |---|---|
-/// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` where an endpoint is set |
+/// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
 /// | credentials | as below |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
-/// The home directory (`~`) is `HOME`, else the one that the system has for the user. It must be an absolute
-/// path: without one there are no such files, and what the current directory holds is never read for them.
+/// The home directory (`~`) is `HOME`, else the one that the system has for the user. It must be an
+/// absolute path. Without one there are no such files: the client never reads the current directory for
+/// them.
 ///
 /// # Credentials
 ///
-/// [Keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) set here are all that is
-/// looked at. Else it is the first of these that is set up, in the order of the AWS SDKs for Java, PHP
-/// and Kotlin (that for Rust looks at the profile before web identity):
+/// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client
+/// looks nowhere else. Otherwise it uses the first of these places that is set up. The order is that of
+/// the AWS SDKs for Java, PHP and Kotlin (the SDK for Rust looks at the profile before web identity):
 ///
 /// | place | what it takes |
 /// |---|---|
 /// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
-/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; `AWS_ROLE_SESSION_NAME` if you like. Asks STS of the region, or of `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` |
+/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME`. Asks STS of the region, or of `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` |
 /// | profile | its `aws_access_key_id` and `aws_secret_access_key`, else its `credential_process`, else its `web_identity_token_file` and `role_arn` |
 /// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
 /// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
 ///
-/// A place that is set up and gives none is an error, and what comes after it is not looked at: those
-/// would be somebody else's credentials. A profile that only names a region is not set up. A profile
-/// that assumes a role by way of another one, or for which a person signs in (SSO), is left to the AWS
-/// CLI. Have a profile of your own, with this line, and choose that:
+/// A place that is set up and gives no credentials is an error. The client does not look at the later
+/// places, because those could be another identity's credentials. A profile that only names a region is
+/// not set up. The AWS CLI has to handle a profile that assumes a role through another profile, or for
+/// which a person signs in (SSO). For that, make a second profile with this line, and choose it:
 ///
 /// ```ini
 /// credential_process = aws configure export-credentials --profile sso-profile --format process
 /// ```
 ///
-/// Such a command is run without a shell: its words may be quoted, and nothing in them is expanded. It
-/// leads a process group of its own, so that its children are stopped with it; so Ctrl-C does not reach
-/// it, and it cannot ask anything on the terminal.
+/// The client runs such a command without a shell: words may be quoted, and nothing in them is expanded.
+/// The command leads its own process group, so that its children are stopped with it. Therefore Ctrl-C does
+/// not reach it, and it cannot ask anything on the terminal.
 ///
-/// Credentials are looked up at the first request, and again when S3 rejects them. Those that expire
-/// are renewed from 5 minutes before on (or half of their life, if that is less), and the old ones are
-/// used until then. A failure is told to the calls that are under way, and not remembered. A command or STS
-/// may take 4/5 of [`request_timeout`](ClientBuilder::request_timeout), however little time the request
-/// has that needs the credentials: the look-up goes on when that gives up, and the next request waits
-/// for the same one. Between calls nothing is timed: a command that hangs is then stopped by the next
-/// call, or with the client. A container's endpoint has 2.5 s, and each of the three answers of an instance's
-/// metadata 1 s, if 4/5 of `request_timeout` are not less. Where none are to be found, that is told within 3 s, as a
-/// [`LockError::Config`] that lists the places. What may pass (no answer, an overloaded endpoint) is a
-/// [`LockError::Storage`] that is retryable; an acquire that waits asks again.
+/// The client looks up credentials at the first request, and again when S3 rejects them. If they expire,
+/// it starts to renew them 5 minutes before (or half of their life, if that is less), and meanwhile uses
+/// the old ones. The calls under way get the error of a look-up that fails; it is not remembered.
+///
+/// How long a look-up may take:
+///
+/// * A command or STS: 4/5 of [`request_timeout`](ClientBuilder::request_timeout), even if the request
+///   that needs the credentials has less time. The look-up goes on when that request gives up, and the next
+///   one waits for it. No clock runs between calls: a command that hangs then is stopped by the next call,
+///   or with the client.
+/// * A container's endpoint: 2.5 s. Each of the three replies of an instance's metadata: 1 s. Both: 4/5 of
+///   `request_timeout` if that is less.
+/// * No credentials anywhere: known within 3 s. The error is a [`LockError::Config`] that lists the places.
+///
+/// What may pass (no reply, an overloaded endpoint) is a [`LockError::Storage`] that is retryable. An
+/// acquire that waits asks again.
 ///
 /// # Examples
 ///
@@ -70,11 +78,16 @@ use crate::types::errors::{ConfigError, LockError};
 /// use std::time::Duration;
 ///
 /// let client = s3_lock::Client::builder()
-///     .endpoint("https://minio.example.com")
-///     .region("us-east-1")
-///     .profile("backup")
+///     .region("eu-central-1")
+///     .credentials("key", "secret", Some("session-token"))
+///     .expected_bucket_owner("123456789012")
 ///     .request_timeout(Duration::from_secs(2))
 ///     .connect_timeout(Duration::from_secs(1))
+///     .build()?;
+///
+/// let other_store = s3_lock::Client::builder()
+///     .endpoint("https://minio.example.com:9000")
+///     .profile("backup")
 ///     .build()?;
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
@@ -88,19 +101,20 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    /// The system's, but for tests.
+    pub(crate) clock: Clock,
 }
 
 impl Client {
-    /// A client with region, endpoint and credentials from the environment; what is looked for
-    /// where is told at [`ClientBuilder`].
+    /// A client with region, endpoint and credentials from the environment. [`ClientBuilder`] lists the
+    /// places.
     ///
-    /// Does no I/O: credentials, and a region that only a profile names, are looked up at the
-    /// first request.
+    /// Does no I/O and does not block. The first request looks up the credentials, and a region that only
+    /// a profile names.
     ///
     /// # Errors
     ///
-    /// [`LockError::Config`] if an environment variable holds what cannot be a region or an
-    /// endpoint: correct it.
+    /// [`LockError::Config`] names the environment variable that is no region or endpoint: correct it.
     ///
     /// # Examples
     ///
@@ -112,17 +126,8 @@ impl Client {
         Client::builder().build()
     }
 
-    /// A client with settings of your own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .endpoint("http://127.0.0.1:9000")
-    ///     .credentials("key", "secret", None)
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// Starts the settings of a client; [`ClientBuilder`] has them all, with examples. Does no I/O and does
+    /// not block.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
@@ -138,54 +143,29 @@ impl ClientBuilder {
             connect_timeout: None,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            clock: Clock::default(),
         }
     }
 
-    /// The region that the bucket is in. If S3 names another one, that is used from then on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .region("eu-central-1")
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// The region of the bucket. If S3 names another region, the client uses that from then on.
     pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
         self.region = Some(region.into());
         self
     }
 
-    /// The store to ask, if it is not AWS: `http://` or `https://`, a host, and a port if need be.
-    /// Buckets are addressed in the path.
+    /// A store other than AWS: `http://` or `https://`, a host, and a port if it needs one. Requests name
+    /// the bucket in the path.
     ///
-    /// Whether such a store honours conditional writes is found out before anything is locked in it,
-    /// once for each bucket, and takes some twelve requests: see
+    /// Before the client first locks anything in a bucket of such a store, it checks whether the store honours
+    /// conditional writes. That takes some twelve requests, once for each bucket: see
     /// [`S3Lock::check_store`](crate::S3Lock::check_store).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .endpoint("https://minio.example.com:9000")
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
     pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
         self.endpoint = Some(url.into());
         self
     }
 
-    /// The access key, its secret, and the session token if they are temporary.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .credentials("key", "secret", Some("session-token"))
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// The access key, its secret, and the session token if they are temporary. The client then looks for no
+    /// others.
     pub fn credentials(
         mut self,
         key: impl AsRef<str>,
@@ -196,107 +176,59 @@ impl ClientBuilder {
         self
     }
 
-    /// The profile in AWS's shared files whose keys, command or web identity to use, whatever the
-    /// environment has; and whose region, if neither code nor environment name one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .profile("backup")
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// A profile in AWS's shared files. The client uses its keys, command or web identity, whatever the
+    /// environment has, and its region if neither code nor environment name one.
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());
         self
     }
 
-    /// How long one request may take, from its sending to the end of its reply, a new connection and
-    /// a look-up of the credentials included. Default: 5 s; from 10 ms to 5 minutes.
+    /// How long one request may take, from its sending to the end of its reply. A new connection and a
+    /// look-up of the credentials count in. Default: 5 s; from 10 ms to 5 minutes.
     ///
-    /// It is also what the bounds of all calls are counted in: see "How long a call can block" in
-    /// the [crate's documentation](crate#how-long-a-call-can-block).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let client = s3_lock::Client::builder()
-    ///     .request_timeout(Duration::from_secs(2))
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// The limits of all calls are multiples of it: see "How long a call can block" in the
+    /// [crate's documentation](crate#how-long-a-call-can-block).
     pub fn request_timeout(mut self, span: Duration) -> ClientBuilder {
         self.request_timeout = span;
         self
     }
 
-    /// How long a connection may take to be made, name lookup and TLS included. Default: 3 s, or
-    /// 3/5 of `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let client = s3_lock::Client::builder()
-    ///     .connect_timeout(Duration::from_secs(1))
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// How long a connection may take to open, with the look-up of the name and TLS. Default: 3 s, or 3/5 of
+    /// `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
     pub fn connect_timeout(mut self, span: Duration) -> ClientBuilder {
         self.connect_timeout = Some(span);
         self
     }
 
-    /// The AWS account, 12 digits, that the bucket must belong to: requests to a bucket of another
-    /// owner are refused. It guards against a bucket that was deleted and registered by somebody
-    /// else.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .expected_bucket_owner("123456789012")
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// The AWS account (12 digits) that must own the bucket. S3 refuses requests to a bucket of another
+    /// account. This protects against a bucket that was deleted and created again by a stranger.
     pub fn expected_bucket_owner(mut self, account: impl Into<String>) -> ClientBuilder {
         self.expected_bucket_owner = Some(account.into());
         self
     }
 
-    /// Takes for granted that the store at the endpoint honours conditional writes as S3 does, and
-    /// does not check it before the first acquire. For stores that are known to, where the requests are
-    /// to be saved or `{folder}/.s3-lock-check` must not be written.
+    /// Skips the check of the store at the endpoint before the first acquire: the client assumes that the
+    /// store honours conditional writes as S3 does. Use it for stores that are known to, to save the requests
+    /// or where `{folder}/.s3-lock-check` must not be written.
     ///
-    /// **A store that ignores the conditions then gives no mutual exclusion, silently.** Nor is it
-    /// noticed that a proxy stamps a `Date` of its own (use
-    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock) behind one), or that the store
-    /// takes ETags without their quotes only, as Ceph's gateway 16 does: there no lock can be replaced
-    /// until [`S3Lock::check_store`](crate::S3Lock::check_store) was called.
+    /// **A store that ignores the conditions then gives no mutual exclusion, silently.** The client also does
+    /// not notice
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// let client = s3_lock::Client::builder()
-    ///     .assume_conditional_writes()
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// * a proxy that stamps its own `Date`: use
+    ///   [`without_store_clock`](crate::S3LockBuilder::without_store_clock) behind one;
+    /// * a store that takes ETags only without their quotes, as Ceph's gateway 16 does. There no lock can be
+    ///   replaced until [`S3Lock::check_store`](crate::S3Lock::check_store) was called.
     pub fn assume_conditional_writes(mut self) -> ClientBuilder {
         self.assume_conditional_writes = true;
         self
     }
 
-    /// The client. Does no I/O.
+    /// Builds the client. Does no I/O and does not block.
     ///
     /// # Errors
     ///
-    /// [`LockError::Config`] names the setting or environment variable that cannot work, and why:
-    /// correct it.
+    /// [`LockError::Config`] names the setting or environment variable that is wrong, and why: correct
+    /// it.
     ///
     /// # Examples
     ///
@@ -308,8 +240,8 @@ impl ClientBuilder {
         let least = Duration::from_millis(10);
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
-        // Shorter than a request, or a host that does not answer would not be told from a store
-        // that does not.
+        // It must be shorter than a request: else a host that does not answer looks like a store that
+        // does not.
         if let Some(connect_timeout) = self.connect_timeout {
             let most = self.request_timeout * 9 / 10;
             if !(least..=most).contains(&connect_timeout) {
@@ -351,7 +283,7 @@ impl ClientBuilder {
         };
         Ok(Client::from_recipe(Recipe {
             origin: Box::new(config),
-            clock: Clock::default(),
+            clock: self.clock,
             request_timeout: self.request_timeout,
             check_cache,
             registry: Registry::shared,
@@ -361,7 +293,7 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Refused by `build`, and until then not shown: it holds a secret.
+        // An endpoint with `@` holds a secret. `build` refuses it.
         let is_plain = |url: &&str| !url.contains('@');
         let endpoint = self.endpoint.as_deref();
         f.debug_struct("ClientBuilder")
@@ -379,11 +311,11 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// A setting, and where it comes from.
+/// A setting and its source.
 struct Setting {
     field: &'static str,
     value: String,
-    /// The environment variable, if it was not set in code.
+    /// The environment variable, unless it was set in code.
     variable: Option<&'static str>,
 }
 
@@ -404,7 +336,7 @@ impl Setting {
     }
 }
 
-/// What was set in code, else the first of these variables that is set.
+/// The value set in code, else that of the first of these variables that is set.
 fn first(
     field: &'static str,
     set: Option<String>,
@@ -427,7 +359,7 @@ fn check_endpoint(setting: Setting) -> Result<Named, ConfigError> {
             ..setting.named()
         }),
         Err(Malformed::HoldsCredentials) => {
-            // Not quoted: it holds a secret.
+            // The message does not quote it: it holds a secret.
             let place = setting
                 .variable
                 .map_or(String::new(), |v| format!(" in {v}"));

@@ -1,4 +1,4 @@
-//! The guard: proof that the lock is held, until dropped, lost or out of time.
+//! The guard: the lock is held until the guard is dropped, the lock is lost, or its lease runs out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::types::errors::{LockError, LostCause};
 use crate::types::info::{FencingToken, LockInfo};
 use crate::types::renewal_trouble::RenewalTrouble;
 
-/// A lock that is held. Dropping it gives the lock back.
+/// A lock that is held. Dropping the guard releases it.
 ///
-/// It is held until the guard is dropped or its lease has run out, whichever comes first. So a main
-/// operation that may outlast `max_operation` must [`renew`](LockGuard::renew) in time, and one
-/// whose effects matter should [`check`](LockGuard::check) before each of them and hand its
+/// The lock is held until the guard is dropped or the lease has run out, whichever comes first. If the main
+/// operation may take longer than `max_operation`, [`renew`](LockGuard::renew) the lock in time. If its
+/// effects matter, [`check`](LockGuard::check) before each of them, and pass the
 /// [`fencing_token`](LockGuard::fencing_token) to what it changes.
 ///
-/// It owns what it needs: it can be stored, returned, and sent to other threads.
+/// A guard owns what it needs: it can be stored, returned, and sent to other threads.
 ///
 /// # Dropping
 ///
-/// Drop sends the release and blocks for it, for up to 2 × `request_timeout`. It never panics; a
-/// release that fails is logged as a warning, and the lease ends the holding. The lock is also
-/// given back while a panic unwinds: there is no poisoning. `std::process::exit`, signals,
-/// `std::mem::forget` and statics skip Drop: then, too, the lease ends it.
+/// Drop sends the release and blocks for the reply, for up to 2 × `request_timeout`. It never panics. If
+/// the release fails, it logs a warning, and the lease ends the holding. A panic that unwinds also releases
+/// the lock; there is no poisoning. `std::process::exit`, signals, `std::mem::forget` and statics skip
+/// Drop: then, too, the lease ends the holding.
 ///
 /// # Examples
 ///
@@ -46,9 +46,9 @@ use crate::types::renewal_trouble::RenewalTrouble;
 #[clippy::has_significant_drop]
 pub struct LockGuard {
     held: Arc<HeldLock>,
-    /// Keeps this process from reclaiming the lock from this guard.
+    /// Stops this process from reclaiming the lock from this guard.
     _entry: Option<Entry>,
-    /// Whether the lock was given back, or is to be kept without a guard.
+    /// The lock was released, or is kept without a guard.
     is_done: bool,
 }
 
@@ -61,7 +61,7 @@ impl LockGuard {
         }
     }
 
-    /// What is held, unless this is a forked child's copy of its parent's guard: that holds nothing.
+    /// The lock that this guard holds. A forked child's copy of its parent's guard holds nothing.
     fn held(&self) -> Result<&Arc<HeldLock>, LostCause> {
         if self.held.is_inherited() {
             Err(LostCause::Vanished)
@@ -84,11 +84,11 @@ impl LockGuard {
         &self.held.record.owner
     }
 
-    /// The token of this holding: larger than that of every holding before it, smaller than that
-    /// of every one after it. No I/O.
+    /// The token of this holding. It is larger than the token of every earlier holding, and smaller than that
+    /// of every later one. No I/O.
     ///
-    /// A resource that remembers the largest token it has seen, and refuses smaller ones, is safe
-    /// even from a holder that was paused beyond its lease and does not know.
+    /// A resource that remembers the largest token it has seen, and refuses smaller ones, is safe even from a
+    /// holder that was paused beyond its lease and does not know it.
     ///
     /// # Examples
     ///
@@ -106,7 +106,7 @@ impl LockGuard {
         FencingToken::new(self.held.record.fencing_token)
     }
 
-    /// What others see of this holding, with what is left of its lease. No I/O.
+    /// What others see of this holding, with the rest of its lease. No I/O.
     ///
     /// # Examples
     ///
@@ -122,8 +122,8 @@ impl LockGuard {
         held.context.info(held.record.clone(), self.remaining())
     }
 
-    /// How much of the lease is left, by this machine's own clock, which goes on while the machine
-    /// is suspended; zero once the lock is lost. No I/O.
+    /// How much of the lease is left; zero once the lock is lost. It is counted by this machine's own clock,
+    /// which keeps running while the machine is suspended. No I/O.
     ///
     /// # Examples
     ///
@@ -142,10 +142,11 @@ impl LockGuard {
         self.held().map_or(Duration::ZERO, |held| held.remaining())
     }
 
-    /// Whether the lock is still held, as far as is known here: not lost, and the lease not run
-    /// out. No I/O: it takes 35 ns (Linux, release build), and 0.2 µs where a system call has to tell
-    /// whether this process [was forked](crate#forking). To stop when it is not,
-    /// [`check`](LockGuard::check) is shorter.
+    /// Whether the lock is still held, as far as this client knows: it is not lost, and its lease has not run
+    /// out. To stop the main operation if it is not, [`check`](LockGuard::check) is shorter.
+    ///
+    /// No I/O. It takes 35 ns (Linux, release build), or 0.2 µs where it needs a system call to find out whether
+    /// this process [was forked](crate#forking).
     ///
     /// # Examples
     ///
@@ -165,8 +166,8 @@ impl LockGuard {
         !self.remaining().is_zero()
     }
 
-    /// Fails once the lease has run out or the lock is known to be lost, and for ever after. No
-    /// I/O: call it before each effect that must not happen twice.
+    /// Fails once the lease has run out or the lock is known to be lost, and keeps failing. Call it before each
+    /// effect that must not happen twice. No I/O.
     ///
     /// # Errors
     ///
@@ -191,20 +192,19 @@ impl LockGuard {
         checked
     }
 
-    /// Asks the store whether the lock is still held: one request, up to `request_timeout` and a third
-    /// of the lease.
+    /// Asks the store whether the lock is still held. One request; blocks for up to `request_timeout` and at
+    /// most a third of the lease.
     ///
-    /// Threads that ask while another's request is under way share the next one, which is sent after
+    /// Threads that ask while another thread's request is under way share the next request, which is sent after
     /// they have all asked. No renewal waits for it.
     ///
-    /// Between its answer and your next line anything may happen; the fencing token alone protects
-    /// from that. What it adds to [`check`](LockGuard::check): it learns that the lock was taken
-    /// away before its time.
+    /// It notices more than [`check`](LockGuard::check): that the lock was taken away before its time. Anything
+    /// may happen between its reply and your next line; only the fencing token protects you from that.
     ///
     /// # Errors
     ///
     /// * [`LockError::Lost`]: stop the main operation.
-    /// * [`LockError::Storage`]: nothing was learned; the lock is held for as long as
+    /// * [`LockError::Storage`]: nothing was learned. The lock is held for as long as
     ///   [`check`](LockGuard::check) says.
     /// * [`LockError::Config`]: there are no credentials any more. Correct that.
     ///
@@ -225,16 +225,16 @@ impl LockGuard {
         verified
     }
 
-    /// Makes the lease last its full term again from now: one request.
+    /// Restarts the lease: from now it lasts its full term again. One request. The fencing token stays.
     ///
-    /// The fencing token stays. Blocks up to 2 × `request_timeout`, and never beyond the deadline;
-    /// each request up to a third of the lease. Threads that ask while the guard is being renewed share the
-    /// next renewal, and wait for it within that time.
+    /// Blocks for up to 2 × `request_timeout`, and never beyond the deadline; each request takes at most a third
+    /// of the lease. Threads that ask while the guard is being renewed share the next renewal, and wait for it
+    /// within that time.
     ///
     /// # Errors
     ///
-    /// * [`LockError::Lost`]: too late; stop the main operation.
-    /// * [`LockError::Storage`]: not renewed, or not known to be. The lock is held for as long as
+    /// * [`LockError::Lost`]: it is too late. Stop the main operation.
+    /// * [`LockError::Storage`]: it was not renewed, or that is not known. The lock is held for as long as
     ///   [`remaining`](LockGuard::remaining) says: renew again before that.
     /// * [`LockError::Config`]: there are no credentials any more. Correct that, and renew again.
     ///
@@ -266,27 +266,31 @@ impl LockGuard {
         renewed
     }
 
-    /// Renews the lock in the background from now on, until the guard is dropped, released or
-    /// detached, or the lock is lost. No I/O here: the first renewal comes when a third of the lease
-    /// has passed.
+    /// Renews the lock in the background from now on, until the guard is dropped, released or detached, or the
+    /// lock is lost. This call does no I/O.
     ///
-    /// One thread of the client renews all its guards, each on its own: when a third of the lease
-    /// has passed, give or take a tenth of that; a renewal that fails is repeated until the
-    /// deadline. A failed renewal is logged as a warning and is no loss; the deadline is. So still
-    /// [`check`](LockGuard::check) before each effect, or ask to be told
-    /// ([`on_lost`](LockGuard::on_lost)). No renewal lands after the release.
+    /// One thread of the client renews all its guards, each on its own: when a third of the lease has passed,
+    /// give or take a tenth of that. A renewal waits for no verification, and for another thread's renewal
+    /// only to share the next one. If it fails, it is logged as a warning and repeated, with growing pauses,
+    /// until the deadline. That is no loss: the lock is held until the deadline. So still
+    /// [`check`](LockGuard::check) before each effect, or register a callback
+    /// ([`on_lost`](LockGuard::on_lost)).
     ///
-    /// A main operation that hangs keeps the lock for as long as it hangs, and a guard that is
-    /// forgotten (`std::mem::forget`) for as long as the process lives:
-    /// [`max_hold`](crate::S3LockBuilder::max_hold) sets an end to that.
-    /// [`S3LockBuilder::keep_alive`](crate::S3LockBuilder::keep_alive) asks the same for every guard
-    /// of a lock. To ask twice makes no difference.
+    /// A release stops a renewal under way, and recognises it if it has landed all the same. None lands after
+    /// the release.
+    ///
+    /// A main operation that hangs keeps the lock for as long as it hangs. A forgotten guard
+    /// (`std::mem::forget`) keeps it for as long as the process lives.
+    /// [`max_hold`](crate::S3LockBuilder::max_hold) limits both.
+    ///
+    /// [`S3LockBuilder::keep_alive`](crate::S3LockBuilder::keep_alive) does this for every guard of a lock. A
+    /// second call makes no difference.
     ///
     /// # Errors
     ///
-    /// * [`LockError::Lost`]: too late; stop the main operation.
-    /// * [`LockError::Storage`]: this machine could not start a thread. The lock is held for as long
-    ///   as [`remaining`](LockGuard::remaining) says: free resources and ask again, or
+    /// * [`LockError::Lost`]: it is too late. Stop the main operation.
+    /// * [`LockError::Storage`]: this machine could not start a thread. The lock is held for as long as
+    ///   [`remaining`](LockGuard::remaining) says: free resources and call again, or
     ///   [`renew`](LockGuard::renew) from your own thread.
     ///
     /// # Examples
@@ -296,7 +300,7 @@ impl LockGuard {
     /// use s3_lock::{Client, S3Lock};
     ///
     /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .max_operation(Duration::from_millis(200)) // so long after a crash it is free again
+    ///     .max_operation(Duration::from_millis(200)) // after a crash others wait at least so long
     ///     .acquire_allowance(Duration::from_millis(100))
     ///     .client(Client::in_memory())
     ///     .build()?;
@@ -310,17 +314,16 @@ impl LockGuard {
         self.held().map_err(LockError::Lost)?.keep_alive()
     }
 
-    /// Has `callback` called once when the lock is lost, with the cause: within 100 ms of the
-    /// deadline (a second, where the machine was suspended), or as soon as anything of this client
-    /// learns of it. No I/O.
+    /// Calls `callback` once, with the cause, when the lock is lost: within 100 ms of the deadline (a second, if
+    /// the machine was suspended), or as soon as anything of this client learns of the loss. If the lock is lost
+    /// already, it calls it at once. This call does no I/O.
     ///
-    /// It runs on a thread of its own, and may block and call the client. Several may be set; each
-    /// is called. If the lock is lost already, it is called at once. If the guard is dropped,
-    /// released or detached while the lock is held, it never is. Should no thread be had for it, that
-    /// is logged, and tried again until one is.
+    /// The callback runs on its own thread, and may block and call the client. You may register several; each is
+    /// called. None is called if the guard is dropped, released or detached while the lock is held. If no thread
+    /// can be started for it, that is logged, and tried again until one can.
     ///
-    /// Others can take the lock only `clock_margin` after the deadline (2 s by default): so much time
-    /// there is to stop the main operation, if this machine is not suspended meanwhile.
+    /// Others can take the lock only `clock_margin` (2 s by default) after the deadline. You have that much time
+    /// to stop the main operation, if this machine is not suspended meanwhile.
     ///
     /// # Examples
     ///
@@ -348,18 +351,18 @@ impl LockGuard {
         }
     }
 
-    /// Has `callback` called when the lock cannot be renewed in the background
-    /// ([`keep_alive`](LockGuard::keep_alive)), with the error and with how long the lock is still held:
-    /// to warn somebody, or to come to an end in time. No I/O.
+    /// Calls `callback` when the lock cannot be renewed in the background
+    /// ([`keep_alive`](LockGuard::keep_alive)), with the error and with how long the lock is still held. Use it to
+    /// warn people, or to finish in time. This call does no I/O.
     ///
-    /// It is called once for each time that renewals begin to fail, at the first that does; if they are
-    /// failing already, at once. It runs on a thread of its own, and may block and call the client; it
-    /// never runs twice at once, and is told the latest trouble when it was slow. Several may be set.
-    /// If it panics, nothing else is harmed. It is dropped with the guard, or when it has ended if it
-    /// runs then. Should no thread be had for it, that is logged, and tried again at the next failure.
+    /// Each time that renewals begin to fail, the first failure calls it once; if they are failing already, it is
+    /// called at once. It runs on its own thread, and may block and call the client. It never runs twice at
+    /// once; if it was slow, it gets the latest trouble next. You may register several. If it panics, nothing
+    /// else is harmed. It is dropped with the guard, or at its end if it runs then. If no thread can be started for
+    /// it, that is logged, and tried again at the next failure.
     ///
-    /// [`renew`](LockGuard::renew) returns its errors and calls nobody. A loss is told to those who ask
-    /// for that ([`on_lost`](LockGuard::on_lost)).
+    /// [`renew`](LockGuard::renew) returns its errors and calls nothing. For the loss itself, use
+    /// [`on_lost`](LockGuard::on_lost).
     ///
     /// # Examples
     ///
@@ -378,28 +381,26 @@ impl LockGuard {
     pub fn on_trouble(&self, callback: impl FnMut(&RenewalTrouble) + Send + 'static) {
         match self.held() {
             Ok(held) => held.on_trouble(Box::new(callback)),
-            // Nothing is renewed here.
+            // A forked child renews nothing.
             Err(_) => drop(contain(|| drop(callback))),
         }
     }
 
-    /// Gives the lock back and says how that went, which Drop can only log.
+    /// Releases the lock and returns the outcome, which Drop can only log. Blocks for up to
+    /// 2 × `request_timeout`.
     ///
-    /// Blocks up to 2 × `request_timeout`.
-    ///
-    /// A release whose answer was lost, or that was refused, counts as done where another is found to
-    /// have acquired the lock before the deadline and the record shows that nobody ended this holding
-    /// by force, by reclaiming or by owner name: the other could not have it otherwise. (A proxy
-    /// may send the release twice, and pass on what the store says to the second copy.)
+    /// A release whose reply was lost, or that was refused, counts as done if two things hold: another owner
+    /// acquired the lock before the deadline, and the record shows that nobody ended this holding by force, by
+    /// reclaiming or by owner name. Then only this release can have freed it. (A proxy may send the release twice,
+    /// and pass on the store's reply to the second copy.)
     ///
     /// # Errors
     ///
-    /// * [`LockError::Lost`]: the lock was no longer held when it was given back. What the main
-    ///   operation did meanwhile may have met somebody else's work.
+    /// * [`LockError::Lost`]: the lock was no longer held when it was released. Another owner may have worked
+    ///   at the same time: check what the main operation did since.
     /// * [`LockError::Storage`]: the lock may stay held until its lease has run out. If the
-    ///   [outcome is unknown](crate::StorageError::is_outcome_unknown), it may also have been given
-    ///   back.
-    /// * [`LockError::Config`]: the lock may stay held, as there are no credentials any more.
+    ///   [outcome is unknown](crate::StorageError::is_outcome_unknown), it may also have been released.
+    /// * [`LockError::Config`]: the lock may stay held, as there are no credentials any more. Correct that.
     ///
     /// # Examples
     ///
@@ -414,9 +415,8 @@ impl LockGuard {
         self.close()
     }
 
-    /// Keeps the lock without a guard, and does not release it: the lease ends it, or
-    /// [`S3Lock::release`](crate::S3Lock::release) by owner name, here or in another process. No
-    /// I/O.
+    /// Keeps the lock without a guard, and does not release it. The lease ends it, or
+    /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O.
     ///
     /// # Examples
     ///
@@ -433,7 +433,7 @@ impl LockGuard {
         self.info()
     }
 
-    /// Gives the lock back, if that is not done.
+    /// Releases the lock, unless that is done.
     fn close(&mut self) -> Result<(), LockError> {
         let is_done = mem::replace(&mut self.is_done, true);
         let held = self.held().map_err(LockError::Lost)?;
@@ -449,14 +449,14 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         if self.held.is_inherited() {
-            // A reference that is never given back: to take apart what the parent's threads were
-            // using when it forked, one would have to wait for them, and they are not here.
+            // This reference is never dropped. To drop what the parent's threads used at the fork, the
+            // child would have to wait for them, and they do not exist here.
             mem::forget(self.held.clone());
             return;
         }
         if let Err(error) = self.close() {
             let key = self.held.key();
-            logs::warn!("{key} is not known to be given back: {error}");
+            logs::warn!("{key} may not have been released: {error}");
         }
         self.held.end();
     }

@@ -1,4 +1,4 @@
-//! A store in memory, for users' own tests.
+//! A store in memory, for unit tests of programs that use this crate.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,8 +12,10 @@ use crate::store::memory::MemoryStore;
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///
 /// It follows the same protocol and gives the same errors as S3, without a network. Every bucket
-/// exists. A forked child cannot use its parent's. Its clock, and that of its clients, is the system's until [`advance`] moves it, so that a
-/// test can let a lease run out without waiting for it.
+/// exists. A forked child cannot use its parent's.
+///
+/// It and its clients use the system's clock until [`advance`] moves it. So a test can let a lease run out
+/// without waiting for it.
 ///
 /// [`advance`]: InMemoryStore::advance
 ///
@@ -47,13 +49,13 @@ pub struct InMemoryStore {
 }
 
 impl InMemoryStore {
-    /// A store that holds nothing.
+    /// An empty store.
     pub fn new() -> InMemoryStore {
         InMemoryStore::default()
     }
 
-    /// A client of this store. Each call gives an independent one, as if in a process of its own;
-    /// clones of one client are the same client.
+    /// A client of this store. Each call makes an independent one, as if in another process. Clones of
+    /// one client are the same client.
     ///
     /// # Examples
     ///
@@ -73,14 +75,16 @@ impl InMemoryStore {
             clock: self.store.clock().clone(),
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             check_cache: CheckCache::default,
-            // It stands for a process of its own.
+            // Each client stands for another process.
             registry: Registry::own,
         })
     }
 
-    /// Moves the clock of the store and of all its clients forward by `span`, and wakes those that
-    /// wait for a lease to run out. Returns at once; a guard that is kept alive has a moment's time
-    /// between two moves to be renewed, or runs out if they are larger than its lease together.
+    /// Moves the clock of the store and of all its clients forward by `span`, and wakes the calls that
+    /// wait for a lease to run out.
+    ///
+    /// Returns at once. A guard that is kept alive needs a moment between two moves for its renewal. Without
+    /// it, two moves that together exceed the lease make it run out.
     ///
     /// # Examples
     ///
@@ -98,7 +102,7 @@ impl InMemoryStore {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn advance(&self, span: Duration) {
-        // Its forked child has nobody to wake, and may not wait for what was locked when it forked.
+        // A forked child has no waiting calls to wake. It must not wait for what was locked at the fork.
         if !self.store.is_inherited() {
             self.store.clock().advance(span);
         }
@@ -107,8 +111,8 @@ impl InMemoryStore {
 
 impl Client {
     /// A client of a new store in memory, for unit tests: short for
-    /// `InMemoryStore::new().client()`. Each call makes a store of its own: for two clients of one
-    /// store, see [`InMemoryStore`].
+    /// `InMemoryStore::new().client()`. Each call makes another store. For two clients of one store,
+    /// see [`InMemoryStore`].
     ///
     /// # Examples
     ///

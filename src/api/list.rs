@@ -10,18 +10,19 @@ use crate::types::info::ListedLock;
 use crate::types::names;
 
 impl Client {
-    /// Every lock in a folder with its status, in order of their keys: one request for each 1,000
-    /// keys and one for each lock, one after another.
+    /// Lists every lock in a folder with its status, in order of the keys. It sends one request for each
+    /// 1,000 keys and one for each lock, one after another.
     ///
-    /// Objects that are no locks of this crate are left out, and so are the folder's own folders, and
-    /// locks that this version cannot use (these with a warning in the log).
-    /// An empty `folder` is the bucket's root. Blocks for up to `request_timeout` for each of its
-    /// requests, and ends after 1,000 pages. Needs the permission `s3:ListBucket`.
+    /// An empty `folder` is the bucket's root. The list leaves out objects that are no locks of this crate, the
+    /// folders inside the folder, and locks that this version cannot use (with a warning in the log).
+    ///
+    /// Blocks for up to `request_timeout` for each request, and stops after 1,000 pages. Needs the permission
+    /// `s3:ListBucket`.
     ///
     /// # Errors
     ///
-    /// [`LockError::Storage`] and [`LockError::Config`], as their messages advise; a list that goes in
-    /// circles or has more pages than that is a [`LockError::Storage`].
+    /// [`LockError::Storage`] and [`LockError::Config`]: do as their messages advise. A list whose pages repeat,
+    /// or that has more than 1,000 pages, is a [`LockError::Storage`].
     ///
     /// # Examples
     ///
@@ -83,7 +84,7 @@ impl Client {
             .client(self.clone());
         match lock.build().and_then(|lock| lock.status()) {
             Ok(status) => Ok(Some(ListedLock::new(name, status))),
-            // A name that no lock can have, or an object that is none.
+            // No lock can have this name, or the object is no lock.
             Err(LockError::Config(e)) if e.field() == "name" => Ok(None),
             Err(error @ LockError::Foreign { is_lock, .. }) => {
                 if is_lock {
@@ -96,7 +97,7 @@ impl Client {
     }
 }
 
-/// The pages of a list, which must come to an end whatever the store says.
+/// The pages of a list, which must end whatever the store replies.
 #[derive(Default)]
 struct Pages {
     /// Where the next page begins.
@@ -104,11 +105,11 @@ struct Pages {
     seen: HashSet<String>,
 }
 
-/// More pages than any folder of locks has: of 1,000 keys each, a million in all.
+/// More pages than any folder of locks has: a million keys, 1,000 in each page.
 const MAX_PAGES: usize = 1_000;
 
 impl Pages {
-    /// Goes on to the page that begins there, if that leads any further.
+    /// Goes on to the page that begins at `next`, unless the list would not end.
     fn go_on(&mut self, bucket: &str, next: String) -> Result<(), StorageError> {
         let what = if !self.seen.insert(next.clone()) {
             "one of its next pages is one that came before".to_owned()
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_not_without_number() {
+    fn a_list_of_too_many_pages_is_an_error() {
         let mut pages = Pages::default();
         let fails = |n: &usize| pages.go_on("b", n.to_string()).is_err();
         assert_eq!((1..MAX_PAGES * 2).find(fails), Some(MAX_PAGES));

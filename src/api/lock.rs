@@ -13,9 +13,9 @@ use crate::types::names::check_owner;
 
 /// A named lock in a bucket.
 ///
-/// Making one does no I/O and takes nothing; [`acquire`](S3Lock::acquire) does. Clones are the
-/// same lock and share its client. All handles to one lock that share a client queue in order of
-/// arrival; between clients there is no order.
+/// Making one does no I/O and does not take the lock; [`acquire`](S3Lock::acquire) does. Clones are the
+/// same lock and share its client. Calls that share a client queue for a lock in order of arrival. There
+/// is no order between clients.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ use crate::types::names::check_owner;
 ///
 /// fn report(lock: &S3Lock) -> Result<(), s3_lock::LockError> {
 ///     let _guard = lock.acquire("host-17")?;
-///     // ... main operation: nobody else is at it ...
+///     // ... main operation: no other process is in it ...
 ///     Ok(())
 /// } // released here
 ///
@@ -40,8 +40,8 @@ use crate::types::names::check_owner;
 #[derive(Clone)]
 pub struct S3Lock {
     pub(crate) client: Client,
-    /// What it is in the process that built it.
-    context: Arc<LockContext>,
+    /// The context of the process that built it.
+    pub(crate) context: Arc<LockContext>,
 }
 
 impl S3Lock {
@@ -57,7 +57,7 @@ impl S3Lock {
         }
     }
 
-    /// What it is in this process.
+    /// The context of this process. A forked child gets a new one.
     pub(crate) fn context(&self) -> Result<Arc<LockContext>, ConfigError> {
         let context = &self.context;
         if !context.session.is_inherited() {
@@ -68,10 +68,9 @@ impl S3Lock {
         Ok(Arc::new(LockContext::new(session, location, settings)))
     }
 
-    /// Looks at the lock: one request.
+    /// Looks at the lock, with one request. Blocks for up to `request_timeout`.
     ///
-    /// What it says may have changed by the time you read it; only a guard is certain. Blocks up
-    /// to `request_timeout`.
+    /// The status may have changed by the time you read it. Only a guard is certain.
     ///
     /// # Errors
     ///
@@ -98,23 +97,23 @@ impl S3Lock {
         context.session.run(context.status())
     }
 
-    /// Releases the lock if `owner` holds it: for code that acquires in one place or process and
-    /// releases in another. Two requests, or one if there is nothing to release. Says whether this call released it.
+    /// Releases the lock if `owner` holds it, and says whether this call released it. Use it to acquire in one
+    /// place or process and release in another. Two requests, or one if there is nothing to release.
     ///
-    /// A lock that is free, or held under another name, is left as it is. Where two participants
-    /// use the same owner name, each can release the other's lock: make them unique. A guard that
-    /// had the lock is lost by it: one of the same client at once, any other when it next asks the
-    /// store ([`LockGuard::verify`], [`LockGuard::renew`]).
+    /// A lock that is free, or held under another name, stays as it is. If two participants use the same
+    /// owner name, each can release the other's lock: make the names unique. A guard that had the lock
+    /// loses it. One of the same client learns that at once, any other when it next asks the store
+    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)).
     ///
-    /// Blocks up to 2 × `request_timeout`. A client at an endpoint of its own that has not asked yet
-    /// [checks the store](S3Lock::check_store) before that, once for each bucket, which takes up to 6 ×
-    /// `request_timeout` more and its permissions.
+    /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
+    /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
+    /// 6 × `request_timeout` more, and the permissions of a check.
     ///
     /// # Errors
     ///
-    /// [`LockError::Storage`], [`LockError::UnsafeStore`], [`LockError::Foreign`] and
-    /// [`LockError::Config`], as for [`acquire`](S3Lock::acquire). If the outcome is unknown, look with
-    /// [`status`](S3Lock::status), or call again.
+    /// [`LockError::Storage`], [`LockError::UnsafeStore`], [`LockError::Foreign`] and [`LockError::Config`], as
+    /// for [`acquire`](S3Lock::acquire). If the outcome is unknown, look with [`status`](S3Lock::status), or call
+    /// again.
     ///
     /// # Examples
     ///
@@ -134,31 +133,31 @@ impl S3Lock {
         context.session.run(context.free(free, Loss::Vanished))
     }
 
-    /// Breaks a lock that somebody else holds, for an operator who knows better: the holder is dead
-    /// or stuck, and there is no time to wait for its lease to run out. Two requests.
+    /// Breaks a lock that another owner holds. It is for an operator who knows that the holder is dead or stuck,
+    /// and cannot wait until its lease has run out. Two requests.
     ///
-    /// It ends exactly the holding that `seen` describes, by owner and fencing token, whether that
-    /// was renewed in between or has expired, and no other. `seen` comes from
-    /// [`status`](S3Lock::status), [`Client::list`], or an error that names the holder.
-    /// `Ok(true)`: this call ended it. `Ok(false)`: it was over already. The next holding's fencing
-    /// token is larger, as always.
+    /// It ends exactly the holding that `seen` describes, by owner and fencing token, even if that was renewed
+    /// since or has expired. It ends no other. `seen` comes from [`status`](S3Lock::status), [`Client::list`], or
+    /// an error that names the holder. `Ok(true)`: this call ended it. `Ok(false)`: it was over already. The next
+    /// holding's fencing token is larger, as always.
     ///
-    /// **This ends the exclusion: whoever acquires the lock next is not alone until the old holder
-    /// asks the store ([`LockGuard::verify`], [`LockGuard::renew`]) or its deadline passes.**
-    /// [`LockGuard::check`] and [`LockGuard::is_held`] send nothing, and know nothing of it before.
-    /// So make sure first that the old holder has stopped, or that what it writes to refuses smaller
-    /// fencing tokens. It then learns [`LostCause::Broken`](crate::LostCause::Broken); a guard of
-    /// this same client learns it at once.
+    /// **This ends the exclusion: the next holder is not alone until the old holder asks the store
+    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)) or
+    /// its deadline passes.** [`LockGuard::check`](crate::LockGuard::check) and
+    /// [`LockGuard::is_held`](crate::LockGuard::is_held) send nothing, so they do not notice before. First
+    /// make sure that the old holder has stopped, or that what it writes to refuses smaller fencing tokens.
+    /// The old holder then gets [`LostCause::Broken`](crate::LostCause::Broken); a guard of this same client
+    /// gets it at once.
     ///
-    /// Blocks up to 2 × `request_timeout`. A client at an endpoint of its own that has not asked yet
-    /// [checks the store](S3Lock::check_store) before that, once for each bucket, which takes up to 6 ×
-    /// `request_timeout` more and its permissions.
+    /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
+    /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
+    /// 6 × `request_timeout` more, and the permissions of a check.
     ///
     /// # Errors
     ///
-    /// * [`LockError::Config`] that names `seen`: it describes another lock; nothing was sent. Call
-    ///   this on the lock that it describes. All others as for [`acquire`](S3Lock::acquire).
-    /// * [`LockError::Storage`]: as its message advises. If the outcome is unknown, look with
+    /// * [`LockError::Config`] that names `seen`: it describes another lock, and nothing was sent. Call this on
+    ///   that lock. All others as for [`acquire`](S3Lock::acquire).
+    /// * [`LockError::Storage`]: do as its message advises. If the outcome is unknown, look with
     ///   [`status`](S3Lock::status), or call again with the same `seen`.
     /// * [`LockError::Foreign`]: there is no lock to break.
     ///

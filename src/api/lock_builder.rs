@@ -1,4 +1,4 @@
-//! Building locks: every setting, with its default and the source of that.
+//! Building locks: every setting, its default, and where the default comes from.
 
 use std::time::Duration;
 
@@ -11,19 +11,41 @@ use crate::protocol::record::MAX_LEASE;
 use crate::types::errors::{ConfigError, LockError};
 use crate::types::names::{location, no_longer_than};
 
-/// A lock's settings on their way to an [`S3Lock`]; from [`S3Lock::builder`].
+/// The settings of a lock, made into an [`S3Lock`] by [`build`](S3LockBuilder::build). Made by
+/// [`S3Lock::builder`].
 ///
 /// # Examples
+///
+/// The lock of a long report:
 ///
 /// ```
 /// use std::time::Duration;
 /// use s3_lock::{Client, S3Lock};
 ///
 /// let lock = S3Lock::builder("my-bucket", "nightly-report")
-///     .folder("locks/reports")
-///     .max_operation(Duration::from_secs(300))
-///     .wait_limit(Duration::from_secs(30))
+///     .folder("locks/reports") // the object is locks/reports/nightly-report.lock
+///     .max_operation(Duration::from_secs(20)) // with keep_alive: how soon a crashed holder's lock is free
+///     .keep_alive()
+///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
+///     .wait_limit(Duration::from_secs(5 * 3600)) // longer than any holder renews
+///     .poll_interval(Duration::from_secs(1), Duration::from_secs(10)) // a wait of hours needs few looks
 ///     .purpose("the report that goes out at six")
+///     .client(Client::in_memory())
+///     .build()?;
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+///
+/// A store that is slow and whose clock is not to be used, as behind a proxy that stamps its own `Date`:
+///
+/// ```
+/// use std::time::Duration;
+/// use s3_lock::{Client, S3Lock};
+///
+/// let lock = S3Lock::builder("my-bucket", "nightly-report")
+///     .max_operation(Duration::from_secs(300))
+///     .acquire_allowance(Duration::from_secs(30)) // the lease is 330 s
+///     .without_store_clock()
+///     .clock_margin(Duration::from_millis(500)) // else at least 2 s
 ///     .client(Client::in_memory())
 ///     .build()?;
 /// # Ok::<(), s3_lock::LockError>(())
@@ -48,27 +70,26 @@ pub struct S3LockBuilder {
 }
 
 const DEFAULT_MAX_OPERATION: Duration = Duration::from_secs(60);
-/// 1 s for dates that are cut to whole seconds, 1 s between the nodes of one store.
+/// 1 s because dates are cut to whole seconds, 1 s because the clocks of a store's nodes differ.
 const DEFAULT_CLOCK_MARGIN: Duration = Duration::from_secs(2);
-/// The least margin where no store's clock is relied on.
+/// The smallest margin for a lock that does not use the store's clock.
 const MIN_OWN_CLOCK_MARGIN: Duration = Duration::from_millis(100);
 const DEFAULT_POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// The most that any single waiting time may be set to.
+/// The largest value of any single setting of time.
 const MAX_SPAN: Duration = MAX_LEASE;
 
-/// The longest purpose, in bytes of UTF-8.
+/// The largest size of a purpose, in bytes of UTF-8.
 const MAX_PURPOSE: usize = 2048;
 
 impl S3Lock {
     /// The lock `name` in `folder` of `bucket`, for main operations that take up to
-    /// `max_operation`, with a client of its own from the environment (see [`Client::new`]).
+    /// `max_operation`. It gets a client of its own, from the environment (see [`Client::new`]).
     ///
-    /// Does no I/O. An empty `folder` is the bucket's root.
+    /// An empty `folder` is the bucket's root. Does no I/O and does not block.
     ///
     /// # Errors
     ///
-    /// [`LockError::Config`] names the argument or environment variable that cannot work: correct
-    /// it.
+    /// [`LockError::Config`] names the argument or environment variable that is wrong: correct it.
     ///
     /// # Examples
     ///
@@ -91,19 +112,8 @@ impl S3Lock {
             .build()
     }
 
-    /// A lock with settings of your own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly-report")
-    ///     .folder("locks")
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// Starts the settings of the lock `name` in `bucket`; [`S3LockBuilder`] has them all, with examples.
+    /// Does no I/O and does not block.
     pub fn builder(bucket: impl Into<String>, name: impl Into<String>) -> S3LockBuilder {
         S3LockBuilder::new(bucket.into(), name.into())
     }
@@ -129,247 +139,128 @@ impl S3LockBuilder {
         }
     }
 
-    /// The folder that the lock's object is in; without one it is in the bucket's root. May have
-    /// several segments (`a/b`); one trailing `/` more or less makes no difference.
+    /// The folder of the lock's object, `{folder}/{name}.lock`. Default: the bucket's root.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .folder("locks/reports") // the object is locks/reports/nightly.lock
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// It may have several segments (`a/b`). One trailing `/` makes no difference. Another folder is another
+    /// lock, so all programs that share a lock set the same one.
     pub fn folder(mut self, folder: impl Into<String>) -> S3LockBuilder {
         self.folder = folder.into();
         self
     }
 
-    /// How long the main operation may take: every guard is handed out with at least this much of
-    /// its lease left. Default: 60 s. Together with `acquire_allowance` at most 7 days.
+    /// How long the main operation may take: each guard is handed out with at least this much of its lease
+    /// left. Default: 60 s. At least 1 ms; together with `acquire_allowance` at most 7 days.
     ///
-    /// After a crash the lock stays taken for up to this long and a little more, so choose it
-    /// no larger than needed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .max_operation(Duration::from_secs(300))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// After a crash the lock stays taken for up to this long, and for `acquire_allowance`, `clock_margin`
+    /// and lease / 500 more. So choose it no larger than needed.
     pub fn max_operation(mut self, span: Duration) -> S3LockBuilder {
         self.max_operation = span;
         self
     }
 
-    /// How long acquiring itself may take, which the lease is longer for. Default: twice the
-    /// client's `request_timeout`, so 10 s.
+    /// How long the acquire itself may take. The lease is `max_operation` plus this. Default: twice the
+    /// client's `request_timeout`, so 10 s. From 1 ms to 7 days.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .acquire_allowance(Duration::from_secs(30))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// An acquire that takes longer gives the lock back and fails with [`LockError::TooSlow`].
     pub fn acquire_allowance(mut self, span: Duration) -> S3LockBuilder {
         self.acquire_allowance = Some(span);
         self
     }
 
-    /// How long [`S3Lock::acquire`] waits for the lock. Default: until the holder that it first
-    /// saw would have expired, and twice the client's `request_timeout`; but at least twice this
-    /// lock's own lease. So a dead holder alone never makes an acquire fail; one that is alive and
-    /// renews does. Any span may be set, `Duration::MAX` too.
+    /// How long [`S3Lock::acquire`] waits for the lock. Any duration is allowed, also `Duration::MAX`.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .wait_limit(Duration::from_secs(30))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// Default: until the holder that it first saw would have expired, plus twice the client's
+    /// `request_timeout`; at least twice this lock's own lease. So a dead holder alone never makes an acquire
+    /// fail. A live holder that renews does: set hours to wait for one.
     pub fn wait_limit(mut self, span: Duration) -> S3LockBuilder {
         self.wait_limit = Some(span);
         self
     }
 
-    /// How much older than its lease a record must be before this lock takes it over, beside
-    /// lease / 500. Default, and least: 2 s, of which 1 s is for dates that S3 cuts to whole
-    /// seconds and 1 s for clocks of S3's own nodes. With
-    /// [`without_store_clock`](S3LockBuilder::without_store_clock) the least is 100 ms.
+    /// How much older than its lease a record must be before this lock takes it over, in addition to
+    /// lease / 500. Default and minimum: 2 s; at most 7 days.
     ///
-    /// It protects the others from this lock's clock, so everybody's must be large enough.
+    /// S3 cuts dates to whole seconds, which takes 1 s of it. The clocks of S3's own nodes may differ, which
+    /// takes the other. With [`without_store_clock`](S3LockBuilder::without_store_clock) the minimum is 100 ms.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .clock_margin(Duration::from_secs(10))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// It protects the other participants from this lock's clock, so every participant's must be large
+    /// enough.
     pub fn clock_margin(mut self, span: Duration) -> S3LockBuilder {
         self.clock_margin = span;
         self
     }
 
-    /// The least and the longest time between two looks at a lock that somebody else holds; each
-    /// is drawn at random between the least and three times the one before. Default: 100 ms to 2 s.
+    /// The shortest and the longest pause between two looks at a lock that another owner holds. Default:
+    /// 100 ms to 2 s; each from 1 ms to 7 days.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .poll_interval(Duration::from_secs(1), Duration::from_secs(10))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// Each pause is random, between the shortest and three times the one before. With the default a client
+    /// that waits sends about 1.2 GET per second.
     pub fn poll_interval(mut self, min: Duration, max: Duration) -> S3LockBuilder {
         self.poll = (min, max);
         self
     }
 
-    /// Renews every guard of this lock in the background for as long as it lives, as
-    /// [`LockGuard::keep_alive`](crate::LockGuard::keep_alive) does; off by default.
+    /// Renews every guard of this lock in the background for as long as the guard lives, as
+    /// [`LockGuard::keep_alive`](crate::LockGuard::keep_alive) does. Off by default.
     ///
-    /// `max_operation` then is no longer what the main operation may take, but what it may take to
-    /// notice that this process is gone: shorter is better, down to where two renewals in a row may
-    /// fail for want of an answer (some 15 s over a network).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .max_operation(Duration::from_secs(20))
-    ///     .keep_alive()
-    ///     .max_hold(Duration::from_secs(4 * 3600))
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// `max_operation` then no longer limits the main operation. It decides how soon others notice that this
+    /// process is gone. Shorter is better, down to some 15 s over a network: that leaves time for two
+    /// renewals in a row that get no answer.
     pub fn keep_alive(mut self) -> S3LockBuilder {
         self.keep_alive = true;
         self
     }
 
-    /// How long after its acquisition a guard is renewed in the background, at the longest, so that a
-    /// main operation that hangs does not keep the lock for ever: it is lost one lease later at the
-    /// latest. Default: no limit. At least the lease; [`LockGuard::renew`](crate::LockGuard::renew)
-    /// is not limited.
+    /// How long after its acquisition a guard is still renewed in the background. Default: no limit. At least
+    /// the lease.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .keep_alive()
-    ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// A main operation that hangs then loses the lock at most one lease later, and does not keep it for ever.
+    /// [`LockGuard::renew`](crate::LockGuard::renew) is not limited.
     pub fn max_hold(mut self, span: Duration) -> S3LockBuilder {
         self.max_hold = Some(span);
         self
     }
 
-    /// What the lock is wanted for, shown to whoever finds it held: any text of up to 2,048 bytes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .purpose("the report that goes out at six")
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// What the lock is wanted for. It is shown to others who find the lock held. Any text of up to 2,048
+    /// bytes. Default: none.
     pub fn purpose(mut self, purpose: impl Into<String>) -> S3LockBuilder {
         self.purpose = Some(purpose.into());
         self
     }
 
-    /// Tells the age of a record by this client's own clock alone, for a store whose `Date` and
-    /// `Last-Modified` do not come from one clock (as behind a proxy that stamps its own `Date`).
+    /// Computes the age of a record from this client's own clock alone. Use it for a store whose `Date` and
+    /// `Last-Modified` do not come from one clock, as behind a proxy that stamps its own `Date`.
     ///
-    /// The lock of a dead holder is then freed only by a client that has watched it for a whole
-    /// lease.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use s3_lock::{Client, S3Lock};
-    ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .without_store_clock()
-    ///     .client(Client::in_memory())
-    ///     .build()?;
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
+    /// Then only a client that has watched a dead holder's lock for a whole lease can take it over.
     pub fn without_store_clock(mut self) -> S3LockBuilder {
         self.store_clock = false;
         self
     }
 
-    /// Takes over at once what is held under the same owner name: for fast recovery after a crash.
-    /// Off by default.
+    /// Takes the lock over at once if it is held under the same owner name: for fast recovery after a
+    /// crash. Off by default.
     ///
-    /// A program that crashed and was started again would wait for its own former lease to run
-    /// out. With this it gets the lock back in two requests, with a larger fencing token. Only an
-    /// acquire of a lock that was built with it reclaims; who held the lock need not have been.
+    /// A program that crashed and was started again would otherwise wait until its own former lease has
+    /// run out. With this it gets the lock back in two requests, with a larger fencing token. Only the
+    /// lock that acquires must be built with it; the lock that held need not be.
     ///
     /// **The owner name must belong to one participant alone, and be the same after its restart.**
-    /// Where two have the name, each takes the lock from the other at work, and both believe to
-    /// have it until the first asks the store ([`LockGuard::verify`](crate::LockGuard::verify),
-    /// [`LockGuard::renew`](crate::LockGuard::renew)), which tells it
-    /// [`TakenOver`](crate::LostCause::TakenOver), or its deadline passes.
+    /// If two have the name, each takes the lock from the other in the middle of its work. Both believe
+    /// that they hold it, until the first asks the store
+    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)) and
+    /// gets [`TakenOver`](crate::LostCause::TakenOver), or its deadline passes.
     ///
-    /// From a live guard of this same process, of whatever client, nothing is ever reclaimed: who
-    /// asks waits for it, or is told [`Held`](LockError::Held), as by any other holder. A guard lives
-    /// until it is dropped, so one that was forgotten (`std::mem::forget`) is waited for until it has
-    /// expired. A lock kept by [`detach`](crate::LockGuard::detach) has no guard, and is reclaimed.
-    /// A forked child is another process: give it another owner name. Each client of an
-    /// [`InMemoryStore`](crate::InMemoryStore) stands for a process of its own.
+    /// An acquire never reclaims from a live guard of its own process, whichever client has it. It waits
+    /// for that guard or gets [`Held`](LockError::Held), as with any other holder. A guard lives until it
+    /// is dropped, so a forgotten one (`std::mem::forget`) blocks until it has expired. A lock kept by
+    /// [`detach`](crate::LockGuard::detach) has no guard, and is reclaimed. A forked child is another
+    /// process: give it another owner name. Each client of an [`InMemoryStore`](crate::InMemoryStore)
+    /// stands for a process of its own.
     ///
     /// # Examples
     ///
-    /// A good name is made of the machine and its role there, as `host-17/nightly-report`, or is the
-    /// name of a pod in a StatefulSet: nobody else has it, and it outlives a crash.
+    /// A good name is the machine and its role (`host-17/nightly-report`), or the name of a pod in a
+    /// StatefulSet. No other participant has it, and it survives a crash.
     ///
     /// ```
     /// use s3_lock::{InMemoryStore, LockError, S3Lock};
@@ -387,12 +278,12 @@ impl S3LockBuilder {
     ///
     /// let guard = start()?.try_acquire(owner)?; // at once, not after its lease
     /// assert!(guard.fencing_token() > token);
-    /// assert!(start()?.try_acquire("host-18/nightly-report").is_err()); // others wait as ever
+    /// assert!(start()?.try_acquire("host-18/nightly-report").is_err()); // others wait as usual
     /// # Ok::<(), LockError>(())
     /// ```
     ///
-    /// A bad name is one that two machines or two copies of a program have, or one that a restart
-    /// changes, as a process id or random number in it does.
+    /// A bad name is shared by two machines or two copies of a program. Or it changes with a restart, as a
+    /// process id or a random number does.
     ///
     /// ```
     /// # use s3_lock::{InMemoryStore, LockError, S3Lock};
@@ -402,9 +293,9 @@ impl S3LockBuilder {
     /// #     lock.client(store.client()).build()
     /// # };
     /// let one = start()?.acquire("worker")?; // on one machine
-    /// let two = start()?.acquire("worker")?; // on another: taken from the first at work
+    /// let two = start()?.acquire("worker")?; // on another: takes it from the first
     /// assert!(one.is_held() && two.is_held()); // two holders!
-    /// assert!(one.verify().is_err()); // the first knows when it has asked
+    /// assert!(one.verify().is_err()); // the first learns it by asking
     /// two.release()?;
     ///
     /// std::mem::forget(start()?.acquire("host-17/4242")?); // named after its process, and killed
@@ -416,7 +307,9 @@ impl S3LockBuilder {
         self
     }
 
-    /// The client to use; by default a new one, from the environment.
+    /// The client to use. Default: a new one, from the environment ([`Client::new`]).
+    ///
+    /// Locks can share a client: it keeps connections, and its threads queue for a lock in order.
     ///
     /// # Examples
     ///
@@ -433,11 +326,11 @@ impl S3LockBuilder {
         self
     }
 
-    /// The lock. Does no I/O.
+    /// Builds the lock. Does no I/O and does not block.
     ///
     /// # Errors
     ///
-    /// [`LockError::Config`] names the setting that cannot work, and why: correct it.
+    /// [`LockError::Config`] names the setting that is wrong, and why: correct it.
     ///
     /// # Examples
     ///
@@ -516,7 +409,7 @@ impl S3LockBuilder {
     }
 }
 
-/// Rounds up, so that the record, which counts milliseconds, promises no less than the holder has.
+/// Rounds up: the record counts milliseconds, and must not promise less than the holder has.
 fn whole_milliseconds(span: Duration) -> Duration {
     let rest = span.subsec_nanos() % 1_000_000;
     match rest {

@@ -1,4 +1,4 @@
-//! What users see: locks, guards, clients and their settings.
+//! What users call: locks, guards, clients and their settings.
 
 mod acquire;
 mod check;

@@ -1,10 +1,10 @@
-//! Which durations settings may have.
+//! The allowed ranges of durations in settings.
 
 use std::time::Duration;
 
 use crate::types::errors::ConfigError;
 
-/// Refuses a duration that is not from `least` to `most`.
+/// Refuses a duration that is less than `least` or more than `most`.
 pub(crate) fn within(
     field: &'static str,
     span: Duration,
@@ -27,7 +27,7 @@ pub(crate) fn out_of_range(
     ConfigError::new(field, message)
 }
 
-/// A limit as a person reads it.
+/// A limit in a form for people.
 pub(crate) fn limit(most: Duration) -> String {
     const DAY: u64 = 24 * 3600;
     match most.as_secs() {

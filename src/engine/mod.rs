@@ -17,6 +17,8 @@ mod renewal;
 pub(crate) mod session;
 mod shared_call;
 mod store_check;
+#[cfg(test)]
+mod tests;
 mod time_budget;
 mod trouble_callbacks;
 mod verify;

@@ -129,6 +129,12 @@ impl WaitQueue {
         })
     }
 
+    /// How many are in the queue.
+    #[cfg(feature = "internals")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.turns().waiting.len()
+    }
+
     /// Joins the end of the queue.
     pub(crate) fn join(&self) -> QueuePlace<'_> {
         let turn = Arc::new(Notify::new());

@@ -1,11 +1,15 @@
 //! What this crate's own models, fuzzers and benches reach into. No promise: it changes with any
 //! release.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::api::client::Client;
+use crate::api::client_builder::ClientBuilder;
+use crate::api::lock::S3Lock;
 use crate::protocol::{Condition, ETag, Location};
 use crate::store::interface::{Found, Put};
+use crate::sys::clock::Clock;
 use crate::types::errors::LockError;
 
 pub use crate::protocol::Instant;
@@ -31,6 +35,44 @@ pub mod reply {
     pub use crate::protocol::Location;
     pub use crate::store::interface::{Found, Object, Put};
     pub use crate::store::s3::reply::{Asked, Reply};
+}
+
+/// A clock that a test moves by hand, for clients of a server: as
+/// [`InMemoryStore::advance`](crate::InMemoryStore::advance) does for those of a store in memory.
+#[derive(Clone)]
+pub struct Time {
+    clock: Clock,
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").finish_non_exhaustive()
+    }
+}
+
+impl Default for Time {
+    fn default() -> Time {
+        let clock = Clock::adjustable();
+        Time { clock }
+    }
+}
+
+impl Time {
+    /// Has the client that is built live by this clock.
+    pub fn of(&self, mut client: ClientBuilder) -> ClientBuilder {
+        client.clock = self.clock.clone();
+        client
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+/// How many calls of this lock's client wait for it, or are about to take it.
+pub fn waiting(lock: &S3Lock) -> usize {
+    lock.context.queue.waiting()
 }
 
 /// Signed requests through a client's own connections, with no lock in between: the floor that a

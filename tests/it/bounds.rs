@@ -157,10 +157,22 @@ struct Stage {
     _server: Server,
 }
 
-/// Plays each case on a thread of its own, all at once, and tells of those that took too long.
-fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Stage)>) {
+/// Plays the cases; a machine that was too busy for one of them is given two more chances with all.
+fn assert_bounds<C: IntoIterator<Item = (&'static Case, Stage)>>(cases: impl Fn() -> C) {
     // To start dozens of servers keeps a machine busy enough to make others late.
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut late = late_ones(cases());
+    for _ in 0..2 {
+        if !late.is_empty() {
+            println!("again, after {late:#?}");
+            late = late_ones(cases());
+        }
+    }
+    assert!(late.is_empty(), "{late:#?}");
+}
+
+/// Plays each case on a thread of its own, all at once, and tells of those that took too long.
+fn late_ones(cases: impl IntoIterator<Item = (&'static Case, Stage)>) -> Vec<String> {
     let cases: Vec<_> = cases.into_iter().collect();
     let play = |(case, mut stage): (&'static Case, Stage)| {
         thread::spawn(move || {
@@ -174,29 +186,28 @@ fn assert_bounds(cases: impl IntoIterator<Item = (&'static Case, Stage)>) {
         })
     };
     let playing: Vec<_> = cases.into_iter().map(play).collect();
-    let late: Vec<_> = playing
-        .into_iter()
-        .filter_map(|thread| thread.join().unwrap())
-        .collect();
-    assert!(late.is_empty(), "{late:#?}");
+    let ended = playing.into_iter().map(|thread| thread.join().unwrap());
+    ended.flatten().collect()
 }
 
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
-fn of_calls_to_a_peer_that_accepts_and_never_answers() {
+fn client_calls_end_within_their_bounds_at_a_peer_that_accepts_and_never_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let cases = CALLS.iter().chain(&TRY).chain([&TRY_WITH_CHECK]);
-    assert_bounds(cases.map(|case| {
-        let server = Server::start();
-        let builder = match case.name == TRY_WITH_CHECK.name {
-            true => checking_builder(&server),
-            false => client_builder(&server),
-        };
-        let scene = scene(&server, builder.endpoint(endpoint.clone()));
-        (case, stage(server, scene, "silent"))
-    }));
+    let cases = || CALLS.iter().chain(&TRY).chain([&TRY_WITH_CHECK]);
+    assert_bounds(|| {
+        cases().map(|case| {
+            let server = Server::start();
+            let builder = match case.name == TRY_WITH_CHECK.name {
+                true => checking_builder(&server),
+                false => client_builder(&server),
+            };
+            let scene = scene(&server, builder.endpoint(endpoint.clone()));
+            (case, stage(server, scene, "silent"))
+        })
+    });
 }
 
 fn stage(server: Server, scene: Scene, kind: &str) -> Stage {
@@ -209,7 +220,7 @@ fn stage(server: Server, scene: Scene, kind: &str) -> Stage {
 }
 
 #[test]
-fn of_calls_to_a_store_that_stalls() {
+fn client_calls_end_within_their_bounds_at_a_store_that_stalls() {
     let stalls = [
         ("nothing is done", Match::any(), Fault::Stall(FOR_EVER)),
         (
@@ -225,48 +236,53 @@ fn of_calls_to_a_store_that_stalls() {
         ),
         ("no read is done", Match::get(), Fault::Stall(FOR_EVER)),
     ];
-    let mut cases = Vec::new();
-    for (kind, rule, fault) in stalls {
-        for case in CALLS.iter().chain(&TRY).chain(&GUARDED) {
-            let server = Server::start();
-            let mut scene = scene(&server, client_builder(&server));
-            scene.guard = Some(set_up(&named(&scene.client, "mine")));
-            server.fault(rule.clone().always(), fault.clone());
-            cases.push((case, stage(server, scene, kind)));
-        }
-    }
-    assert_bounds(cases);
-}
-
-#[test]
-fn of_a_try_whose_check_of_the_store_stalls() {
-    assert_bounds((0..12).map(|skipped| {
+    let set_the_stage = |case, (kind, rule, fault): &(&str, Match, Fault)| {
         let server = Server::start();
-        let scene = scene(&server, checking_builder(&server));
-        let rule = Match::any().skip(skipped).always();
-        server.fault(rule, Fault::Stall(FOR_EVER));
-        let kind = format!("after {skipped} requests");
-        (&TRY_WITH_CHECK, stage(server, scene, &kind))
-    }));
+        let mut scene = scene(&server, client_builder(&server));
+        scene.guard = Some(set_up(&named(&scene.client, "mine")));
+        server.fault(rule.clone().always(), fault.clone());
+        (case, stage(server, scene, kind))
+    };
+    let calls = || CALLS.iter().chain(&TRY).chain(&GUARDED);
+    assert_bounds(|| {
+        let each = stalls.iter();
+        each.flat_map(|stall| calls().map(move |case| set_the_stage(case, stall)))
+    });
 }
 
 #[test]
-fn of_a_renewal_that_stalls_short_of_its_deadline() {
+fn try_acquire_ends_within_its_bound_when_its_check_of_the_store_stalls() {
+    assert_bounds(|| {
+        (0..12).map(|skipped| {
+            let server = Server::start();
+            let scene = scene(&server, checking_builder(&server));
+            let rule = Match::any().skip(skipped).always();
+            server.fault(rule, Fault::Stall(FOR_EVER));
+            let kind = format!("after {skipped} requests");
+            (&TRY_WITH_CHECK, stage(server, scene, &kind))
+        })
+    });
+}
+
+#[test]
+fn renew_ends_within_its_bound_when_it_stalls_short_of_its_deadline() {
     const CASES: [Case; 2] = [
         case("renew 300 ms before", Duration::ZERO, renew_late::<300>),
         case("renew 600 ms before", Duration::ZERO, renew_late::<600>),
     ];
-    assert_bounds(CASES.iter().map(|case| {
-        let server = Server::start();
-        let mut scene = scene(&server, client_builder(&server));
-        let lock = leased(&scene.client, 3_000).build().unwrap();
-        let guard = set_up(&lock);
-        server.fault(Match::any().always(), Fault::Stall(FOR_EVER));
-        let more = guard.remaining();
-        scene.guard = Some(guard);
-        let stage = stage(server, scene, "at the deadline");
-        (case, Stage { more, ..stage })
-    }));
+    assert_bounds(|| {
+        CASES.iter().map(|case| {
+            let server = Server::start();
+            let mut scene = scene(&server, client_builder(&server));
+            let lock = leased(&scene.client, 3_000).build().unwrap();
+            let guard = set_up(&lock);
+            server.fault(Match::any().always(), Fault::Stall(FOR_EVER));
+            let more = guard.remaining();
+            scene.guard = Some(guard);
+            let stage = stage(server, scene, "at the deadline");
+            (case, Stage { more, ..stage })
+        })
+    });
 }
 
 /// Renews so many milliseconds before the deadline.

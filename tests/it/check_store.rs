@@ -80,7 +80,7 @@ fn check_store_takes_no_deletion_at_a_bad_moment_for_a_create_that_was_ignored()
 }
 
 #[test]
-fn a_store_like_s3_is_safe() {
+fn check_store_finds_a_store_like_s3_safe() {
     let report = check(&server(None)).unwrap();
     assert!(report.is_safe() && report.honours_create_if_absent());
     assert_eq!(report.honours_replace_if_match(), Some(true));
@@ -90,7 +90,7 @@ fn a_store_like_s3_is_safe() {
 }
 
 #[test]
-fn stores_that_would_break_the_lock_are_told_with_what_they_did() {
+fn check_store_tells_of_stores_that_would_break_the_lock_with_what_they_did() {
     for (quirk, what) in UNSAFE {
         let report = unsafe_report(check(&server(quirk)).unwrap_err());
         assert!(
@@ -102,19 +102,19 @@ fn stores_that_would_break_the_lock_are_told_with_what_they_did() {
 }
 
 #[test]
-fn a_store_that_takes_no_quotes_is_safe_and_known_by_it() {
+fn check_store_finds_a_store_that_takes_no_quotes_safe_and_knows_it_by_that() {
     let report = check(&server(Quirk::UnquotedIfMatchOnly)).unwrap();
     assert_eq!(report.etag_form(), Some(EtagForm::Unquoted));
 }
 
 #[test]
-fn a_store_that_insists_on_quotes_is_safe_and_known_by_it() {
+fn check_store_finds_a_store_that_insists_on_quotes_safe_and_knows_it_by_that() {
     let report = check(&server(Quirk::QuotedIfMatchOnly)).unwrap();
     assert_eq!(report.etag_form(), Some(EtagForm::Quoted));
 }
 
 #[test]
-fn a_lock_works_where_etags_go_without_quotes() {
+fn acquire_renew_and_release_work_where_etags_go_without_quotes() {
     let server = server(Quirk::UnquotedIfMatchOnly);
     let (mine, yours) = (checking_lock(&server), checking_lock(&server));
     let guard = mine.acquire("me").unwrap();
@@ -132,7 +132,7 @@ fn a_lock_works_where_etags_go_without_quotes() {
 }
 
 #[test]
-fn a_dead_holder_has_a_successor_where_etags_go_without_quotes() {
+fn acquire_succeeds_a_dead_holder_where_etags_go_without_quotes() {
     let server = server(Quirk::UnquotedIfMatchOnly);
     std::mem::forget(checking_lock(&server).acquire("crashed").unwrap());
     server.set_clock_offset(600);
@@ -140,7 +140,7 @@ fn a_dead_holder_has_a_successor_where_etags_go_without_quotes() {
 }
 
 #[test]
-fn twenty_checkers_at_once_do_not_confuse_each_other() {
+fn check_store_by_twenty_at_once_confuses_none_of_them() {
     for quirk in SAFE {
         let server = server(quirk);
         at_once(20, || drop(check(&server).unwrap()));
@@ -148,7 +148,7 @@ fn twenty_checkers_at_once_do_not_confuse_each_other() {
 }
 
 #[test]
-fn twenty_checkers_at_once_all_refuse_an_unsafe_store() {
+fn check_store_by_twenty_at_once_refuses_an_unsafe_store_to_all() {
     for (quirk, _) in UNSAFE {
         let server = server(quirk);
         at_once(20, || drop(unsafe_report(check(&server).unwrap_err())));
@@ -208,19 +208,19 @@ fn check_in_trouble(quirk: Option<Quirk>, verdict: impl Fn(Result<StoreReport, L
 }
 
 #[test]
-fn no_trouble_on_the_way_makes_a_safe_store_unsafe() {
+fn check_store_finds_no_safe_store_unsafe_for_trouble_on_the_way() {
     check_in_trouble(None, |checked| assert!(checked.unwrap().is_safe()));
 }
 
 #[test]
-fn no_trouble_on_the_way_makes_a_store_without_quotes_another() {
+fn check_store_takes_a_store_without_quotes_for_no_other_for_trouble_on_the_way() {
     check_in_trouble(Some(Quirk::UnquotedIfMatchOnly), |checked| {
         assert_eq!(checked.unwrap().etag_form(), Some(EtagForm::Unquoted));
     });
 }
 
 #[test]
-fn no_trouble_on_the_way_makes_an_unsafe_store_safe() {
+fn check_store_finds_no_unsafe_store_safe_for_trouble_on_the_way() {
     for (quirk, _) in UNSAFE {
         check_in_trouble(Some(quirk), |checked| {
             unsafe_report(checked.unwrap_err());
@@ -229,7 +229,7 @@ fn no_trouble_on_the_way_makes_an_unsafe_store_safe() {
 }
 
 #[test]
-fn ten_checkers_in_all_kinds_of_trouble_come_to_the_one_verdict() {
+fn check_store_by_ten_in_all_kinds_of_trouble_comes_to_the_one_verdict() {
     for quirk in [None, Some(Quirk::IgnoresIfMatch)] {
         let server = server(quirk);
         for (number, trouble) in troubles().into_iter().cycle().take(40).enumerate() {
@@ -246,7 +246,7 @@ fn ten_checkers_in_all_kinds_of_trouble_come_to_the_one_verdict() {
 }
 
 #[test]
-fn the_first_check_of_a_folder_bears_trouble_too() {
+fn check_store_bears_trouble_at_the_first_check_of_a_folder_too() {
     for trouble in troubles() {
         for skip in 0..3 {
             let server = server(None);
@@ -257,7 +257,7 @@ fn the_first_check_of_a_folder_bears_trouble_too() {
 }
 
 #[test]
-fn every_write_of_a_check_is_conditional_and_its_body_new() {
+fn check_store_sends_only_conditional_writes_each_with_a_new_body() {
     let server = server(None);
     check(&server).unwrap();
     check(&server).unwrap();
@@ -272,21 +272,21 @@ fn every_write_of_a_check_is_conditional_and_its_body_new() {
 }
 
 #[test]
-fn an_undisturbed_check_takes_twelve_requests_and_two_more_the_first_time() {
+fn check_store_takes_twelve_requests_undisturbed_and_two_more_the_first_time() {
     let server = server(None);
     assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 14);
     assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 12);
 }
 
 #[test]
-fn a_check_races_the_replacement_on_the_object_that_it_has() {
+fn check_store_races_the_replacement_on_the_object_that_it_has() {
     let server = server(None);
     assert_eq!(check(&server).unwrap().races(), 1);
     assert!(server.requests().iter().all(|r| r.key == SCRATCH));
 }
 
 #[test]
-fn a_store_that_compares_and_then_writes_is_refused_each_time() {
+fn check_store_refuses_a_store_that_compares_and_then_writes_each_time() {
     let server = server(Quirk::TwoSteps);
     for _ in 0..3 {
         let report = unsafe_report(check(&server).unwrap_err());
@@ -304,7 +304,7 @@ fn a_store_that_compares_and_then_writes_is_refused_each_time() {
 }
 
 #[test]
-fn the_object_of_the_check_is_left_where_it_is() {
+fn check_store_leaves_its_object_where_it_is() {
     let server = server(None);
     check(&server).unwrap();
     assert!(server.object(SCRATCH).is_some());
@@ -312,7 +312,7 @@ fn the_object_of_the_check_is_left_where_it_is() {
 }
 
 #[test]
-fn a_lock_in_the_root_of_a_bucket_is_checked_in_the_root() {
+fn check_store_of_a_lock_in_the_root_of_a_bucket_is_done_in_the_root() {
     let server = server(None);
     let lock = S3Lock::builder(BUCKET, "n").client(checking_client(&server));
     let report = lock.build().unwrap().check_store().unwrap();
@@ -321,7 +321,7 @@ fn a_lock_in_the_root_of_a_bucket_is_checked_in_the_root() {
 }
 
 #[test]
-fn what_is_not_of_a_check_is_not_overwritten() {
+fn check_store_overwrites_nothing_that_is_not_of_a_check() {
     let server = server(None);
     server.put_object(SCRATCH, "somebody else's");
     let refused = check(&server);
@@ -333,7 +333,7 @@ fn what_is_not_of_a_check_is_not_overwritten() {
 }
 
 #[test]
-fn nothing_is_locked_in_an_unsafe_store() {
+fn acquire_locks_nothing_in_an_unsafe_store() {
     type Call = fn(&S3Lock) -> Result<s3_lock::LockGuard, LockError>;
     let calls: [Call; 3] = [
         |lock| lock.acquire("me"),
@@ -356,7 +356,7 @@ fn is_of_a_check(request: &Request) -> bool {
 }
 
 #[test]
-fn nothing_is_released_by_name_or_by_force_in_an_unsafe_store() {
+fn release_by_name_or_by_force_does_nothing_in_an_unsafe_store() {
     for (quirk, _) in UNSAFE {
         let server = server(None);
         let held = lock(&server).acquire("me").unwrap().detach();
@@ -372,7 +372,7 @@ fn nothing_is_released_by_name_or_by_force_in_an_unsafe_store() {
 }
 
 #[test]
-fn a_release_by_name_or_by_force_needs_no_acquire_where_etags_go_without_quotes() {
+fn release_by_name_or_by_force_needs_no_acquire_where_etags_go_without_quotes() {
     let server = server(Quirk::UnquotedIfMatchOnly);
     let _ = checking_lock(&server).acquire("me").unwrap().detach();
     assert!(checking_lock(&server).release("me").unwrap());
@@ -381,7 +381,7 @@ fn a_release_by_name_or_by_force_needs_no_acquire_where_etags_go_without_quotes(
 }
 
 #[test]
-fn a_release_by_name_or_by_force_checks_the_store_first_and_once() {
+fn release_by_name_or_by_force_checks_the_store_first_and_once() {
     let server = server(None);
     let held = lock(&server).acquire("me").unwrap().detach();
     let client = checking_client(&server);
@@ -394,7 +394,7 @@ fn a_release_by_name_or_by_force_checks_the_store_first_and_once() {
 }
 
 #[test]
-fn a_release_by_name_or_by_force_without_permission_for_the_check_is_refused_as_an_acquire_is() {
+fn release_by_name_or_by_force_without_permission_for_the_check_is_refused_as_an_acquire_is() {
     let server = server(None);
     let held = lock(&server).acquire("me").unwrap().detach();
     let denied = Match::put().key(SCRATCH).always();
@@ -413,7 +413,7 @@ fn a_release_by_name_or_by_force_without_permission_for_the_check_is_refused_as_
 }
 
 #[test]
-fn a_release_by_name_or_by_force_has_its_own_time_besides_that_of_the_check() {
+fn release_by_name_or_by_force_has_its_own_time_besides_that_of_the_check() {
     let server = server(None);
     let held = lock(&server).acquire("me").unwrap().detach();
     // The check takes longer than the two requests of a release may.
@@ -428,7 +428,7 @@ fn a_release_by_name_or_by_force_has_its_own_time_besides_that_of_the_check() {
 }
 
 #[test]
-fn an_unsafe_store_is_refused_ever_after_without_a_request() {
+fn acquire_is_refused_by_an_unsafe_store_ever_after_without_a_request() {
     let server = server(Quirk::IgnoresIfMatch);
     let lock = checking_lock(&server);
     unsafe_report(lock.acquire("me").unwrap_err());
@@ -446,7 +446,7 @@ fn an_unsafe_store_is_refused_ever_after_without_a_request() {
 }
 
 #[test]
-fn a_store_that_was_mended_is_used_after_a_new_check() {
+fn check_store_lets_a_store_that_was_mended_be_used() {
     let server = server(Quirk::IgnoresIfMatch);
     let lock = checking_lock(&server);
     unsafe_report(lock.acquire("me").unwrap_err());
@@ -456,7 +456,7 @@ fn a_store_that_was_mended_is_used_after_a_new_check() {
 }
 
 #[test]
-fn a_store_is_checked_once_for_each_client_and_bucket() {
+fn acquire_checks_a_store_once_for_each_client_and_bucket() {
     let server = server(None);
     server.create_bucket("another-bucket");
     let client = checking_client(&server);
@@ -476,7 +476,7 @@ fn a_store_is_checked_once_for_each_client_and_bucket() {
 }
 
 #[test]
-fn first_acquires_of_several_threads_share_one_check() {
+fn acquire_shares_one_check_among_the_first_of_several_threads() {
     let server = server(None);
     let client = checking_client(&server);
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -496,7 +496,7 @@ fn first_acquires_of_several_threads_share_one_check() {
 }
 
 #[test]
-fn what_writes_nothing_checks_nothing() {
+fn client_calls_that_write_nothing_check_nothing() {
     let server = server(Quirk::IgnoresIfMatch);
     let client = checking_client(&server);
     let (sent, ()) = requests_of(&server, || {
@@ -507,7 +507,7 @@ fn what_writes_nothing_checks_nothing() {
 }
 
 #[test]
-fn a_client_that_assumes_conditional_writes_checks_nothing() {
+fn client_that_assumes_conditional_writes_checks_nothing() {
     let server = server(Quirk::IgnoresIfMatch);
     let (sent, guard) = requests_of(&server, || lock(&server).acquire("me"));
     guard.unwrap().release().unwrap();
@@ -516,7 +516,7 @@ fn a_client_that_assumes_conditional_writes_checks_nothing() {
 }
 
 #[test]
-fn a_client_that_assumes_too_much_of_a_store_without_quotes_is_told_to_check() {
+fn client_that_assumes_too_much_of_a_store_without_quotes_is_told_to_check() {
     let server = server(Quirk::UnquotedIfMatchOnly);
     let lock = lock(&server);
     let lost = lock.acquire("me").unwrap().release().unwrap_err();
@@ -527,7 +527,7 @@ fn a_client_that_assumes_too_much_of_a_store_without_quotes_is_told_to_check() {
 }
 
 #[test]
-fn the_objects_of_checks_are_in_no_list_of_locks() {
+fn list_shows_no_objects_of_checks() {
     let server = server(None);
     let client = checking_client(&server);
     drop(lock_of(&client).acquire("me").unwrap());
@@ -539,13 +539,13 @@ fn the_objects_of_checks_are_in_no_list_of_locks() {
 }
 
 #[test]
-fn a_store_in_memory_passes() {
+fn check_store_finds_a_store_in_memory_safe() {
     let report = lock_of(&Client::in_memory()).check_store().unwrap();
     assert!(report.is_safe() && report.uses_store_clock());
 }
 
 #[test]
-fn a_missing_permission_is_told_with_key_and_alternative() {
+fn check_store_tells_of_a_missing_permission_with_key_and_alternative() {
     for (rule, permission) in [
         (Match::put(), "s3:PutObject"),
         (Match::get(), "s3:GetObject"),
@@ -566,7 +566,7 @@ fn a_missing_permission_is_told_with_key_and_alternative() {
 }
 
 #[test]
-fn a_store_that_answers_403_for_what_is_not_there_is_checked_all_the_same() {
+fn check_store_checks_a_store_that_answers_403_for_what_is_not_there_all_the_same() {
     let server = server(None);
     server.fault(
         Match::get().key(SCRATCH),
@@ -576,7 +576,7 @@ fn a_store_that_answers_403_for_what_is_not_there_is_checked_all_the_same() {
 }
 
 #[test]
-fn a_check_that_found_out_nothing_is_done_again() {
+fn check_store_that_found_out_nothing_is_done_again() {
     let server = server(None);
     let lock = checking_lock(&server);
     let denied = Match::put().key(SCRATCH);
@@ -587,7 +587,7 @@ fn a_check_that_found_out_nothing_is_done_again() {
 }
 
 #[test]
-fn a_store_that_does_not_know_if_match_is_an_error_and_no_verdict() {
+fn check_store_of_a_store_that_does_not_know_if_match_is_an_error_and_no_verdict() {
     let server = server(Quirk::NoIfMatchAtAll);
     let error = storage(check(&server).unwrap_err());
     assert_eq!(error.kind(), StorageErrorKind::Unexpected);
@@ -595,7 +595,7 @@ fn a_store_that_does_not_know_if_match_is_an_error_and_no_verdict() {
 }
 
 #[test]
-fn a_condition_that_is_not_implemented_makes_a_store_unsafe_after_a_few_tries() {
+fn check_store_finds_a_store_unsafe_where_a_condition_is_not_implemented_after_a_few_tries() {
     let server = server(None);
     let rule = Match::put().always();
     server.fault(rule, Fault::answer(501, "NotImplemented"));
@@ -607,7 +607,7 @@ fn a_condition_that_is_not_implemented_makes_a_store_unsafe_after_a_few_tries() 
 }
 
 #[test]
-fn a_replacement_that_is_not_implemented_makes_a_store_unsafe() {
+fn check_store_finds_a_store_unsafe_where_a_replacement_is_not_implemented() {
     let server = server(None);
     // The first create and the one that is refused pass.
     let rule = Match::put().skip(2).always();
@@ -618,7 +618,7 @@ fn a_replacement_that_is_not_implemented_makes_a_store_unsafe() {
 }
 
 #[test]
-fn a_condition_that_was_once_said_not_to_be_implemented_is_tried_again() {
+fn check_store_tries_a_condition_again_that_was_once_said_not_to_be_implemented() {
     let server = server(None);
     let rule = Match::put().times(2);
     server.fault(rule, Fault::answer(501, "NotImplemented"));
@@ -626,7 +626,7 @@ fn a_condition_that_was_once_said_not_to_be_implemented_is_tried_again() {
 }
 
 #[test]
-fn a_proxy_that_answers_501_in_the_stores_place_makes_it_no_unsafe_one() {
+fn check_store_finds_no_store_unsafe_for_a_proxy_that_answers_501_in_its_place() {
     let server = server(None);
     let answer = Fault::RawAnswer {
         status: 501,
@@ -651,7 +651,7 @@ fn told_of_versions(server: &Server, status: u16, body: &str) -> String {
 }
 
 #[test]
-fn a_bucket_with_versions_or_suspended_ones_is_named_as_such() {
+fn check_store_names_a_bucket_with_versions_or_suspended_ones_as_such() {
     for quirk in [Quirk::IgnoresIfNoneMatch, Quirk::TakesWrongEtagsOnly] {
         names_versions(&server(quirk));
     }
@@ -678,7 +678,7 @@ fn names_versions(server: &Server) {
 }
 
 #[test]
-fn a_check_ends_when_nobody_answers() {
+fn check_store_ends_when_nobody_answers() {
     let server = server(None);
     server.fault(Match::any().always(), Fault::Stall(Duration::from_secs(60)));
     let client = checking_builder(&server).request_timeout(Duration::from_millis(50));
@@ -694,7 +694,7 @@ fn a_check_ends_when_nobody_answers() {
 }
 
 #[test]
-fn the_time_of_a_check_counts_within_the_callers_limit() {
+fn acquire_within_counts_the_time_of_a_check_within_its_limit() {
     let server = server(None);
     server.set_latency(Duration::from_millis(200));
     let lock = checking_lock(&server);
@@ -709,14 +709,14 @@ fn the_time_of_a_check_counts_within_the_callers_limit() {
 }
 
 #[test]
-fn a_first_acquire_waits_out_trouble_with_the_store() {
+fn acquire_waits_out_trouble_with_the_store_at_its_first_check() {
     let server = server(None);
     server.fault(Match::any().times(6), Fault::answer(503, "SlowDown"));
     drop(checking_lock(&server).acquire("me").unwrap());
 }
 
 #[test]
-fn a_date_of_a_proxys_own_that_is_ahead_is_not_used() {
+fn check_store_has_a_date_of_a_proxys_own_that_is_ahead_not_used() {
     for date in [
         DateHeader::Ahead(2),
         DateHeader::Ahead(600),
@@ -732,7 +732,7 @@ fn a_date_of_a_proxys_own_that_is_ahead_is_not_used() {
 }
 
 #[test]
-fn a_date_that_is_ahead_in_the_replies_to_reads_or_to_writes_alone_is_not_used() {
+fn check_store_has_a_date_not_used_that_is_ahead_in_replies_to_reads_or_to_writes_alone() {
     for date in [
         DateHeader::AheadOnReads(1),
         DateHeader::AheadOnReads(80),
@@ -746,7 +746,7 @@ fn a_date_that_is_ahead_in_the_replies_to_reads_or_to_writes_alone_is_not_used()
 }
 
 #[test]
-fn behind_a_front_that_stamps_reads_alone_a_live_lock_is_taken_over_by_nobody() {
+fn acquire_takes_over_no_live_lock_behind_a_front_that_stamps_reads_alone() {
     let server = server(None);
     let guard = short_lock(&server).acquire("alive").unwrap();
     guard.keep_alive().unwrap();
@@ -757,7 +757,7 @@ fn behind_a_front_that_stamps_reads_alone_a_live_lock_is_taken_over_by_nobody() 
 }
 
 #[test]
-fn one_reply_that_no_honest_store_gives_convicts_its_clock_at_once() {
+fn check_store_convicts_a_clock_at_once_by_one_reply_that_no_honest_store_gives() {
     // The first replacement, and the read after it.
     for hit in [Match::put().skip(1), Match::get().skip(2)] {
         let server = server(None);
@@ -770,7 +770,7 @@ fn one_reply_that_no_honest_store_gives_convicts_its_clock_at_once() {
 }
 
 #[test]
-fn a_clock_that_is_far_ahead_in_every_reply_is_convicted_without_another_try() {
+fn check_store_convicts_a_clock_that_is_far_ahead_in_every_reply_without_another_try() {
     let server = server(None);
     check(&server).unwrap();
     server.set_date(DateHeader::Ahead(80));
@@ -780,7 +780,7 @@ fn a_clock_that_is_far_ahead_in_every_reply_is_convicted_without_another_try() {
 }
 
 #[test]
-fn a_client_that_checks_nothing_learns_of_reads_dated_ahead_from_a_write_of_its_own() {
+fn client_that_checks_nothing_learns_of_reads_dated_ahead_from_a_write_of_its_own() {
     let server = server(None);
     let client = client(&server);
     // It has written, to whichever lock.
@@ -798,14 +798,14 @@ fn a_client_that_checks_nothing_learns_of_reads_dated_ahead_from_a_write_of_its_
 }
 
 #[test]
-fn a_date_that_is_behind_makes_nobody_early_and_is_used() {
+fn acquire_uses_a_date_that_is_behind_and_is_not_early() {
     let server = server(None);
     server.set_date(DateHeader::Ahead(-600));
     assert!(check(&server).unwrap().uses_store_clock());
 }
 
 #[test]
-fn a_store_is_slow_up_to_four_times_before_its_clock_is_given_up() {
+fn check_store_lets_a_store_be_slow_up_to_four_times_before_it_gives_its_clock_up() {
     for (late, used) in [(4, true), (5, false)] {
         let server = server(None);
         // The first create, the create that is refused, and between the first replacement and the next
@@ -817,7 +817,7 @@ fn a_store_is_slow_up_to_four_times_before_its_clock_is_given_up() {
 }
 
 #[test]
-fn behind_a_proxy_with_a_clock_of_its_own_nobody_takes_over_by_it() {
+fn acquire_takes_nothing_over_by_the_clock_of_a_proxy() {
     let server = server(None);
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     server.set_date(DateHeader::Ahead(600));
@@ -829,7 +829,8 @@ fn behind_a_proxy_with_a_clock_of_its_own_nobody_takes_over_by_it() {
 }
 
 #[test]
-fn behind_a_proxy_with_a_clock_of_its_own_a_dead_holder_falls_to_who_watched_for_a_lease() {
+fn acquire_behind_a_proxy_with_a_clock_of_its_own_takes_over_from_a_dead_holder_watched_for_a_lease()
+ {
     let server = server(None);
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     server.set_date(DateHeader::Ahead(600));
@@ -841,7 +842,7 @@ fn behind_a_proxy_with_a_clock_of_its_own_a_dead_holder_falls_to_who_watched_for
 }
 
 #[test]
-fn a_store_that_never_names_the_version_written_is_used_without_its_clock() {
+fn check_store_has_a_store_that_never_names_the_version_written_used_without_its_clock() {
     let server = server(None);
     server.fault(Match::put().always(), Fault::StripEtag);
     let lock = checking_lock(&server);
@@ -852,7 +853,7 @@ fn a_store_that_never_names_the_version_written_is_used_without_its_clock() {
 }
 
 #[test]
-fn what_a_check_found_counts_for_a_client_that_would_not_have_asked() {
+fn check_store_counts_for_a_client_that_would_not_have_asked() {
     let server = server(Quirk::IgnoresIfMatch);
     let lock = lock(&server);
     unsafe_report(lock.check_store().unwrap_err());

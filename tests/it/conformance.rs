@@ -56,13 +56,13 @@ fn suite(bucket: &str, client: &dyn Fn() -> Client) {
 }
 
 #[test]
-fn the_store_in_memory_conforms() {
+fn in_memory_store_conforms() {
     let store = InMemoryStore::new();
     suite(BUCKET, &|| store.client());
 }
 
 #[test]
-fn the_server_of_these_tests_conforms() {
+fn server_of_these_tests_conforms() {
     let server = Server::start();
     suite(BUCKET, &|| checking_client(&server));
 }
@@ -148,14 +148,14 @@ impl Other {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn the_other_server_conforms() {
+fn other_server_conforms() {
     let other = Other::new("suite");
     suite(&other.bucket, &|| other.client());
 }
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn on_the_other_server_eight_processes_of_eight_threads_lose_no_increment() {
+fn acquire_on_the_other_server_loses_no_increment_of_eight_processes_of_eight_threads() {
     let other = Other::new("count");
     let counter = Counter::new("other");
     child::count(8, 8, 25, counter.path(), &mut || other.command());
@@ -164,7 +164,7 @@ fn on_the_other_server_eight_processes_of_eight_threads_lose_no_increment() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
+fn check_store_by_twenty_at_once_finds_the_other_server_safe() {
     let other = Other::new("check");
     std::thread::scope(|scope| {
         for _ in 0..20 {
@@ -179,7 +179,7 @@ fn on_the_other_server_twenty_checkers_at_once_find_it_safe() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn on_the_other_server_a_bucket_with_versions_is_safe_or_named_as_the_cause() {
+fn check_store_finds_a_bucket_with_versions_on_the_other_server_safe_or_names_it_as_the_cause() {
     let other = Other::new("versions");
     let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
     let lock = lock.build().unwrap();
@@ -201,7 +201,7 @@ fn on_the_other_server_a_bucket_with_versions_is_safe_or_named_as_the_cause() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn on_the_other_server_no_race_has_two_winners() {
+fn race_store_on_the_other_server_has_no_two_winners() {
     let other = Other::new("race");
     let lock = S3Lock::builder(&other.bucket, "n").client(other.client());
     let lock = lock.build().unwrap();
@@ -214,7 +214,7 @@ fn on_the_other_server_no_race_has_two_winners() {
 
 #[test]
 #[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
-fn on_the_other_server_a_missing_bucket_is_told() {
+fn acquire_on_the_other_server_tells_of_a_missing_bucket() {
     let other = Other::new("missing");
     let lock = S3Lock::builder("s3-lock-no-such-bucket", "n").client(other.client());
     match lock.build().unwrap().acquire("me") {

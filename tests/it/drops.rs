@@ -29,7 +29,7 @@ fn current_thread() -> Runtime {
 }
 
 #[test]
-fn at_the_end_of_its_scope() {
+fn drop_at_the_end_of_a_scope_releases() {
     let server = Server::start();
     {
         let _guard = held(&server);
@@ -38,7 +38,7 @@ fn at_the_end_of_its_scope() {
 }
 
 #[test]
-fn by_the_question_mark() {
+fn drop_by_the_question_mark_releases() {
     fn fails(server: &Server) -> Result<(), LockError> {
         let guard = held(server);
         let _other = lock(server).try_acquire("you")?;
@@ -50,7 +50,7 @@ fn by_the_question_mark() {
 }
 
 #[test]
-fn by_a_panic() {
+fn drop_by_a_panic_releases() {
     let server = Server::start();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _guard = held(&server);
@@ -61,7 +61,7 @@ fn by_a_panic() {
 }
 
 #[test]
-fn by_a_panic_of_the_thread_that_holds_it() {
+fn drop_by_a_panic_of_the_thread_that_holds_it_releases() {
     let server = Server::start();
     let guard = held(&server);
     let thread = std::thread::spawn(move || {
@@ -73,14 +73,14 @@ fn by_a_panic_of_the_thread_that_holds_it() {
 }
 
 #[test]
-fn inside_a_multi_thread_runtime() {
+fn drop_inside_a_multi_thread_runtime_releases() {
     let server = Server::start();
     multi_thread().block_on(async { drop(held(&server)) });
     assert_released(&server);
 }
 
 #[test]
-fn inside_a_task_of_a_multi_thread_runtime() {
+fn drop_inside_a_task_of_a_multi_thread_runtime_releases() {
     let server = Server::start();
     let guard = held(&server);
     let runtime = multi_thread();
@@ -90,14 +90,14 @@ fn inside_a_task_of_a_multi_thread_runtime() {
 }
 
 #[test]
-fn inside_a_current_thread_runtime() {
+fn drop_inside_a_current_thread_runtime_releases() {
     let server = Server::start();
     current_thread().block_on(async { drop(held(&server)) });
     assert_released(&server);
 }
 
 #[test]
-fn inside_spawn_blocking() {
+fn drop_inside_spawn_blocking_releases() {
     let server = Server::start();
     let guard = held(&server);
     let runtime = multi_thread();
@@ -107,7 +107,7 @@ fn inside_spawn_blocking() {
 }
 
 #[test]
-fn while_unwinding_inside_async() {
+fn drop_while_unwinding_inside_async_releases() {
     for runtime in [multi_thread(), current_thread()] {
         let server = Server::start();
         let guard = held(&server);
@@ -122,7 +122,7 @@ fn while_unwinding_inside_async() {
 }
 
 #[test]
-fn with_a_runtime_that_is_shut_down_around_it() {
+fn drop_with_a_runtime_that_is_shut_down_around_it_releases() {
     let server = Server::start();
     let guard = held(&server);
     let runtime = multi_thread();
@@ -135,7 +135,7 @@ fn with_a_runtime_that_is_shut_down_around_it() {
 }
 
 #[test]
-fn by_the_end_of_the_thread_whose_local_it_is() {
+fn drop_by_the_end_of_the_thread_whose_local_it_is_releases() {
     thread_local! {
         static KEPT: RefCell<Option<LockGuard>> = const { RefCell::new(None) };
     }
@@ -152,7 +152,7 @@ fn by_the_end_of_the_thread_whose_local_it_is() {
 }
 
 #[test]
-fn on_another_thread_than_it_was_acquired_on() {
+fn drop_on_another_thread_than_it_was_acquired_on_releases() {
     let server = Server::start();
     let guard = held(&server);
     std::thread::spawn(move || drop(guard)).join().unwrap();

@@ -15,7 +15,7 @@ fn denied() -> Fault {
 }
 
 #[test]
-fn a_missing_bucket_is_told_by_its_name() {
+fn acquire_tells_of_a_missing_bucket_by_its_name() {
     let server = Server::start();
     let lock = S3Lock::builder("no-such-bucket", "n").client(crate::client(&server));
     let error = storage(lock.build().unwrap().acquire("me").unwrap_err());
@@ -29,7 +29,7 @@ fn a_missing_bucket_is_told_by_its_name() {
 }
 
 #[test]
-fn a_forbidden_read_names_the_permission() {
+fn acquire_names_the_permission_for_a_forbidden_read() {
     let server = Server::start();
     drop(lock(&server).acquire("me").unwrap());
     server.fault(Match::get().always(), denied());
@@ -44,7 +44,7 @@ fn a_forbidden_read_names_the_permission() {
 }
 
 #[test]
-fn a_forbidden_write_names_the_permission() {
+fn acquire_names_the_permission_for_a_forbidden_write() {
     let server = Server::start();
     server.fault(Match::put().always(), denied());
     let error = storage(lock(&server).acquire("me").unwrap_err());
@@ -58,7 +58,7 @@ fn a_forbidden_write_names_the_permission() {
 }
 
 #[test]
-fn an_absent_lock_is_created_even_where_listing_is_not_permitted() {
+fn acquire_creates_an_absent_lock_even_where_listing_is_not_permitted() {
     let server = Server::start();
     let lock = lock(&server);
     server.fault(Match::get(), denied());
@@ -68,7 +68,7 @@ fn an_absent_lock_is_created_even_where_listing_is_not_permitted() {
 }
 
 #[test]
-fn a_wrong_secret_is_told_apart_from_a_missing_permission() {
+fn acquire_tells_a_wrong_secret_apart_from_a_missing_permission() {
     let server = Server::start();
     let client = client_builder(&server)
         .credentials(ACCESS_KEY, "wrong", None)
@@ -79,7 +79,7 @@ fn a_wrong_secret_is_told_apart_from_a_missing_permission() {
 }
 
 #[test]
-fn an_unknown_key_is_told_apart_from_a_missing_permission() {
+fn acquire_tells_an_unknown_key_apart_from_a_missing_permission() {
     let server = Server::start();
     let client = client_builder(&server)
         .credentials("UNKNOWN", SECRET_KEY, None)
@@ -89,7 +89,7 @@ fn an_unknown_key_is_told_apart_from_a_missing_permission() {
 }
 
 #[test]
-fn the_region_that_s3_names_is_used_once_and_remembered() {
+fn client_uses_the_region_that_s3_names_once_and_remembers_it() {
     for reply in [RegionReply::Redirect, RegionReply::Malformed] {
         let server = Server::start();
         server.set_region("eu-central-1");
@@ -104,7 +104,7 @@ fn the_region_that_s3_names_is_used_once_and_remembered() {
 }
 
 #[test]
-fn a_region_that_s3_does_not_name_is_for_the_user_to_set() {
+fn client_tells_the_user_to_set_a_region_that_s3_does_not_name() {
     let server = Server::start();
     server.fault(Match::any(), Fault::answer(301, "PermanentRedirect"));
     let error = storage(lock(&server).acquire("me").unwrap_err());
@@ -113,7 +113,7 @@ fn a_region_that_s3_does_not_name_is_for_the_user_to_set() {
 }
 
 #[test]
-fn two_stores_that_name_each_other_are_asked_only_once() {
+fn client_asks_two_stores_that_name_each_other_only_once() {
     let server = Server::start();
     server.set_region("eu-central-1");
     let elsewhere = vec![("x-amz-bucket-region".to_owned(), "ap-south-1".to_owned())];
@@ -130,7 +130,7 @@ fn two_stores_that_name_each_other_are_asked_only_once() {
 }
 
 #[test]
-fn a_closed_port_is_told_at_once() {
+fn try_acquire_tells_of_a_closed_port_at_once() {
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -140,7 +140,7 @@ fn a_closed_port_is_told_at_once() {
 }
 
 #[test]
-fn a_host_that_does_not_accept_is_told_within_the_connect_timeout() {
+fn client_tells_of_a_host_that_does_not_accept_within_the_connect_timeout() {
     let (_listener, _fillers, address) = full_backlog();
     let timeout = Duration::from_millis(300);
     let start = Instant::now();
@@ -179,7 +179,7 @@ fn full_backlog() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
 }
 
 #[test]
-fn a_host_that_does_not_accept_is_told_apart_even_if_requests_are_given_less_time() {
+fn client_tells_a_host_that_does_not_accept_apart_even_if_requests_are_given_less_time() {
     let (_listener, _fillers, address) = full_backlog();
     let client = Client::builder()
         .endpoint(format!("http://{address}"))
@@ -194,7 +194,7 @@ fn a_host_that_does_not_accept_is_told_apart_even_if_requests_are_given_less_tim
 }
 
 #[test]
-fn a_status_that_nobody_answers_names_the_request() {
+fn status_that_nobody_answers_names_the_request() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let client = Client::builder()
@@ -209,7 +209,7 @@ fn a_status_that_nobody_answers_names_the_request() {
 }
 
 #[test]
-fn a_peer_that_accepts_and_never_answers_is_given_up_within_the_documented_bound() {
+fn acquire_gives_up_a_peer_that_accepts_and_never_answers_within_the_documented_bound() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let timeout = Duration::from_millis(200);
     let client = Client::builder()
@@ -225,7 +225,7 @@ fn a_peer_that_accepts_and_never_answers_is_given_up_within_the_documented_bound
 }
 
 #[test]
-fn an_object_of_ten_megabytes_is_refused() {
+fn status_refuses_an_object_of_ten_megabytes() {
     let server = Server::start();
     server.put_object(KEY, vec![b' '; 10 << 20]);
     let refused = lock(&server).status().unwrap_err();
@@ -236,14 +236,14 @@ fn an_object_of_ten_megabytes_is_refused() {
 }
 
 #[test]
-fn an_overloaded_store_is_asked_again() {
+fn acquire_asks_an_overloaded_store_again() {
     let server = Server::start();
     server.fault(Match::any().times(2), Fault::answer(503, "SlowDown"));
     assert!(lock(&server).acquire("me").unwrap().is_held());
 }
 
 #[test]
-fn a_try_does_not_ask_an_overloaded_store_again() {
+fn try_acquire_does_not_ask_an_overloaded_store_again() {
     let server = Server::start();
     server.fault(Match::get().always(), Fault::answer(503, "SlowDown"));
     let lock = lock(&server);
@@ -255,7 +255,7 @@ fn a_try_does_not_ask_an_overloaded_store_again() {
 }
 
 #[test]
-fn a_header_that_is_not_text_harms_nobody() {
+fn client_is_not_harmed_by_a_header_that_is_not_text() {
     let server = Server::start();
     for name in ["x-odd", "date", "last-modified"] {
         let odd = Fault::EditHeader {
@@ -268,7 +268,7 @@ fn a_header_that_is_not_text_harms_nobody() {
 }
 
 #[test]
-fn without_credentials_the_error_tells_where_they_were_looked_for() {
+fn client_without_credentials_is_told_where_they_were_looked_for() {
     let server = Server::start();
     let home = Home::new("none");
     let mut command = child::bare_command("complain");
@@ -289,14 +289,14 @@ fn without_credentials_the_error_tells_where_they_were_looked_for() {
 }
 
 #[test]
-fn the_environment_is_all_that_a_client_needs() {
+fn client_needs_nothing_but_the_environment() {
     let server = Server::start();
     let command = child::command("complain", &server.endpoint());
     assert_eq!(child::complaint(command), "none");
 }
 
 #[test]
-fn the_keys_and_the_region_of_a_profile_are_used() {
+fn client_uses_the_keys_and_the_region_of_a_profile() {
     let server = Server::start();
     server.set_region("eu-central-1");
     let home = Home::new("profile");
@@ -316,7 +316,7 @@ fn the_keys_and_the_region_of_a_profile_are_used() {
 }
 
 #[test]
-fn without_a_home_no_command_of_the_current_directory_is_run() {
+fn client_without_a_home_runs_no_command_of_the_current_directory() {
     for home in [None, Some(""), Some("."), Some("sub/..")] {
         let here = Home::new("stranger");
         std::fs::create_dir_all(here.path().join("sub")).unwrap();
@@ -341,7 +341,7 @@ fn without_a_home_no_command_of_the_current_directory_is_run() {
 }
 
 #[test]
-fn without_a_home_a_path_in_it_is_none_of_the_current_directory() {
+fn client_without_a_home_takes_a_path_in_it_for_none_of_the_current_directory() {
     for variable in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
         for path in ["~/config", "~you/config"] {
             let here = Home::new("tilde");
@@ -363,7 +363,8 @@ fn without_a_home_a_path_in_it_is_none_of_the_current_directory() {
 }
 
 #[test]
-fn a_region_that_there_is_not_is_told_with_who_named_it_and_no_word_of_an_endpoint_to_check() {
+fn client_tells_of_a_region_that_there_is_not_with_who_named_it_and_no_word_of_an_endpoint_to_check()
+ {
     let mut command = child::bare_command("complain");
     command
         .env("AWS_REGION", "us-nowhere-9")
@@ -378,7 +379,7 @@ fn a_region_that_there_is_not_is_told_with_who_named_it_and_no_word_of_an_endpoi
 }
 
 #[test]
-fn an_endpoint_that_nobody_answers_at_is_told_with_who_set_it() {
+fn client_tells_of_an_endpoint_that_nobody_answers_at_with_who_set_it() {
     let mut command = child::bare_command("complain");
     command
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -410,7 +411,7 @@ fn stranger(bytes: &'static [u8]) -> String {
 }
 
 #[test]
-fn an_acquire_at_who_is_no_store_is_told_at_once() {
+fn acquire_at_what_is_no_store_is_told_at_once() {
     for (bytes, told) in [
         // The settings of HTTP/2, and what says good-bye in it.
         (
@@ -443,7 +444,7 @@ fn an_acquire_at_who_is_no_store_is_told_at_once() {
 }
 
 #[test]
-fn a_login_page_amid_a_stores_answers_is_waited_out() {
+fn acquire_waits_out_a_login_page_amid_a_stores_answers() {
     let server = Server::start();
     let lock = lock(&server);
     drop(lock.acquire("me").unwrap());
@@ -457,7 +458,7 @@ fn a_login_page_amid_a_stores_answers_is_waited_out() {
 }
 
 #[test]
-fn a_lock_whose_purpose_looks_like_rejected_credentials_is_read_once() {
+fn status_reads_a_lock_whose_purpose_looks_like_rejected_credentials_once() {
     let server = Server::start();
     let purpose = "<Error><Code>ExpiredToken</Code></Error>";
     let lock = builder(&crate::client(&server)).purpose(purpose);
@@ -482,7 +483,7 @@ fn a_lock_whose_purpose_looks_like_rejected_credentials_is_read_once() {
 }
 
 #[test]
-fn a_secret_is_never_shown() {
+fn client_never_shows_a_secret() {
     let server = Server::start();
     let lock = builder(&crate::client(&server)).build().unwrap();
     let builder = client_builder(&server);
@@ -528,7 +529,7 @@ pub fn crowd() {
 }
 
 #[test]
-fn without_credentials_a_crowd_is_told_as_soon_as_a_single_one() {
+fn client_without_credentials_tells_a_crowd_as_soon_as_a_single_one() {
     let server = Server::start();
     // An address that accepts and never answers, where an instance's metadata would be.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -33,7 +33,7 @@ fn assert_broken(lost: Result<(), LockError>) {
 }
 
 #[test]
-fn it_is_one_read_and_one_write_that_leave_a_mark() {
+fn force_release_is_one_read_and_one_write_that_leave_a_mark() {
     let server = Server::start();
     let guard = lock(&server).acquire("stuck").unwrap();
     let operator = lock(&server);
@@ -48,7 +48,7 @@ fn it_is_one_read_and_one_write_that_leave_a_mark() {
 }
 
 #[test]
-fn the_next_gets_it_at_once_with_a_larger_token() {
+fn force_release_lets_the_next_in_at_once_with_a_larger_token() {
     let (_store, guard, operator) = held_in_memory();
     assert!(operator.force_release(&look(&operator)).unwrap());
     let next = operator.try_acquire("next").unwrap();
@@ -56,7 +56,8 @@ fn the_next_gets_it_at_once_with_a_larger_token() {
 }
 
 #[test]
-fn the_holder_learns_it_when_it_asks_the_store_whether_or_not_another_has_it_since() {
+fn force_release_is_learned_of_by_a_holder_that_asks_the_store_whether_or_not_another_has_it_since()
+{
     let calls: [fn(LockGuard) -> Result<(), LockError>; 3] =
         [|g| g.verify(), |g| g.renew(), |g| g.release()];
     for (call, taken) in calls.into_iter().flat_map(|c| [(c, false), (c, true)]) {
@@ -72,7 +73,7 @@ fn the_holder_learns_it_when_it_asks_the_store_whether_or_not_another_has_it_sin
 }
 
 #[test]
-fn dropping_a_broken_guard_does_not_touch_a_successor() {
+fn drop_of_a_broken_guard_does_not_touch_a_successor() {
     let (_store, guard, operator) = held_in_memory();
     assert!(operator.force_release(&look(&operator)).unwrap());
     let next = operator.try_acquire("next").unwrap();
@@ -81,7 +82,7 @@ fn dropping_a_broken_guard_does_not_touch_a_successor() {
 }
 
 #[test]
-fn once_lost_it_stays_broken() {
+fn force_release_stays_the_loss_that_it_was() {
     let (_store, guard, operator) = held_in_memory();
     assert!(operator.force_release(&look(&operator)).unwrap());
     assert_broken(guard.verify());
@@ -90,7 +91,7 @@ fn once_lost_it_stays_broken() {
 }
 
 #[test]
-fn of_two_broken_in_a_row_the_first_learns_that_it_was_taken_over() {
+fn force_release_of_two_in_a_row_tells_the_first_that_it_was_taken_over() {
     let (_store, guard, operator) = held_in_memory();
     assert!(operator.force_release(&look(&operator)).unwrap());
     let next = operator.try_acquire("next").unwrap();
@@ -103,7 +104,7 @@ fn of_two_broken_in_a_row_the_first_learns_that_it_was_taken_over() {
 }
 
 #[test]
-fn a_guard_of_the_same_client_learns_it_at_once() {
+fn force_release_is_learned_of_at_once_by_a_guard_of_the_same_client() {
     let lock = lock_of(&Client::in_memory());
     let guard = lock.acquire("stuck").unwrap();
     assert!(lock.force_release(&guard.info()).unwrap());
@@ -114,7 +115,7 @@ fn a_guard_of_the_same_client_learns_it_at_once() {
 }
 
 #[test]
-fn a_renewal_in_between_makes_no_other_holding_of_it() {
+fn force_release_takes_a_holding_renewed_in_between_for_no_other() {
     let (_store, guard, operator) = held_in_memory();
     let seen = look(&operator);
     guard.renew().unwrap();
@@ -123,7 +124,7 @@ fn a_renewal_in_between_makes_no_other_holding_of_it() {
 }
 
 #[test]
-fn a_later_holding_of_the_same_owner_is_left_alone() {
+fn force_release_leaves_a_later_holding_of_the_same_owner_alone() {
     let (_store, guard, operator) = held_in_memory();
     let seen = look(&operator);
     guard.release().unwrap();
@@ -134,7 +135,7 @@ fn a_later_holding_of_the_same_owner_is_left_alone() {
 }
 
 #[test]
-fn what_is_broken_already_is_not_broken_again() {
+fn force_release_does_not_break_again_what_is_broken_already() {
     let (_store, _guard, operator) = held_in_memory();
     let seen = look(&operator);
     assert!(operator.force_release(&seen).unwrap());
@@ -142,7 +143,7 @@ fn what_is_broken_already_is_not_broken_again() {
 }
 
 #[test]
-fn a_lock_whose_object_is_gone_has_nothing_to_break() {
+fn force_release_has_nothing_to_break_where_the_object_is_gone() {
     let server = Server::start();
     let operator = lock(&server);
     let seen = operator.acquire("stuck").unwrap().detach();
@@ -152,7 +153,7 @@ fn a_lock_whose_object_is_gone_has_nothing_to_break() {
 }
 
 #[test]
-fn an_expired_holding_can_be_broken_too() {
+fn force_release_breaks_an_expired_holding_too() {
     let (store, guard, operator) = held_in_memory();
     store.advance(Duration::from_secs(3600));
     let seen = look(&operator);
@@ -162,7 +163,7 @@ fn an_expired_holding_can_be_broken_too() {
 }
 
 #[test]
-fn whoever_the_error_or_the_list_names_can_be_broken() {
+fn force_release_breaks_whom_the_error_or_the_list_names() {
     let (store, _guard, operator) = held_in_memory();
     let Err(LockError::Held(seen)) = operator.try_acquire("me") else {
         panic!("two holders at once");
@@ -177,7 +178,7 @@ fn whoever_the_error_or_the_list_names_can_be_broken() {
 }
 
 #[test]
-fn what_was_seen_of_another_lock_breaks_nothing_and_sends_nothing() {
+fn force_release_with_what_was_seen_of_another_lock_breaks_nothing_and_sends_nothing() {
     let server = Server::start();
     let client = client(&server);
     let guard = lock_of(&client).acquire("stuck").unwrap();
@@ -202,7 +203,7 @@ fn what_was_seen_of_another_lock_breaks_nothing_and_sends_nothing() {
 }
 
 #[test]
-fn a_foreign_object_is_not_broken() {
+fn force_release_does_not_break_a_foreign_object() {
     let server = Server::start();
     let operator = lock(&server);
     let seen = operator.acquire("stuck").unwrap().detach();
@@ -216,7 +217,7 @@ fn a_foreign_object_is_not_broken() {
 }
 
 #[test]
-fn a_lost_reply_is_found_out() {
+fn force_release_finds_out_a_lost_reply() {
     let faults = [
         Fault::DropAfter,
         Fault::answer_after(500, "InternalError"),
@@ -235,7 +236,7 @@ fn a_lost_reply_is_found_out() {
 }
 
 #[test]
-fn an_outcome_that_cannot_be_found_out_is_told_with_what_to_do() {
+fn force_release_tells_of_an_outcome_that_cannot_be_found_out_with_what_to_do() {
     let server = Server::start();
     let _guard = lock(&server).acquire("stuck").unwrap();
     let operator = lock(&server);
@@ -251,7 +252,7 @@ fn an_outcome_that_cannot_be_found_out_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_refused_write_changes_nothing() {
+fn force_release_changes_nothing_with_a_refused_write() {
     let server = Server::start();
     let guard = lock(&server).acquire("stuck").unwrap();
     let operator = lock(&server);

@@ -10,13 +10,15 @@ use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, hint, mem, process, ptr, thread};
 
+use s3_lock::internals::Time;
 use s3_lock::{
     Client, InMemoryStore, LockError, LockGuard, LockStatus, LostCause, RequestCounts, S3Lock,
 };
 
+use crate::by_hand::{self, DUE, is_renewed};
 use crate::child;
 use crate::support::{BUCKET, Request, Server, Tls};
-use crate::{builder, eventually, leased, lock_of};
+use crate::{builder, eventually, lock_of};
 
 /// What the parts of these tests are called by.
 pub const PARTS: &str = "fork";
@@ -151,7 +153,7 @@ fn connections(requests: &[Request]) -> Vec<u64> {
 }
 
 #[test]
-fn a_forked_child_locks_with_the_client_that_it_inherited() {
+fn client_that_a_child_inherited_locks() {
     child::play(PARTS, "works", &Server::start());
 }
 
@@ -178,7 +180,7 @@ fn works() {
 }
 
 #[test]
-fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
+fn client_in_a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
     let server = Server::start();
     child::play(PARTS, "returns", &server);
     let parent = connections(&requests_about(&server, crate::NAME));
@@ -188,7 +190,7 @@ fn a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents
 }
 
 #[test]
-fn a_childs_end_changes_nothing_for_its_parent_however_it_comes() {
+fn client_of_a_parent_is_not_changed_by_a_childs_end_however_it_comes() {
     for part in ["killed", "returns", "exits"] {
         child::play(PARTS, part, &Server::start());
     }
@@ -218,7 +220,7 @@ fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
 }
 
 #[test]
-fn a_child_that_drops_all_there_is_of_a_client_takes_nothing_of_its_parents_apart() {
+fn drop_of_all_there_is_of_a_client_in_a_child_takes_nothing_of_its_parents_apart() {
     let server = Server::start();
     child::play(PARTS, "drops all", &server);
     let requests = requests_about(&server, crate::NAME);
@@ -237,7 +239,7 @@ fn drops_all() {
 }
 
 #[test]
-fn what_a_parent_holds_is_refused_to_its_child_as_to_any_other_process() {
+fn try_acquire_refuses_a_child_what_its_parent_holds_as_any_other_process() {
     child::play(PARTS, "refused", &Server::start());
 }
 
@@ -261,7 +263,7 @@ fn refused() {
 }
 
 #[test]
-fn a_parents_guard_does_nothing_in_its_child() {
+fn guard_of_a_parent_does_nothing_in_its_child() {
     let server = Server::start();
     child::play(PARTS, "inert", &server);
     // The parent's, for its guard's sake: acquired, verified, released.
@@ -293,7 +295,7 @@ fn inert() {
 }
 
 #[test]
-fn a_child_has_its_turn_when_its_parent_has_released_the_lock() {
+fn acquire_in_a_child_has_its_turn_when_its_parent_has_released_the_lock() {
     child::play(PARTS, "waits", &Server::start());
 }
 
@@ -318,7 +320,7 @@ fn waits() {
 }
 
 #[test]
-fn a_daemon_that_forked_twice_locks_with_the_client_that_it_inherited() {
+fn client_that_a_daemon_inherited_that_forked_twice_locks() {
     child::play(PARTS, "daemon", &Server::start());
 }
 
@@ -349,7 +351,7 @@ fn daemon() {
 }
 
 #[test]
-fn a_childs_child_and_its_child_lock_with_what_they_inherited() {
+fn client_that_a_childs_child_and_its_child_inherited_locks() {
     child::play(PARTS, "generations", &Server::start());
 }
 
@@ -375,7 +377,7 @@ fn descend(client: &Client, left: u32) {
 }
 
 #[test]
-fn after_eight_generations_that_used_a_client_the_ninth_is_told_to_make_a_new_one() {
+fn client_that_eight_generations_have_used_tells_the_ninth_to_make_a_new_one() {
     child::play(PARTS, "too many", &Server::start());
 }
 
@@ -400,34 +402,33 @@ fn too_many(generation: u32) {
 }
 
 #[test]
-fn a_parent_that_renews_in_the_background_goes_on_while_its_children_come_and_go() {
+fn keep_alive_of_a_parent_goes_on_while_its_children_come_and_go() {
     child::play(PARTS, "kept alive", &Server::start());
 }
 
 fn kept_alive() {
-    let client = Client::new().unwrap();
-    let lock = leased(&client, 1_000).keep_alive().build().unwrap();
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = by_hand::kept_lock(&client).build().unwrap();
     let guard = lock.acquire("parent").unwrap();
     guard.on_lost(|cause| panic!("{cause}"));
-    let start = Instant::now();
-    let mut children = 0;
-    while start.elapsed() < Duration::from_millis(2_500) {
-        children += 1;
-        let other = named(&client, &format!("child-{}", children % 2));
+    for number in 0..10 {
+        let other = named(&client, &format!("child-{}", number % 2));
+        // The parent renews while it forks.
+        time.advance(DUE);
         Forked::new(|| {
             let held = other.acquire("child").unwrap();
             held.keep_alive().unwrap();
             assert!(matches!(lock.try_acquire("child"), Err(LockError::Held(_))));
         })
         .ends_well();
-        guard.check().unwrap();
+        is_renewed(&guard);
     }
-    assert!(children > 3, "{children}");
     guard.release().unwrap();
 }
 
 #[test]
-fn a_child_waits_for_nothing_that_a_thread_of_its_parent_had_locked() {
+fn client_in_a_child_waits_for_nothing_that_a_thread_of_its_parent_had_locked() {
     child::play(PARTS, "busy", &Server::start());
 }
 
@@ -465,7 +466,7 @@ fn busy() {
 
 #[test]
 #[ignore = "needs the program openssl, for a certificate"]
-fn a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_its_parent() {
+fn client_in_a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_its_parent() {
     let server = Server::start();
     let tls = Tls::start(&server);
     let mut command = child::command(&format!("{PARTS}: tls"), &tls.endpoint());
@@ -506,7 +507,7 @@ fn runs(usual: u32) -> u32 {
 }
 
 #[test]
-fn a_child_does_not_wait_for_the_first_client_that_its_parent_was_making() {
+fn client_in_a_child_does_not_wait_for_the_first_client_that_its_parent_was_making() {
     child::play(PARTS, "first build", &Server::start());
 }
 
@@ -541,7 +542,7 @@ fn first_build_of_all(run: u32) {
 }
 
 #[test]
-fn a_client_that_was_made_for_its_children_alone_works_in_all_of_them() {
+fn client_that_was_made_for_children_alone_works_in_all_of_them() {
     child::play(PARTS, "before use", &Server::start());
 }
 
@@ -560,7 +561,7 @@ fn before_use() {
 }
 
 #[test]
-fn a_store_in_memory_is_not_its_childrens() {
+fn in_memory_store_is_not_its_childrens() {
     child::play(PARTS, "memory", &Server::start());
 }
 

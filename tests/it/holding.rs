@@ -23,7 +23,7 @@ fn held_in_memory() -> (InMemoryStore, LockGuard, S3Lock) {
 }
 
 #[test]
-fn a_renewal_gives_a_full_lease_and_keeps_the_token() {
+fn renew_gives_a_full_lease_and_keeps_the_token() {
     let (store, guard, other) = held_in_memory();
     let token = guard.fencing_token();
     for _ in 0..5 {
@@ -36,7 +36,7 @@ fn a_renewal_gives_a_full_lease_and_keeps_the_token() {
 }
 
 #[test]
-fn a_renewal_after_the_deadline_sends_nothing_and_revives_nothing() {
+fn renew_after_the_deadline_sends_nothing_and_revives_nothing() {
     let server = Server::start();
     let guard = crate::short_lock(&server).acquire("me").unwrap();
     while guard.is_held() {
@@ -54,7 +54,7 @@ fn a_renewal_after_the_deadline_sends_nothing_and_revives_nothing() {
 }
 
 #[test]
-fn a_guard_knows_by_itself_when_its_time_is_up_and_stays_lost() {
+fn guard_knows_by_itself_when_its_time_is_up_and_stays_lost() {
     let (store, guard, _) = held_in_memory();
     guard.check().unwrap();
     store.advance(Duration::from_secs(70));
@@ -72,7 +72,7 @@ fn a_guard_knows_by_itself_when_its_time_is_up_and_stays_lost() {
 }
 
 #[test]
-fn a_takeover_is_told_with_the_successor_and_its_token() {
+fn verify_tells_of_a_takeover_with_the_successor_and_its_token() {
     let (store, guard, other) = held_in_memory();
     store.advance(Duration::from_secs(80));
     let successor = other.acquire("you").unwrap();
@@ -88,7 +88,7 @@ fn a_takeover_is_told_with_the_successor_and_its_token() {
 }
 
 #[test]
-fn a_late_release_does_not_touch_a_successor() {
+fn release_that_is_late_does_not_touch_a_successor() {
     let (store, guard, other) = held_in_memory();
     store.advance(Duration::from_secs(80));
     let successor = other.acquire("you").unwrap();
@@ -98,7 +98,7 @@ fn a_late_release_does_not_touch_a_successor() {
 }
 
 #[test]
-fn a_verification_learns_of_a_release_by_name_elsewhere() {
+fn verify_learns_of_a_release_by_name_elsewhere() {
     let (_store, guard, other) = held_in_memory();
     guard.verify().unwrap();
     assert!(other.release("me").unwrap());
@@ -108,7 +108,7 @@ fn a_verification_learns_of_a_release_by_name_elsewhere() {
 }
 
 #[test]
-fn a_verification_learns_that_the_object_was_deleted() {
+fn verify_learns_that_the_object_was_deleted() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     server.delete_object(KEY);
@@ -116,7 +116,7 @@ fn a_verification_learns_that_the_object_was_deleted() {
 }
 
 #[test]
-fn a_verification_learns_that_the_object_was_overwritten() {
+fn verify_learns_that_the_object_was_overwritten() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     server.put_object(KEY, "hello");
@@ -126,7 +126,7 @@ fn a_verification_learns_that_the_object_was_overwritten() {
 }
 
 #[test]
-fn a_release_by_name_ends_a_guard_of_the_same_client_at_once() {
+fn release_by_name_ends_a_guard_of_the_same_client_at_once() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     let guard = lock.acquire("me").unwrap();
@@ -138,7 +138,7 @@ fn a_release_by_name_ends_a_guard_of_the_same_client_at_once() {
 }
 
 #[test]
-fn a_loss_that_was_learned_of_lets_the_next_of_the_same_client_in() {
+fn verify_that_learns_of_a_loss_lets_the_next_of_the_same_client_in() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     let guard = lock.acquire("me").unwrap();
@@ -148,7 +148,7 @@ fn a_loss_that_was_learned_of_lets_the_next_of_the_same_client_in() {
 }
 
 #[test]
-fn a_renewal_does_not_bring_back_a_deleted_object() {
+fn renew_does_not_bring_back_a_deleted_object() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     server.delete_object(KEY);
@@ -157,7 +157,7 @@ fn a_renewal_does_not_bring_back_a_deleted_object() {
 }
 
 #[test]
-fn a_lost_lock_is_released_without_a_request() {
+fn release_of_a_lost_lock_sends_no_request() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     server.delete_object(KEY);
@@ -168,7 +168,7 @@ fn a_lost_lock_is_released_without_a_request() {
 }
 
 #[test]
-fn a_renewal_that_is_refused_is_not_a_loss() {
+fn renew_that_is_refused_is_not_a_loss() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
@@ -180,7 +180,7 @@ fn a_renewal_that_is_refused_is_not_a_loss() {
 }
 
 #[test]
-fn why_a_lease_could_not_be_renewed_is_told_with_its_loss() {
+fn renew_that_failed_is_told_with_the_loss_of_the_lease() {
     let server = Server::start();
     let guard = crate::short_lock(&server).acquire("me").unwrap();
     server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
@@ -200,14 +200,14 @@ fn why_a_lease_could_not_be_renewed_is_told_with_its_loss() {
 }
 
 #[test]
-fn a_release_by_another_name_changes_nothing() {
+fn release_by_another_name_changes_nothing() {
     let (_store, guard, other) = held_in_memory();
     assert!(!other.release("you").unwrap());
     guard.verify().unwrap();
 }
 
 #[test]
-fn a_release_by_name_of_a_free_lock_changes_nothing() {
+fn release_by_name_of_a_free_lock_changes_nothing() {
     let store = InMemoryStore::new();
     let lock = lock_of(&store.client());
     assert!(!lock.release("me").unwrap());
@@ -216,7 +216,7 @@ fn a_release_by_name_of_a_free_lock_changes_nothing() {
 }
 
 #[test]
-fn a_detached_lock_stays_held_until_it_is_released_by_name() {
+fn detach_keeps_a_lock_held_until_it_is_released_by_name() {
     let (_store, guard, other) = held_in_memory();
     let info = guard.detach();
     assert_eq!(info.owner(), "me");
@@ -226,7 +226,7 @@ fn a_detached_lock_stays_held_until_it_is_released_by_name() {
 }
 
 #[test]
-fn a_lock_says_what_it_is_wanted_for() {
+fn purpose_says_what_a_lock_is_wanted_for() {
     let store = InMemoryStore::new();
     let lock = crate::builder(&store.client())
         .purpose("the nightly report")
@@ -246,7 +246,7 @@ fn a_lock_says_what_it_is_wanted_for() {
 }
 
 #[test]
-fn a_guard_can_be_stored_and_returned() {
+fn guard_can_be_stored_and_returned() {
     struct Job {
         guard: LockGuard,
     }

@@ -18,7 +18,7 @@ fn names(client: &Client, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_list_shows_every_lock_of_the_folder_with_its_status() {
+fn list_shows_every_lock_of_the_folder_with_its_status() {
     let server = Server::start();
     let client = client(&server);
     let _held = named(&client, "a", "held +% näme").acquire("me").unwrap();
@@ -35,7 +35,7 @@ fn a_list_shows_every_lock_of_the_folder_with_its_status() {
 }
 
 #[test]
-fn objects_that_are_no_locks_are_left_out() {
+fn list_leaves_out_objects_that_are_no_locks() {
     let server = Server::start();
     server.put_object("a/notes.txt", "hello");
     server.put_object("a/not-ours.lock", "hello");
@@ -47,7 +47,7 @@ fn objects_that_are_no_locks_are_left_out() {
 }
 
 #[test]
-fn a_list_goes_beyond_a_thousand_keys() {
+fn list_goes_beyond_a_thousand_keys() {
     let server = Server::start();
     for i in 0..2500 {
         server.put_object(&format!("a/{i:04}.txt"), "");
@@ -60,7 +60,7 @@ fn a_list_goes_beyond_a_thousand_keys() {
 }
 
 #[test]
-fn the_store_in_memory_lists_too() {
+fn list_works_in_memory_too() {
     let client = Client::in_memory();
     for (folder, name) in [("a", "two"), ("a", "one"), ("a/b", "deeper"), ("", "root")] {
         drop(named(&client, folder, name).acquire("me").unwrap());
@@ -70,7 +70,7 @@ fn the_store_in_memory_lists_too() {
 }
 
 #[test]
-fn a_list_that_is_not_permitted_names_the_permission() {
+fn list_that_is_not_permitted_names_the_permission() {
     let server = Server::start();
     server.fault(Match::list(), Fault::answer(403, "AccessDenied"));
     let error = storage(client(&server).list(BUCKET, "a").unwrap_err());
@@ -79,14 +79,14 @@ fn a_list_that_is_not_permitted_names_the_permission() {
 }
 
 #[test]
-fn a_list_of_a_missing_bucket_is_told() {
+fn list_tells_of_a_missing_bucket() {
     let server = Server::start();
     let error = storage(client(&server).list("no-such-bucket", "a").unwrap_err());
     assert_eq!(error.kind(), StorageErrorKind::NoSuchBucket);
 }
 
 #[test]
-fn a_list_follows_the_region_that_s3_names() {
+fn list_follows_the_region_that_s3_names() {
     let server = Server::start();
     server.set_region("eu-central-1");
     assert!(names(&client(&server), "a").is_empty());
@@ -94,7 +94,7 @@ fn a_list_follows_the_region_that_s3_names() {
 }
 
 #[test]
-fn a_list_that_is_no_list_is_an_error() {
+fn list_that_is_no_list_is_an_error() {
     let server = Server::start();
     let fault = Fault::RawAnswer {
         status: 200,
@@ -107,7 +107,7 @@ fn a_list_that_is_no_list_is_an_error() {
 }
 
 #[test]
-fn a_list_whose_next_page_is_itself_comes_to_an_end() {
+fn list_whose_next_page_is_itself_comes_to_an_end() {
     let server = Server::start();
     let body = "<ListBucketResult><IsTruncated>true</IsTruncated>\
                 <NextContinuationToken>same</NextContinuationToken></ListBucketResult>";
@@ -122,7 +122,7 @@ fn a_list_whose_next_page_is_itself_comes_to_an_end() {
 }
 
 #[test]
-fn a_list_whose_pages_go_in_circles_comes_to_an_end() {
+fn list_whose_pages_go_in_circles_comes_to_an_end() {
     let server = Server::start();
     let page = |next: &str| Fault::RawAnswer {
         status: 200,

@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use s3_lock::internals::Time;
 use s3_lock::{Client, LockError};
 
+use crate::by_hand::{self, DUE, is_renewed};
 use crate::support::{Fault, Match, SECRET_KEY, Server};
 use crate::{KEY, child, eventually, leased};
 
@@ -69,14 +71,19 @@ impl Log for Panics {
 pub fn in_child_that_panics() {
     log::set_logger(&Panics).unwrap();
     log::set_max_level(LevelFilter::Warn);
-    let lock = leased(&Client::new().unwrap(), 3_000).keep_alive();
-    let guard = lock.build().unwrap().acquire("me").unwrap();
-    std::thread::sleep(Duration::from_secs(6));
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = by_hand::kept_lock(&client).build().unwrap();
+    let guard = lock.acquire("me").unwrap();
+    for _ in 0..3 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     println!("complaint: {:?}", guard.verify());
 }
 
 #[test]
-fn a_logger_that_panics_keeps_no_lock_from_being_renewed() {
+fn keep_alive_goes_on_with_a_logger_that_panics() {
     let server = Server::start();
     // The first renewal fails, and that is logged.
     let renewal = Match::put().key(KEY).skip(1);
@@ -113,13 +120,19 @@ impl Log for AlwaysPanics {
 
 /// Everything that a guard can live through, each step of which must go as it does without a logger.
 fn whole_life() {
-    let lock = leased(&Client::new().unwrap(), 900).build().unwrap();
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = leased(&client, 60_000).build().unwrap();
     let guard = lock.acquire("me").unwrap();
     guard.renew().unwrap();
     guard.keep_alive().unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
+    for _ in 0..3 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     guard.verify().unwrap();
     drop(guard);
+    let lock = leased(&client, 2_000).build().unwrap();
     // The client's own queue went on, and the lock is free.
     lock.try_acquire("me").unwrap().release().unwrap();
     let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -134,7 +147,7 @@ fn whole_life() {
     told.recv_timeout(Duration::from_secs(60)).unwrap();
     guard.check().unwrap_err();
     guard.detach();
-    let other = leased(&Client::new().unwrap(), 900).build().unwrap();
+    let other = leased(&Client::new().unwrap(), 2_000).build().unwrap();
     // A takeover, and a release by name.
     other.acquire("you").unwrap().detach();
     assert!(other.release("you").unwrap());
@@ -177,14 +190,14 @@ fn close_the_output() {
 }
 
 #[test]
-fn no_call_panics_or_fails_with_a_logger_that_panics_at_every_line() {
+fn client_calls_neither_panic_nor_fail_with_a_logger_that_panics_at_every_line() {
     let server = Server::start();
     let command = child::command("log-panics-always", &server.endpoint());
     assert_eq!(child::complaint(command), "none");
 }
 
 #[test]
-fn no_call_panics_or_fails_with_a_logger_that_prints_to_a_closed_pipe() {
+fn client_calls_neither_panic_nor_fail_with_a_logger_that_prints_to_a_closed_pipe() {
     let server = Server::start();
     let mut command = child::command("log-closed-pipe", &server.endpoint());
     let output = command.output().unwrap();
@@ -227,12 +240,17 @@ impl Log for Calls {
 pub fn in_child_that_calls() {
     log::set_logger(&Calls).unwrap();
     log::set_max_level(LevelFilter::Trace);
-    let lock = leased(&Client::new().unwrap(), 1_500).build().unwrap();
+    let time = Time::default();
+    let client = time.of(Client::builder()).build().unwrap();
+    let lock = leased(&client, 60_000).build().unwrap();
     ASKED.set(lock.clone()).unwrap();
     let guard = lock.acquire("me").unwrap();
     guard.renew().unwrap();
     guard.keep_alive().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    for _ in 0..5 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
     let waited = lock.acquire_within("you", Duration::from_millis(300));
     assert!(matches!(waited, Err(LockError::TimedOut { .. })));
     guard.release().unwrap();
@@ -242,7 +260,7 @@ pub fn in_child_that_calls() {
 }
 
 #[test]
-fn a_logger_may_call_the_client_that_logs() {
+fn client_may_be_called_by_the_logger_that_it_logs_to() {
     let server = Server::start();
     let mut command = child::command("log-calls", &server.endpoint());
     let mut child = command.spawn().unwrap();
@@ -281,7 +299,7 @@ fn assert_logged(level: Level, text: &str) {
 }
 
 #[test]
-fn an_acquisition_with_its_token() {
+fn acquire_is_logged_with_its_token() {
     assert_logged(
         Level::Info,
         "acquired locks/nightly.lock as \"me\" with fencing token ",
@@ -289,12 +307,12 @@ fn an_acquisition_with_its_token() {
 }
 
 #[test]
-fn a_renewal() {
+fn renew_is_logged() {
     assert_logged(Level::Debug, "renewed locks/nightly.lock");
 }
 
 #[test]
-fn a_wait_with_the_holder_and_the_time_left() {
+fn acquire_that_waits_is_logged_with_the_holder_and_the_time_left() {
     assert_logged(
         Level::Info,
         "waiting: lock locks/nightly.lock is held by \"me\"",
@@ -303,12 +321,12 @@ fn a_wait_with_the_holder_and_the_time_left() {
 }
 
 #[test]
-fn a_release() {
+fn release_is_logged() {
     assert_logged(Level::Info, "released locks/nightly.lock as \"me\"");
 }
 
 #[test]
-fn a_loss_with_its_cause() {
+fn guard_that_is_lost_is_logged_with_the_cause() {
     assert_logged(
         Level::Error,
         "locks/nightly.lock: the lock is lost: its lease ran out",
@@ -316,7 +334,7 @@ fn a_loss_with_its_cause() {
 }
 
 #[test]
-fn a_takeover_with_whom_it_was_taken_from() {
+fn acquire_that_takes_over_is_logged_with_whom_it_took_it_from() {
     assert_logged(
         Level::Warn,
         "took over locks/nightly.lock, which \"me\" did not give back",
@@ -324,7 +342,7 @@ fn a_takeover_with_whom_it_was_taken_from() {
 }
 
 #[test]
-fn no_secret_ever_at_any_level_from_any_crate() {
+fn client_logs_no_secret_at_any_level_from_any_crate() {
     let lines = lines();
     assert!(
         lines.iter().any(|line| line.starts_with("DEBUG")),

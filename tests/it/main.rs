@@ -8,6 +8,7 @@
 mod auto_traits;
 mod bad_input;
 mod bounds;
+mod by_hand;
 mod check_store;
 mod child;
 mod conformance;
@@ -150,7 +151,7 @@ fn storage(error: LockError) -> s3_lock::StorageError {
 }
 
 #[test]
-fn the_public_types_can_be_shared_between_threads() {
+fn client_lock_guard_and_errors_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + std::fmt::Debug>() {}
     shared::<S3Lock>();
     shared::<S3LockBuilder>();

@@ -20,13 +20,13 @@ fn set(change: impl FnOnce(S3LockBuilder) -> S3LockBuilder) -> Result<S3Lock, Lo
 }
 
 #[test]
-fn the_longest_key_has_1024_bytes() {
+fn builder_takes_a_key_of_1024_bytes_at_the_longest() {
     named("my-bucket", "", &"x".repeat(1024 - ".lock".len())).unwrap();
     refusal(named("my-bucket", "", &"x".repeat(1025 - ".lock".len())));
 }
 
 #[test]
-fn an_empty_folder_is_the_root_and_one_trailing_slash_makes_no_difference() {
+fn folder_that_is_empty_is_the_root_and_one_trailing_slash_makes_no_difference() {
     let client = Client::in_memory();
     let at = |folder: &str| {
         let lock = S3Lock::builder("my-bucket", "n")
@@ -43,7 +43,7 @@ fn an_empty_folder_is_the_root_and_one_trailing_slash_makes_no_difference() {
 }
 
 #[test]
-fn any_unicode_is_allowed_in_names_owners_and_purposes() {
+fn builder_allows_any_unicode_in_names_owners_and_purposes() {
     let lock = S3Lock::builder("my-bucket", "näme 名前 🔒 +%?#")
         .folder("földer/ßub dir")
         .purpose("a \"purpose\"\nof two lines\u{0}")
@@ -55,14 +55,14 @@ fn any_unicode_is_allowed_in_names_owners_and_purposes() {
 }
 
 #[test]
-fn the_longest_owner_has_512_bytes() {
+fn acquire_takes_an_owner_of_512_bytes_at_the_longest() {
     let lock = named("my-bucket", "f", "n").unwrap();
     lock.acquire("x".repeat(512)).unwrap().release().unwrap();
     refusal(lock.acquire("x".repeat(513)));
 }
 
 #[test]
-fn the_longest_lease_is_seven_days() {
+fn builder_takes_a_lease_of_seven_days_at_the_longest() {
     let week = Duration::from_secs(7 * 24 * 3600);
     let allowance = Duration::from_secs(1);
     set(|b| {
@@ -77,7 +77,7 @@ fn the_longest_lease_is_seven_days() {
 }
 
 #[test]
-fn the_lease_is_rounded_up_to_whole_milliseconds() {
+fn builder_rounds_the_lease_up_to_whole_milliseconds() {
     let lock = set(|b| {
         b.max_operation(Duration::from_nanos(1_000_000_001))
             .acquire_allowance(Duration::from_secs(1))
@@ -87,7 +87,7 @@ fn the_lease_is_rounded_up_to_whole_milliseconds() {
 }
 
 #[test]
-fn an_endpoint_has_a_scheme_and_a_host_and_perhaps_a_port_and_a_slash() {
+fn client_takes_an_endpoint_with_a_scheme_and_a_host_and_perhaps_a_port_and_a_slash() {
     for endpoint in [
         "http://127.0.0.1:9000/",
         "https://s3.example.com",

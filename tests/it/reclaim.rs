@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::{Client, InMemoryStore, LockError, LockGuard, LostCause, S3Lock, S3LockBuilder};
+use s3_lock::{
+    Client, InMemoryStore, LockError, LockGuard, LostCause, S3Lock, S3LockBuilder, internals,
+};
 
-use crate::support::{BUCKET, Fault, Match, Server};
-use crate::{builder, child, client, lock_of, requests_of, storage};
+use crate::support::{BUCKET, Fault, Gate, Match, Server};
+use crate::{builder, child, client, eventually, lock_of, requests_of, storage};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -42,7 +44,7 @@ fn assert_taken_over(lost: Result<(), LockError>, successor: &LockGuard) {
 }
 
 #[test]
-fn the_lock_of_a_killed_process_is_reclaimed_at_once() {
+fn reclaim_same_owner_gets_the_lock_of_a_killed_process_at_once() {
     let server = Server::start();
     // A time of its own gives it tokens of its own.
     server.set_clock_offset(-317);
@@ -57,7 +59,7 @@ fn the_lock_of_a_killed_process_is_reclaimed_at_once() {
 }
 
 #[test]
-fn a_try_reclaims_as_well() {
+fn reclaim_same_owner_works_with_a_try_as_well() {
     let store = InMemoryStore::new();
     std::mem::forget(reclaiming(&store).acquire("me").unwrap());
     let guard = reclaiming(&store).try_acquire("me").unwrap();
@@ -65,7 +67,7 @@ fn a_try_reclaims_as_well() {
 }
 
 #[test]
-fn the_fencing_token_grows() {
+fn reclaim_same_owner_makes_the_fencing_token_grow() {
     let store = InMemoryStore::new();
     let crashed = reclaiming(&store).acquire("me").unwrap();
     let guard = reclaiming(&store).acquire("me").unwrap();
@@ -76,7 +78,7 @@ fn the_fencing_token_grows() {
 }
 
 #[test]
-fn who_held_it_need_not_have_asked_for_it() {
+fn reclaim_same_owner_need_not_have_been_asked_for_by_the_holder() {
     let store = InMemoryStore::new();
     std::mem::forget(lock_of(&store.client()).acquire("me").unwrap());
     let lock = reclaiming(&store);
@@ -84,7 +86,7 @@ fn who_held_it_need_not_have_asked_for_it() {
 }
 
 #[test]
-fn a_namesake_elsewhere_that_was_alive_learns_that_it_was_taken_over() {
+fn reclaim_same_owner_lets_a_namesake_that_was_alive_learn_that_it_was_taken_over() {
     let calls: [fn(LockGuard) -> Result<(), LockError>; 3] =
         [|g| g.verify(), |g| g.renew(), |g| g.release()];
     for call in calls {
@@ -98,21 +100,21 @@ fn a_namesake_elsewhere_that_was_alive_learns_that_it_was_taken_over() {
 }
 
 #[test]
-fn another_owner_is_not_reclaimed() {
+fn reclaim_same_owner_takes_nothing_from_another_owner() {
     let store = InMemoryStore::new();
     std::mem::forget(reclaiming(&store).acquire("me").unwrap());
     assert_held(reclaiming(&store).try_acquire("you"));
 }
 
 #[test]
-fn nothing_is_reclaimed_unless_the_lock_was_built_for_it() {
+fn reclaim_same_owner_is_not_done_unless_the_lock_was_built_for_it() {
     let store = InMemoryStore::new();
     std::mem::forget(reclaiming(&store).acquire("me").unwrap());
     assert_held(lock_of(&store.client()).try_acquire("me"));
 }
 
 #[test]
-fn a_try_against_a_live_guard_of_the_same_client_is_refused_without_a_request() {
+fn reclaim_same_owner_by_a_try_against_a_live_guard_of_its_client_is_refused_without_a_request() {
     let server = Server::start();
     let lock = named(&client(&server), "same-client").build().unwrap();
     let guard = lock.acquire("me").unwrap();
@@ -132,7 +134,7 @@ fn waits_for(guard: LockGuard, lock: &S3Lock) {
             assert_eq!(released.load(Ordering::SeqCst), 1, "two holders at once");
             guard
         });
-        thread::sleep(Duration::from_millis(200)); // it most likely waits by now
+        eventually("it waits", || internals::waiting(lock) > 0);
         guard.verify().unwrap();
         released.store(1, Ordering::SeqCst);
         guard.release().unwrap();
@@ -141,21 +143,21 @@ fn waits_for(guard: LockGuard, lock: &S3Lock) {
 }
 
 #[test]
-fn who_acquires_waits_for_a_live_guard_of_the_same_client() {
+fn reclaim_same_owner_waits_for_a_live_guard_of_its_client() {
     let server = Server::start();
     let lock = named(&client(&server), "same-queue").build().unwrap();
     waits_for(lock.acquire("me").unwrap(), &lock);
 }
 
 #[test]
-fn who_acquires_waits_for_a_live_guard_of_another_client_of_this_process() {
+fn reclaim_same_owner_waits_for_a_live_guard_of_another_client_of_its_process() {
     let server = Server::start();
     let lock = || named(&client(&server), "two-clients").build().unwrap();
     waits_for(lock().acquire("me").unwrap(), &lock());
 }
 
 #[test]
-fn a_try_against_a_live_guard_of_another_client_of_this_process_is_refused() {
+fn reclaim_same_owner_by_a_try_against_a_live_guard_of_another_client_of_its_process_is_refused() {
     let server = Server::start();
     let lock = || named(&client(&server), "two-tries").build().unwrap();
     let guard = lock().acquire("me").unwrap();
@@ -205,14 +207,14 @@ fn slow_server() -> Server {
 }
 
 #[test]
-fn threads_of_one_client_never_reclaim_from_each_other() {
+fn reclaim_same_owner_never_takes_from_another_thread_of_its_client() {
     let server = slow_server();
     let client = client(&server);
     race("one client", || named(&client, "race-one").build().unwrap());
 }
 
 #[test]
-fn clients_of_one_process_never_reclaim_from_each_other() {
+fn reclaim_same_owner_never_takes_from_another_client_of_its_process() {
     let server = slow_server();
     race("many clients", || {
         named(&client(&server), "race-many").build().unwrap()
@@ -220,7 +222,7 @@ fn clients_of_one_process_never_reclaim_from_each_other() {
 }
 
 #[test]
-fn a_guard_that_is_out_of_time_but_not_dropped_is_waited_for_until_it_has_expired() {
+fn reclaim_same_owner_waits_for_a_guard_that_is_out_of_time_but_not_dropped_until_it_has_expired() {
     let store = InMemoryStore::new();
     let lock = reclaiming(&store);
     let paused = lock.acquire("me").unwrap();
@@ -234,7 +236,7 @@ fn a_guard_that_is_out_of_time_but_not_dropped_is_waited_for_until_it_has_expire
 }
 
 #[test]
-fn a_waiter_behind_a_guard_that_is_out_of_time_gets_the_lock_when_it_has_expired() {
+fn reclaim_same_owner_behind_a_guard_that_is_out_of_time_gets_the_lock_when_it_has_expired() {
     let store = InMemoryStore::new();
     let lock = reclaiming(&store);
     let paused = lock.acquire("me").unwrap();
@@ -249,7 +251,7 @@ fn a_waiter_behind_a_guard_that_is_out_of_time_gets_the_lock_when_it_has_expired
 }
 
 #[test]
-fn a_forgotten_guard_counts_as_alive_until_it_has_expired() {
+fn reclaim_same_owner_counts_a_forgotten_guard_as_alive_until_it_has_expired() {
     let store = InMemoryStore::new();
     let lock = reclaiming(&store);
     std::mem::forget(lock.acquire("me").unwrap());
@@ -259,7 +261,7 @@ fn a_forgotten_guard_counts_as_alive_until_it_has_expired() {
 }
 
 #[test]
-fn a_detached_lock_is_reclaimed_even_here() {
+fn reclaim_same_owner_gets_a_detached_lock_even_here() {
     let server = Server::start();
     let lock = named(&client(&server), "detached").build().unwrap();
     let _ = lock.acquire("me").unwrap().detach();
@@ -269,7 +271,7 @@ fn a_detached_lock_is_reclaimed_even_here() {
 }
 
 #[test]
-fn a_lock_that_could_not_be_given_back_is_reclaimed_even_here() {
+fn reclaim_same_owner_gets_a_lock_that_could_not_be_given_back_even_here() {
     let server = Server::start();
     let lock = named(&client(&server), "not-given-back").build().unwrap();
     let guard = lock.acquire("me").unwrap();
@@ -279,7 +281,7 @@ fn a_lock_that_could_not_be_given_back_is_reclaimed_even_here() {
 }
 
 #[test]
-fn what_may_remain_of_an_acquire_given_up_is_reclaimed_even_here() {
+fn reclaim_same_owner_gets_what_may_remain_of_an_acquire_given_up_even_here() {
     let server = Server::start();
     let lock = named(&client(&server), "may-remain").build().unwrap();
     server.fault(Match::put(), Fault::DropAfter);
@@ -292,7 +294,8 @@ fn what_may_remain_of_an_acquire_given_up_is_reclaimed_even_here() {
 }
 
 #[test]
-fn a_late_write_of_a_crashed_namesake_is_reclaimed_though_it_has_the_very_token_tried_for() {
+fn reclaim_same_owner_gets_a_late_write_of_a_crashed_namesake_though_it_has_the_very_token_tried_for()
+ {
     let server = Server::start();
     let key = "reclaim/landed-late.lock";
     let lock = || named(&client(&server), "landed-late").build().unwrap();
@@ -303,15 +306,14 @@ fn a_late_write_of_a_crashed_namesake_is_reclaimed_though_it_has_the_very_token_
     landing["fencing_token"] = token.into();
     landing["state"] = "held".into();
     // The lock is seen free, and by the time it is written to it is so no longer.
-    server.fault(Match::get(), Fault::StallAfter(Duration::from_secs(1)));
+    let gate = Gate::default();
+    server.fault(Match::put(), Fault::HoldAt(gate.clone()));
     server.clear_requests();
     thread::scope(|scope| {
         let trying = scope.spawn(|| lock().try_acquire("me").unwrap());
-        while server.count("GET") == 0 {
-            thread::yield_now();
-        }
-        thread::sleep(Duration::from_millis(300)); // it has been processed, and is held back
+        eventually("it writes", || server.pending_faults() == 0);
         server.put_object(key, landing.to_string());
+        gate.open();
         let guard = trying.join().unwrap();
         assert_eq!(guard.fencing_token().get(), token + 1);
         let sent: Vec<_> = server.requests().into_iter().map(|r| r.method).collect();

@@ -57,12 +57,12 @@ fn pair(server: &Server) -> (Client, S3Lock) {
 }
 
 #[test]
-fn a_new_client_has_sent_nothing() {
+fn request_counts_of_a_new_client_are_zero() {
     assert_eq!(client(&Server::start()).request_counts().total(), 0);
 }
 
 #[test]
-fn a_first_cycle_is_a_refused_read_and_two_writes() {
+fn request_counts_of_a_first_cycle_are_a_refused_read_and_two_writes() {
     let server = Server::start();
     let (client, lock) = pair(&server);
     lock.acquire("me").unwrap().release().unwrap();
@@ -71,7 +71,7 @@ fn a_first_cycle_is_a_refused_read_and_two_writes() {
 }
 
 #[test]
-fn a_write_that_comes_too_late_is_refused() {
+fn request_counts_tell_a_write_that_comes_too_late_as_refused() {
     let server = Server::start();
     let (client, warm) = pair(&server);
     drop(warm.acquire("me").unwrap());
@@ -84,7 +84,7 @@ fn a_write_that_comes_too_late_is_refused() {
 }
 
 #[test]
-fn an_error_of_the_server_is_a_failure() {
+fn request_counts_tell_an_error_of_the_server_as_a_failure() {
     let server = Server::start();
     let (client, lock) = pair(&server);
     server.fault(Match::put(), Fault::answer(503, "SlowDown"));
@@ -93,7 +93,7 @@ fn an_error_of_the_server_is_a_failure() {
 }
 
 #[test]
-fn a_lost_reply_is_unanswered() {
+fn request_counts_tell_a_lost_reply_as_unanswered() {
     let server = Server::start();
     let (client, lock) = pair(&server);
     server.fault(Match::put(), Fault::DropAfter);
@@ -102,7 +102,7 @@ fn a_lost_reply_is_unanswered() {
 }
 
 #[test]
-fn a_reply_that_does_not_come_in_time_is_unanswered() {
+fn request_counts_tell_a_reply_that_does_not_come_in_time_as_unanswered() {
     let server = Server::start();
     let client = crate::client_builder(&server)
         .request_timeout(Duration::from_millis(300))
@@ -114,7 +114,7 @@ fn a_reply_that_does_not_come_in_time_is_unanswered() {
 }
 
 #[test]
-fn a_request_that_is_sent_on_to_another_region_counts_twice() {
+fn request_counts_count_a_request_that_is_sent_on_to_another_region_twice() {
     let server = Server::start();
     server.set_region("eu-central-1");
     let (client, lock) = pair(&server);
@@ -126,7 +126,7 @@ fn a_request_that_is_sent_on_to_another_region_counts_twice() {
 }
 
 #[test]
-fn a_request_that_found_no_server_does_not_count() {
+fn request_counts_leave_out_a_request_that_found_no_server() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
@@ -140,7 +140,7 @@ fn a_request_that_found_no_server_does_not_count() {
 }
 
 #[test]
-fn a_list_counts_by_the_page_and_a_read_for_each_lock() {
+fn request_counts_count_a_list_by_the_page_and_a_read_for_each_lock() {
     let server = Server::start();
     for i in 0..1500 {
         server.put_object(&format!("locks/{i:04}.txt"), "");
@@ -153,7 +153,7 @@ fn a_list_counts_by_the_page_and_a_read_for_each_lock() {
 }
 
 #[test]
-fn clones_and_their_locks_share_their_counts() {
+fn request_counts_are_shared_by_clones_and_their_locks() {
     let server = Server::start();
     let one = client(&server);
     lock_of(&one.clone()).status().unwrap();
@@ -162,7 +162,7 @@ fn clones_and_their_locks_share_their_counts() {
 }
 
 #[test]
-fn clients_of_one_store_in_memory_count_for_themselves() {
+fn request_counts_are_each_clients_own_at_one_store_in_memory() {
     let store = InMemoryStore::new();
     let (one, other) = (store.client(), store.client());
     let guard = lock_of(&one).acquire("me").unwrap();
@@ -178,7 +178,7 @@ fn clients_of_one_store_in_memory_count_for_themselves() {
 }
 
 #[test]
-fn the_store_in_memory_counts_as_a_server_does() {
+fn request_counts_are_the_same_in_memory_as_at_a_server() {
     let workload = |client: &Client, other: &Client| {
         let (lock, other) = (lock_of(client), lock_of(other));
         drop(lock.acquire("me").unwrap());
@@ -199,7 +199,7 @@ fn the_store_in_memory_counts_as_a_server_does() {
 }
 
 #[test]
-fn counts_agree_with_the_servers_over_a_mixed_workload() {
+fn request_counts_agree_with_the_servers_over_a_mixed_workload() {
     let server = Server::start();
     let (client, lock) = pair(&server);
     server.set_region("eu-central-1");
@@ -230,7 +230,7 @@ fn counts_agree_with_the_servers_over_a_mixed_workload() {
 }
 
 #[test]
-fn counts_agree_with_the_servers_when_clients_and_their_threads_contend() {
+fn request_counts_agree_with_the_servers_when_clients_and_their_threads_contend() {
     let server = Server::start();
     let clients: Vec<_> = (0..3).map(|_| client(&server)).collect();
     thread::scope(|scope| {
@@ -258,7 +258,7 @@ fn counts_agree_with_the_servers_when_clients_and_their_threads_contend() {
 }
 
 #[test]
-fn a_million_warm_cycles_cost_ten_dollars_and_cold_ones_forty_cents_more() {
+fn request_counts_of_a_million_warm_cycles_cost_ten_dollars_and_of_cold_ones_forty_cents_more() {
     let server = Server::start();
     let (client, lock) = pair(&server);
     let dollars_for_a_million = || {

@@ -8,14 +8,14 @@ use crate::support::Server;
 use crate::{KEY, builder, client, client_builder, lock, lock_of, requests_of};
 
 #[test]
-fn building_a_lock_sends_nothing() {
+fn builder_sends_nothing() {
     let server = Server::start();
     let (sent, _lock) = requests_of(&server, || lock(&server));
     assert!(sent.is_empty(), "{sent:?}");
 }
 
 #[test]
-fn a_cold_acquire_is_one_read_and_one_write() {
+fn acquire_is_one_read_and_one_write_when_cold() {
     let server = Server::start();
     let lock = lock(&server);
     let (sent, _guard) = requests_of(&server, || lock.acquire("me").unwrap());
@@ -23,7 +23,7 @@ fn a_cold_acquire_is_one_read_and_one_write() {
 }
 
 #[test]
-fn a_warm_acquire_is_one_write() {
+fn acquire_is_one_write_when_warm() {
     let server = Server::start();
     let lock = lock(&server);
     lock.acquire("me").unwrap().release().unwrap();
@@ -32,7 +32,7 @@ fn a_warm_acquire_is_one_write() {
 }
 
 #[test]
-fn another_handle_of_the_same_client_is_warm_too() {
+fn acquire_is_warm_with_another_handle_of_the_same_client_too() {
     let server = Server::start();
     let client = client(&server);
     drop(lock_of(&client).acquire("me").unwrap());
@@ -42,7 +42,7 @@ fn another_handle_of_the_same_client_is_warm_too() {
 }
 
 #[test]
-fn a_release_is_one_write() {
+fn release_is_one_write() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     let (sent, released) = requests_of(&server, || guard.release());
@@ -51,7 +51,7 @@ fn a_release_is_one_write() {
 }
 
 #[test]
-fn a_drop_is_one_write() {
+fn drop_is_one_write() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     let (sent, ()) = requests_of(&server, || drop(guard));
@@ -59,7 +59,7 @@ fn a_drop_is_one_write() {
 }
 
 #[test]
-fn a_renewal_is_one_write() {
+fn renew_is_one_write() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     let (sent, renewed) = requests_of(&server, || guard.renew());
@@ -68,7 +68,7 @@ fn a_renewal_is_one_write() {
 }
 
 #[test]
-fn a_status_is_one_read() {
+fn status_is_one_read() {
     let server = Server::start();
     let lock = lock(&server);
     let (sent, status) = requests_of(&server, || lock.status().unwrap());
@@ -77,7 +77,7 @@ fn a_status_is_one_read() {
 }
 
 #[test]
-fn a_verification_is_one_read() {
+fn verify_is_one_read() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     let (sent, verified) = requests_of(&server, || guard.verify());
@@ -86,7 +86,7 @@ fn a_verification_is_one_read() {
 }
 
 #[test]
-fn a_release_by_name_is_one_read_and_one_write() {
+fn release_by_name_is_one_read_and_one_write() {
     let server = Server::start();
     let lock = lock(&server);
     let _ = lock.acquire("me").unwrap().detach();
@@ -96,7 +96,7 @@ fn a_release_by_name_is_one_read_and_one_write() {
 }
 
 #[test]
-fn a_contended_try_is_one_read() {
+fn try_acquire_is_one_read_when_contended() {
     let server = Server::start();
     let _guard = lock(&server).acquire("me").unwrap();
     let other = lock(&server);
@@ -106,7 +106,7 @@ fn a_contended_try_is_one_read() {
 }
 
 #[test]
-fn a_contended_try_of_a_warm_client_is_one_write_and_one_read() {
+fn try_acquire_of_a_warm_client_is_one_write_and_one_read_when_contended() {
     let server = Server::start();
     let warm = lock(&server);
     drop(warm.acquire("me").unwrap());
@@ -117,7 +117,7 @@ fn a_contended_try_of_a_warm_client_is_one_write_and_one_read() {
 }
 
 #[test]
-fn a_warm_try_finds_a_lock_that_others_used_and_freed() {
+fn try_acquire_of_a_warm_client_finds_a_lock_that_others_used_and_freed() {
     let server = Server::start();
     let warm = lock(&server);
     drop(warm.acquire("me").unwrap());
@@ -128,7 +128,7 @@ fn a_warm_try_finds_a_lock_that_others_used_and_freed() {
 }
 
 #[test]
-fn a_try_against_a_guard_of_the_same_client_sends_nothing() {
+fn try_acquire_against_a_guard_of_the_same_client_sends_nothing() {
     let server = Server::start();
     let lock = lock(&server);
     let _guard = lock.acquire("me").unwrap();
@@ -141,7 +141,7 @@ fn a_try_against_a_guard_of_the_same_client_sends_nothing() {
 }
 
 #[test]
-fn what_a_guard_knows_by_itself_costs_nothing() {
+fn guard_tells_what_it_knows_by_itself_without_a_request() {
     let server = Server::start();
     let guard = lock(&server).acquire("me").unwrap();
     let (sent, ()) = requests_of(&server, || {
@@ -154,7 +154,7 @@ fn what_a_guard_knows_by_itself_costs_nothing() {
 }
 
 #[test]
-fn every_write_carries_its_type_and_its_digest() {
+fn client_sends_every_write_with_its_type_and_its_digest() {
     let server = Server::start();
     drop(lock(&server).acquire("me").unwrap());
     let writes = server.requests().into_iter().filter(|r| r.method == "PUT");
@@ -165,7 +165,7 @@ fn every_write_carries_its_type_and_its_digest() {
 }
 
 #[test]
-fn every_write_is_conditional() {
+fn client_sends_conditional_writes_alone() {
     let server = Server::start();
     let lock = lock(&server);
     let guard = lock.acquire("me").unwrap();
@@ -181,7 +181,7 @@ fn every_write_is_conditional() {
 }
 
 #[test]
-fn every_request_names_the_expected_owner_of_the_bucket() {
+fn client_names_the_expected_owner_of_the_bucket_in_every_request() {
     let server = Server::start();
     let client = client_builder(&server)
         .expected_bucket_owner("123456789012")
@@ -195,7 +195,7 @@ fn every_request_names_the_expected_owner_of_the_bucket() {
 }
 
 #[test]
-fn one_connection_serves_all_calls() {
+fn client_serves_all_calls_by_one_connection() {
     let server = Server::start();
     let lock = lock(&server);
     for _ in 0..5 {
@@ -207,7 +207,7 @@ fn one_connection_serves_all_calls() {
 }
 
 #[test]
-fn a_connection_closed_while_the_lock_was_held_costs_no_second_write() {
+fn release_over_a_connection_closed_meanwhile_costs_no_second_write() {
     let server = Server::start();
     let lock = lock(&server);
     for _ in 0..20 {

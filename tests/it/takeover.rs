@@ -10,8 +10,8 @@ use crate::{KEY, builder, child, client, lock, lock_of, requests_of, short_lock,
 const LEASE: Duration = Duration::from_secs(2);
 /// The default `clock_margin`, and lease / 500.
 const MARGIN: Duration = Duration::from_millis(2004);
-/// What a takeover by a waiter may take beyond lease and margins.
-const ALLOWANCE: Duration = Duration::from_millis(1500);
+/// What a takeover by a waiter may take beyond lease and margins: less than it would take to wait for them twice.
+const ALLOWANCE: Duration = Duration::from_secs(3);
 
 /// When each write of the lock reached the server.
 fn writes(server: &Server) -> Vec<Instant> {
@@ -43,33 +43,33 @@ fn assert_in_time(taken_after: Duration) {
 }
 
 #[test]
-fn a_waiter_takes_over_the_lock_of_a_killed_process() {
+fn acquire_takes_over_the_lock_of_a_killed_process() {
     assert_in_time(takeover_by_a_waiter(&Server::start()));
 }
 
 #[test]
-fn a_client_whose_clock_is_ten_minutes_behind_takes_over_just_as_well() {
+fn acquire_of_a_client_whose_clock_is_ten_minutes_behind_takes_over_just_as_well() {
     let server = Server::start();
     server.set_clock_offset(600);
     assert_in_time(takeover_by_a_waiter(&server));
 }
 
 #[test]
-fn a_client_whose_clock_is_ten_minutes_ahead_takes_over_just_as_well() {
+fn acquire_of_a_client_whose_clock_is_ten_minutes_ahead_takes_over_just_as_well() {
     let server = Server::start();
     server.set_clock_offset(-600);
     assert_in_time(takeover_by_a_waiter(&server));
 }
 
 #[test]
-fn without_the_stores_clock_a_waiter_takes_over_by_its_own() {
+fn acquire_without_the_stores_clock_takes_over_by_its_own() {
     let server = Server::start();
     server.set_date(DateHeader::Absent);
     assert_in_time(takeover_by_a_waiter(&server));
 }
 
 #[test]
-fn a_waiter_sleeps_no_longer_than_the_lock_can_last() {
+fn acquire_sleeps_no_longer_than_the_lock_can_last() {
     let server = Server::start();
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     let hour = Duration::from_secs(3600);
@@ -83,7 +83,7 @@ fn a_waiter_sleeps_no_longer_than_the_lock_can_last() {
 }
 
 #[test]
-fn a_newcomer_takes_a_lock_that_is_long_dead_at_once() {
+fn try_acquire_of_a_newcomer_takes_a_lock_that_is_long_dead_at_once() {
     let server = Server::start();
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     server.set_clock_offset(60);
@@ -94,7 +94,7 @@ fn a_newcomer_takes_a_lock_that_is_long_dead_at_once() {
 }
 
 #[test]
-fn a_newcomer_whose_clock_is_off_takes_a_long_dead_lock_at_once_too() {
+fn try_acquire_of_a_newcomer_whose_clock_is_off_takes_a_long_dead_lock_at_once_too() {
     for offset in [-600, 540] {
         let server = Server::start();
         server.set_clock_offset(offset);
@@ -109,7 +109,7 @@ fn a_newcomer_whose_clock_is_off_takes_a_long_dead_lock_at_once_too() {
 }
 
 #[test]
-fn a_lock_is_not_taken_before_lease_and_margins_have_passed() {
+fn try_acquire_takes_no_lock_before_lease_and_margins_have_passed() {
     let server = Server::start();
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     // Older than its lease, but not by the margin, even if a second has just begun.
@@ -121,7 +121,7 @@ fn a_lock_is_not_taken_before_lease_and_margins_have_passed() {
 }
 
 #[test]
-fn a_takeover_continues_the_fencing_tokens() {
+fn fencing_token_goes_on_with_a_takeover() {
     let server = Server::start();
     let crashed = short_lock(&server).acquire("crashed").unwrap().detach();
     server.set_clock_offset(60);
@@ -133,7 +133,7 @@ fn a_takeover_continues_the_fencing_tokens() {
 }
 
 #[test]
-fn a_date_before_last_modified_makes_nobody_early() {
+fn try_acquire_is_not_early_by_a_date_before_last_modified() {
     let server = Server::start();
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     server.set_date(DateHeader::Fixed(
@@ -144,7 +144,7 @@ fn a_date_before_last_modified_makes_nobody_early() {
 }
 
 #[test]
-fn a_date_that_runs_ahead_is_believed_no_longer() {
+fn acquire_believes_a_date_no_longer_that_runs_ahead() {
     let server = Server::start();
     let _guard = lock(&server).acquire("alive").unwrap();
     let observer = lock(&server);
@@ -164,7 +164,7 @@ fn a_date_that_runs_ahead_is_believed_no_longer() {
 }
 
 #[test]
-fn a_date_that_ran_ahead_since_the_last_reply_takes_no_lock_that_was_never_seen_before() {
+fn try_acquire_takes_no_lock_never_seen_before_by_a_date_that_ran_ahead_since_the_last_reply() {
     let server = Server::start();
     let guard = lock(&server).acquire("alive").unwrap();
     let newcomer = client(&server);
@@ -178,7 +178,7 @@ fn a_date_that_ran_ahead_since_the_last_reply_takes_no_lock_that_was_never_seen_
 }
 
 #[test]
-fn the_very_reply_that_shows_the_date_wrong_takes_no_lock() {
+fn acquire_takes_no_lock_by_the_very_reply_that_shows_the_date_wrong() {
     let server = Server::start();
     let guard = lock(&server).acquire("alive").unwrap();
     let value = httpdate_in(3600).into_bytes();
@@ -207,7 +207,7 @@ fn httpdate_in(seconds: i64) -> String {
 }
 
 #[test]
-fn without_store_clock_means_that_no_date_is_believed() {
+fn without_store_clock_believes_no_date() {
     let server = Server::start();
     std::mem::forget(short_lock(&server).acquire("crashed").unwrap());
     server.set_clock_offset(60);
@@ -222,7 +222,7 @@ fn without_store_clock_means_that_no_date_is_believed() {
 }
 
 #[test]
-fn a_clock_that_is_an_hour_off_is_told_by_how_much() {
+fn acquire_tells_by_how_much_a_clock_is_an_hour_off() {
     for (offset, how) in [(3600, "behind"), (-3600, "ahead")] {
         let server = Server::start();
         server.set_clock_offset(offset);
@@ -243,7 +243,8 @@ fn a_clock_that_is_an_hour_off_is_told_by_how_much() {
 
 #[test]
 #[ignore = "needs the program faketime"]
-fn a_process_whose_own_clock_is_ten_minutes_off_is_excluded_and_succeeds_like_any_other() {
+fn acquire_of_a_process_whose_own_clock_is_ten_minutes_off_is_excluded_and_succeeds_like_any_other()
+{
     for offset in ["+600s", "-600s"] {
         let server = Server::start();
         let guard = lock(&server).acquire("alive").unwrap();
@@ -257,7 +258,7 @@ fn a_process_whose_own_clock_is_ten_minutes_off_is_excluded_and_succeeds_like_an
 
 #[test]
 #[ignore = "needs the program faketime"]
-fn a_killed_process_whose_clock_was_ten_minutes_off_is_taken_over_just_as_well() {
+fn acquire_takes_over_from_a_killed_process_whose_clock_was_ten_minutes_off_just_as_well() {
     for offset in ["+600s", "-600s"] {
         let server = Server::start();
         let shifted = child::shifted_command("hold", &server.endpoint(), offset);
@@ -270,7 +271,7 @@ fn a_killed_process_whose_clock_was_ten_minutes_off_is_taken_over_just_as_well()
 
 #[test]
 #[ignore = "needs the program faketime"]
-fn a_process_whose_own_clock_is_an_hour_off_is_told_by_how_much() {
+fn acquire_of_a_process_whose_own_clock_is_an_hour_off_is_told_by_how_much() {
     for (offset, how) in [("+3600s", "ahead"), ("-3600s", "behind")] {
         let server = Server::start();
         let shifted = child::shifted_command("complain", &server.endpoint(), offset);
@@ -281,7 +282,7 @@ fn a_process_whose_own_clock_is_an_hour_off_is_told_by_how_much() {
 }
 
 #[test]
-fn a_lease_that_ran_out_can_still_be_given_back() {
+fn release_can_still_give_back_a_lease_that_ran_out() {
     let server = Server::start();
     let guard = short_lock(&server).acquire("late").unwrap();
     while guard.is_held() {

@@ -1,4 +1,7 @@
 //! Reads the crate's sources: which file names what, at which line.
+//!
+//! It does not expand macros, nor look into strings: a path that an attribute has in quotation marks, or that
+//! a macro puts together, is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,21 +12,33 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 /// The files of `src`, by their paths there.
 pub struct Sources(pub BTreeMap<String, Source>);
 
+/// What a file names.
 #[derive(Default)]
 pub struct Source {
-    /// The paths that it names: `crate::…` as written in full, others as they are.
     pub names: Vec<Name>,
+    /// What would let names go unseen: globs, other names for a crate, files from elsewhere.
+    pub dodges: Vec<(usize, String)>,
+    /// What its imports bind, and to which path.
+    pub imports: BTreeMap<String, Vec<String>>,
     /// What it declares with `mod name;`.
     modules: BTreeSet<String>,
     /// The same under `#[cfg(test)]`.
     test_modules: BTreeSet<String>,
-    /// The names that it re-exports, and from where.
-    exports: BTreeMap<String, Vec<String>>,
 }
 
+/// A path, in full: it begins with `crate` or with the name of another crate, as far as can be told.
 pub struct Name {
     pub path: Vec<String>,
     pub line: usize,
+    pub use_: Use,
+}
+
+/// How a path is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    Import,
+    Export,
+    Inline,
 }
 
 impl Sources {
@@ -35,9 +50,10 @@ impl Sources {
     }
 
     pub fn of(texts: BTreeMap<String, String>) -> Sources {
-        let parsed = texts
-            .into_iter()
-            .map(|(file, text)| (file.clone(), parse(&file, &text)));
+        let parsed = texts.into_iter().map(|(file, text)| {
+            let source = Reader::read(&file, &text);
+            (file, source)
+        });
         let mut sources = Sources(parsed.collect());
         for file in sources.test_files() {
             sources.0.remove(&file);
@@ -75,19 +91,17 @@ impl Sources {
     }
 
     /// The file that defines what a path of this crate names: that of its longest part that is a module,
-    /// or of where that re-exports the rest from.
+    /// or where that re-exports the rest from.
     pub fn target(&self, path: &[String]) -> Option<String> {
         let path = path.strip_prefix(&["crate".to_owned()])?;
         let (file, rest) = (0..=path.len())
             .rev()
             .find_map(|end| Some((self.file_of(&path[..end])?, &path[end..])))?;
-        let export = rest
+        let bound = rest
             .first()
-            .and_then(|name| self.0[&file].exports.get(name));
-        match export {
-            Some(from) => self.target(from),
-            None => Some(file),
-        }
+            .and_then(|name| self.0[&file].imports.get(name));
+        // What comes from another crate counts as this file's own.
+        Some(bound.and_then(|from| self.target(from)).unwrap_or(file))
     }
 }
 
@@ -108,138 +122,235 @@ fn collect(root: &Path, folder: &Path, texts: &mut BTreeMap<String, String>) {
 fn module_of(file: &str) -> Vec<String> {
     let stem = file.strip_suffix(".rs").expect("a file of Rust");
     let stem = stem.strip_suffix("/mod").unwrap_or(stem);
-    match stem {
-        "lib" => Vec::new(),
-        stem => stem.split('/').map(str::to_owned).collect(),
+    if stem == "lib" {
+        return Vec::new();
     }
+    stem.split('/').map(str::to_owned).collect()
 }
 
-fn parse(file: &str, text: &str) -> Source {
-    let tokens: TokenStream = text
-        .parse()
-        .unwrap_or_else(|error| panic!("src/{file} is not Rust: {error}"));
-    let mut source = Source::default();
-    let tokens: Vec<_> = tokens.into_iter().collect();
-    declarations(&tokens, &mut source);
-    walk(&tokens, &module_of(file), &mut source);
-    source
+/// Reads one file.
+struct Reader {
+    module: Vec<String>,
+    source: Source,
 }
 
-/// Notes `mod name;`, with and without `#[cfg(test)]` before it.
-fn declarations(tokens: &[TokenTree], source: &mut Source) {
-    for (at, token) in tokens.iter().enumerate() {
-        let is_end = tokens.get(at + 2).is_some_and(|end| is_punct(end, ';'));
-        if let (true, true, Some(TokenTree::Ident(name))) =
-            (is_ident(token, "mod"), is_end, tokens.get(at + 1))
-        {
-            let modules = if is_test_only(tokens, at) {
-                &mut source.test_modules
-            } else {
-                &mut source.modules
-            };
-            modules.insert(name.to_string());
+impl Reader {
+    fn read(file: &str, text: &str) -> Source {
+        let tokens: TokenStream = text
+            .parse()
+            .unwrap_or_else(|error| panic!("src/{file} is not Rust: {error}"));
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        let mut reader = Reader {
+            module: module_of(file),
+            source: Source::default(),
+        };
+        reader.declarations(&tokens);
+        reader.imports(&tokens);
+        reader.paths(&tokens);
+        reader.source
+    }
+
+    /// Notes `mod name;`, with and without `#[cfg(test)]` before it.
+    fn declarations(&mut self, tokens: &[TokenTree]) {
+        for (at, token) in tokens.iter().enumerate() {
+            let is_end = tokens.get(at + 2).is_some_and(|end| is_punct(end, ';'));
+            if let (true, true, Some(TokenTree::Ident(name))) =
+                (is_ident(token, "mod"), is_end, tokens.get(at + 1))
+            {
+                let modules = if is_test_only(tokens, at) {
+                    &mut self.source.test_modules
+                } else {
+                    &mut self.source.modules
+                };
+                modules.insert(name.to_string());
+            }
         }
     }
-}
 
-/// Notes every path, but for what is compiled for tests alone.
-fn walk(tokens: &[TokenTree], module: &[String], source: &mut Source) {
-    let mut at = 0;
-    while at < tokens.len() {
-        match &tokens[at] {
-            TokenTree::Group(group) => {
-                // `pub(super)` names nothing that is used.
-                let is_scope = at > 0 && is_ident(&tokens[at - 1], "pub");
-                if !is_scope && !is_inline_test(tokens, at) {
-                    let inner: Vec<_> = group.stream().into_iter().collect();
-                    walk(&inner, module, source);
+    /// Notes every `use`, but for those that are compiled for tests alone.
+    fn imports(&mut self, tokens: &[TokenTree]) {
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                TokenTree::Group(group) if is_seen(tokens, at) => {
+                    self.imports(&group.stream().into_iter().collect::<Vec<_>>());
                 }
-                at += 1;
-            }
-            TokenTree::Ident(first) if !follows_path(tokens, at) => {
-                let line = first.span().start().line;
-                let is_export =
-                    at > 0 && is_ident(&tokens[at - 1], "use") && is_public(tokens, at - 1);
-                let (paths, next) = paths_at(tokens, at);
-                for path in paths {
-                    let path = resolved(path, module, source);
-                    if let (true, Some(name)) = (is_export, path.last()) {
-                        source.exports.insert(name.clone(), path.clone());
+                TokenTree::Ident(word) if *word == "use" && !is_test_only(tokens, at) => {
+                    let line = word.span().start().line;
+                    let end = tokens[at..].iter().position(|token| is_punct(token, ';'));
+                    let tree = &tokens[at + 1..at + end.unwrap_or(1)];
+                    let use_ = if is_public(tokens, at) {
+                        Use::Export
+                    } else {
+                        Use::Import
+                    };
+                    for (path, name) in leaves(tree) {
+                        self.import(path, name, line, use_);
                     }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn import(&mut self, path: Vec<String>, name: Option<String>, line: usize, use_: Use) {
+        let path = self.resolved(path);
+        if path.last().is_some_and(|last| last == "*") {
+            self.dodge(line, format!("{} hides what it names", path.join("::")));
+        }
+        // A macro of this file may: it ends with an underscore, where its own name is taken.
+        let is_renamed = name.as_ref().is_some_and(|name| *name != path[0]);
+        let is_crate = path.len() == 1 && !path[0].ends_with('_');
+        if is_crate && (path[0] == "crate" || is_renamed) {
+            self.dodge(line, format!("{} gets another name", path[0]));
+        }
+        if let Some(name) = name.or_else(|| path.last().cloned()) {
+            self.source.imports.insert(name, path.clone());
+        }
+        self.source.names.push(Name { path, line, use_ });
+    }
+
+    fn dodge(&mut self, line: usize, what: String) {
+        self.source.dodges.push((line, what));
+    }
+
+    /// Notes every path outside of a `use`.
+    fn paths(&mut self, tokens: &[TokenTree]) {
+        let mut at = 0;
+        while at < tokens.len() {
+            match &tokens[at] {
+                TokenTree::Group(group) => {
+                    if is_seen(tokens, at) {
+                        self.attribute(tokens, at);
+                        self.paths(&group.stream().into_iter().collect::<Vec<_>>());
+                    }
+                    at += 1;
+                }
+                TokenTree::Ident(word) if *word == "use" => {
+                    let end = tokens[at..].iter().position(|token| is_punct(token, ';'));
+                    at += end.unwrap_or(1);
+                }
+                TokenTree::Ident(first) => {
+                    let line = first.span().start().line;
+                    if *first == "extern" && is_ident_at(tokens, at + 1, "crate") {
+                        self.dodge(line, "an extern crate gets another name".to_owned());
+                    }
+                    let is_include = first.to_string().starts_with("include");
+                    if is_include && tokens.get(at + 1).is_some_and(|next| is_punct(next, '!')) {
+                        self.include(tokens, at, line);
+                    }
+                    let (path, next) = path_at(tokens, at);
                     if path.len() > 1 {
-                        source.names.push(Name { path, line });
+                        let path = self.resolved(path);
+                        let use_ = Use::Inline;
+                        self.source.names.push(Name { path, line, use_ });
                     }
+                    at = next;
                 }
-                at = next;
+                _ => at += 1,
             }
-            _ => at += 1,
+        }
+    }
+
+    fn attribute(&mut self, tokens: &[TokenTree], at: usize) {
+        if let TokenTree::Group(group) = &tokens[at] {
+            let first = group.stream().into_iter().next();
+            let is_path = first.is_some_and(|first| is_ident(&first, "path"));
+            if group.delimiter() == Delimiter::Bracket && is_path {
+                let line = group.span_open().start().line;
+                self.dodge(line, "#[path] takes a file from elsewhere".to_owned());
+            }
+        }
+    }
+
+    fn include(&mut self, tokens: &[TokenTree], at: usize, line: usize) {
+        let what = tokens.get(at + 2).map(ToString::to_string);
+        if is_ident(&tokens[at], "include") || what.is_some_and(|what| what.contains(".rs\"")) {
+            self.dodge(line, "include! takes code from elsewhere".to_owned());
+        }
+    }
+
+    /// A path in full.
+    fn resolved(&self, path: Vec<String>) -> Vec<String> {
+        let root = || vec!["crate".to_owned()];
+        let ups = path.iter().skip_while(|part| *part == "self");
+        let ups = ups.take_while(|part| *part == "super").count();
+        match path[0].as_str() {
+            "self" | "super" => {
+                let own = path.iter().take_while(|part| *part == "self").count();
+                let parent = &self.module[..self.module.len().saturating_sub(ups)];
+                [root(), parent.to_vec(), path[own + ups..].to_vec()].concat()
+            }
+            first if self.source.modules.contains(first) => {
+                [root(), self.module.clone(), path].concat()
+            }
+            first => match self.source.imports.get(first) {
+                Some(bound) if path.len() > 1 => [bound.clone(), path[1..].to_vec()].concat(),
+                _ => path,
+            },
         }
     }
 }
 
-/// The paths that begin with an identifier: one, or several where it ends in braces. And what comes next.
-fn paths_at(tokens: &[TokenTree], at: usize) -> (Vec<Vec<String>>, usize) {
-    let mut path = vec![tokens[at].to_string()];
+/// The path that begins with an identifier, and what comes next.
+fn path_at(tokens: &[TokenTree], at: usize) -> (Vec<String>, usize) {
+    let mut path = vec![plain(&tokens[at])];
     let mut next = at + 1;
-    while next + 2 < tokens.len() + 1 && is_path_separator(tokens, next) {
+    while is_path_separator(tokens, next) {
         match tokens.get(next + 2) {
-            Some(TokenTree::Ident(name)) => path.push(name.to_string()),
-            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
-                let inner: Vec<_> = group.stream().into_iter().collect();
-                let paths = inside(&inner)
-                    .into_iter()
-                    .map(|rest| [path.clone(), rest].concat());
-                return (paths.collect(), next + 3);
-            }
+            Some(TokenTree::Ident(_)) => path.push(plain(&tokens[next + 2])),
             _ => break,
         }
         next += 3;
     }
-    (vec![path], next)
+    (path, next)
 }
 
-/// The paths in the braces of a `use`.
-fn inside(tokens: &[TokenTree]) -> Vec<Vec<String>> {
-    let mut paths = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        if !matches!(tokens[at], TokenTree::Ident(_)) {
-            at += 1;
-            continue;
-        }
-        let (more, next) = paths_at(tokens, at);
-        paths.extend(more.into_iter().map(|mut path| {
-            if path.last().is_some_and(|last| last == "self") {
-                path.pop();
+/// The paths of a `use`, and what each is called if that is not its last part.
+fn leaves(tree: &[TokenTree]) -> Vec<(Vec<String>, Option<String>)> {
+    let mut path = Vec::new();
+    for (at, token) in tree.iter().enumerate() {
+        match token {
+            TokenTree::Ident(word) if *word == "as" => {
+                let name = tree.get(at + 1).map(plain);
+                return vec![(without_self(path), name)];
             }
-            path
-        }));
-        // `as name`
-        let renamed = tokens.get(next).is_some_and(|token| is_ident(token, "as"));
-        at = if renamed { next + 2 } else { next };
+            TokenTree::Ident(_) => path.push(plain(token)),
+            TokenTree::Punct(star) if star.as_char() == '*' => path.push("*".to_owned()),
+            TokenTree::Group(group) => {
+                let inner: Vec<_> = group.stream().into_iter().collect();
+                let parts = inner.split(|token| is_punct(token, ','));
+                let parts = parts.filter(|part| !part.is_empty()).flat_map(leaves);
+                let below = |(rest, name): (Vec<String>, Option<String>)| {
+                    (without_self([path.clone(), rest].concat()), name)
+                };
+                return parts.map(below).collect();
+            }
+            _ => {}
+        }
     }
-    paths
+    vec![(path, None)]
 }
 
-/// A path as seen from the crate's root, where it is one of this crate.
-fn resolved(path: Vec<String>, module: &[String], source: &Source) -> Vec<String> {
-    let root = || vec!["crate".to_owned()];
-    match path[0].as_str() {
-        "self" if path.len() > 1 => [root(), module.to_vec(), path[1..].to_vec()].concat(),
-        "super" => {
-            let ups = path.iter().take_while(|part| *part == "super").count();
-            let parent = &module[..module.len().saturating_sub(ups)];
-            [root(), parent.to_vec(), path[ups..].to_vec()].concat()
-        }
-        first if path.len() > 1 && source.modules.contains(first) => {
-            [root(), module.to_vec(), path].concat()
-        }
-        _ => path,
+/// `a::{self}` is `a`.
+fn without_self(mut path: Vec<String>) -> Vec<String> {
+    if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
+        path.pop();
     }
+    path
+}
+
+/// An identifier, raw or not.
+fn plain(token: &TokenTree) -> String {
+    let text = token.to_string();
+    text.strip_prefix("r#").unwrap_or(&text).to_owned()
 }
 
 fn is_ident(token: &TokenTree, name: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if *ident == name)
+}
+
+fn is_ident_at(tokens: &[TokenTree], at: usize, name: &str) -> bool {
+    tokens.get(at).is_some_and(|token| is_ident(token, name))
 }
 
 fn is_punct(token: &TokenTree, char: char) -> bool {
@@ -256,15 +367,31 @@ fn is_path_separator(tokens: &[TokenTree], at: usize) -> bool {
             .is_some_and(|second| is_punct(second, ':'))
 }
 
-/// Whether `::` comes before.
-fn follows_path(tokens: &[TokenTree], at: usize) -> bool {
-    at >= 2 && is_path_separator(tokens, at - 2)
+/// Whether a `use` is `pub`, to whatever extent.
+fn is_public(tokens: &[TokenTree], use_at: usize) -> bool {
+    match use_at.checked_sub(1).map(|at| &tokens[at]) {
+        Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
+        before => before.is_some_and(|token| is_ident(token, "pub")),
+    }
 }
 
-fn is_public(tokens: &[TokenTree], use_at: usize) -> bool {
-    let before = use_at.checked_sub(1).map(|at| &tokens[at]);
-    let is_scope = matches!(before, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
-    is_scope || before.is_some_and(|token| is_ident(token, "pub"))
+/// Whether a group is to be looked into: `pub(super)` names nothing that is used, and what is compiled for
+/// tests alone may name what it likes.
+fn is_seen(tokens: &[TokenTree], at: usize) -> bool {
+    let is_scope = at > 0 && is_ident(&tokens[at - 1], "pub") && is_scope(&tokens[at]);
+    let is_test = at >= 2 && is_ident(&tokens[at - 2], "mod") && is_test_only(tokens, at - 2);
+    !is_scope && !is_test
+}
+
+fn is_scope(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else {
+        return false;
+    };
+    let first = group.stream().into_iter().next();
+    let words = ["crate", "super", "self", "in"];
+    let is_word = |first: TokenTree| words.iter().any(|word| is_ident(&first, word));
+    let parts = group.stream().into_iter().count();
+    first.is_some_and(|first| (parts == 1 || is_ident(&first, "in")) && is_word(first))
 }
 
 /// Whether `#[cfg(test)]` or `#[cfg(all(test, …))]` stands before an item.
@@ -286,9 +413,4 @@ fn is_test_only(tokens: &[TokenTree], item: usize) -> bool {
         }
     }
     false
-}
-
-/// Whether a group is the body of `mod name { … }` that is compiled for tests alone.
-fn is_inline_test(tokens: &[TokenTree], body: usize) -> bool {
-    body >= 2 && is_ident(&tokens[body - 2], "mod") && is_test_only(tokens, body - 2)
 }

@@ -44,6 +44,8 @@ pub enum Fault {
     Duplicate,
     /// Wait for the gate to open, then process the request.
     HoldAt(Gate),
+    /// Process the request at once, then hold its reply back until the gate opens.
+    HoldReplyAt(Gate),
     /// Process the request, and once more when the gate opens; answer with the second reply.
     RepeatAt(Gate),
 }
@@ -92,6 +94,7 @@ impl Fault {
 pub struct Match {
     what: What,
     key: Option<String>,
+    key_prefix: String,
     skip: usize,
     times: usize,
 }
@@ -135,6 +138,15 @@ impl Match {
         Match::new(What::List)
     }
 
+    /// Matches keys alone that begin so.
+    #[must_use]
+    pub fn key_prefix(self, prefix: &str) -> Match {
+        Match {
+            key_prefix: prefix.to_owned(),
+            ..self
+        }
+    }
+
     /// Matches this key alone.
     #[must_use]
     pub fn key(self, key: &str) -> Match {
@@ -166,13 +178,15 @@ impl Match {
         Match {
             what,
             key: None,
+            key_prefix: String::new(),
             skip: 0,
             times: 1,
         }
     }
 
     fn fits(&self, request: &Request) -> bool {
-        let fits_key = self.key.as_ref().is_none_or(|key| *key == request.key);
+        let fits_key = self.key.as_ref().is_none_or(|key| *key == request.key)
+            && request.key.starts_with(&self.key_prefix);
         let fits_what = match self.what {
             What::Any => true,
             What::Object(method) => request.method == method && !request.key.is_empty(),

@@ -183,6 +183,11 @@ impl Exchange {
                 pass(&gate).await;
                 self.process().await
             }
+            Fault::HoldReplyAt(gate) => {
+                let reply = self.process().await?;
+                pass(&gate).await;
+                Ok(reply)
+            }
             Fault::RepeatAt(gate) => {
                 self.process().await?;
                 pass(&gate).await;

@@ -2,7 +2,7 @@
 //! that it can, while some of them are killed or stopped; and an oracle that does not believe the
 //! lock. Listeners are told of losses, threads share guards, and processes fork while they hold locks.
 //!
-//! By default it runs for half a minute. The environment makes it run longer:
+//! By default it runs for 20 seconds. The environment makes it run longer:
 //!
 //! ```sh
 //! S3_LOCK_TORTURE_ACQUISITIONS=100000 cargo test --release --test torture -- --nocapture
@@ -11,7 +11,7 @@
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `S3_LOCK_TORTURE_ACQUISITIONS` | goes on until so many acquisitions | 0 |
-//! | `S3_LOCK_TORTURE_SECONDS` | and for so long | 30 |
+//! | `S3_LOCK_TORTURE_SECONDS` | and for so long | 20 |
 //! | `S3_LOCK_TORTURE_SEED` | the seed to replay | another each time |
 //! | `S3_LOCK_TORTURE_PROCESSES`, `_THREADS`, `_LOCKS` | how many, how many each, over how many | 4, 8, 24 |
 //! | `S3_LOCK_TORTURE_PER_MILLE` | how many requests in a thousand go wrong | 150 |
@@ -94,7 +94,7 @@ impl Plan {
         Plan {
             seed: number("SEED", u64::try_from(now).expect("it is not that late")),
             acquisitions: number("ACQUISITIONS", 0),
-            seconds: number("SECONDS", 30),
+            seconds: number("SECONDS", 20),
             processes: number("PROCESSES", 4),
             threads: number("THREADS", 8),
             locks: number("LOCKS", 24),

@@ -24,7 +24,7 @@ fn name(name: &str) -> String {
 }
 
 #[test]
-fn names() {
+fn builder_refuses_names_that_cannot_be_told_with_why() {
     let long = |n| "x".repeat(n);
     table! {
         bucket("") => r#"invalid bucket "": it is empty"#;
@@ -62,7 +62,7 @@ fn names() {
 }
 
 #[test]
-fn owners() {
+fn acquire_refuses_owners_that_cannot_be_told_with_why() {
     let lock = S3Lock::builder("my-bucket", "n").client(Client::in_memory());
     let lock = lock.build().unwrap();
     let long = "x".repeat(513);
@@ -82,7 +82,7 @@ fn set(change: impl FnOnce(S3LockBuilder) -> S3LockBuilder) -> String {
 }
 
 #[test]
-fn durations_and_texts_of_a_lock() {
+fn builder_refuses_durations_and_texts_that_cannot_be_told_with_why() {
     let day = Duration::from_secs(24 * 3600);
     let ms = Duration::from_millis;
     table! {
@@ -111,7 +111,7 @@ fn endpoint(url: &str) -> String {
 }
 
 #[test]
-fn endpoints() {
+fn client_refuses_endpoints_that_cannot_be_told_with_why() {
     table! {
         endpoint("") => r#"invalid endpoint "": it needs a scheme: http:// or https://"#;
         endpoint("localhost:9000") => r#"invalid endpoint "localhost:9000": it needs a scheme: http:// or https://"#;
@@ -145,7 +145,7 @@ fn keys(key: &str, secret: &str, token: Option<&str>) -> String {
 }
 
 #[test]
-fn regions_accounts_and_credentials() {
+fn client_refuses_regions_accounts_and_credentials_that_cannot_be_told_with_why() {
     table! {
         client(|c| c.region("")) => r#"invalid region "": a region looks like eu-central-1"#;
         client(|c| c.region("eu central")) => r#"invalid region "eu central": a region looks like eu-central-1"#;
@@ -170,7 +170,7 @@ fn regions_accounts_and_credentials() {
 }
 
 #[test]
-fn timeouts_of_a_client() {
+fn client_refuses_timeouts_that_cannot_be_told_with_why() {
     let ms = Duration::from_millis;
     table! {
         client(|c| c.request_timeout(Duration::ZERO)) => "invalid request_timeout 0ns: it must be from 10ms to 300s";

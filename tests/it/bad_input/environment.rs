@@ -85,7 +85,7 @@ macro_rules! environments {
 }
 
 #[test]
-fn regions_and_endpoints() {
+fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
     environments! {
         ["AWS_REGION=eu central"] => r#"invalid region "eu central" in AWS_REGION: a region looks like eu-central-1"#;
         ["AWS_REGION=us-east-1 "] => r#"invalid region "us-east-1 " in AWS_REGION: a region looks like eu-central-1"#;
@@ -104,7 +104,7 @@ fn regions_and_endpoints() {
 }
 
 #[test]
-fn credentials() {
+fn client_tells_of_credentials_of_the_environment_that_cannot_be() {
     environments! {
         ["-AWS_SECRET_ACCESS_KEY"] => "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both or neither";
         ["-AWS_ACCESS_KEY_ID"] => "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither";
@@ -120,7 +120,7 @@ fn credentials() {
 }
 
 #[test]
-fn profiles() {
+fn client_tells_of_profiles_that_cannot_be() {
     environments! {
         ["-keys", "AWS_PROFILE=typo"] => r#"no credentials found: there is no profile "typo"; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
         ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\n"] => r#"profile "p" has aws_access_key_id and no aws_secret_access_key; add it to HOME/.aws/config (ENOENT), HOME/.aws/credentials (read)"#;
@@ -138,7 +138,7 @@ fn profiles() {
 }
 
 #[test]
-fn machines() {
+fn client_tells_of_what_machines_give_that_cannot_be() {
     environments! {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token"] => "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not; set both or neither";
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token cannot be read: ENOENT";

@@ -34,7 +34,7 @@ fn with(server: &Server, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn records() {
+fn acquire_tells_of_records_that_cannot_be() {
     let s = &Server::start();
     let long = format!("\"{}\"", "hunter2 ".repeat(1_000));
     let deep = "[".repeat(30_000);
@@ -117,7 +117,7 @@ fn acquire_over_the_last_fencing_token_is_told_with_the_remedy() {
 }
 
 #[test]
-fn fields_of_a_later_version_stay_through_a_whole_life() {
+fn acquire_renew_and_release_keep_the_fields_of_a_later_version() {
     let later = r#","labels":[{"z":1e400,"a" : 18446744073709551616}],"Owner":"\ud800"}"#;
     let server = Server::start();
     let released = RECORD.replace("held", "released");

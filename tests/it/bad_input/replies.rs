@@ -63,7 +63,7 @@ fn list(status: u16, body: &str) -> String {
 const ETAG: (&str, &str) = ("etag", "\"1\"");
 
 #[test]
-fn replies_to_a_read() {
+fn status_tells_of_replies_that_cannot_be() {
     let twice = ["NoSuchKey", "AccessDenied"]
         .map(|code| xml(code, "m"))
         .concat();
@@ -124,7 +124,7 @@ fn replies_to_a_read() {
 }
 
 #[test]
-fn replies_to_a_write() {
+fn acquire_tells_of_replies_to_its_write_that_cannot_be() {
     table! {
         put(200, &[], "") => "PUT: 200 without an ETag; IS IT S3";
         put(200, &[ETAG], &xml("InternalError", "m")) => "PUT: 200 with an error inside; try again later";
@@ -150,7 +150,7 @@ fn replies_to_a_write() {
 }
 
 #[test]
-fn lists() {
+fn list_tells_of_lists_that_cannot_be() {
     let deep = format!("<ListBucketResult>{}", "<a>".repeat(100_000));
     let mut bomb = "<!DOCTYPE a [<!ENTITY e0 \"ha\">".to_owned();
     for n in 1..30 {
@@ -200,7 +200,7 @@ fn bytes(bytes: &'static [u8]) -> String {
 }
 
 #[test]
-fn answers_that_are_no_whole_http() {
+fn status_tells_of_answers_that_are_no_whole_http() {
     table! {
         bytes(b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
         bytes(b"\n\n\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
@@ -220,7 +220,7 @@ fn answers_that_are_no_whole_http() {
 }
 
 #[test]
-fn connections_that_cannot_be_made() {
+fn status_tells_of_connections_that_cannot_be_made() {
     let server = Server::start();
     let tls = server.endpoint().replace("http:", "https:");
     let at = |endpoint: &str| {

@@ -17,20 +17,19 @@ const ROOTS: &str =
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards() {
+fn guard_is_not_that_of_a_child_with_the_process_id_of_its_parent() {
     child::play(PARTS, "same id", &Server::start());
 }
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards_if_it_was_made_by_a_bare_clone()
-{
+fn guard_is_not_that_of_a_child_with_the_process_id_of_its_parent_if_it_was_made_by_a_bare_clone() {
     child::play(PARTS, "same id, cloned", &Server::start());
 }
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_child_with_the_process_id_of_its_parent_has_none_of_its_guards_where_no_memory_is_wiped() {
+fn guard_is_not_that_of_a_child_with_the_process_id_of_its_parent_where_no_memory_is_wiped() {
     child::play(PARTS, &format!("{UNWIPED}same id"), &Server::start());
 }
 
@@ -63,13 +62,13 @@ pub fn same_id(fork: fn() -> libc::pid_t) {
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_descendant_with_the_process_id_of_a_dead_ancestor_has_none_of_its_guards() {
+fn guard_is_not_that_of_a_descendant_with_the_process_id_of_a_dead_ancestor() {
     child::play(PARTS, "dead ancestor", &Server::start());
 }
 
 #[test]
 #[ignore = "needs the right to make PID namespaces: as root, cargo test --test it forks -- --ignored"]
-fn a_descendant_with_the_process_id_of_a_dead_ancestor_has_none_of_its_guards_where_no_memory_is_wiped()
+fn guard_is_not_that_of_a_descendant_with_the_process_id_of_a_dead_ancestor_where_no_memory_is_wiped()
  {
     child::play(PARTS, &format!("{UNWIPED}dead ancestor"), &Server::start());
 }
@@ -120,14 +119,14 @@ fn is_none_of_its(client: &Client, lock: &S3Lock, guard: LockGuard) {
 }
 
 #[test]
-fn a_parents_guard_does_nothing_in_its_child_where_no_memory_is_wiped() {
+fn guard_of_a_parent_does_nothing_in_its_child_where_no_memory_is_wiped() {
     for part in ["inert", "kept alive", "generations"] {
         child::play(PARTS, &format!("{UNWIPED}{part}"), &Server::start());
     }
 }
 
 #[test]
-fn a_parents_guard_does_nothing_in_a_child_that_was_made_by_a_bare_clone() {
+fn guard_of_a_parent_does_nothing_in_a_child_that_was_made_by_a_bare_clone() {
     for part in ["cloned", &format!("{UNWIPED}cloned")] {
         child::play(PARTS, part, &Server::start());
     }
