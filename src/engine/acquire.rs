@@ -1,5 +1,5 @@
-//! Acquires a lock. `S3Lock::acquire` in `api/` calls this; it waits in this client's queue, has the store
-//! checked if that is due, runs `protocol::Acquire`, and turns its end into a held lock or an error.
+//! Acquires a lock. `S3Lock::acquire` in `api/` calls this. It waits in this client's queue and has the store
+//! checked if that is due. Then it runs `protocol::Acquire` and turns the end into a held lock or an error.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -197,7 +197,7 @@ impl HeldLock {
             Released::ConditionIgnored => Err(condition_ignored(self.key())),
             Released::Unknown => Err(errors
                 .unknown(self.key())
-                .with_hint("if it is still held, its lease ends that at the latest")
+                .with_hint("if it is still held, it becomes free when its lease runs out")
                 .into()),
         }
     }

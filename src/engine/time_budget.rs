@@ -126,8 +126,8 @@ impl TimeBudget {
     /// Notes that a holder may keep the lock for `free_in` more. May extend the time of the call, so that
     /// a dead holder alone does not make an acquire fail.
     ///
-    /// Only the first holder seen since the call began (`fresh`) extends it for good. Otherwise a holder
-    /// that renews for ever would make the call wait for ever. A holder seen earlier counts until then.
+    /// The first holder seen since the call began (`fresh`) is the last one that extends the time. Otherwise
+    /// a holder that renews for ever would make the call wait for ever. Holders seen earlier extend it too.
     pub(crate) fn see_holder(&mut self, free_in: Duration, fresh: bool) {
         if let Some(beyond) = self.beyond_expiry {
             self.total = self.total.max(self.so_far() + free_in + beyond);

@@ -1,6 +1,6 @@
-//! Handles forks of this process. It tells a child from its parent even if their process ids are equal, and
-//! it delays a fork that would leave the child with a lock that nobody releases. Everything that a process
-//! must not inherit asks here first.
+//! Handles forks of this process. It tells a child from its parent even if their process ids are equal. It
+//! also delays a fork that would leave the child with a lock that nobody releases. Sessions, guards and the
+//! per-process slots ask here which process they run in.
 //!
 //! **Which process this is.** A child may have the id of its parent (if each is the first process of its PID
 //! namespace) or of a dead ancestor. So each process draws a number for itself, and a fork erases it: the

@@ -126,7 +126,9 @@ pub(crate) fn no_longer_than(
 /// Use it if your program needs no owner name of its own. Others that find the lock held see where its
 /// holder runs. If every machine and container has its own host name, no two running processes have the
 /// same owner name. (Containers that share their machine's host name, as with the host's network, each
-/// count processes from 1.) If the machine has no host name, the name starts with `unnamed`.
+/// count processes from 1.)
+///
+/// If the machine has no host name, the owner name starts with `unnamed`.
 ///
 /// **Do not use it with [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner)**. That needs an
 /// owner name that stays the same after a restart and that no other process has. This name is made for

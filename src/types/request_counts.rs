@@ -97,10 +97,10 @@ impl RequestCounts {
     /// What these requests cost at most, in the currency of `prices`. Storage and traffic are not
     /// included; for a lock they cost next to nothing.
     ///
-    /// According to AWS's page [Billing for Amazon S3 error responses][billing], S3 charges for requests
-    /// that succeeded and for those that it refused (4xx), but not for those that failed (5xx). The
-    /// result is an upper bound for two reasons. Unanswered requests are included, and may not have
-    /// arrived. And a few refusals are free, such as a redirect to another region.
+    /// S3 charges for requests that succeeded and for those that it refused (4xx), but not for those that
+    /// failed (5xx): see AWS's page [Billing for Amazon S3 error responses][billing]. The result is an
+    /// upper bound for two reasons. Unanswered requests are included, and may not have arrived. And a few
+    /// refusals are free, such as a redirect to another region.
     ///
     /// [billing]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html
     ///
@@ -179,9 +179,8 @@ impl OutcomeCounts {
         self.succeeded
     }
 
-    /// Answered with 3xx or 4xx: the store refused the request. There is no such object, the condition
-    /// does not hold, a permission is missing, the bucket is in another region, or (429) there were too
-    /// many requests.
+    /// Answered with 3xx or 4xx: the store refused the request. Reasons are no such object, a failed
+    /// condition, a missing permission, another region, or (429) too many requests.
     pub fn refused(&self) -> u64 {
         self.refused
     }

@@ -10,13 +10,13 @@
 ///   last. A million of them cost $10.00, or $10.40 with the GET.
 /// * **Waiting** costs a GET for each poll. Each pause is random, between the minimum of
 ///   [`poll_interval`](crate::S3LockBuilder::poll_interval) and three times the previous pause, and never
-///   above the maximum. With the default of 100 ms to 2 s it is 0.84 s on average (the mean of its
-///   stationary distribution, computed, and simulated in this crate's tests). So a client polls at most
+///   above the maximum. With the default of 100 ms to 2 s it is 0.84 s on average. (This is the mean of its
+///   stationary distribution, computed, and simulated in this crate's tests.) So a client polls at most
 ///   4,300 times an hour, for $0.0017, and 103,000 times a day, for $0.041. The time that the answers
 ///   take makes it a little less. Threads that wait for one lock in one client share their polls. With
 ///   another `poll_interval` it is between 3600 s / maximum and 3600 s / minimum polls an hour.
-/// * **Holding** costs nothing. **A renewal** costs a PUT. The client renews at every third of the
-///   lease, which is `max_operation` plus `acquire_allowance`. That is 259,200 s / lease PUTs a day, for
+/// * **Holding** costs nothing. **A renewal** costs a PUT. A lock that is kept alive is renewed every third of
+///   its lease, which is `max_operation` plus `acquire_allowance`. That is 259,200 s / lease PUTs a day, for
 ///   $1.296 s / lease. With the default lease of 70 s it is 3,703 PUTs, for $0.0185. With a lease of an
 ///   hour it is 72, for $0.0004.
 ///

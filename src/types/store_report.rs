@@ -213,10 +213,10 @@ impl StoreReport {
     /// Whether the check saw that the store's `Date` and `Last-Modified` come from one clock. The client
     /// may then use them to tell how old a lock's record is.
     ///
-    /// If not (a proxy stamps its own `Date`, or there is none), the client tells the age by its own clock
-    /// alone, as if every lock were built
-    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock). Then only a client that has
-    /// watched a dead holder's lock for a whole lease can take it over.
+    /// If not, a proxy stamps its own `Date`, or there is none. The client then tells the age by its own
+    /// clock alone, as for locks built
+    /// [`without_store_clock`](crate::S3LockBuilder::without_store_clock). Only a client that has watched a
+    /// dead holder's lock for a whole lease can then take it over.
     pub fn uses_store_clock(&self) -> bool {
         self.store_clock
     }
