@@ -25,7 +25,7 @@ impl LockContext {
     /// Checks the store, even if it was checked before.
     pub(crate) async fn check_store(&self) -> Result<StoreReport, LockError> {
         let limit = self.time_for_a_check();
-        let report = self.ask_store(&self.bucket(), limit, false, |_| None).await;
+        let report = self.run_check(&self.bucket(), limit, false, |_| None).await;
         safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?)
     }
 
@@ -36,7 +36,7 @@ impl LockContext {
         budget: &mut TimeBudget,
     ) -> Result<(), LockError> {
         let bucket = self.bucket();
-        if let Some(known) = self.known_of(&bucket) {
+        if let Some(known) = self.known_verdict(&bucket) {
             return known;
         }
         let began = self.session.clock().now();
@@ -46,7 +46,7 @@ impl LockContext {
             self.time_for_a_check()
         };
         let report = self
-            .ask_store(&bucket, limit, budget.waits(), CheckedBucket::report)
+            .run_check(&bucket, limit, budget.waits(), CheckedBucket::report)
             .await;
         if !budget.waits() {
             budget.exclude_since(began);
@@ -63,12 +63,12 @@ impl LockContext {
     /// Checks the store before a write without an acquire, if that is due. The check has its own time.
     pub(crate) async fn check_before_write(&self) -> Result<(), LockError> {
         let bucket = self.bucket();
-        if let Some(known) = self.known_of(&bucket) {
+        if let Some(known) = self.known_verdict(&bucket) {
             return known;
         }
         let limit = self.time_for_a_check();
         let report = self
-            .ask_store(&bucket, limit, true, CheckedBucket::report)
+            .run_check(&bucket, limit, true, CheckedBucket::report)
             .await;
         safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?).map(drop)
     }
@@ -87,7 +87,7 @@ impl LockContext {
     }
 
     /// The verdict on a store that need not be checked now; `None` if a check is due.
-    fn known_of(&self, bucket: &CheckedBucket) -> Option<Result<(), LockError>> {
+    fn known_verdict(&self, bucket: &CheckedBucket) -> Option<Result<(), LockError>> {
         if bucket.is_known_safe() {
             return Some(Ok(()));
         }
@@ -97,7 +97,7 @@ impl LockContext {
     }
 
     /// Checks the store, one caller at a time. Uses `known` instead if another caller was faster.
-    async fn ask_store(
+    async fn run_check(
         &self,
         bucket: &CheckedBucket,
         limit: Duration,

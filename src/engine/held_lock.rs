@@ -154,7 +154,7 @@ impl HeldLock {
 
     /// [`check`](HeldLock::check) after a reply. If the lock is lost, this wakes the task that watches it
     /// and lets the next caller in this client's queue go on.
-    pub(super) fn check_and_spread(&self) -> Result<(), LockError> {
+    pub(super) fn check_and_notify(&self) -> Result<(), LockError> {
         let checked = self.check();
         if checked.is_err() {
             self.loss_news.notify_one();

@@ -30,7 +30,7 @@ impl HeldLock {
         let clock = self.context.session.clock();
         let budget = self.context.budget(limit.min(self.remaining()));
         loop {
-            self.check_and_spread()?;
+            self.check_and_notify()?;
             if budget.is_up() {
                 return Err(LastErrors::default().failed(self.key()));
             }
@@ -85,7 +85,7 @@ impl HeldLock {
             }
             Renewed::Lost => {
                 self.remember(errors.any().as_ref());
-                return self.check_and_spread();
+                return self.check_and_notify();
             }
             Renewed::Failed => errors.failed(self.key()),
             Renewed::ConditionIgnored => condition_ignored(self.key()),
@@ -93,7 +93,7 @@ impl HeldLock {
         };
         self.remember(Some(&error));
         // The deadline may have passed meanwhile.
-        self.check_and_spread().and(Err(error))
+        self.check_and_notify().and(Err(error))
     }
 
     /// Keeps the error of a renewal: the lock may be lost because of it.

@@ -25,7 +25,7 @@ use crate::types::text::seconds;
 /// stand still while the machine is suspended, so a longer sleep could miss the deadline.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// The pause after a thread could not be started.
-const NO_THREAD: Duration = Duration::from_millis(100);
+const THREAD_RETRY: Duration = Duration::from_millis(100);
 
 impl HeldLock {
     /// Has the background thread renew the lock in time, again and again.
@@ -111,7 +111,7 @@ async fn tell(held: &HeldLock, cause: &LostCause) {
             logs::error!("{key}: no thread for on_lost, retrying: {error}");
         }
         has_complained = true;
-        held.context.session.clock().sleep(NO_THREAD).await;
+        held.context.session.clock().sleep(THREAD_RETRY).await;
     }
 }
 
@@ -125,7 +125,7 @@ async fn keep_renewing(held: &HeldLock) -> Infallible {
     let mut pace = spread(lease / PACE);
     loop {
         until_due(held, pace).await;
-        if is_held_long_enough(held) {
+        if has_reached_max_hold(held) {
             let key = held.key();
             logs::warn!("{key} was held for max_hold, and is no longer renewed");
             return future::pending().await;
@@ -160,7 +160,7 @@ async fn until_due(held: &HeldLock, pace: Duration) {
 }
 
 /// Whether the lock has been held for `max_hold`.
-fn is_held_long_enough(held: &HeldLock) -> bool {
+fn has_reached_max_hold(held: &HeldLock) -> bool {
     let context = &held.context;
     let held_for = context.session.clock().now().at_most_since(held.since);
     context.settings.max_hold.is_some_and(|max| held_for >= max)

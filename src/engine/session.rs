@@ -120,7 +120,7 @@ impl Session {
         let sent = self.clock().now();
         let found = self.store().read(at, limit).await?;
         self.note_answer();
-        self.see_date(found.date(), sent);
+        self.check_date(found.date(), sent);
         Ok(found)
     }
 
@@ -151,14 +151,14 @@ impl Session {
         let sent = self.clock().now();
         let put = self.store().write(at, body, condition, limit, go).await;
         if let WriteOutcome::Applied { date, .. } = &put {
-            self.see_date(*date, sent);
+            self.check_date(*date, sent);
         }
         put
     }
 
     /// Compares the reply's `Date` with that of the previous reply. Several proxies behind one name may
     /// each have their own clock.
-    fn see_date(&self, date: Option<StoreSeconds>, sent: Instant) {
+    fn check_date(&self, date: Option<StoreSeconds>, sent: Instant) {
         let Some(date) = date else {
             return;
         };

@@ -59,7 +59,7 @@ impl News {
     }
 
     /// The trouble as of now. `None` once the lock is lost: `on_lost` reports that.
-    fn by_now(self) -> Option<RenewalTrouble> {
+    fn current(self) -> Option<RenewalTrouble> {
         let passed = self.clock.now().at_most_since(self.since);
         self.trouble.after(passed)
     }
@@ -165,7 +165,7 @@ impl Listener {
                 }
             }
         };
-        if let Some(trouble) = news.by_now() {
+        if let Some(trouble) = news.current() {
             foreign_code::contain(|| callback(&trouble));
         }
         let mut state = lock(&self.0);

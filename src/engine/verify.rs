@@ -54,7 +54,7 @@ impl HeldLock {
         let driver = self.context.driver(&mut budget);
         let Driven { end, errors, .. } = driver.run(Verify::default(), &self.lease).await?;
         // The deadline may have passed meanwhile.
-        self.check_and_spread()?;
+        self.check_and_notify()?;
         match end {
             Verified::Failed => Err(errors.failed(self.key())),
             Verified::Held => Ok(()),

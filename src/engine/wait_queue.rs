@@ -89,7 +89,7 @@ impl WaitQueue {
             .is_some_and(|holder| Arc::ptr_eq(&holder.lease, lease))
         {
             turns.holder = None;
-            turns.call_first();
+            turns.wake_first();
         }
     }
 
@@ -144,7 +144,7 @@ impl WaitQueue {
 }
 
 impl Turns {
-    fn call_first(&self) {
+    fn wake_first(&self) {
         if let Some(first) = self.waiting.front() {
             first.notify_one();
         }
@@ -207,7 +207,7 @@ impl Drop for QueuePlace<'_> {
         let was_first = turns.is_first(&self.turn);
         turns.waiting.retain(|turn| !Arc::ptr_eq(turn, &self.turn));
         if was_first {
-            turns.call_first();
+            turns.wake_first();
         }
     }
 }

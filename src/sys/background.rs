@@ -27,7 +27,7 @@ pub(crate) struct Background {
 }
 
 /// The pause before a task that has panicked is started again.
-const REST: Duration = Duration::from_millis(100);
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 impl Background {
     /// Hands a task to the thread. If there is no thread, calls `start`, which must start one that calls
@@ -68,6 +68,6 @@ impl Background {
 }
 
 async fn restarted(task: Task, clock: Clock) {
-    clock.sleep(REST).await;
+    clock.sleep(RESTART_PAUSE).await;
     task().await;
 }

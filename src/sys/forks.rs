@@ -84,7 +84,7 @@ impl Process {
     pub(crate) fn own() -> Process {
         let page = page();
         let number = page.number.load(Ordering::Relaxed);
-        if number != 0 && (is_wiped(page) || is_of_this_id(number)) {
+        if number != 0 && (is_wiped(page) || has_this_process_id(number)) {
             return Process(number);
         }
         page.draw(number)
@@ -140,7 +140,7 @@ impl ProcessPage {
 }
 
 /// Whether a process with this process's id drew the number.
-fn is_of_this_id(number: u64) -> bool {
+fn has_this_process_id(number: u64) -> bool {
     number & u64::from(u32::MAX) == u64::from(process::id())
 }
 
@@ -163,7 +163,7 @@ fn page_if_set_up() -> Option<&'static ProcessPage> {
 #[cold]
 fn set_up() -> &'static ProcessPage {
     // First, before any thread is in a section, or has a number that only a handler clears.
-    watch_forks();
+    register_handlers();
     let page = map_wiped().unwrap_or((&raw const UNWIPED).cast_mut());
     let set = PAGE.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire);
     if set.is_err() {
@@ -214,7 +214,7 @@ fn unmap(page: *mut ProcessPage) {
 /// Registers the fork handlers. They may be registered twice, if a second thread sets up at the same time,
 /// or a child forked during the set-up. The handlers allow for that.
 #[cfg(unix)]
-fn watch_forks() {
+fn register_handlers() {
     // SAFETY: the handlers are functions of this program without arguments. They do only what is permitted
     // in a forked child: atomic operations, and thread-locals that need no set-up.
     // Registering fails if there is no memory for it. Then no fork waits for a section, but a wiped page
@@ -229,7 +229,7 @@ fn watch_forks() {
 }
 
 #[cfg(not(unix))]
-fn watch_forks() {}
+fn register_handlers() {}
 
 #[cfg(unix)]
 extern "C" fn before_fork() {
@@ -355,8 +355,8 @@ mod tests {
 
     #[test]
     fn a_number_that_was_drawn_under_another_id_is_not_this_ones() {
-        assert!(is_of_this_id(Process::own().number()));
-        assert!(!is_of_this_id(Process::own().number() ^ 1));
+        assert!(has_this_process_id(Process::own().number()));
+        assert!(!has_this_process_id(Process::own().number() ^ 1));
     }
 
     #[test]

@@ -63,17 +63,17 @@ pub(crate) fn log(site: CallSite, text: &dyn Fn() -> String) {
         return line.write();
     }
     if let Err(line) = call::keep(line) {
-        write_apart([line]);
+        write_on_own_thread([line]);
     }
 }
 
 /// Has a separate thread write this call's lines so far. Use it before a long wait.
 pub(crate) fn flush() {
-    write_apart(call::kept());
+    write_on_own_thread(call::kept());
 }
 
 /// Has a separate thread write these lines, in order.
-fn write_apart(lines: impl IntoIterator<Item = Line>) {
+fn write_on_own_thread(lines: impl IntoIterator<Item = Line>) {
     let Some(queue) = QUEUES.own(Mutex::default) else {
         return;
     };

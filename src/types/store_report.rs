@@ -79,7 +79,7 @@ pub(crate) enum Finding {
     /// The store refused a replacement under the right ETag, in both forms.
     RightRefused,
     /// The store gave one version two ETags.
-    TwoNames,
+    TwoEtags,
     /// The store carried out two writes under one condition.
     NotAtomic(WriteKind),
     /// The store answers that it has no such condition (501).
@@ -250,7 +250,7 @@ impl StoreReport {
                 "it refused a replacement (If-Match) under the object's own ETag, with and without its \
                  quotes, so no lock could be acquired"
             }
-            Finding::TwoNames => {
+            Finding::TwoEtags => {
                 "it gave one version two ETags, so no client could tell whether a lock has changed"
             }
             Finding::NotAtomic(WriteKind::Create) => {

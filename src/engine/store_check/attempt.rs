@@ -72,7 +72,7 @@ pub(super) enum ScratchRead {
 }
 
 /// What the store said to a write.
-pub(super) enum Told {
+pub(super) enum Answer {
     Applied {
         etag: ETag,
         date: Option<StoreSeconds>,
@@ -90,7 +90,7 @@ pub(super) enum Told {
 /// A write, and the version that a read showed after it.
 pub(super) struct Tried {
     pub body: Vec<u8>,
-    pub told: Told,
+    pub answer: Answer,
     pub after: Version,
 }
 
@@ -101,12 +101,12 @@ impl Tried {
 
     /// Whether the store carried out the write, whatever it answered.
     pub(super) fn was_done(&self) -> bool {
-        matches!(self.told, Told::Applied { .. }) || self.is_in_place()
+        matches!(self.answer, Answer::Applied { .. }) || self.is_in_place()
     }
 
-    pub(super) fn has_two_names(&self) -> bool {
-        match &self.told {
-            Told::Applied { etag, .. } => self.is_in_place() && *etag != self.after.etag,
+    pub(super) fn has_two_etags(&self) -> bool {
+        match &self.answer {
+            Answer::Applied { etag, .. } => self.is_in_place() && *etag != self.after.etag,
             _ => false,
         }
     }
@@ -149,9 +149,9 @@ impl StoreCheck<'_> {
             if tried.was_done() {
                 return Ok(tried);
             }
-            match tried.told {
-                Told::Denied => return Err(Stop::Failed),
-                Told::Refused => self.pause(PauseReason::Contended).await?,
+            match tried.answer {
+                Answer::Denied => return Err(Stop::Failed),
+                Answer::Refused => self.pause(PauseReason::Contended).await?,
                 _ => self.pause(PauseReason::Trouble).await?,
             }
             version = self.version().await?;
@@ -175,24 +175,28 @@ impl StoreCheck<'_> {
     /// Writes once, and reads what became of it.
     pub(super) async fn attempt(&mut self, condition: &Condition) -> Result<Tried, Stop> {
         let sent = self.session.clock().now();
-        let (body, told) = self.put(condition).await?;
+        let (body, answer) = self.put(condition).await?;
         let after = self.version().await?;
-        let tried = Tried { body, told, after };
-        if tried.has_two_names() {
-            return Err(Stop::Found(Finding::TwoNames));
+        let tried = Tried {
+            body,
+            answer,
+            after,
+        };
+        if tried.has_two_etags() {
+            return Err(Stop::Found(Finding::TwoEtags));
         }
         self.watch_dates(&tried, sent);
         if tried.was_done() {
-            self.is_going_well();
+            self.note_progress();
             return Ok(tried);
         }
-        match tried.told {
-            Told::Nonsense(error) => Err(self.fail(error)),
+        match tried.answer {
+            Answer::Nonsense(error) => Err(self.fail(error)),
             _ => Ok(tried),
         }
     }
 
-    pub(super) fn is_going_well(&mut self) {
+    pub(super) fn note_progress(&mut self) {
         self.errors = LastErrors::default();
         self.budget.trouble_is_over();
         self.detours.reset();
@@ -210,18 +214,18 @@ impl StoreCheck<'_> {
             date: modified,
         };
         let now = self.session.clock().now();
-        let told = match tried.told {
-            Told::Applied { date, .. } => date,
+        let answer = match tried.answer {
+            Answer::Applied { date, .. } => date,
             _ => None,
         };
-        let mut dates = [told, tried.after.date].into_iter().flatten();
+        let mut dates = [answer, tried.after.date].into_iter().flatten();
         if dates.any(|date| written.is_outrun_by(date, now)) {
             self.session.distrust_date(RAN_AHEAD);
         }
     }
 
     /// Writes once, with a body that was never written before.
-    pub(super) async fn put(&mut self, condition: &Condition) -> Result<(Vec<u8>, Told), Stop> {
+    pub(super) async fn put(&mut self, condition: &Condition) -> Result<(Vec<u8>, Answer), Stop> {
         let limit = self.time_for_one()?;
         let body = Scratch::body(self.nonce()?);
         // The condition is sent exactly as given: the check is still finding out which form works.
@@ -229,37 +233,37 @@ impl StoreCheck<'_> {
             .session
             .write(&self.at, body.clone(), condition, limit, None);
         let put = put.await;
-        Ok((body, self.told(put, WriteKind::of(condition), limit)?))
+        Ok((body, self.answer(put, WriteKind::of(condition), limit)?))
     }
 
-    fn told(&mut self, put: Put, kind: WriteKind, limit: Duration) -> Result<Told, Stop> {
+    fn answer(&mut self, put: Put, kind: WriteKind, limit: Duration) -> Result<Answer, Stop> {
         if !matches!(put, Put::NotSent(_)) {
             self.note_heard(&put);
         }
         Ok(match put {
-            Put::Applied { etag, date } => Told::Applied { etag, date },
+            Put::Applied { etag, date } => Answer::Applied { etag, date },
             Put::Refused(_, error) | Put::Unknown(error) if is_not_implemented(&error) => {
                 if self.is_nonsense_again() {
                     return Err(Stop::Found(Finding::NotImplemented(kind)));
                 } else {
-                    Told::Nothing
+                    Answer::Nothing
                 }
             }
             Put::Refused(refusal, error) => self.refused(refusal, error)?,
             Put::NotSent(error) => match self.trouble(error, limit) {
-                Trouble::Transient => Told::Nothing,
+                Trouble::Transient => Answer::Nothing,
                 Trouble::Permanent => return Err(Stop::Failed),
             },
             Put::Unknown(error) if !error.may_pass() => {
                 if self.is_nonsense_again() {
-                    Told::Nonsense(error)
+                    Answer::Nonsense(error)
                 } else {
-                    Told::Nothing
+                    Answer::Nothing
                 }
             }
             Put::Unknown(error) => {
                 self.trouble(error, limit);
-                Told::Nothing
+                Answer::Nothing
             }
         })
     }
@@ -277,16 +281,16 @@ impl StoreCheck<'_> {
         self.nonsense > MAX_NONSENSE
     }
 
-    fn refused(&mut self, refusal: Refusal, error: LockError) -> Result<Told, Stop> {
+    fn refused(&mut self, refusal: Refusal, error: LockError) -> Result<Answer, Stop> {
         if refusal == Refusal::Condition {
-            return Ok(Told::Refused);
+            return Ok(Answer::Refused);
         }
         let unexpected = is(&error, StorageErrorKind::Unexpected);
         self.errors.fail(Self::explain(error));
         match refusal {
-            Refusal::Conflict | Refusal::Busy => Ok(Told::Nothing),
+            Refusal::Conflict | Refusal::Busy => Ok(Answer::Nothing),
             // Perhaps the store rejects the form of the ETag.
-            _ if unexpected => Ok(Told::Denied),
+            _ if unexpected => Ok(Answer::Denied),
             _ => Err(Stop::Failed),
         }
     }
@@ -310,7 +314,7 @@ impl StoreCheck<'_> {
         loop {
             let limit = self.time_for_one()?;
             match self.session.read(&self.at, limit).await {
-                Ok(found) => return self.sight(found),
+                Ok(found) => return self.parse(found),
                 Err(error) => match self.trouble(error, limit) {
                     Trouble::Transient => self.pause(PauseReason::Trouble).await?,
                     Trouble::Permanent => return Err(Stop::Failed),
@@ -319,7 +323,7 @@ impl StoreCheck<'_> {
         }
     }
 
-    fn sight(&mut self, found: Found) -> Result<ScratchRead, Stop> {
+    fn parse(&mut self, found: Found) -> Result<ScratchRead, Stop> {
         let object = match found {
             Found::Absent { .. } => return Ok(ScratchRead::Absent),
             Found::Hidden { error, .. } => return Ok(ScratchRead::Hidden(Self::explain(error))),

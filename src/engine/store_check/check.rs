@@ -17,7 +17,7 @@
 //! write without a clear answer proves nothing either. The check tries both again while there is time.
 
 use crate::engine::last_errors::LastErrors;
-use crate::engine::store_check::attempt::{ScratchRead, Stop, StoreCheck, Told, Tried, Version};
+use crate::engine::store_check::attempt::{Answer, ScratchRead, Stop, StoreCheck, Tried, Version};
 use crate::protocol::{Condition, ETag, Location, PauseReason};
 use crate::types::store_report::{EtagForm, Finding, StoreReport, made_up};
 
@@ -101,23 +101,23 @@ impl<'a> StoreCheck<'a> {
     }
 
     async fn make_sure_it_exists(&mut self) -> Result<(), Stop> {
-        let mut told = Told::Nothing;
+        let mut answer = Answer::Nothing;
         loop {
-            match (self.look().await?, told) {
+            match (self.look().await?, answer) {
                 (ScratchRead::There(_), _) => return Ok(()),
-                (_, Told::Denied) => return Err(Stop::Failed),
-                (_, Told::Nonsense(error)) => return Err(self.fail(error)),
+                (_, Answer::Denied) => return Err(Stop::Failed),
+                (_, Answer::Nonsense(error)) => return Err(self.fail(error)),
                 // The object exists, but it cannot be read.
-                (ScratchRead::Hidden(error), Told::Applied { .. } | Told::Refused) => {
+                (ScratchRead::Hidden(error), Answer::Applied { .. } | Answer::Refused) => {
                     return Err(self.fail(error));
                 }
-                (ScratchRead::Absent, Told::Applied { .. } | Told::Refused) => {
+                (ScratchRead::Absent, Answer::Applied { .. } | Answer::Refused) => {
                     self.pause(PauseReason::Trouble).await?;
                 }
                 (ScratchRead::Absent | ScratchRead::Hidden(_), _) => {}
             }
-            (_, told) = self.put(&Condition::Absent).await?;
-            if matches!(told, Told::Nothing) {
+            (_, answer) = self.put(&Condition::Absent).await?;
+            if matches!(answer, Answer::Nothing) {
                 self.pause(PauseReason::Trouble).await?;
             }
         }
@@ -153,9 +153,9 @@ impl<'a> StoreCheck<'a> {
             if tried.was_done() {
                 return Err(Stop::Found(otherwise));
             }
-            match tried.told {
-                Told::Refused => return Ok(tried.after),
-                Told::Denied => return Err(Stop::Failed),
+            match tried.answer {
+                Answer::Refused => return Ok(tried.after),
+                Answer::Denied => return Err(Stop::Failed),
                 _ => self.pause(PauseReason::Trouble).await?,
             }
         }
@@ -178,10 +178,10 @@ impl<'a> StoreCheck<'a> {
                 }
                 let stands = tried.after.etag == version.etag;
                 version = tried.after;
-                let why = match tried.told {
-                    Told::Refused if stands => break,
-                    Told::Refused => PauseReason::Contended,
-                    Told::Denied => {
+                let why = match tried.answer {
+                    Answer::Refused if stands => break,
+                    Answer::Refused => PauseReason::Contended,
+                    Answer::Denied => {
                         denied = true;
                         break;
                     }

@@ -3,7 +3,7 @@
 //! A takeover compares `Date` and `Last-Modified` of one reply to a GET. So the check compares these two, in
 //! the reply to a GET and for a PUT as well: a proxy may stamp its own `Date` on only one of them.
 
-use crate::engine::store_check::attempt::{Stop, StoreCheck, Told, Tried, Version};
+use crate::engine::store_check::attempt::{Answer, Stop, StoreCheck, Tried, Version};
 use crate::protocol::{PauseReason, StoreSeconds};
 use crate::types::store_report::EtagForm;
 
@@ -33,12 +33,12 @@ impl Dates {
     }
 
     fn of_write(tried: &Tried) -> Dates {
-        match &tried.told {
-            Told::Applied { date, .. } if tried.is_in_place() => {
+        match &tried.answer {
+            Answer::Applied { date, .. } if tried.is_in_place() => {
                 Dates::of(*date, tried.after.modified)
             }
             // A retry would not bring a better answer.
-            Told::Nonsense(_) if tried.is_in_place() => Dates::Missing,
+            Answer::Nonsense(_) if tried.is_in_place() => Dates::Missing,
             _ => Dates::Untold,
         }
     }

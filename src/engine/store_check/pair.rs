@@ -26,17 +26,16 @@ impl StoreCheck<'_> {
         for tries in 1.. {
             let condition = Condition::Matches(form.spell(&version.etag));
             let limit = self.time_for_one()?;
-            let mut entries = Vec::new();
+            let mut plans = Vec::new();
             for number in 1..=WRITERS {
-                entries.push(WriterPlan {
+                plans.push(WriterPlan {
                     number,
                     body: Scratch::body(self.nonce()?),
                     departure: Departure::Together,
                 });
             }
             let start = Start::of(WRITERS);
-            let runs =
-                run_writers(self.session, &self.at, &condition, entries, &start, limit).await;
+            let runs = run_writers(self.session, &self.at, &condition, plans, &start, limit).await;
             let after = self.version().await?;
             match judge(&runs, WRITERS, Some(&after.body)) {
                 Judgement::Refuted(done) => {

@@ -134,15 +134,15 @@ pub(crate) async fn run_writers(
     session: &Session,
     at: &Location,
     condition: &Condition,
-    entries: Vec<WriterPlan>,
+    plans: Vec<WriterPlan>,
     start: &Start,
     limit: Duration,
 ) -> Vec<Run> {
     let mut writers = JoinSet::new();
-    for entry in entries {
+    for plan in plans {
         let (session, start) = (session.clone(), start.clone());
         let (at, condition) = (at.clone(), condition.clone());
-        writers.spawn(async move { write(session, at, condition, entry, start, limit).await });
+        writers.spawn(async move { write(session, at, condition, plan, start, limit).await });
     }
     let mut runs = Vec::new();
     while let Some(run) = writers.join_next().await {
@@ -157,7 +157,7 @@ async fn write(
     session: Session,
     at: Location,
     condition: Condition,
-    entry: WriterPlan,
+    plan: WriterPlan,
     start: Start,
     limit: Duration,
 ) -> Run {
@@ -165,7 +165,7 @@ async fn write(
         number,
         body,
         departure,
-    } = entry;
+    } = plan;
     // The other half of the time is for the answer.
     let go = start.ticket().go(departure, session.clone(), limit / 2);
     let put = session.write(&at, body.clone(), &condition, limit, Some(Box::pin(go)));

@@ -91,7 +91,7 @@ impl Races<'_> {
     /// of them refutes the store.
     fn round(&mut self, round: u32) -> Result<Option<StoreReport>, LockError> {
         let at = scratch::beside(&self.context.location, &self.name()?);
-        let raced = self.on(&at);
+        let raced = self.race_both(&at);
         let remove = self.may_remove && !matches!(raced, Err(LockError::Config(_)));
         if remove && !self.remove(&at)? {
             // A permission is missing, so it would fail for the next object too.
@@ -108,7 +108,7 @@ impl Races<'_> {
         }))
     }
 
-    fn on(&mut self, at: &Location) -> Result<Option<(WriteKind, String)>, LockError> {
+    fn race_both(&mut self, at: &Location) -> Result<Option<(WriteKind, String)>, LockError> {
         let (race, standing) = self.race(at, &Condition::Absent, None)?;
         if let Some(race) = race {
             return Ok(Some((WriteKind::Create, race)));
@@ -158,17 +158,16 @@ impl Races<'_> {
                 departure: departure(number),
             });
         }
-        let run = |session: &Session, entries: Vec<WriterPlan>| {
+        let run = |session: &Session, plans: Vec<WriterPlan>| {
             let limit = session.request_timeout();
-            session.run(async {
-                Ok(run_writers(session, at, condition, entries, &start, limit).await)
-            })
+            session
+                .run(async { Ok(run_writers(session, at, condition, plans, &start, limit).await) })
         };
         thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (session, entries) in teams {
+            for (session, plans) in teams {
                 let thread = thread::Builder::new().name("s3-lock-race".to_owned());
-                let thread = thread.spawn_scoped(scope, || run(session, entries));
+                let thread = thread.spawn_scoped(scope, || run(session, plans));
                 threads.push(thread.map_err(LockError::of_this_machine)?);
             }
             let mut runs = Vec::new();
