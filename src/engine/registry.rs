@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_book() {
+    fn a_forked_childs_copy_of_an_entry_does_not_wait_for_its_parents_table() {
         let table: &Table = Box::leak(Box::new(Table {
             process: Process::other(0),
             ..Table::new()
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_book_is_left_every_holding_counts_as_alive() {
+    fn where_no_table_is_left_every_holding_counts_as_alive() {
         let registry = Registry {
             table: None,
             scope: SHARED,

@@ -2,7 +2,7 @@
 //! hang: does it keep the lock as long as its other writes are answered in time?
 //!
 //! Here time is what happens to requests. The other configurations have too coarse a clock for that, and
-//! no limits of requests. This does what `keep_renewing` of `src/engine/renewal.rs` and `src/engine/driver.rs` do.
+//! no limits of requests. This does what `keep_renewing` of `src/engine/watch.rs` and `src/engine/driver.rs` do.
 
 use std::time::Duration;
 

@@ -28,5 +28,5 @@ pub(crate) use credentials::Source;
 pub(crate) use endpoint::{Endpoint, Malformed};
 pub(crate) use named::Named;
 pub(crate) use region::is_region;
-pub(crate) use s3_store::Config;
+pub(crate) use s3_store::S3Config;
 pub(crate) use variables::variable;

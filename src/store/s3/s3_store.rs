@@ -19,7 +19,7 @@ use crate::types::store_report::Versioning;
 
 /// Where requests go and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub(crate) struct S3Config {
     /// The endpoint with its scheme and without a trailing slash; AWS's own if none.
     pub endpoint: Option<Named>,
     /// The region, if the caller or the environment named one.
@@ -31,7 +31,7 @@ pub(crate) struct Config {
 }
 
 pub(super) struct S3Store {
-    pub(super) config: Config,
+    pub(super) config: S3Config,
     pub(super) clock: Clock,
     pub(super) credentials: CredentialsCache,
     pub(super) transport: Arc<Transport>,
@@ -41,7 +41,7 @@ pub(super) struct S3Store {
     pub(super) regions: Mutex<HashMap<String, Named>>,
 }
 
-impl Origin for Config {
+impl Origin for S3Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let threads = BlockingThreads::default();
         let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);

@@ -31,7 +31,7 @@ pub(crate) struct LookUpContext {
 }
 
 /// More bytes than any token.
-const MAX_TOKEN: u64 = 64 << 10;
+const MAX_TOKEN_FILE: u64 = 64 << 10;
 
 /// Why a provider gave no credentials.
 pub(super) enum NoCredentials {
@@ -83,7 +83,7 @@ impl LookUpContext {
             let what = "there is no such home directory";
             return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
         };
-        let text = self.threads.read(path, MAX_TOKEN).await;
+        let text = self.threads.read(path, MAX_TOKEN_FILE).await;
         text.map_err(no_thread)
     }
 
