@@ -14,7 +14,10 @@ mod force_release;
 mod instant;
 mod lease;
 mod reclaim;
+mod release;
 mod release_by_name;
+mod renew;
+mod verify;
 mod writes;
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -132,4 +135,69 @@ const fn not_sent(trouble: Trouble) -> WriteOutcome<Trouble> {
 
 const fn unknown() -> WriteOutcome<Trouble> {
     WriteOutcome::Unknown(Trouble::Transient)
+}
+
+fn held() -> Lease {
+    let record = record("me", 5, 1);
+    Lease::new(
+        StoredRecord {
+            etag: etag("e0"),
+            record,
+        },
+        at(0),
+    )
+}
+
+/// A renewal first sent at `millis` whose answer never came; what it wrote.
+fn unresolved_renewal(holding: &mut Lease, millis: u64, nonce: u128) -> Record {
+    let mut renew = Renew::default();
+    let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
+    if step == Step::Peek {
+        // Where an earlier one went is not to be seen yet.
+        let still = present("e0", &holding.record().clone());
+        step = renew.on(read(still), &turn(millis, nonce), holding);
+    }
+    let write = write_of(step);
+    renew.on(Event::Wrote(unknown()), &turn(millis, 0), holding);
+    let end = renew.on(Event::GiveUp, &turn(millis, 0), holding);
+    assert_eq!(end, Step::Done(Renewed::Unknown));
+    write.record
+}
+
+/// The wall clock of a machine whose other clock stops in suspend: set forward, then back again.
+fn jumps() -> [Instant; 2] {
+    [after_sleep(1_000, 99_000), after_sleep(2_000, 0)]
+}
+
+/// A look that is under way; it began at `millis`.
+fn looking(holding: &mut Lease, millis: u64) -> Verify {
+    let mut verify = Verify::default();
+    let step = verify.on(Event::Resume, &turn(millis, 0), holding);
+    assert_eq!(step, Step::Read);
+    verify
+}
+
+/// What `verify` makes of a read that shows this, at `millis`.
+fn shown(
+    verify: &mut Verify,
+    holding: &mut Lease,
+    found: ReadOutcome,
+    millis: u64,
+) -> Step<Verified> {
+    verify.on(read(found), &turn(millis, 0), holding)
+}
+
+fn refused_release(
+    holding: &mut Lease,
+    millis: u64,
+    answer: WriteOutcome<Trouble>,
+    found: ReadOutcome,
+) -> Step<Released> {
+    let mut release = Release::default();
+    write_of(release.on(Event::Resume, &turn(millis, 7), holding));
+    assert_eq!(
+        release.on(Event::Wrote(answer), &turn(millis, 0), holding),
+        Step::Read
+    );
+    release.on(read(found), &turn(millis, 8), holding)
 }
