@@ -34,7 +34,7 @@ const WORDS: [(&str, &str); 17] = [
     ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
     ("UNUSABLE (", "the lock locks/nightly.lock cannot be used ("),
     ("), UPDATE OR MEND", "), and is left alone; a newer version of this library seems to have written it: update this program. If there is none, stop all participants, wait 3 s, delete the object, and start them again"),
-    ("), MEND IT", "), and is left alone; something else than this library has changed it: stop all participants, wait 3 s, delete the object or put the record right, and start them again"),
+    ("), MEND IT", "), and is left alone; something other than this library has changed it: stop all participants, wait 3 s, delete the object or put the record right, and start them again"),
     ("), MOVE IT", "), and is left alone; choose another lock name or move the object away, and check that the endpoint is an S3 store"),
     ("NO HTTP (", "was answered with something that is no HTTP ("),
     ("AND ALL THE REST", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile that has keys in AWS_PROFILE, give the machine or container a role, or call ClientBuilder::credentials"),
