@@ -31,7 +31,7 @@ fn at(millis: u64) -> Instant {
     Instant::from_origin(Duration::from_millis(millis))
 }
 
-/// A point at which the machine may have slept for so long, by a clock that did not tell.
+/// A point at which the machine may have slept for `slept`, by a clock that did not tell.
 fn after_sleep(millis: u64, slept: u64) -> Instant {
     let awake = Duration::from_millis(millis);
     Instant::between(awake, awake + Duration::from_millis(slept))
@@ -41,7 +41,7 @@ fn stamp() -> Stamp {
     std::time::SystemTime::UNIX_EPOCH.into()
 }
 
-/// A turn at a time, with a nonce that no other turn of the test has.
+/// The inputs at a time, with a nonce that no other turn of the test has.
 fn turn(millis: u64, nonce: u128) -> Inputs {
     Inputs {
         now: at(millis),
@@ -64,7 +64,7 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
     of_object(Some(0xff), record)
 }
 
-/// The same in an object that another create has made, or one that does not say which.
+/// The same record in an object that another create has made, or one that does not say which.
 fn of_object(origin: Option<u128>, mut record: Record) -> Record {
     record.origin = origin.map(Nonce);
     record
@@ -74,7 +74,7 @@ fn etag(name: &str) -> ETag {
     ETag(name.to_owned())
 }
 
-/// What a read that arrived at `millis` showed, with dates that say nothing.
+/// What a read that arrived at `millis` showed, with no dates.
 fn seen(name: &str, record: &Record, millis: u64) -> Snapshot {
     Snapshot {
         etag: etag(name),
@@ -148,12 +148,12 @@ fn held() -> Lease {
     )
 }
 
-/// A renewal first sent at `millis` whose answer never came; what it wrote.
+/// Sends a renewal first at `millis` that gets no reply. Returns what it wrote.
 fn unresolved_renewal(holding: &mut Lease, millis: u64, nonce: u128) -> Record {
     let mut renew = Renew::default();
     let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
     if step == Step::Peek {
-        // Where an earlier one went is not to be seen yet.
+        // The read does not show the earlier renewal yet.
         let still = present("e0", &holding.record().clone());
         step = renew.on(read(still), &turn(millis, nonce), holding);
     }
@@ -169,7 +169,7 @@ fn jumps() -> [Instant; 2] {
     [after_sleep(1_000, 99_000), after_sleep(2_000, 0)]
 }
 
-/// A look that is under way; it began at `millis`.
+/// A verification that is under way since `millis`.
 fn looking(holding: &mut Lease, millis: u64) -> Verify {
     let mut verify = Verify::default();
     let step = verify.on(Event::Resume, &turn(millis, 0), holding);
@@ -177,7 +177,7 @@ fn looking(holding: &mut Lease, millis: u64) -> Verify {
     verify
 }
 
-/// What `verify` makes of a read that shows this, at `millis`.
+/// Hands `verify` a read that shows `found`, at `millis`.
 fn shown(
     verify: &mut Verify,
     holding: &mut Lease,

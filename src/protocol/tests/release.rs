@@ -18,8 +18,8 @@ fn release_is_late_once_remaining_was_zero_though_the_wall_clock_is_set_back() {
     assert_eq!(end, Step::Done(Released::Lost));
 }
 
-/// What leaves it open whether a release was carried out: no answer, or a refusal of what may have
-/// been a second copy of it.
+/// Replies that do not tell whether a release was carried out: none, or a refusal that may be of a
+/// second copy.
 const DOUBTS: [WriteOutcome<Trouble>; 2] = [unknown(), refused(Refusal::Condition)];
 
 #[test]
@@ -91,7 +91,7 @@ fn a_release_of_unknown_outcome_stays_unknown_where_the_next_may_have_waited_for
 
 #[test]
 fn release_is_a_loss_where_a_namesake_may_have_ended_the_holding() {
-    // The mark of a later holding may have covered that of this one.
+    // The mark of a later holding may have replaced that of this one.
     for (mark, doubt) in [5, 6].into_iter().flat_map(|m| DOUBTS.map(|d| (m, d))) {
         let mut successor = record("me", mark + 1, 8);
         successor.reclaimed = Some(mark);

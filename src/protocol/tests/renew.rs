@@ -46,7 +46,7 @@ fn a_renewal_learned_of_after_the_old_deadline_revives_nothing() {
     let end = renew.on(applied, &turn(100_000, 3), &mut holding);
     assert_eq!(end, Step::Done(Renewed::Lost));
     assert_eq!(holding.remaining(at(100_001)), Duration::ZERO);
-    // Its release is still tried, against what stands now.
+    // Its release is still tried, against the version that stands now.
     let release = Release::default().on(Event::Resume, &turn(100_002, 4), &mut holding);
     assert_eq!(write_of(release).condition, Condition::Matches(etag("e1")));
 }
@@ -71,7 +71,7 @@ fn a_renewal_cut_off_by_the_deadline_is_still_known_to_the_release() {
     renew.on(read(standing), &turn(99_002, 0), &mut holding);
     let end = renew.on(Event::Resume, &turn(100_000, 3), &mut holding);
     assert_eq!(end, Step::Done(Renewed::Lost));
-    // It has landed after all, and the release follows it.
+    // The renewal has landed after all, and the release follows it.
     let refused = refused(Refusal::Condition);
     let landed = present("e1", &write.record);
     let again = refused_release(&mut holding, 100_001, refused, landed);
@@ -99,7 +99,7 @@ fn a_late_read_of_the_version_before_is_no_loss_after_a_look_has_found_the_renew
     let mut renew = Renew::default();
     let step = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
     assert_eq!(step, Step::Peek);
-    // It lands after that read, and a look beside it shows so first.
+    // It lands after that read, and a look by another call shows that first.
     let mut verify = looking(&mut holding, 20_001);
     let landed = present("e2", &first);
     let end = shown(&mut verify, &mut holding, landed, 20_002);
@@ -156,7 +156,7 @@ fn a_renewal_looks_first_where_an_earlier_one_went() {
     assert_eq!(holding.remaining(at(20_001)), Duration::from_millis(89_999));
 }
 
-/// Why a look may show nothing.
+/// How a look may show nothing.
 const NOTHING_SEEN: [Result<ReadOutcome, Trouble>; 3] = [
     Err(Trouble::Transient),
     Err(Trouble::Permanent),
@@ -172,7 +172,7 @@ fn renew_writes_at_once_after_a_look_that_showed_nothing() {
         let look = renew.on(Event::Resume, &turn(20_000, 3), &mut holding);
         assert_eq!(look, Step::Peek);
         write_of(renew.on(Event::Read(nothing.clone()), &turn(25_000, 3), &mut holding));
-        // That was the end of its time, and it was not even sent.
+        // Its time ended there, and the write was not even sent.
         let end = renew.on(Event::GiveUp, &turn(25_000, 4), &mut holding);
         assert_eq!(end, Step::Pause(PauseReason::Trouble));
         let write = Renew::default().on(Event::Resume, &turn(26_000, 5), &mut holding);

@@ -1,8 +1,8 @@
-//! Verifying: a look at the record, also beside a renewal of the same guard.
+//! Verifying: reading the record to see whether the holding still stands, also beside a renewal.
 
 use super::*;
 
-/// Renews at `millis`, at once and without trouble; what it wrote.
+/// Renews at `millis`, at once and without trouble. Returns what it wrote.
 fn renewed(holding: &mut Lease, millis: u64, nonce: u128) -> Record {
     let mut renew = Renew::default();
     let write = write_of(renew.on(Event::Resume, &turn(millis, nonce), holding));
@@ -59,7 +59,7 @@ fn verify_looks_again_where_a_renewal_from_before_it_landed_meanwhile() {
     let mut verify = looking(&mut holding, 1_000);
     let applied = Event::Wrote(applied(etag("e2")));
     renew.on(applied, &turn(1_001, 0), &mut holding);
-    // A loss, maybe; or what some store shows of the time before.
+    // This may be a loss, or what some store shows of the time before.
     let other = || present("x", &record("you", 6, 99));
     let step = shown(&mut verify, &mut holding, other(), 1_002);
     assert_eq!(step, Step::Read);
@@ -96,7 +96,7 @@ fn verify_that_sees_a_renewal_under_way_adopts_it_with_its_first_send() {
         holding.remaining(at(13_000)),
         LEASE - Duration::from_secs(3)
     );
-    // The renewal has its success from the look, whatever its own answer is.
+    // The renewal learns of its success from the look, with any reply of its own.
     let end = renew.on(Event::Wrote(unknown()), &turn(15_000, 0), &mut holding);
     assert_eq!(end, Step::Done(Renewed::Yes));
 }

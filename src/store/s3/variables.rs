@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_no_home_or_in_anothers_is_none_of_the_current_directorys() {
+    fn a_path_in_no_home_or_in_anothers_is_not_taken_from_the_current_directory() {
         for path in ["~/keys", "~"] {
             assert_eq!(at_home(path.into(), None), None);
         }
