@@ -63,7 +63,8 @@ fn check_host(text: &str) -> Result<(), &'static str> {
         return Err("it has no host");
     }
     let authority = text.parse::<Authority>();
-    let authority = authority.map_err(|_| "its host is no name or address that a URL can have")?;
+    let authority =
+        authority.map_err(|_| "its host is not a name or address that a URL can have")?;
     let rest = text.strip_prefix(authority.host()).unwrap_or_default();
     match rest.strip_prefix(':').map(str::parse::<u16>) {
         None if rest.is_empty() => Ok(()),

@@ -105,7 +105,7 @@ fn not_answered(error: hyper::Error, what: &str) -> SendError {
         return SendError::NotSent(no_answer(what, error));
     }
     if error.is_parse() {
-        let what = format!("{what} was answered with something that is no HTTP ({error})");
+        let what = format!("{what} was answered with something that is not HTTP ({error})");
         // It is another kind of server: waiting does not help.
         let error = StorageError::new(StorageErrorKind::Unreachable, what)
             .with_hint("it may speak HTTP/2 alone, or another protocol");
