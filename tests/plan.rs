@@ -1,5 +1,5 @@
-//! Holds the crate's sources to the plan of `src/architecture.md`: imports point down, none go in a
-//! circle, and what is foreign is named where it belongs.
+//! Checks the crate's sources against `src/architecture.md`: imports point down, no files import
+//! each other in a circle, and only the files named here use certain foreign crates.
 
 #[path = "plan/sources.rs"]
 mod sources;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sources::{Name, Source, Sources};
 
-/// What only some files may name: the start of a path, and the files that may.
+/// What only some files may name: the start of a path, and those files.
 const CONFINED: [(&str, &str); 6] = [
     ("hyper", "store/s3/"),
     ("hyper_tls", "store/s3/"),
@@ -25,7 +25,7 @@ fn sources() -> Sources {
     Sources::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
-/// The rooms from the top down, as the table of the page has them.
+/// The rooms from the top down, as the table of the page lists them.
 fn rooms() -> Vec<String> {
     let page = include_str!("../src/architecture.md");
     let (_, page) = page
@@ -70,7 +70,8 @@ fn misplaced(sources: &Sources) -> Vec<String> {
     })
 }
 
-/// Whether the rules may name this. What is neither of this crate nor a dependency was imported before.
+/// Whether the rules may name this. A path that is neither this crate's nor a dependency's
+/// begins with an imported name, and its import is checked by itself.
 fn is_pure(path: &[String]) -> bool {
     match path[0].as_str() {
         "crate" => path.get(1).is_some_and(|room| room == "protocol"),

@@ -1,4 +1,4 @@
-//! Reads the crate's sources: which file names what, at which line.
+//! Reads the crate's sources: which file names what, and in which line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,13 +11,13 @@ pub struct Sources(pub BTreeMap<String, Source>);
 
 #[derive(Default)]
 pub struct Source {
-    /// The paths that it names: `crate::…` as written in full, others as they are.
+    /// The paths that it names: this crate's own in full as `crate::…`, others as they are written.
     pub names: Vec<Name>,
     /// What it declares with `mod name;`.
     modules: BTreeSet<String>,
     /// The same under `#[cfg(test)]`.
     test_modules: BTreeSet<String>,
-    /// The names that it re-exports, and from where.
+    /// The names that it re-exports, and from which path.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -74,8 +74,8 @@ impl Sources {
             .find(|file| self.0.contains_key(file))
     }
 
-    /// The file that defines what a path of this crate names: that of its longest part that is a module,
-    /// or of where that re-exports the rest from.
+    /// The file that defines what a path of this crate names. That is the file of the longest part
+    /// that is a module, or the file that this one re-exports the rest from.
     pub fn target(&self, path: &[String]) -> Option<String> {
         let path = path.strip_prefix(&["crate".to_owned()])?;
         let (file, rest) = (0..=path.len())
@@ -142,7 +142,7 @@ fn declarations(tokens: &[TokenTree], source: &mut Source) {
     }
 }
 
-/// Notes every path, but for what is compiled for tests alone.
+/// Notes every path, except what is compiled only for tests.
 fn walk(tokens: &[TokenTree], module: &[String], source: &mut Source) {
     let mut at = 0;
     while at < tokens.len() {
@@ -177,7 +177,8 @@ fn walk(tokens: &[TokenTree], module: &[String], source: &mut Source) {
     }
 }
 
-/// The paths that begin with an identifier: one, or several where it ends in braces. And what comes next.
+/// The paths that begin with an identifier: one, or several if it ends in braces. Also where the
+/// next token is.
 fn paths_at(tokens: &[TokenTree], at: usize) -> (Vec<Vec<String>>, usize) {
     let mut path = vec![tokens[at].to_string()];
     let mut next = at + 1;
@@ -221,7 +222,7 @@ fn inside(tokens: &[TokenTree]) -> Vec<Vec<String>> {
     paths
 }
 
-/// A path as seen from the crate's root, where it is one of this crate.
+/// A path as seen from the crate's root, if it is one of this crate.
 fn resolved(path: Vec<String>, module: &[String], source: &Source) -> Vec<String> {
     let root = || vec!["crate".to_owned()];
     match path[0].as_str() {
@@ -288,7 +289,7 @@ fn is_test_only(tokens: &[TokenTree], item: usize) -> bool {
     false
 }
 
-/// Whether a group is the body of `mod name { … }` that is compiled for tests alone.
+/// Whether a group is the body of a `mod name { … }` that is compiled only for tests.
 fn is_inline_test(tokens: &[TokenTree], body: usize) -> bool {
     body >= 2 && is_ident(&tokens[body - 2], "mod") && is_test_only(tokens, body - 2)
 }
