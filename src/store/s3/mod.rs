@@ -1,8 +1,9 @@
-//! S3 over HTTP: signed requests in, the store's three kinds of answer out.
+//! S3 over HTTP. A call becomes a signed request, and the store's reply becomes one of the answers
+//! that the protocol knows.
 //!
-//! rusoto signs requests and writes the query of a list. It does not send: its PUT has no precondition
-//! fields, and its dispatcher folds "never left" and "no answer" into one, which is the difference that a
-//! lock lives by.
+//! rusoto signs requests and writes the query of a list. It does not send them: its PUT has no
+//! precondition fields, and its dispatcher does not tell "never left" from "no answer". A lock
+//! depends on that difference.
 
 mod blocking;
 mod connector;
