@@ -1,25 +1,25 @@
-//! The lock's protocol, explored by a model checker: the code that is explored is the code that
-//! runs (`src/protocol`), and at every step everything that can happen next is tried.
+//! A model checker explores the lock's protocol. The code that it explores is the code that runs
+//! (`src/protocol`), and at every step it tries everything that can happen next.
 //!
-//! `src/trust.md` says in plain words what is checked. Here is which clients take part, and how
-//! much may go wrong among them; the rest is in `model/`:
+//! `src/trust.md` says in plain words what is checked. This file has the configurations: which
+//! clients take part, and how much may go wrong among them. The rest is in `model/`:
 //!
 //! | file | holds |
 //! |---|---|
 //! | `scenario.rs` | what there is to explore: clients, budgets, the units of time, mutants |
-//! | `world.rs` | what can happen next, and what comes of it |
+//! | `world.rs` | what can happen next, and its effects |
 //! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
 //! | `store.rs` | the store |
-//! | `judge.rs` | what happened, compared with what was promised |
+//! | `judge.rs` | compares what happened with what was promised |
 //! | `lock.rs` | the promises |
 //! | `mutants.rs` | rules that are broken on purpose, each with the history that shows it |
 //! | `keeping.rs` | a guard that is kept alive while reads hang, with the limits of requests |
 //! | `schedules.rs` | the same clients, in random histories that are far longer |
 //! | `classic.rs` | the protocol that this one replaces |
 //!
-//! How many states there are is part of each test: a change of the protocol changes it, and is to
-//! be looked at; so does a change of the model that makes it blind. A plain `cargo test` explores
-//! less than `cargo test --release`.
+//! Each test pins the number of states. A change of the protocol changes it, and has to be
+//! reviewed. So does a change of the model that makes it blind. A plain `cargo test` explores less
+//! than `cargo test --release`.
 
 mod model {
     mod classic;
@@ -45,10 +45,10 @@ use model::lock::{
 };
 use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
 
-/// Where a change makes the states endless, a test is to fail and not to go on for ever.
+/// If a change makes the states endless, a test must fail instead of running for ever.
 const TOO_LONG: Duration = Duration::from_secs(600);
 
-/// One amount in a plain `cargo test`, another with `--release`.
+/// One value in a plain `cargo test`, another with `--release`.
 fn either<T>(dev: T, release: T) -> T {
     if cfg!(debug_assertions) { dev } else { release }
 }
@@ -61,8 +61,8 @@ fn acquires(owner: &'static str, times: u16) -> Role {
     Role::of(owner, calls)
 }
 
-/// Explores a scenario to its end: nothing that was promised is broken, everything that is to be
-/// possible happens, and there are this many states.
+/// Explores a scenario to its end. No promise is broken, everything that must be possible happens,
+/// and there are this many states.
 #[track_caller]
 fn holds(scenario: Scenario, states: usize) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -90,7 +90,8 @@ fn holds(scenario: Scenario, states: usize) {
     assert_eq!(checker.unique_state_count(), states);
 }
 
-/// Every tick around the deadline, by clocks that come apart: by the store's, it is taken over.
+/// Every tick around the deadline, with clocks that come apart. The takeover goes by the store's
+/// clock.
 #[test]
 fn a_lock_is_taken_over_only_after_the_deadline_of_its_holder() {
     let holder = Calls {
@@ -113,7 +114,7 @@ fn a_lock_is_taken_over_only_after_the_deadline_of_its_holder() {
     holds(scenario, either(28_307, 4_869_715));
 }
 
-/// The observer goes by the lease that the record names, and not by its own.
+/// The observer uses the lease that the record names, not its own.
 #[test]
 fn a_lease_longer_than_that_of_who_waits_is_respected() {
     let longer = Role {
@@ -135,7 +136,7 @@ fn a_lease_longer_than_that_of_who_waits_is_respected() {
     holds(scenario, either(18_476, 169_407));
 }
 
-/// From before anybody has it; with `--release`, by whichever clock is fast.
+/// Starts before any client has the lock. With `--release`, any one clock is fast.
 #[test]
 fn two_clients_never_hold_the_lock_at_once() {
     let scenario = Scenario {
@@ -151,8 +152,8 @@ fn two_clients_never_hold_the_lock_at_once() {
     holds(scenario, either(129_116, 2_467_202));
 }
 
-/// With `--release`, the largest: the same, with a request that is lost or late, where the store's clock and its
-/// nodes do what they can to make the other client early.
+/// With `--release`, this is the largest scenario. One request is lost or late, and the store's
+/// clock and its nodes make the other client as early as they can.
 #[test]
 fn two_clients_never_hold_the_lock_at_once_whatever_request_is_lost() {
     let scenario = Scenario {
@@ -173,7 +174,7 @@ fn two_clients_never_hold_the_lock_at_once_whatever_request_is_lost() {
     holds(scenario, either(176_368, 21_334_178));
 }
 
-/// A client that bets on its own last release.
+/// A client that guesses from its own last release.
 #[test]
 fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
     let scenario = Scenario {
@@ -189,8 +190,8 @@ fn a_client_that_comes_back_finds_its_way_through_a_bad_network() {
     holds(scenario, either(62_194, 3_734_028));
 }
 
-/// All that a request can come to, and for a write to come twice: what the store says
-/// of one copy need not be so of the other.
+/// Every result of a request, and a write that is sent twice: the store's reply to one copy need
+/// not be true of the other.
 #[test]
 fn a_write_that_comes_to_nothing_or_twice_misleads_nobody() {
     let holder = Calls {
@@ -212,8 +213,8 @@ fn a_write_that_comes_to_nothing_or_twice_misleads_nobody() {
     holds(scenario, either(286_238, 2_712_492));
 }
 
-/// One has it from the first. With `--release` the others take it over, from each other too, and
-/// one may crash.
+/// One client starts with the lock. With `--release` the others take it over, from each other too,
+/// and one may crash.
 #[test]
 fn three_clients_never_hold_the_lock_at_once() {
     let scenario = Scenario {
@@ -230,7 +231,7 @@ fn three_clients_never_hold_the_lock_at_once() {
     holds(scenario, either(41_992, 1_531_144));
 }
 
-/// Renewals whose answers are lost, that are dropped for a release, or found by a look.
+/// Renewals whose replies are lost, that are dropped for a release, or that a look finds.
 #[test]
 fn a_holder_that_renews_keeps_to_the_lease_that_it_has() {
     let holder = Calls {
@@ -309,7 +310,8 @@ fn an_operator_breaks_the_holding_that_was_seen_and_no_other() {
     holds(scenario, either(80_812, 3_762_652));
 }
 
-/// By another process than the one that has acquired it, which may have done so again.
+/// The release comes from another process than the one that has acquired the lock. That process may
+/// have acquired it again.
 #[test]
 fn a_release_by_owner_name_ends_the_holding_that_it_saw_and_no_other() {
     let holder = Calls {
@@ -336,7 +338,7 @@ fn a_release_by_owner_name_ends_the_holding_that_it_saw_and_no_other() {
     holds(scenario, either(100_392, 5_819_488));
 }
 
-/// Where dates are far from the truth: by the observers' own clocks.
+/// The store's dates are far from the truth, so observers use their own clocks.
 #[test]
 fn without_the_stores_clock_there_is_one_holder_too() {
     let own_clock = |owner| Role {
@@ -357,7 +359,7 @@ fn without_the_stores_clock_there_is_one_holder_too() {
     holds(scenario, either(46_938, 4_792_744));
 }
 
-/// A front that dates what it reads makes every lease look over. The check of the store finds it.
+/// Behind a front that dates reads itself, every lease looks over. The check of the store finds it.
 #[test]
 fn behind_a_front_that_dates_reads_alone_there_is_one_holder_too() {
     let behind = |owner| Role {
@@ -378,7 +380,7 @@ fn behind_a_front_that_dates_reads_alone_there_is_one_holder_too() {
     holds(scenario, either(3_878, 32_284));
 }
 
-/// What one thread learns, the other knows, in the midst of its own call.
+/// What one thread learns, the other knows, in the middle of its own call.
 #[test]
 fn two_threads_of_one_client_do_not_mislead_each_other() {
     let calls = Calls {
@@ -405,7 +407,7 @@ fn two_threads_of_one_client_do_not_mislead_each_other() {
     holds(scenario, either(400_704, 3_019_744));
 }
 
-/// A look of one thread, and a renewal of another, at one guard.
+/// One thread looks and another renews, with one guard.
 #[test]
 fn a_look_beside_a_renewal_finds_no_loss_that_is_none() {
     let holder = Calls {
@@ -432,7 +434,7 @@ fn a_look_beside_a_renewal_finds_no_loss_that_is_none() {
     holds(scenario, either(39_276, 190_410));
 }
 
-/// Whatever becomes of a holder, somebody who waits gets the lock: on every path to its end.
+/// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.
 #[test]
 fn the_lock_is_eventually_free_again() {
     let mut scenario = patience();

@@ -8,7 +8,7 @@ use crate::api::ranges::{out_of_range, within};
 use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
-use crate::store::s3::{Config, Endpoint, Malformed, Named, Source, is_region, variable};
+use crate::store::s3::{Endpoint, Malformed, Named, S3Config, Source, is_region, variable};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
 
@@ -267,7 +267,7 @@ impl ClientBuilder {
             }
         }
         self.source.check()?;
-        let config = Config {
+        let config = S3Config {
             endpoint: endpoint.map(check_endpoint).transpose()?,
             region: region.map(Setting::named),
             source: self.source,

@@ -1,7 +1,6 @@
 //! What users call: locks, guards, clients and their settings.
 
 mod acquire;
-mod check;
 pub(crate) mod client;
 pub(crate) mod client_builder;
 pub(crate) mod guard;
@@ -10,3 +9,4 @@ mod list;
 pub(crate) mod lock;
 pub(crate) mod lock_builder;
 mod ranges;
+mod store_check;

@@ -1,5 +1,5 @@
 //! Remembers which stores a client has checked, and what it found. The session owns the cache;
-//! `checking.rs` fills it, and each write takes the form of its ETag from it.
+//! `check_first.rs` fills it, and each write takes the form of its ETag from it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -160,7 +160,7 @@ impl HeldLock {
             self.loss_news.notify_one();
         }
         if lock(&self.lease).is_gone() {
-            self.leave_queue();
+            self.call_next();
         }
         checked
     }
@@ -208,7 +208,7 @@ impl HeldLock {
     }
 
     /// Lets the next caller in this client's queue go on.
-    pub(super) fn leave_queue(&self) {
+    pub(super) fn call_next(&self) {
         self.context.queue.note_end(&self.lease);
     }
 
@@ -217,7 +217,7 @@ impl HeldLock {
     /// this same lock.
     pub(crate) fn end(&self) {
         self.stop_background();
-        self.leave_queue();
+        self.call_next();
         self.loss_callbacks.dismiss();
         self.trouble_callbacks.dismiss();
     }

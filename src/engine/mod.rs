@@ -4,22 +4,22 @@
 
 pub(crate) mod acquire;
 pub(crate) mod check_cache;
-mod checking;
+mod check_first;
 mod driver;
-mod free;
 pub(crate) mod held_lock;
 mod last_errors;
 pub(crate) mod lock_context;
 pub(crate) mod loss_callbacks;
 pub(crate) mod registry;
 mod renew;
-mod renewal;
 pub(crate) mod session;
 mod shared_call;
 mod store_check;
-#[cfg(test)]
-mod tests;
 mod time_budget;
+#[cfg(test)]
+mod time_budget_tests;
 mod trouble_callbacks;
 mod verify;
 mod wait_queue;
+mod watch;
+mod without_guard;

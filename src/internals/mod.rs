@@ -1,5 +1,5 @@
-//! What this crate's own models, fuzzers and benches reach into. No promise: it changes with any
-//! release.
+//! What this crate's own models, fuzzers and benches use. It is not part of the public API, and
+//! changes with any release.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,13 +24,13 @@ pub mod record {
     pub use crate::protocol::record::*;
 }
 
-/// What holds of whatever bytes a store sends.
+/// Properties that must hold for any bytes that a store sends.
 pub mod properties {
     pub use crate::protocol::record::record_properties as record;
     pub use crate::store::s3::reply::reply_properties as reply;
 }
 
-/// The classifier of replies.
+/// What decides what a reply means.
 pub mod reply {
     pub use crate::protocol::Location;
     pub use crate::store::interface::{Found, Object, Put};
@@ -75,15 +75,15 @@ pub fn waiting(lock: &S3Lock) -> usize {
     lock.context.queue.waiting()
 }
 
-/// Signed requests through a client's own connections, with no lock in between: the floor that a
-/// lock's cycle is measured against.
+/// Signed requests through a client's own connections, without a lock. They are the lower bound
+/// that a lock's cycle is measured against.
 #[derive(Debug)]
 pub struct Raw {
     client: Client,
     location: Location,
 }
 
-/// As long as a request of a lock may take by default.
+/// How long a request of a lock may take by default.
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Raw {
@@ -96,7 +96,8 @@ impl Raw {
         Raw { client, location }
     }
 
-    /// Puts the object in place of the version `over`, or where none is; returns the new version.
+    /// Puts the object in place of the version `over`, or where there is none. Returns the new
+    /// version.
     pub fn put(&self, body: Vec<u8>, over: Option<ETag>) -> Result<ETag, LockError> {
         let condition = over.map_or(Condition::Absent, Condition::Matches);
         let client = self.client.session()?;

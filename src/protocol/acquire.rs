@@ -1,4 +1,5 @@
-//! Taking the lock.
+//! Taking the lock. [`Acquire`] reads the record, and writes its own when the lock is free, expired
+//! or reclaimable. If it has to give up while a write is unresolved, it undoes that write.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub struct Claim {
     pub pid: u32,
     pub purpose: Option<String>,
     pub expiry_rule: ExpiryRule,
-    /// Whether to take over at once what another of the same owner name holds.
+    /// Whether to take over at once what another holds under the same owner name.
     pub reclaims: bool,
 }
 
@@ -43,9 +44,9 @@ enum Phase {
     /// No write is under way.
     Looking,
     Taking(Cas),
-    /// Given up, but the taking may yet land; the record is being read.
+    /// Given up, but the write may still land. The record is being read.
     Undoing(Cas),
-    /// Given up; a released record is being written where the taking is or might land.
+    /// Given up. A released record is being written where the write has landed or might land.
     Freeing {
         taking: Cas,
         freeing: Cas,
@@ -60,24 +61,24 @@ pub enum Acquired {
         /// The holding that it was taken over from, if that was never given back.
         from: Option<Box<Record>>,
     },
-    /// Somebody else has it, as of the last look.
+    /// Another has it, as of the last look.
     Held(Snapshot),
     /// Not taken. Nothing of the attempt remains.
     Failed,
     /// Not taken: the store refuses a write although its condition holds.
     ConditionIgnored,
-    /// Given up while a write was unresolved that could not be undone: the lock may become held
-    /// in the caller's name, until that lease has run out.
+    /// Given up while a write was unresolved, and that write could not be undone. The lock may
+    /// become held in the caller's name until that lease has run out.
     MayRemain,
-    /// Not taken: there is no larger fencing token than one that this client has seen.
+    /// Not taken: this client has seen the largest fencing token there can be.
     TokensExhausted,
 }
 
-/// How many times in a row a lock that is free is reached for before a pause: others were faster
-/// each time, and going on at once would only keep everybody busy.
+/// How many times in a row an acquire tries a free lock before it pauses. Each time another was
+/// faster, and going on at once would only keep all of them busy.
 const MAX_TAKES: u32 = 3;
-/// How many released records an undo writes at the most. Each further one is needed only where
-/// the write to be undone landed between a read and the one before.
+/// The most released records that an undo writes. It needs a further one only if the write to be
+/// undone landed between one read and the next.
 const MAX_UNDO_WRITES: u32 = 3;
 
 impl Operation for Acquire {
@@ -120,13 +121,13 @@ impl Acquire {
     }
 
     fn resume(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
-        // A bet on this client's own last release: right unless somebody was here since.
+        // A guess from this client's own last release: right unless another was here since.
         if let Some(released) = known.released.take() {
             return self.replace(released, inputs, known);
         }
         match &self.held {
-            // Nobody was heard to change this version since, and the condition of the write
-            // proves that nobody did: no further read is needed.
+            // No further read is needed: the condition of the write proves that nobody changed this
+            // version.
             Some(seen) if self.is_expired(seen, inputs, known) => {
                 self.replace(version(seen.clone()), inputs, known)
             }
@@ -135,7 +136,8 @@ impl Acquire {
     }
 
     fn free_in(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Duration {
-        // Asked for each time: the very reply that is looked at may have shown the date wrong.
+        // Asked for each time: the reply that is looked at may itself have shown that the date is
+        // wrong.
         let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
         known.free_in(seen, &expiry_rule, inputs.now)
     }
@@ -153,7 +155,7 @@ impl Acquire {
         self.held = None;
         match found {
             ReadOutcome::Foreign => Step::Done(Acquired::Failed),
-            // A key that is hidden may be absent. If it is not, the create is refused; and if
+            // A key that is hidden may be absent. If it is not, the store refuses the create. If
             // others create it first, the next look shows them.
             ReadOutcome::Absent { date } | ReadOutcome::Hidden { date } => {
                 self.create(date, inputs, known)
@@ -177,7 +179,7 @@ impl Acquire {
         }
     }
 
-    /// Whether to take a holding over before it has expired: its owner has this claim's own name,
+    /// Whether to take over a holding before it has expired. Its owner has this claim's own name
     /// and is not at work in this process, so it has crashed.
     fn reclaims(&self, seen: &Snapshot) -> bool {
         self.claim.reclaims && seen.record.owner == self.claim.owner && !seen.live_here
@@ -194,8 +196,8 @@ impl Acquire {
         inputs: &Inputs,
         known: &Observations,
     ) -> Step<Acquired> {
-        // A store without a `Date` leaves this client's own: a token needs a beginning, and only
-        // a key that was deleted by hand gives two beginnings.
+        // Without the store's `Date`, this client's clock has to do: a token needs a start, and
+        // only a key that was deleted by hand has two starts.
         let date = date.unwrap_or(inputs.wall.unix_seconds());
         let Some(token) = known.first_token(date) else {
             return Step::Done(Acquired::TokensExhausted);
@@ -253,7 +255,7 @@ impl Acquire {
             }
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
-            // At once: a lock that is free must not be reported as held, or not be had.
+            // At once: a free lock must not be reported as held, or not be taken.
             Progress::Pause(PauseReason::Contended) if self.takes < MAX_TAKES => {
                 self.takes += 1;
                 Step::Write(cas.write().clone())
@@ -267,7 +269,8 @@ impl Acquire {
         step
     }
 
-    /// Looks where a write that was given up has landed, or closes the door on it.
+    /// Looks where a write that was given up has landed, or makes sure that it cannot land any
+    /// more.
     fn undo(&mut self, event: Event, taking: Cas, inputs: &Inputs) -> Step<Acquired> {
         let Event::Read(Ok(found)) = event else {
             return Step::Done(Acquired::MayRemain);
@@ -277,8 +280,8 @@ impl Acquire {
             (ReadOutcome::Present(seen), _) if seen.record == *record => {
                 Condition::Matches(seen.etag.clone())
             }
-            // Still unknown. A released record under the same condition: once that is applied,
-            // the condition is gone for good, and the late write with it.
+            // Still unknown. A released record goes under the same condition. Once that is applied,
+            // the condition is gone for good, and the late write cannot land.
             (ReadOutcome::Absent { .. }, Condition::Absent) => Condition::Absent,
             (ReadOutcome::Present(seen), Condition::Matches(etag)) if seen.etag == *etag => {
                 Condition::Matches(etag.clone())

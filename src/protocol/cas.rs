@@ -1,16 +1,17 @@
-//! One compare-and-swap, from its first send to a certain outcome.
-//!
-//! The rules for a lost answer live here and nowhere else:
+//! One compare-and-swap, from its first send to its outcome. The rules for a lost reply are here
+//! and nowhere else:
 //!
 //! * The write is sent again with the same body under the same condition, or the record is read.
-//! * A read that shows the whole body: it was applied.
-//! * A read that shows the condition still standing: it may yet land. Not resolved.
-//! * A read that shows anything else: ETags never come back, so it never lands.
-//! * A refusal speaks for one copy of the write, and a proxy may have sent two. That the store is
-//!   at work on the key (409), or has been asked too often (429), may be what it says to the second
-//!   because of the first: not resolved. A refused condition is read, for the record that refused
-//!   the second copy may be the first. A refusal for any other reason ends it, unless an earlier
-//!   attempt is unresolved; a holder still knows the write should a later read show it.
+//! * If a read shows the whole body, the write was applied.
+//! * If a read shows that the condition still holds, the write may still land. It is not resolved.
+//! * If a read shows anything else, the write never lands: ETags never come back.
+//! * A refusal speaks for one copy of the write, and a proxy may have sent two. A conflict (409) or
+//!   "too many requests" (429) may be the reply to the second copy because of the first. So the
+//!   write is not resolved.
+//! * After a refused condition (412) the record is read: it may be the first copy that refused the
+//!   second.
+//! * A refusal for any other reason ends the write, unless an earlier attempt is unresolved. A
+//!   holder still recognises the write if a later read shows it.
 
 use crate::protocol::instant::Instant;
 use crate::protocol::object::{Condition, ETag, Refusal, WriteOutcome};
@@ -23,9 +24,9 @@ pub struct Cas {
     write: Write,
     first_send: Instant,
     certainty: Certainty,
-    /// Why to keep away before it is sent again.
+    /// Why to pause before sending it again.
     why: PauseReason,
-    /// The last read failed, so the next step is another.
+    /// The last read failed, so the next step is another read.
     reading: bool,
 }
 
@@ -33,9 +34,9 @@ pub struct Cas {
 enum Certainty {
     /// No attempt was made, or none that can have been applied.
     Clear,
-    /// The only attempt was refused for its condition, and not yet read back.
+    /// The only attempt was refused, and a read has not yet shown what happened to it.
     Doubted,
-    /// An attempt has had no answer, or one that may be about a second copy of it.
+    /// An attempt had no reply, or one that may be about a second copy of it.
     Unresolved,
 }
 
@@ -46,7 +47,7 @@ pub enum Progress {
     Pause(PauseReason),
     /// Applied, as this version.
     Applied(ETag),
-    /// It will never be applied: this stands instead.
+    /// It will never be applied. This stands instead.
     Overtaken(ReadOutcome),
     /// Not applied, for a reason that may pass. Another write may succeed.
     NotApplied,
@@ -54,7 +55,7 @@ pub enum Progress {
     Refused,
     /// Not applied: the store refuses a condition that holds.
     ConditionIgnored,
-    /// Given up without knowing. It may have happened or may yet happen.
+    /// Given up without knowing: it may have been applied or may yet be.
     Unresolved,
 }
 
@@ -78,12 +79,12 @@ impl Cas {
         self.first_send
     }
 
-    /// Whether an attempt has had no answer that settles it.
+    /// Whether an attempt had no reply that settles it.
     pub fn is_unresolved(&self) -> bool {
         self.certainty == Certainty::Unresolved
     }
 
-    /// Whether it may be what a later read finds.
+    /// Whether a later read may find it.
     pub fn may_stand(&self) -> bool {
         self.certainty != Certainty::Clear
     }
@@ -114,14 +115,14 @@ impl Cas {
             (NotSent(Trouble::Permanent), Certainty::Unresolved) => Progress::Unresolved,
             (NotSent(Trouble::Transient), _) => Progress::NotApplied,
             (NotSent(Trouble::Permanent), _) => Progress::Refused,
-            // Whatever this attempt was told, an earlier one may still land.
+            // This attempt was refused, but an earlier one may still land.
             (Refused(..), Certainty::Unresolved) => Progress::Read,
             (Refused(Refusal::Condition, _), _) => {
                 self.certainty = Certainty::Doubted;
                 Progress::Read
             }
             (Refused(Refusal::Denied, _), _) => {
-                // It ends here. But should a proxy have sent it twice, a later read may show the first.
+                // It ends here. But if a proxy sent it twice, a later read may show the first copy.
                 self.certainty = Certainty::Doubted;
                 Progress::Refused
             }
@@ -149,7 +150,7 @@ impl Cas {
         match (stands, self.certainty) {
             (false, _) => Progress::Overtaken(found),
             (true, Certainty::Unresolved) => Progress::Pause(self.why),
-            // ETags never come back, so it held when it was refused.
+            // ETags never come back, so the condition held when the store refused it.
             (true, _) => Progress::ConditionIgnored,
         }
     }

@@ -1,4 +1,5 @@
-//! Ending a holding without its guard: releasing it by owner name, or breaking it by force.
+//! Ending a holding without its guard: [`Free`] releases it by owner name, or breaks it by force.
+//! It is about one holding, and ends that or none.
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::object::Condition;
@@ -11,7 +12,7 @@ use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
 pub struct Free {
     owner: String,
     /// The token of the holding that this call is about: the one that it was given, else that of
-    /// the first one that it saw. A later holding of the same owner is none of its business.
+    /// the first holding that it saw. It leaves a later holding of the same owner alone.
     pinned: Option<u64>,
     behalf: Behalf,
     cas: Option<Cas>,
@@ -20,9 +21,9 @@ pub struct Free {
 /// On whose behalf a holding is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Behalf {
-    /// Its owner's: it has been given back.
+    /// Its owner's: the holding counts as given back.
     Owner,
-    /// An operator's: its owner will learn that it was broken.
+    /// An operator's: the owner will learn that the holding was broken.
     Operator,
 }
 
@@ -30,9 +31,9 @@ enum Behalf {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one to a call")]
 pub enum Freed {
-    /// This call's write landed; this is what it made.
+    /// This call's write landed, and made this.
     Yes(StoredRecord),
-    /// There was nothing of this owner's to release, or the holding was over already.
+    /// This owner had nothing to release, or the holding was over already.
     No,
     /// Not released.
     Failed,
@@ -103,19 +104,20 @@ impl Free {
         }
     }
 
-    /// Whether a write of this call may have landed before what `found` shows was written.
+    /// Whether a write of this call may have landed before the write that `found` shows.
     fn hides(&self, found: &ReadOutcome) -> bool {
         let ReadOutcome::Present(seen) = found else {
             return true;
         };
         if Some(seen.record.fencing_token) == self.pinned {
-            // Nothing of the same holding is written over its end.
+            // No write of the same holding follows its end.
             return false;
         }
         match self.behalf {
-            // Another holding follows a release, but not necessarily this call's.
+            // Another holding follows a release, but not necessarily this call's release.
             Behalf::Owner => true,
-            // A holding broken by this call or another operator leaves a mark, as does a later one.
+            // Breaking a holding leaves a mark, whether this call or another operator broke it. So
+            // does breaking a later one.
             Behalf::Operator => seen.record.broken >= self.pinned,
         }
     }
@@ -139,7 +141,8 @@ impl Free {
             Behalf::Operator => seen.record.broken(inputs.nonce),
         };
         if self.behalf == Behalf::Owner {
-            // Its guard may be alive, and must not take what comes next for its own release's doing.
+            // Its guard may be alive, and must not take a later holding for a sign of its own
+            // release.
             record.reclaimed = Some(token);
         }
         let write = Write {

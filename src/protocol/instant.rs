@@ -1,8 +1,8 @@
-//! Points in time as this process's own clock tells them. What reads that clock is elsewhere.
+//! Points in time on this process's own clock. `sys/clock.rs` reads that clock.
 
 use std::time::Duration;
 
-/// A point on this process's own clock; comparable only with others of the same process.
+/// A point on this process's own clock. It is comparable only with points of the same process.
 ///
 /// Two readings bound the time that really passed between two points. They differ only where the
 /// operating system has no clock that counts through suspend.
@@ -13,7 +13,7 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// A point so long after the clock's origin; for models and tests of the protocol.
+    /// A point this long after the clock's origin; for models and tests of the protocol.
     #[cfg(any(test, feature = "internals"))]
     pub const fn from_origin(elapsed: Duration) -> Instant {
         Instant {
@@ -22,14 +22,14 @@ impl Instant {
         }
     }
 
-    /// The same, where the two clocks differ.
+    /// The same, where the two readings differ.
     #[cfg(test)]
     pub const fn between(low: Duration, high: Duration) -> Instant {
         Instant { low, high }
     }
 
-    /// No more than the time that passed since `earlier`: what someone who waits for another's
-    /// lease to run out may count on.
+    /// A lower bound for the time since `earlier`. A client that waits for another's lease to run
+    /// out counts on this.
     pub fn at_least_since(self, earlier: Instant) -> Duration {
         self.low.saturating_sub(earlier.low)
     }
@@ -39,7 +39,7 @@ impl Instant {
         self.low > other.low
     }
 
-    /// No less than the time that passed since `earlier`: what the holder of a lease must assume.
+    /// An upper bound for the time since `earlier`. The holder of a lease must assume this.
     pub fn at_most_since(self, earlier: Instant) -> Duration {
         let low = self.low.saturating_sub(earlier.low);
         let high = self.high.saturating_sub(earlier.high);

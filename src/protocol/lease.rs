@@ -1,4 +1,5 @@
-//! Having the lock: the deadline, the writes whose fate is unknown, and losing it.
+//! One holding while a client has it: its deadline, its own writes that are unresolved, and how it
+//! is lost.
 
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ pub struct Lease {
     current: StoredRecord,
     /// When the write that made `current` was first sent: the lease counts from here.
     since: Instant,
-    /// Own writes that may have been applied or may yet be: any of them may be what a read finds.
+    /// Own writes that may have been applied or may yet be. A read may find any of them.
     unresolved: Vec<Sent>,
-    /// Whether the last request of a renewal was a read, and showed nothing.
+    /// Whether the last request of a renewal was a read that showed nothing.
     pub(crate) blind: bool,
     lost: Option<Loss>,
 }
@@ -33,7 +34,7 @@ struct Sent {
 pub enum Loss {
     /// The deadline passed.
     Expired,
-    /// Somebody else acquired the lock: after the deadline, or under the same owner name before.
+    /// Another acquired the lock: after the deadline, or before it under the same owner name.
     TakenOver(Box<Snapshot>),
     /// The record of the holding is gone.
     Vanished,
@@ -46,29 +47,29 @@ pub enum Loss {
 pub enum Learned {
     /// The record is as this client knew it.
     Unchanged,
-    /// The record is a write of this client's whose fate had been unknown.
+    /// The record is a write of this client's that was unresolved.
     Resolved,
-    /// The record is another's, or gone.
+    /// The record is another's, or it is gone.
     Lost,
 }
 
-/// What was known of a holding when a read of its record was about to be sent.
+/// What was known of a holding just before a read of its record is sent.
 ///
-/// A read and a renewal of one guard may be under way at once. So the read may show a version that a
-/// renewal has replaced by the time that its reply arrives, and that is not to be taken for a loss.
+/// A read and a renewal of one guard may be under way at once. So the read may show a version that
+/// a renewal has replaced by the time the reply arrives. That is not a loss.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReadMark {
     pub(crate) before: StoredRecord,
 }
 
-/// What a read meant for a holding that may have been renewed while it was under way.
+/// What a read meant for a holding that may have been renewed during the read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looked {
     /// Held after the read was sent.
     Held,
-    /// Not held any longer.
+    /// No longer held.
     Lost,
-    /// It says nothing: what it shows may be from before a renewal. Only another look can tell.
+    /// It tells nothing: what it shows may be from before a renewal. Only another look can tell.
     Again,
 }
 
@@ -93,10 +94,10 @@ impl Lease {
         self.since
     }
 
-    /// How long the lease still runs, by this client's own clock; nothing once lost.
+    /// How long the lease still runs, by this client's own clock. Zero once it is lost.
     ///
-    /// Whoever was told "nothing" has stopped, so it stays nothing: a clock that has another to go by
-    /// may be set forward and back again.
+    /// A caller that was told zero has stopped, so it stays zero. Where the wall clock has to help
+    /// out, it may be set forward and back again.
     pub fn remaining(&mut self, now: Instant) -> Duration {
         let lease = self.current.record.lease();
         let left = lease.saturating_sub(now.at_most_since(self.since));
@@ -115,15 +116,15 @@ impl Lease {
         self.lost.as_ref()
     }
 
-    /// Whether the next renewal begins with a look where an earlier one went: it may have landed, and
-    /// then the lease runs on from there, however slowly writes are answered. But not after a look
-    /// that showed nothing: where reads hang, a write may still be answered.
+    /// Whether the next renewal begins with a read, to see whether an earlier one has landed. If it
+    /// has, the lease runs on from there, however slow the replies to writes are. After a read that
+    /// showed nothing it does not: where reads hang, a write may still be answered.
     pub(crate) fn looks_first(&self) -> bool {
         !self.unresolved.is_empty() && !self.blind
     }
 
-    /// How long a renewal in the background may take, where a request may take so long. Whoever looks
-    /// first needs time for the write as well.
+    /// How long a renewal in the background may take, if a request may take `request`. A renewal
+    /// that looks first needs time for its write as well.
     pub fn renewal_limit(&self, request: Duration) -> Duration {
         if self.looks_first() {
             2 * request
@@ -142,8 +143,8 @@ impl Lease {
             return Learned::Unchanged;
         }
         if seen.record == self.current.record {
-            // The same write under another name: some stores report an ETag to a reader that
-            // differs from the one that they gave the writer.
+            // The same write under another ETag: some stores report one ETag to the writer and
+            // another to readers.
             self.current.etag = seen.etag.clone();
             return Learned::Unchanged;
         }
@@ -161,15 +162,15 @@ impl Lease {
         Learned::Lost
     }
 
-    /// To be taken before a read is sent, for [`look`](Lease::look).
+    /// Taken before a read is sent, for [`look`](Lease::look).
     pub fn mark(&self) -> ReadMark {
         ReadMark {
             before: self.current.clone(),
         }
     }
 
-    /// Takes in what a read showed that was sent after `mark`, whatever has become known meanwhile of
-    /// this client's own writes. `since` is when the caller began to want to know.
+    /// Takes in what a read showed that was sent after `mark`, although this client's own writes
+    /// may have been resolved meanwhile. `since` is when the caller's question began.
     pub fn look(
         &mut self,
         mark: &ReadMark,
@@ -188,10 +189,10 @@ impl Lease {
                 Learned::Unchanged | Learned::Resolved => Looked::Held,
             }
         } else if seen.is_some_and(|s| mark.before.is(s)) {
-            // It stood when the read was answered, and the renewal came after that.
+            // It stood when the store answered the read, and the renewal came after that.
             Looked::Held
         } else if self.since.is_after(since) && seen.is_some_and(|s| self.may_have_written(s)) {
-            // Held when the write landed that was found to stand meanwhile.
+            // Held when the write that stands now landed.
             Looked::Held
         } else {
             Looked::Again
@@ -202,12 +203,12 @@ impl Lease {
         }
     }
 
-    /// Whether this is what stands, or a write of this client's that may have come to stand.
+    /// Whether this is what stands, or a write of this client's that may stand now.
     fn knows(&self, seen: &Snapshot) -> bool {
         self.current.is(seen) || self.unresolved.iter().any(|s| s.record == seen.record)
     }
 
-    /// Whether a write of this holding looks like that. Nobody else's does.
+    /// Whether it looks like a write of this holding. Nobody else's write does.
     fn may_have_written(&self, seen: &Snapshot) -> bool {
         seen.record.is_held() && seen.record.fencing_token == self.current.record.fencing_token
     }
@@ -218,18 +219,18 @@ impl Lease {
         self.current.record == write.record && !self.unresolved.iter().any(is_it)
     }
 
-    /// A write of this client's is what stands, and its lease counts from its own first send.
-    /// Others that were unresolved had the same condition, which is gone with it.
+    /// A write of this client's stands, and the lease counts from its own first send. Other
+    /// unresolved writes had the same condition, which is gone now.
     pub(crate) fn adopt(&mut self, known: StoredRecord, first_send: Instant, now: Instant) {
-        // Learned too late: the holder's time had run out, and it was told so or would have been.
+        // It may be too late: then the holder's time has run out, and the holding stays lost.
         self.check(now);
         self.current = known;
         self.since = first_send;
         self.unresolved.clear();
     }
 
-    /// Keeps a write before it is sent: whoever sends it may be stopped at any moment, and what
-    /// comes after must know it when a read shows it.
+    /// Notes a write before it is sent. The caller may be stopped at any moment, and a later call
+    /// must recognise the write when a read shows it.
     pub(crate) fn begin(&mut self, write: &Write, now: Instant) {
         self.unresolved.push(Sent {
             record: write.record.clone(),
@@ -237,14 +238,14 @@ impl Lease {
         });
     }
 
-    /// Forgets a write that has ended, unless it may be what a later read finds.
+    /// Forgets a write that has ended, unless a later read may find it.
     pub(crate) fn end(&mut self, cas: &Cas) {
         if !cas.may_stand() {
             self.unresolved.retain(|s| s.record != cas.write().record);
         }
     }
 
-    /// The first cause stands, but a deadline passed gives way to what happened afterwards.
+    /// The first cause stands, but an expiry gives way to what happened afterwards.
     pub fn lose(&mut self, loss: Loss) {
         if !self.is_gone() {
             self.lost = Some(loss);
@@ -254,13 +255,14 @@ impl Lease {
         }
     }
 
-    /// Lost to something that a release cannot mend.
+    /// Whether it is lost in a way that a release cannot undo.
     pub fn is_gone(&self) -> bool {
         !matches!(self.lost, None | Some(Loss::Expired))
     }
 
-    /// Whether another has acquired the lock, and nobody can have done so while the lease ran, had
-    /// it not been given back: nobody ended the holding in its stead, and it is the same object.
+    /// Whether another has acquired the lock, and could not have done so before the deadline
+    /// without this holding's own release: nobody else ended the holding, and it is the same
+    /// object.
     pub(crate) fn was_succeeded(&self) -> bool {
         let mine = &self.current.record;
         match &self.lost {
@@ -281,15 +283,15 @@ impl Lease {
 }
 
 impl StoredRecord {
-    /// Whether a read showed this version, under whatever name.
+    /// Whether a read showed this version, under this or another ETag.
     fn is(&self, seen: &Snapshot) -> bool {
         self.etag == seen.etag || self.record == seen.record
     }
 }
 
-/// What it means that `seen` stands where `mine` stood.
+/// How `mine` was lost, now that `seen` stands in its place.
 ///
-/// Of holdings broken by force only the last is on record: where a later one was broken as well,
+/// Only the last holding that was broken by force is on record. If a later one was broken as well,
 /// this one counts as taken over, which it was.
 fn loss(mine: &Record, seen: &Snapshot) -> Loss {
     if seen.record.broken == Some(mine.fencing_token) {

@@ -1,4 +1,4 @@
-//! Looking at a record: to see it, or to see whether one's own holding still stands.
+//! Reading a record: [`Look`] to see it, [`Verify`] to see whether one's own holding still stands.
 
 use crate::protocol::instant::Instant;
 use crate::protocol::lease::{Lease, Looked, ReadMark};
@@ -26,15 +26,15 @@ impl Operation for Look {
     }
 }
 
-/// Finding out whether a holding still stands, beside whatever renews it meanwhile.
+/// Finds out whether a holding still stands, beside a renewal of the same guard.
 ///
-/// A look that shows a loss is not believed where a renewal was found to have landed while it was under
-/// way: it may show what stood before. Then it is repeated. That ends, for renewals of one guard come one
-/// after another: the next that lands in a look's way was sent after this call began, and proves by
-/// itself that the lock was held since.
+/// If a renewal was found to have landed while the read was under way, a read that shows a loss is
+/// not believed: it may show what stood before. Then the read is repeated. That ends, because
+/// renewals of one guard come one after another. The next renewal that interferes was sent after
+/// this call began, and proves by itself that the lock was held since.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Verify {
-    /// When it began.
+    /// When this call began.
     since: Option<Instant>,
     /// Taken before the read that is under way.
     mark: Option<ReadMark>,
@@ -43,7 +43,7 @@ pub struct Verify {
 /// What a verification found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verified {
-    /// Held at some moment after it began.
+    /// Held at some moment after the call began.
     Held,
     Lost,
     /// Nothing was learned.

@@ -1,4 +1,5 @@
-//! What one client knows of one lock, across its calls.
+//! What one client knows of one lock across its calls: the highest token, and since when it has
+//! seen the current version. From this it decides when a holding has expired.
 
 use std::time::Duration;
 
@@ -10,15 +11,16 @@ use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 /// What this client remembers of a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Observations {
-    /// The record that this client itself released last: a next acquire may bet on it.
+    /// The record that this client itself released last. The next acquire may guess that it still
+    /// stands.
     pub released: Option<StoredRecord>,
-    /// Another's holding, if that is what the last look showed.
+    /// Another's holding, if the last look showed one.
     pub held: Option<Snapshot>,
     highest_token: u64,
     sighting: Option<FirstSeen>,
 }
 
-/// The first time that the current version was seen.
+/// The first time that this client saw the current version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct FirstSeen {
     etag: ETag,
@@ -30,7 +32,7 @@ struct FirstSeen {
 /// How an observer decides that a holder is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExpiryRule {
-    /// What a record's age must exceed its lease by, beside the share for the clocks' rates.
+    /// How much older than its lease a record must be, without the share for the clocks' rates.
     pub margin: Duration,
     /// Whether `Date` and `Last-Modified` of one reply may tell the age.
     pub store_clock: bool,
@@ -42,7 +44,7 @@ impl ExpiryRule {
         self.margin + lease / RATE_SHARE
     }
 
-    /// The same, but for the store's clock if its `Date` is not to be trusted.
+    /// The same rule, without the store's clock if its `Date` is not to be trusted.
     pub fn trusting(self, date: bool) -> ExpiryRule {
         ExpiryRule {
             store_clock: self.store_clock && date,
@@ -51,17 +53,17 @@ impl ExpiryRule {
     }
 }
 
-/// Two clocks may differ by this part of a lease in what they count: 0.2 %.
+/// Two clocks may differ in what they count of a lease by this part of it: 0.2 %.
 const RATE_SHARE: u32 = 500;
-/// What an honest store's dates may be off by, beside what clocks differ by in their rates, when one is
-/// compared with another: less than 1 s because they are cut to whole seconds, and at most 1 s because
-/// they may come from two nodes, which are assumed to agree to within that. More than that convicts the
-/// store's clock. The margin of a takeover bears the same two, and does not rest on this.
+/// What an honest store's dates may be off by when two replies are compared, beside the clocks'
+/// rates. Less than 1 s, because they are cut to whole seconds. And at most 1 s, because they may
+/// come from two nodes, which are assumed to agree to within that. More than that convicts the
+/// store's clock. A takeover's margin covers the same two, and does not rest on this comparison.
 const DATE_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl Observations {
-    /// Takes in what a read showed. Says whether it proves that the store's `Date` runs ahead of
-    /// this client's clock, and so must not tell anybody's age.
+    /// Takes in what a read showed. Returns whether it proves that the store's `Date` runs ahead of
+    /// this client's clock. If so, `Date` must not tell any record's age.
     #[must_use]
     pub fn observe(&mut self, found: &ReadOutcome) -> bool {
         let seen = match found {
@@ -93,7 +95,7 @@ impl Observations {
     pub fn note_released(&mut self, released: StoredRecord) {
         self.saw_token(released.record.fencing_token);
         self.released = Some(released);
-        // What the last look showed was this client's own, or is gone with it.
+        // What the last look showed was this client's own, or is gone too.
         self.held = None;
     }
 
@@ -101,28 +103,28 @@ impl Observations {
         self.highest_token = self.highest_token.max(token);
     }
 
-    /// The token of a next holding: above the record's and above every one ever seen for this key, if
-    /// there is one that readers take.
+    /// The token of the next holding: larger than the record's and every one seen for this key.
+    /// None if readers would not accept it.
     pub fn next_token(&self, current: u64) -> Option<u64> {
         let next = current.max(self.highest_token).checked_add(1);
         next.filter(|next| *next <= MAX_TOKEN)
     }
 
-    /// The token of a first holding: the store's time in microseconds, so that an object that was
+    /// The token of a first holding: the store's time in microseconds. So an object that was
     /// deleted and made anew does not repeat the tokens of its former life. None if that life has
-    /// left none.
+    /// used up all tokens.
     pub fn first_token(&self, date: StoreSeconds) -> Option<u64> {
         let micros = u64::try_from(date).unwrap_or(0).saturating_mul(1_000_000);
         let least = self.next_token(0)?;
-        // Only a clock set beyond 2255 is cut; what is left above holds a million million tokens.
+        // Only a clock set beyond 2255 is cut. More than a million million tokens are left above.
         Some(micros.min(MAX_TOKEN - (1 << 40)).max(least))
     }
 
     /// How long until `seen` may be taken over: zero once it has expired.
     ///
-    /// Its age is the larger of two lower bounds, each taken from one clock: by the store's,
-    /// `Date` − `Last-Modified` of one reply; by this client's, the time since this version was
-    /// first seen.
+    /// Its age is the larger of two lower bounds, each from one clock. By the store's clock: `Date`
+    /// − `Last-Modified` of one reply, and the time since it arrived. By this client's clock: the
+    /// time since it first saw this version.
     pub fn free_in(&self, seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Duration {
         let lease = seen.record.lease();
         let expiry = lease + expiry_rule.beyond(lease);
@@ -148,7 +150,7 @@ fn age_by_store(seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Dura
     }
     match u64::try_from(date.saturating_sub(modified)) {
         Ok(age) => Duration::from_secs(age) + now.at_least_since(seen.arrived),
-        // A reply from before the object was written says nothing of its age.
+        // A reply from before the object was written tells nothing of its age.
         Err(_) => Duration::ZERO,
     }
 }
@@ -173,10 +175,10 @@ pub struct DateSample {
 }
 
 impl DateSample {
-    /// Whether the store's clock, as `Date` shows it, advanced more until a later reply than this
-    /// client's did between the sending of the first request and the arrival of the later reply:
-    /// both dates are from in between. So is the `Last-Modified` of what this client wrote by that
-    /// first request, and may stand for its date.
+    /// Whether the store's clock, as `Date` shows it, advanced too much until a later reply: more
+    /// than this client's clock did from the sending of the first request to the arrival of the
+    /// later reply. Both dates are from in between. So is the `Last-Modified` of what this client
+    /// wrote by the first request, and it may stand for that reply's date.
     pub fn is_outrun_by(&self, later: StoreSeconds, arrived: Instant) -> bool {
         let own = arrived.at_most_since(self.sent);
         let advanced = u64::try_from(later.saturating_sub(self.date)).unwrap_or(0);

@@ -7,7 +7,7 @@ use crate::protocol::object::{Condition, WriteOutcome};
 use crate::protocol::record::{Nonce, Record, Stamp};
 use crate::protocol::snapshot::ReadOutcome;
 
-/// One logical write. However often it is sent, its body and condition are the same.
+/// One logical write. Its body and condition are the same each time it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Write {
     pub record: Record,
@@ -30,19 +30,19 @@ pub enum Trouble {
 pub enum Event {
     /// Begin, or go on after a wait or pause.
     Resume,
-    /// The caller's time is up: come to an end with what is known.
+    /// The caller's time is up: end with what is known.
     GiveUp,
     Read(Result<ReadOutcome, Trouble>),
     Wrote(WriteOutcome<Trouble>),
 }
 
-/// What an operation gets with each event from the world: a time, and bits for a write's nonce.
+/// What an operation gets with each event: the time, and random bits for a write's nonce.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs {
     pub now: Instant,
     pub nonce: Nonce,
     pub wall: Stamp,
-    /// Whether the store's `Date` has not been caught running ahead.
+    /// False once the store's `Date` was seen to run ahead.
     pub trusts_date: bool,
 }
 
@@ -54,10 +54,10 @@ pub struct Inputs {
 )]
 pub enum Step<End> {
     Read,
-    /// Read, in half of the time that is left: a write is to follow, whether there is an answer or not.
+    /// Read, in half of the time that is left. A write is to follow, with or without a reply.
     Peek,
     Write(Write),
-    /// The lock is held, and falls to the observer in `free_in` unless its holder acts. Look
+    /// The lock is held. Unless its holder acts, the observer may take it over in `free_in`. Look
     /// again by then.
     Wait {
         free_in: Duration,
@@ -70,7 +70,7 @@ pub enum Step<End> {
 /// Why to pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PauseReason {
-    /// Somebody else changed the record first: the lock may well be free.
+    /// Another changed the record first: the lock may well be free.
     Contended,
     /// The store did not answer, or answered that it cannot now.
     Trouble,

@@ -1,4 +1,4 @@
-//! Giving a lock back that one holds.
+//! Giving back a lock that one holds: one conditional write, and what a reply to it proves.
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::lease::{Learned, Lease};
@@ -9,7 +9,7 @@ use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Release {
     cas: Option<Cas>,
-    /// Tried after the deadline, when one try is all there is.
+    /// Tried after the deadline. Then there is only one try.
     late: bool,
 }
 
@@ -17,10 +17,10 @@ pub struct Release {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one to a release")]
 pub enum Released {
-    /// Given back; with what is stored now, unless somebody else has taken the lock since.
+    /// Given back. With what is stored now, unless another has taken the lock since.
     Yes(Option<StoredRecord>),
     Lost,
-    /// Not given back: others wait for the lease to run out.
+    /// Not given back: others wait until the lease has run out.
     Failed,
     /// Not given back: the store refuses a write although its condition holds.
     ConditionIgnored,
@@ -40,7 +40,8 @@ impl Operation for Release {
             };
         };
         if event == Event::Resume && self.late {
-            // Late, one try is all: the next holder may be at work, and has nothing to gain.
+            // After the deadline there is one try: the next holder may be at work, and does not
+            // gain by more.
             return self.end(cas.on(Event::GiveUp), cas, inputs, lease);
         }
         let progress = cas.on(event);
@@ -96,10 +97,10 @@ impl Release {
             Learned::Resolved => self.start(inputs, lease),
             Learned::Unchanged => Step::Pause(PauseReason::Contended),
             Learned::Lost if self.late || !lease.was_succeeded() => Step::Done(Released::Lost),
-            // Another has acquired the lock while the lease ran: nobody could have, had the release
+            // Another has acquired the lock while the lease ran. Nobody could have, had the release
             // not landed. If it was refused, that was a second copy of it, sent by a proxy.
             Learned::Lost if was_in_time => Step::Done(Released::Yes(None)),
-            // Given back in time, or waited for until the deadline: nothing tells which.
+            // Given back in time, or the other waited for the deadline: nothing tells which.
             Learned::Lost if cas.is_unresolved() => Step::Done(Released::Unknown),
             Learned::Lost => Step::Done(Released::Lost),
         }

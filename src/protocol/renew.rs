@@ -1,15 +1,15 @@
-//! Making the lease of a holding last a full term again.
+//! Extending the lease of a holding to a full term from now.
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::lease::{Lease, Looked, ReadMark};
 use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step};
 use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
 
-/// Making the lease last a full term from now.
+/// Extends the lease to a full term from now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Renew {
     cas: Option<Cas>,
-    /// Whether it has looked what became of an earlier renewal that had no answer.
+    /// Whether it has looked for an earlier renewal that had no reply.
     looked: bool,
     /// Taken before the read that is under way.
     mark: Option<ReadMark>,
@@ -20,11 +20,11 @@ pub struct Renew {
 pub enum Renewed {
     Yes,
     Lost,
-    /// Not renewed; the holding is what it was.
+    /// Not renewed. The holding is what it was.
     Failed,
     /// Not renewed: the store refuses a write although its condition holds.
     ConditionIgnored,
-    /// It may have been renewed, or may yet be; the deadline is what it was.
+    /// It may have been renewed, or may yet be. The deadline is what it was.
     Unknown,
 }
 
@@ -59,7 +59,7 @@ impl Renew {
             return self.begin(event, mark, inputs, lease);
         };
         if lease.has_found(cas.write()) {
-            // A look beside this has found that it has landed.
+            // A look by another call has found that the write landed.
             return landed(inputs, lease);
         }
         if event == Event::Resume && lease.check(inputs.now).is_some() {
@@ -82,7 +82,7 @@ impl Renew {
                 return Step::Done(Renewed::Failed);
             }
             Progress::ConditionIgnored => return Step::Done(Renewed::ConditionIgnored),
-            // What comes after may find that it has landed.
+            // A later call may find that it has landed.
             Progress::Unresolved => return Step::Done(Renewed::Unknown),
             Progress::Send(write) => Step::Write(write),
             Progress::Read => Step::Read,
@@ -105,12 +105,12 @@ impl Renew {
             Looked::Held | Looked::Again if lease.record() == &mark.before.record => {
                 Step::Pause(PauseReason::Contended)
             }
-            // An earlier renewal: its lease began earlier than the one asked for.
+            // An earlier renewal stands: its lease began before the one asked for.
             Looked::Held | Looked::Again => self.start(inputs, lease),
         }
     }
 
-    /// Looks where an earlier renewal went that had no answer, or writes at once.
+    /// Looks for an earlier renewal that had no reply, or writes at once.
     fn begin(
         &mut self,
         event: Event,
@@ -148,7 +148,7 @@ impl Renew {
     }
 }
 
-/// The end of a renewal that has landed: too late, if the deadline had passed when that was learned.
+/// The end of a renewal that has landed. It is too late if the deadline had passed by now.
 fn landed(inputs: &Inputs, lease: &mut Lease) -> Step<Renewed> {
     Step::Done(match lease.check(inputs.now) {
         Some(_) => Renewed::Lost,

@@ -14,8 +14,8 @@ pub enum ReadOutcome {
     Absent {
         date: Option<StoreSeconds>,
     },
-    /// Reading is not permitted, or the key is absent and listing is not permitted: S3 answers
-    /// both with the same 403.
+    /// Reading is not permitted, or the key is absent and listing is not permitted. S3 answers both
+    /// with the same 403.
     Hidden {
         date: Option<StoreSeconds>,
     },
@@ -37,12 +37,11 @@ pub struct Snapshot {
     pub sent: Instant,
     /// When the reply had arrived.
     pub arrived: Instant,
-    /// Whether a guard of this very process has the holding, or an acquire is about to hand one
-    /// out.
+    /// Whether a guard in this process has the holding, or an acquire is about to return one.
     pub live_here: bool,
 }
 
-/// A record together with the version that it is stored as.
+/// A record and the version that it is stored as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredRecord {
     pub etag: ETag,

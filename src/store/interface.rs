@@ -1,4 +1,5 @@
-//! What the lock needs of a store: one read, one conditional write, and a list for operators.
+//! What the engine needs of a store: one read, one conditional write, and a few requests for checks
+//! and operators.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +20,8 @@ pub enum Found {
     Absent {
         date: Option<StoreSeconds>,
     },
-    /// 403 `AccessDenied`: absent and not listable, or not readable; the error in case it matters.
+    /// 403 `AccessDenied`: the object is absent and not listable, or not readable. The error is for
+    /// callers that need it.
     Hidden {
         date: Option<StoreSeconds>,
         error: LockError,
@@ -57,14 +59,14 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Where a store is to be found, in whichever process. Nothing of it is ever locked.
+/// Where a store is, in any process. It needs no mutex.
 pub(crate) trait Origin: Send + Sync {
-    /// Fails if this process cannot get there.
+    /// Fails if this process cannot reach the store.
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
 
-    /// A way to the store that shares nothing with any other. Does no I/O.
+    /// A connection to the store that shares nothing with any other. Does no I/O.
     fn connect(&self, clock: &Clock) -> Box<dyn Store>;
 }
 
@@ -78,13 +80,12 @@ pub(crate) trait Store: Send + Sync {
         limit: Duration,
     ) -> Pending<'a, Result<Found, LockError>>;
 
-    /// Writes `body` if `condition` holds; `condition` [`Condition::Absent`] creates and
-    /// [`Condition::Matches`] replaces. Sends one request, and does not try again once any of it
-    /// has been written.
+    /// Writes `body` if `condition` holds: [`Condition::Absent`] creates and [`Condition::Matches`]
+    /// replaces. Sends one request, and does not try again once any of it has been written.
     ///
-    /// If there is something to wait for (`go`), the last byte of the body leaves only once that is done.
-    /// It is first polled when all that comes before has been handed to the network, and dropped if that
-    /// never happens.
+    /// If there is a `go`, the last byte of the body leaves only once `go` is done. `go` is first
+    /// polled when everything before that byte has been handed to the network. It is dropped if
+    /// that never happens.
     fn write<'a>(
         &'a self,
         at: &'a Location,
@@ -94,17 +95,17 @@ pub(crate) trait Store: Send + Sync {
         go: Option<Pending<'a, ()>>,
     ) -> Pending<'a, Put>;
 
-    /// Removes an object, whatever it holds, and says whether that was permitted and done.
+    /// Removes an object with any content. Returns whether that was permitted and done.
     fn remove<'a>(&'a self, at: &'a Location, limit: Duration) -> Pending<'a, bool>;
 
-    /// Whether a bucket keeps the versions of its objects, as far as it says.
+    /// Whether a bucket keeps the versions of its objects. None if it does not say.
     fn versioning<'a>(
         &'a self,
         bucket: &'a str,
         limit: Duration,
     ) -> Pending<'a, Option<Versioning>>;
 
-    /// The keys that begin with `prefix` and have no further `/`, a page at a time.
+    /// The keys that begin with `prefix` and have no `/` after it, a page at a time.
     fn list<'a>(
         &'a self,
         bucket: &'a str,

@@ -1,4 +1,4 @@
-//! A store in this process's memory.
+//! A store in this process's memory, for tests of programs that use locks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,14 +13,14 @@ use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKin
 use crate::types::request_counts::{Counters, Kind, RequestCounts, RequestOutcome};
 use crate::types::store_report::Versioning;
 
-/// Objects in this process's memory; clones are the same store.
+/// Objects in this process's memory. Clones are the same store.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryStore {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The process whose memory it is in.
+    /// The process that made the store.
     process: Process,
     clock: Clock,
     objects: Mutex<Objects>,
@@ -113,8 +113,8 @@ impl MemoryStore {
 }
 
 impl Origin for MemoryStore {
-    /// Fails in a forked child: whatever it wrote into its copy, its parent would never see, and a
-    /// lock there would be held by both.
+    /// Fails in a forked child. Its parent would never see what it wrote into its copy, and both
+    /// would hold a lock there.
     fn check(&self) -> Result<(), ConfigError> {
         if self.is_inherited() {
             Err(ConfigError::new(
@@ -136,7 +136,7 @@ impl Origin for MemoryStore {
     }
 }
 
-/// What one client has of the store: the way to it, and counters of its own.
+/// One client's connection to the store, with its own counters.
 struct Connection {
     store: MemoryStore,
     counters: Counters,

@@ -1,4 +1,4 @@
-//! Where locks are kept.
+//! Where locks are kept: what the engine needs of a store ([`interface`]), and the two stores.
 
 pub(crate) mod interface;
 pub(crate) mod memory;

@@ -1,4 +1,4 @@
-//! Runs a client's background tasks on one thread. `engine/renewal.rs` adds a task for each lock that it
+//! Runs a client's background tasks on one thread. `engine/watch.rs` adds a task for each lock that it
 //! watches.
 //!
 //! The thread starts with the first task and ends with the last. There is at most one. The tasks share it,

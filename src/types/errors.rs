@@ -86,8 +86,8 @@ pub enum LockError {
     #[error(transparent)]
     Storage(#[from] StorageError),
 
-    /// This store does not honour conditional writes as S3 does, so two clients could hold a lock at
-    /// once. Nothing was locked. Keep locks in another store; the message says what this one did.
+    /// This store would break the lock: it does not honour conditional writes as S3 does. Nothing was
+    /// locked there. Keep locks in another store; the message says what this one did.
     #[error("{0}")]
     UnsafeStore(Box<StoreReport>),
 

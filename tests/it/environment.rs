@@ -421,7 +421,7 @@ fn acquire_at_what_is_no_store_is_told_at_once() {
         (b"HTTP/2.0 200 OK\r\ncontent-length: 0\r\n\r\n", "HTTP/2"),
         (
             b"HTTP/1.1 511 Network Authentication Required\r\ncontent-length: 6\r\n\r\n<html>",
-            "wants somebody to sign in",
+            "requires a sign-in",
         ),
         (
             b"HTTP/1.1 302 Found\r\nlocation: http://login.test/?x\r\ncontent-length: 0\r\n\r\n",

@@ -1,28 +1,28 @@
 //! The protocol of aws-s3-lock, the npm package that this crate replaces, and what the checker
 //! finds in it.
 //!
-//! The model is kind to the protocol: no request fails, no client crashes, no two share a name, all
-//! clocks agree, and an expiry counts from when its PUT arrives. A request may only be slow, so
-//! that whatever the others do can come before it.
+//! The model is kind to the protocol. No request fails, no client crashes, no two clients share a
+//! name, all clocks agree, and an expiry counts from when its PUT arrives. A request may only be
+//! slow, so that anything the others do can come before it.
 
 use std::fmt;
 
 use stateright::{Checker, Model, Path, Property};
 
-/// In minutes, as all times here; 2 is what the package's README sets.
+/// In minutes, like all times here. 2 is what the package's README sets.
 const MAX_OPERATION: u8 = 2;
-/// An acquire may take a minute, so this is left for the operation itself in any case.
+/// An acquire may take a minute, so the operation itself always has this much time left.
 const LEASE: u8 = MAX_OPERATION + 1;
 
-/// What there is to explore. Every client acquires once and may release then.
+/// What there is to explore. Every client acquires once, and may then release.
 struct Classic {
     clients: usize,
-    /// How many may pass.
+    /// How many minutes may pass.
     minutes: u8,
-    /// A client begins only when those that have begun are through.
+    /// A client begins only when the ones before it have ended.
     in_turn: bool,
-    /// The way to a violation is a shortest one only if nothing else is asked: the checker goes on
-    /// for the rest, and keeps the last violation that it comes across.
+    /// The checker must look for nothing else to find a shortest way to a violation. Otherwise it
+    /// goes on for the rest, and keeps the last violation that it finds.
     properties: fn() -> Vec<Property<Classic>>,
 }
 
@@ -46,7 +46,7 @@ struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Who(usize);
 
-/// Which request comes next, with what the client remembers for it, or how it ended.
+/// Which request comes next, with what the client remembers for it, or how the call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Client {
     ReadCounter,
@@ -66,7 +66,7 @@ enum Client {
     Rollback,
     RollbackPut,
     Failed(Failure),
-    /// Acquired; what comes next is a release, if anything.
+    /// Acquired. Next comes a release, if anything.
     Holds {
         until: u8,
     },
@@ -74,8 +74,8 @@ enum Client {
     Released,
 }
 
-/// What an acquire may fail with. The package names one more, `DuringLockRelease`, to which no
-/// answer leads.
+/// How an acquire may fail. The package names one more, `DuringLockRelease`, which no reply leads
+/// to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Failure {
     OwnedBySomeoneElse,
@@ -86,7 +86,7 @@ enum Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Action {
-    /// The store carries out a client's next request, and the client learns the answer.
+    /// The store carries out a client's next request, and the client learns the reply.
     Request(Who),
     Minute,
 }
@@ -133,7 +133,7 @@ impl Model for Classic {
 }
 
 impl World {
-    /// Carries out the next request of a client; what that client does then.
+    /// Carries out the next request of a client, and takes the client's next step.
     fn request(&mut self, me: Who) -> Client {
         use Client::*;
         use Failure::*;
@@ -197,7 +197,7 @@ impl World {
         self.owner.is_some_and(|owner| owner.who == me)
     }
 
-    /// Whether a client goes on with what the lock is for.
+    /// Whether a client goes on with the work that the lock protects.
     fn believes(&self, who: Who) -> bool {
         matches!(self.clients[who.0], Client::Holds { until } if self.now < until)
     }
@@ -211,7 +211,7 @@ impl World {
         self.clients.contains(&Client::Failed(failure))
     }
 
-    /// What an action does here, as a line to read.
+    /// An action in this state, as a line to read.
     fn describe(&self, action: Action) -> String {
         let Action::Request(me) = action else {
             return "a minute passes".to_owned();
@@ -280,7 +280,7 @@ fn everybody_wins() -> Property<Classic> {
     })
 }
 
-/// Clients whose requests mix as they may.
+/// Clients whose requests mix in any order.
 fn clients(clients: usize, minutes: u8, properties: fn() -> Vec<Property<Classic>>) -> Classic {
     Classic {
         clients,
@@ -291,11 +291,11 @@ fn clients(clients: usize, minutes: u8, properties: fn() -> Vec<Property<Classic
 }
 
 fn check(model: Classic) -> impl Checker<Classic> {
-    // More threads would each find a way, and the shortest need not win.
+    // More threads would each find a way, and the shortest might not win.
     model.checker().threads(1).spawn_bfs().join()
 }
 
-/// The shortest way to break the promise that is asked for; it has to be the only one.
+/// The shortest way to break the promise that is asked for. It must be the only one.
 fn refutation(model: Classic) -> Path<World, Action> {
     let promise = model.properties()[0].name;
     check(model).assert_any_discovery(promise)
@@ -328,7 +328,7 @@ fn while_no_time_passes_it_takes_three_clients() {
 }
 
 /// A lock counts as free when no more than `max_operation` is left of its time. That is so as soon
-/// as the minute for the acquire is over, and is just what its holder has been promised.
+/// as the minute for the acquire is over. But its holder was promised exactly that time.
 #[test]
 fn once_a_minute_has_passed_a_client_takes_the_lock_from_a_holder() {
     let path = refutation(clients(2, 1, || vec![one_holder()]));

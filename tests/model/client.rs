@@ -1,5 +1,5 @@
-//! One client: what it remembers, and the call that it is in the midst of. Its calls are the
-//! crate's own; this does for them what `src/engine/driver.rs` does, without a store.
+//! One client: what it remembers, and the call that is under way. Its calls are the crate's own
+//! operations. This file runs them as `src/engine/driver.rs` does, without a store.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Who {
     }
 }
 
-/// Tells writes apart, also where their bodies do not.
+/// Identifies a write, even if another has the same body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriteId {
     pub by: Who,
@@ -40,7 +40,7 @@ pub struct Client {
     pub knowledge: Observations,
     pub holding: Option<Lease>,
     pub task: Option<Task>,
-    /// A look of another thread's at the same guard, beside the task.
+    /// A look by another thread at the same guard, beside the task.
     pub side: Option<Side>,
     pub calls: Calls,
     /// How many writes it has made.
@@ -55,7 +55,7 @@ pub struct Side {
     pub verify: Verify,
     pub sent: u32,
     pub reply: Option<Shown>,
-    /// Whether the holding has stood at the store at some moment since it began.
+    /// Whether the holding has stood at the store at some moment since the look began.
     pub stood: bool,
 }
 
@@ -65,24 +65,24 @@ pub struct Task {
     pub call: Running,
     pub at: At,
     pub gave_up: bool,
-    /// Whether an answer to a write of this call was lost.
+    /// Whether the reply to a write of this call was lost.
     pub unresolved: bool,
-    /// Whether the call ended with a read, after an answer was lost.
+    /// Whether the call ended with a read, after a reply was lost.
     pub resolved: bool,
-    /// The number of the first of its writes.
+    /// The number of its first write.
     pub first_write: u32,
     /// When its last write was first sent, and under which condition.
     pub first_send: u32,
     pub condition: Option<Condition>,
-    /// The last of its writes that the store has carried out.
+    /// Its last write that the store has carried out.
     pub landed: Option<WriteId>,
     /// The token of the holding that it is about.
     pub aim: Option<u64>,
     /// The token of the holding that it has last tried to make.
     pub living: Option<u64>,
-    /// Whether it is about a holding that was lost before it began.
+    /// Whether it is about a holding that was lost before the call began.
     pub late: bool,
-    /// How often it went on; counted only where it must end.
+    /// How often it went on. Counted only where every path must end.
     pub turns: u8,
 }
 
@@ -110,7 +110,7 @@ pub enum At {
         repeated: bool,
         reply: Option<Written>,
     },
-    /// The lock to be free: it looks again when some time has passed.
+    /// Waits for the lock to be free: it looks again when some time has passed.
     Waiting {
         since: u32,
     },
@@ -128,13 +128,13 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
     Take,
-    /// To renew the holding with this token, which is the writer's own.
+    /// Renews the holding with this token, which is the writer's own.
     Renew(u64),
-    /// To end it.
+    /// Ends it.
     GiveBack(u64),
-    /// To end what an acquire that was given up may have taken, or may yet take.
+    /// Ends what an acquire that was given up may have taken, or may yet take.
     Undo(u64),
-    /// To end somebody's, on the owner's behalf or an operator's; if it has seen any.
+    /// Ends another's holding, for its owner or for an operator, if the call has seen any.
     End(Option<u64>),
 }
 
@@ -150,7 +150,7 @@ pub struct Shown {
     reason = "lives for one step, one at a time"
 )]
 pub enum Reply {
-    /// When it was asked for, and what was shown.
+    /// When it was sent, and what it was shown.
     Read(u32, Shown),
     Wrote(Written),
 }
@@ -179,7 +179,7 @@ impl Client {
         }
     }
 
-    /// What is left of it after a crash, once it has started again.
+    /// The client after a crash, once it has started again.
     pub fn restarted(&self, trusts_date: bool) -> Client {
         Client {
             writes: self.writes,
@@ -188,7 +188,7 @@ impl Client {
         }
     }
 
-    /// Whether its user may go on with what the lock is for.
+    /// Whether its user may go on with the work that the lock protects.
     pub fn believes(&self, scenario: &Scenario) -> bool {
         let gives_back =
             matches!(&self.task, Some(task) if matches!(task.call, Running::Release(_)));
@@ -219,8 +219,8 @@ impl Client {
         self.token() == Some(token) || tries == Some(token)
     }
 
-    /// Takes in that a holding was ended without its guard, by a thread of this client: it may be this
-    /// one's own.
+    /// Takes in that a thread of this client has ended a holding without its guard. It may be the
+    /// holding of this thread.
     pub fn note_ended(&mut self, record: &Record) {
         let loss = match record.broken == Some(record.fencing_token) {
             true => Loss::Broken,
@@ -233,7 +233,7 @@ impl Client {
         }
     }
 
-    /// The answer that has arrived.
+    /// The reply that has arrived.
     pub fn take_reply(&self) -> Reply {
         match self.task.as_ref().map(|task| task.at.clone()) {
             Some(At::Reading {
@@ -248,7 +248,8 @@ impl Client {
         }
     }
 
-    /// Takes in what a read of its call showed. Whether another thread has a holding, `is_alive` says.
+    /// Takes in what a read of its call showed. `is_alive` says whether another thread has a
+    /// holding.
     pub fn see(
         &mut self,
         who: Who,
@@ -263,7 +264,7 @@ impl Client {
         self.take_in(who, sent, shown, is_alive, scenario)
     }
 
-    /// Takes in what a read showed, whoever asked for it.
+    /// Takes in what any read showed.
     pub fn take_in(
         &mut self,
         who: Who,
@@ -316,7 +317,7 @@ impl Client {
         }
     }
 
-    /// Begins a call. Says how it ended, if it has already.
+    /// Begins a call. Says how it ended, if it has ended already.
     pub fn begin(
         &mut self,
         who: Who,
@@ -412,7 +413,7 @@ impl Client {
         let (side, holding) = (self.side.as_mut()?, self.holding.as_mut()?);
         match side.verify.on(event, &turn, holding) {
             Step::Done(end) => return Some(end),
-            // Where there was trouble, at once: that it takes time is for others to try.
+            // After an error it goes on at once: other scenarios try how long that takes.
             Step::Read | Step::Pause(_) => {
                 side.sent = self.clock;
                 side.reply = None;
@@ -445,7 +446,7 @@ impl Client {
             task.first_send = self.clock;
             task.condition = Some(write.condition.clone());
         } else {
-            // Once more, what was written last.
+            // The last write again.
             id.number -= 1;
         }
         if write.record.is_held() {
@@ -558,7 +559,8 @@ impl Task {
         id.by == who && id.number >= self.first_write
     }
 
-    /// Whether the store has carried out the write of this record, last of all that are this call's.
+    /// Whether the store has carried out the write of this record, as the last of this call's
+    /// writes.
     pub fn has_landed(&self, record: &Record, scenario: &Scenario) -> bool {
         self.landed
             .is_some_and(|id| nonce(id, scenario) == record.nonce)
@@ -587,7 +589,7 @@ impl Running {
         }))
     }
 
-    /// By owner name: what the first client holds.
+    /// By owner name: ends what the first client holds.
     pub fn release(scenario: &Scenario) -> Running {
         Running::Free(Free::by_name(scenario.roles[0].owner.to_owned()))
     }
@@ -604,19 +606,19 @@ impl Running {
     }
 }
 
-/// What its user would be told. Not asked, it does not remember that it was.
+/// What its user would be told. A clone is asked, because the lease remembers the answer.
 fn remaining(holding: &Lease, now: u32) -> Duration {
     holding.clone().remaining(at(now))
 }
 
-/// The same holding, as if nothing were unresolved and its lease counted from `since`.
+/// The same holding, with nothing unresolved and a lease that counts from `since`.
 fn anew(holding: &Lease, since: Instant) -> Lease {
     let record = holding.record().clone();
     let etag = version(&record);
     Lease::new(StoredRecord { etag, record }, since)
 }
 
-/// How the store names what it holds: as S3 does, by a digest of the body.
+/// The version that the store gives a record: as in S3, a digest of the body.
 pub fn version(record: &Record) -> ETag {
     let mut hasher = DefaultHasher::new();
     record.hash(&mut hasher);

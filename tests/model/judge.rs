@@ -15,8 +15,8 @@ use super::world::World;
 pub struct History {
     /// The largest token with which the lock was ever acquired.
     pub highest_token: u64,
-    /// Holdings that were ended by force or by owner name: for what their holders do until they
-    /// know, whoever did that has to answer.
+    /// Holdings that were ended by force or by owner name. What their holders do until they know
+    /// does not count: the caller who ended them answers for it.
     pub excused: Vec<u64>,
     pub fault: Option<Fault>,
 }
@@ -26,7 +26,7 @@ pub struct History {
 pub enum Fault {
     /// A token that is not larger than the one before.
     Token,
-    /// A release that ended somebody else's holding.
+    /// A release that ended another's holding.
     FreedAnothers,
     /// Reported as done, and was not.
     NotDone,
@@ -34,9 +34,9 @@ pub enum Fault {
     DoneAfterAll,
     /// An honest store that was said to refuse what it must do.
     FalselyAccused,
-    /// A holding that was lost, and then was not.
+    /// A holding that was lost, and later was not.
     Revived,
-    /// A holding said to be lost to something that has not happened.
+    /// A holding reported as lost to something that has not happened.
     LostInError,
 }
 
@@ -45,11 +45,11 @@ pub enum Fault {
 pub enum News {
     TookOver,
     Reclaimed,
-    /// A write whose answer was lost was found by reading.
+    /// A read has found a write whose reply was lost.
     Resolved,
-    /// The same of a renewal, found by a later call.
+    /// The same for a renewal, found by a later call.
     Adopted,
-    /// An acquire was given up, and what might yet have landed never will.
+    /// An acquire was given up, and its write can never land now.
     Undone,
     /// A holder has learned that an operator broke its holding.
     LearnedOfForce,
@@ -92,7 +92,7 @@ impl World {
             }
             Intent::Undo(own) => {
                 let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
-                // It may write over what was to be taken over; nobody's any more.
+                // It may replace a holding that was to be taken over, if that is no longer valid.
                 if other.is_some_and(|t| self.is_valid(t, scenario)) {
                     self.history.fault = Some(Fault::FreedAnothers);
                 }
@@ -198,7 +198,7 @@ impl World {
         }
     }
 
-    /// What a look has found that is over.
+    /// Judges the result of a look that has ended.
     pub fn finish_look(&mut self, who: Who, verified: Verified) {
         let client = self.client_mut(who);
         let now = at(client.clock);
@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    /// Notes for each look under way whether what it is about stands.
+    /// Notes for each look under way whether its holding stands.
     pub fn watch_looks(&mut self) {
         for who in self.everybody() {
             let stands = self.stands(who);
@@ -231,14 +231,14 @@ impl World {
         }
     }
 
-    /// Whether what the store has is this client's holding.
+    /// Whether the store has this client's holding.
     pub fn stands(&self, who: Who) -> bool {
         let stored = self.store.object.as_ref().map(|object| &object.record);
         let token = self.client(who).token();
         stored.is_some_and(|stored| stored.is_held() && Some(stored.fencing_token) == token)
     }
 
-    /// Whether a holding that is said to be gone is there all the same.
+    /// Judges whether a holding that is said to be gone is still there.
     pub fn judge_loss(&mut self, who: Who) {
         let holding = self.client(who).holding.as_ref();
         if holding.is_some_and(Lease::is_gone) && self.stands(who) {
@@ -282,7 +282,7 @@ impl World {
         }
     }
 
-    /// Whether what the store has shows that nobody ended this holding but whoever has it.
+    /// Whether the stored record shows that nobody but its holder has ended this holding.
     fn is_clear(&self, holding: &Lease) -> bool {
         let stored = self.store.object.as_ref().map(|object| &object.record);
         let mine = holding.record();

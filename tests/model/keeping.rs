@@ -1,8 +1,9 @@
-//! One guard that is kept alive, over a store that leaves one renewal without an answer and lets reads
-//! hang: does it keep the lock as long as its other writes are answered in time?
+//! One guard that is kept alive, over a store that leaves one renewal without a reply and lets
+//! reads hang. Does it keep the lock while its other writes are answered in time?
 //!
-//! Here time is what happens to requests. The other configurations have too coarse a clock for that, and
-//! no limits of requests. This does what `keep_renewing` of `src/engine/renewal.rs` and `src/engine/driver.rs` do.
+//! Here time is what requests take. The other configurations have too coarse a clock for that, and
+//! no limits of requests. This does what `keep_renewing` of `src/engine/watch.rs` and
+//! `src/engine/driver.rs` do.
 
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ use s3_lock::internals::protocol::{
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-/// In parts of itself.
+/// The lease, in parts of itself.
 const LEASE: u32 = 60;
-/// When a renewal is due: a third of the lease, give or take a tenth of that.
+/// When a renewal is due: after a third of the lease, plus or minus a tenth of that.
 const DUE: [u32; 2] = [18, 22];
 /// The longest pause after a renewal that failed: a thirtieth of the lease.
 const PAUSE: u32 = 2;
 /// What is answered is answered within this part of the lease.
 const TENTH: u32 = LEASE / 10;
 const THIRTIETH: u32 = LEASE / 30;
-/// Nobody is watched for longer.
+/// The history ends after this time.
 const END: u32 = 3 * LEASE;
 
 const KEPT: &str = "a holder whose writes are answered in time keeps the lock";
@@ -36,11 +37,11 @@ const FOUND: &str = "a renewal without an answer is found to have landed";
 struct Keeping {
     /// How long a request may take.
     timeout: u32,
-    /// How long an answer may take.
+    /// How long a reply may take.
     in_time: u32,
-    /// What part of its time a renewal gives to the look that it begins with.
+    /// The part of its time that a renewal gives to the look that it begins with.
     look_takes: fn(u32) -> u32,
-    /// Whether only the promise is of interest: then the history that breaks it is the shortest.
+    /// Whether to look only at the promise. Then the history that breaks it is the shortest.
     only_kept: bool,
 }
 
@@ -59,7 +60,7 @@ struct State {
     lost: bool,
 }
 
-/// The one renewal without an answer.
+/// The one renewal without a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Mishap {
     NotYet,
@@ -70,7 +71,7 @@ enum Mishap {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one to a state")]
 enum Task {
-    /// Until the next renewal is due.
+    /// The guard sleeps until the next renewal is due.
     Sleeping,
     Renewing {
         renew: Renew,
@@ -89,16 +90,16 @@ enum Request {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Action {
-    /// The guard sleeps until so much of the lease has passed, and renews.
+    /// The guard sleeps until this much of the lease has passed, and renews.
     Due(u32),
-    /// The request under way is done, and answered after so long.
+    /// The request under way is done, and is answered after this time.
     Answer(u32),
-    /// A read has no answer.
+    /// A read has no reply.
     Hang,
-    /// The write is never done, and the connection is cut at once, or hangs.
+    /// The write is never done. The connection is cut at once, or hangs.
     Cut,
     HangAndDrop,
-    /// The write is done, and its answer is lost.
+    /// The write is done, and its reply is lost.
     HangAndApply,
 }
 
@@ -178,9 +179,9 @@ impl Model for Keeping {
 
     fn properties(&self) -> Vec<Property<Keeping>> {
         let mut properties = vec![
-            // If a renewal has landed that nothing has told it of, nobody but a read can name the version
-            // that it made. That may be one that the holder has stopped waiting for; but not where answers
-            // are quick.
+            // If a renewal has landed and nothing has told the holder of it, only a read can name
+            // the version that it made. That may be a renewal that the holder has stopped waiting
+            // for, but not where replies are quick.
             Property::always(KEPT, |model: &Keeping, state: &State| {
                 let is_untold = state.holding.record() != &state.stored.record;
                 let by_mishap = state.mishap == Mishap::Applied && !state.shown;
@@ -207,7 +208,7 @@ impl Keeping {
         self.go_on(next, Renew::default(), until, Event::Resume);
     }
 
-    /// Hands the operation an event, and takes its next step.
+    /// Gives the operation an event, and takes its next step.
     fn go_on(&self, next: &mut State, mut renew: Renew, until: u32, mut event: Event) {
         loop {
             let turn = Inputs {
@@ -225,7 +226,7 @@ impl Keeping {
                     return;
                 }
                 Step::Done(_) => {
-                    // And again, after a pause.
+                    // Again, after a pause.
                     next.now += PAUSE;
                     if next.holding.check(at(next.now)).is_none() {
                         self.begin(next);
@@ -264,7 +265,7 @@ impl Keeping {
 }
 
 impl State {
-    /// What comes of a request, and when that is known.
+    /// What a request brings, and when that is known.
     fn answered(&mut self, request: Request, limit: u32, action: Action) -> Event {
         let sent = self.now;
         let took = match action {
@@ -373,7 +374,7 @@ fn a_holder_whose_requests_are_answered_quickly_keeps_the_lock_but_for_the_one_m
     keeps(LEASE, THIRTIETH, 3_045);
 }
 
-/// Checks that a look that takes so much of a renewal's time loses the lock, in these steps.
+/// Checks that a look that takes this much of a renewal's time loses the lock, in these steps.
 #[track_caller]
 fn loses(in_time: u32, look_takes: fn(u32) -> u32, steps: &[Action]) {
     let model = Keeping {

@@ -1,4 +1,4 @@
-//! What is promised of the lock, for the checker to test in every state.
+//! The lock's promises, for the checker to test in every state.
 
 use stateright::{Model, Property};
 
@@ -6,7 +6,7 @@ use super::judge::{Fault, News};
 use super::scenario::{Scenario, TICKS_PER_SECOND};
 use super::world::{Action, World};
 
-/// Something that has to happen in some history, under a name.
+/// Something that must happen in some history, with a name.
 pub type Possible = (&'static str, fn(&Scenario, &World) -> bool);
 
 pub const ONE_HOLDER: &str = "at most one client believes it holds validly";
@@ -82,7 +82,7 @@ impl Model for Scenario {
             Property::always(TRULY_LOST, |_, world| kept(world, Fault::LostInError)),
         ];
         if self.must_end {
-            // That somebody who waits has had it is kept in the state, so this does not depend on
+            // The state records that a waiting client has had the lock. So this does not depend on
             // the path by which the checker came to it.
             properties.push(Property::eventually(FREE_AGAIN, |_, world: &World| {
                 world.clients.last().is_some_and(|last| last.won)

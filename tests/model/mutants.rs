@@ -1,7 +1,8 @@
-//! Rules broken on purpose, one at a time, and the shortest history that shows what each is for.
-//! The protocol's code is not altered, but what it is told, what is made of its answers, or the store.
+//! Rules broken on purpose, one at a time, each with the shortest history that shows what it is
+//! for. The protocol's code stays as it is. The mutants alter what it is told, what is made of its
+//! answers, or the store.
 //!
-//! A checker that finds nothing may be blind; here it has to find something. With `--release` it
+//! A checker that finds nothing may be blind. Here it has to find something. With `--release` it
 //! also has to find nothing where the rule is kept.
 
 use stateright::{Checker, HasDiscoveries, Model};
@@ -18,10 +19,10 @@ use super::world::{Action, Call, MAX_TURNS};
 
 const A: Who = Who(0);
 const B: Who = Who(1);
-/// Far longer than anything goes on here.
+/// Far longer than any history here.
 const FOR_EVER: u32 = 1_000_000;
 
-/// Checks that this way of breaking a rule breaks a promise, and in these steps.
+/// Checks that this way of breaking a rule breaks a promise, in these steps.
 #[track_caller]
 fn shows(promise: &'static str, scenario: Scenario, mutant: Mutant, steps: &str) {
     let broken = Scenario {
@@ -41,7 +42,8 @@ fn refutes(promise: &'static str, broken: Scenario, sound: Scenario, steps: &str
     }
 }
 
-/// The shortest history in which a promise is broken. One thread, for a path that is always the same.
+/// The shortest history in which a promise is broken. It uses one thread, so that the path is
+/// always the same.
 fn shortest(promise: &'static str, mut scenario: Scenario) -> Option<Vec<String>> {
     scenario.only = Some(promise);
     let checker = scenario.checker().threads(1);
@@ -51,7 +53,7 @@ fn shortest(promise: &'static str, mut scenario: Scenario) -> Option<Vec<String>
     Some(actions.map(|action| format!("{action:?}")).collect())
 }
 
-/// Two clients, of whom the first has the lock.
+/// Two clients. The first has the lock.
 fn holder_and_rival() -> Scenario {
     let calls = Calls {
         acquire: 1,
@@ -78,7 +80,7 @@ fn holder_at_its_deadline() -> Scenario {
     }
 }
 
-/// One client that loses the answer to a request.
+/// One client that loses the reply to a request.
 fn alone(losses: u16) -> Scenario {
     Scenario {
         budget: Budget {
@@ -90,7 +92,7 @@ fn alone(losses: u16) -> Scenario {
     }
 }
 
-/// A holder that may crash or forget its guard, and somebody who waits.
+/// A holder that may crash or forget its guard, and a waiting client.
 fn left_alone() -> Scenario {
     let scenario = patience();
     Scenario {
@@ -309,7 +311,7 @@ fn a_takeover_without_a_margin() {
     refutes(ONE_HOLDER, broken, scenario, steps);
 }
 
-/// Or one that is a tick too small, which is the same.
+/// A margin that is a tick too small has the same effect.
 #[test]
 fn a_takeover_with_a_margin_without_room_for_the_clocks_rates() {
     let scenario = holder_at_its_deadline();
@@ -457,8 +459,8 @@ fn bodies_that_are_identical() {
     shows(ONE_HOLDER, scenario, Mutant::IdenticalBodies, steps);
 }
 
-/// To reclaim from an owner at work is to break an assumption, and exclusion with it. But the
-/// owner is not to be told that it has given back what was taken from it.
+/// Reclaiming from an owner that is alive breaks an assumption, and with it exclusion. But the
+/// owner must not be told that it has given back what was taken from it.
 #[test]
 fn a_reclaim_that_leaves_no_mark() {
     let namesake = Role {
@@ -483,7 +485,7 @@ fn a_reclaim_that_leaves_no_mark() {
     shows(DONE, scenario, Mutant::ReclaimUnmarked, steps);
 }
 
-/// A proxy sends the release twice, and another acquires between the copies.
+/// A proxy sends the release twice, and another client acquires between the copies.
 #[test]
 fn a_refused_release_taken_for_a_loss() {
     let scenario = Scenario {
@@ -657,7 +659,7 @@ fn a_waiter_that_goes_in_circles() {
         B goes on
         the store answers B
         B hears the answer";
-    // It takes a turn to go on, and another to take the answer in; and so do its first two.
+    // Going on takes one turn, and taking the reply in takes another. So do its first two steps.
     let circles = usize::from(MAX_TURNS) / 2 - 1;
     let steps = begins.to_owned() + &circle.repeat(circles);
     let scenario = Scenario {

@@ -9,7 +9,7 @@ use super::client::Who;
 use super::lock::{EVERYBODY, Possible, TAKEOVER};
 use super::world::{Action, Call};
 
-/// The unit of time. A header's second has two of them, so that what it cuts off is real.
+/// The unit of time. A header's second has two, so that cutting to seconds has an effect.
 pub const TICKS_PER_SECOND: u32 = 2;
 pub const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
 /// So long that two clocks may come apart by one tick, which is 0.2 % of it.
@@ -17,11 +17,11 @@ pub const LEASE: u32 = 500;
 pub const DRIFT: u32 = 1;
 /// How far apart the clocks of two of the store's nodes may be: 1 s.
 pub const NODES: i64 = TICKS_PER_SECOND as i64;
-/// What a record's age must exceed its lease by, beside the share for the clocks' rates.
+/// How much older than its lease a record must be, without the share for the clocks' rates.
 ///
 /// The default of 2 s has 1 s for the nodes and 1 s for what the headers cut off. In whole ticks
-/// the latter is one tick less, and "older than" begins a tick later: with the 2 ticks that are
-/// too many here, what is wrong by a tick would stay hidden.
+/// the latter is one tick less, and "older than" begins a tick later. These are 2 ticks too many
+/// here, and would hide an error of one tick.
 pub const MARGIN: u32 = 2 * TICKS_PER_SECOND - 2;
 
 /// A point on some clock.
@@ -34,7 +34,7 @@ pub fn at(ticks: u32) -> Instant {
 pub struct Scenario {
     pub roles: Vec<Role>,
     pub budget: Budget,
-    /// Which clocks may run fast while a lease passes: each a set of bits, the store's first.
+    /// Which clocks may run fast while a lease passes. Each is a set of bits, the store's first.
     pub fast: Vec<u8>,
     /// How far the node that dates replies may be ahead of the one that stamps objects, in ticks.
     pub ahead: Vec<i64>,
@@ -42,13 +42,13 @@ pub struct Scenario {
     /// What has happened before.
     pub already: Vec<Action>,
     pub mutant: Option<Mutant>,
-    /// Everybody goes on for as long as there is something to do, and a lease passes only when
-    /// there is nothing else: so every path ends, and none before its time.
+    /// Each client goes on while there is something to do, and a lease passes only when there is
+    /// nothing else. So every path ends, and none too early.
     pub must_end: bool,
-    /// What has to be among what happens.
+    /// What must happen in some history.
     pub possible: Vec<Possible>,
-    /// The one promise to look at, if not all. The checker goes on until it has found a way to break
-    /// each, and keeps the last way that it comes across: only where there is one, it is a shortest.
+    /// The one promise to look at, or all if none. The checker goes on until it has broken each
+    /// promise, and keeps the last way that it finds. Only with one promise is that way a shortest.
     pub only: Option<&'static str>,
 }
 
@@ -59,15 +59,15 @@ pub struct Role {
     /// In ticks.
     pub lease: u32,
     pub reclaims: bool,
-    /// Whether it goes by the store's clock. Else what it is told of that is far from the truth.
+    /// Whether it uses the store's clock. If not, the dates that it is told are far from the truth.
     pub store_clock: bool,
-    /// Whether there is a front before the store that dates what it reads on its own, and passes on
-    /// what the store says to its writes.
+    /// Whether a front before the store dates its reads, but passes on the store's replies to its
+    /// writes.
     pub front: bool,
-    /// The client that this is another thread of, if not one of its own: what the one learns, the
-    /// other knows.
+    /// The client that this one is another thread of, if any. What one thread learns, the other
+    /// knows.
     pub twin: Option<Who>,
-    /// Whether its process never ends before its time.
+    /// Whether its process never ends early.
     pub is_steady: bool,
     pub calls: Calls,
 }
@@ -86,7 +86,7 @@ impl Role {
         }
     }
 
-    /// By how much its reads are dated wrong, if not by nothing.
+    /// Whether its reads are dated wrong.
     pub fn is_misdated(&self) -> bool {
         self.front || !self.store_clock
     }
@@ -106,46 +106,47 @@ pub struct Calls {
     pub force_release: u16,
 }
 
-/// How often something may happen to anybody.
+/// How often something may happen, to all clients together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Budget {
     pub ticks: u16,
-    /// Lengths of a lease that pass at once.
+    /// How often a lease may pass at once.
     pub leases: u16,
-    /// Requests that are not answered. A write that was not carried out may be at any later time, or
-    /// never.
+    /// Requests without a reply. A write that was not carried out may be carried out at any later
+    /// time, or never.
     pub losses: u16,
     /// Writes that a proxy sends twice.
     pub repeats: u16,
-    /// Requests that come to nothing: refused without a look, or not sent for want of a connection. Or
-    /// what was carried out, and is answered with somebody else's error.
+    /// Requests that are refused without a look, or not sent because there is no connection. Or
+    /// requests that are carried out and answered with an error that is not the store's.
     pub failures: u16,
     pub crashes: u16,
-    /// By somebody who does not follow the rules.
+    /// By a program that does not follow the rules.
     pub deletions: u16,
 }
 
-/// A rule that is broken on purpose, to see that it is needed and that it would be noticed.
+/// A rule that is broken on purpose, to see that it is needed and that the checker notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// A holder counts its lease from the reply.
     DeadlineFromReply,
-    /// What a read-back finds counts from the first send of the last renewal, whichever it is.
+    /// What a read-back finds counts from the first send of the last renewal, even if it is an
+    /// earlier one.
     DeadlineOfALaterRenewal,
-    /// A write without an answer is taken for one that did not happen.
+    /// A write without a reply is taken for one that did not happen.
     NoReadBack,
-    /// Or for one whose condition was refused.
+    /// A write without a reply is taken for one whose condition was refused.
     LossTakenForRefusal,
-    /// A read that shows the condition still standing is taken for "not applied".
+    /// A read that shows that the condition still holds is taken for "not applied".
     UnchangedMeansNotApplied,
-    /// So is a refusal of the second attempt.
+    /// A refusal of the second attempt is taken for "not applied".
     RefusalOfARetryBelieved,
-    /// So is a refused condition, without a look, although the first of two copies may have changed
-    /// what it was about.
+    /// A refused condition is taken for "not applied" without a look, although the first of two
+    /// copies may have been applied.
     RefusalBelieved,
-    /// So is a conflict, although it may be one with a copy of the same write.
+    /// A conflict is taken for "not applied", although a copy of the same write may have caused it.
     ConflictBelieved,
-    /// A renewal without an answer is forgotten when the next call begins.
+    /// A renewal without a reply is forgotten when the next call begins.
     RenewalForgotten,
     /// A holder believes itself one tick longer.
     ValidOneTickPastTheDeadline,
@@ -159,7 +160,7 @@ pub enum Mutant {
     DeleteOnRelease,
     /// A write's body has no nonce.
     IdenticalBodies,
-    /// Whoever has reclaimed a holding, or released it by owner name, leaves no mark of that.
+    /// A client that has reclaimed a holding, or released it by owner name, leaves no mark of that.
     ReclaimUnmarked,
     /// A release that was refused is taken for a loss wherever another has the lock.
     RefusedReleaseALoss,
@@ -169,7 +170,7 @@ pub enum Mutant {
     ReadsUnvetted,
     /// A look is believed although a renewal has landed while it was under way.
     MarkIgnored,
-    /// An acquire that was given up does not undo what may yet land.
+    /// An acquire that was given up does not undo a write that may yet land.
     NoUndo,
     /// A waiter forgets at each look what it has seen before.
     EachSightForgotten,
@@ -210,7 +211,7 @@ impl Scenario {
         }
     }
 
-    /// With every single clock running fast, and none.
+    /// With each single clock running fast, and with none.
     pub fn with_any_clock_fast(mut self) -> Scenario {
         let clocks = (0..=self.roles.len()).map(|bit| 1 << bit);
         self.fast.extend(clocks);
@@ -225,19 +226,19 @@ impl Scenario {
         self.mutant == Some(mutant)
     }
 
-    /// Whether a version that was replaced may come back. The lock's own never do.
+    /// Whether a version that was replaced may come back. The lock's own versions never do.
     pub fn versions_return(&self) -> bool {
         let is_deleted = self.has(Mutant::DeleteOnRelease) || self.budget.deletions > 0;
         is_deleted || self.has(Mutant::IdenticalBodies)
     }
 
-    /// The client that this one is a thread of: itself, if it is the only one.
+    /// The client that this one is a thread of. The client itself, if it is the only thread.
     pub fn process(&self, who: Who) -> Who {
         self.role(who).twin.unwrap_or(who)
     }
 
-    /// What the check of the store has found, as it is made through the same front: whether the date
-    /// of a reply may tell a record's age. It writes and reads, and what is relied on is what it reads.
+    /// Whether the date of a reply may tell a record's age. The check of the store decides that,
+    /// through the same front. It writes and reads, and takeovers rely on reads.
     pub fn trusts_date(&self, role: &Role) -> bool {
         self.has(Mutant::ReadsUnvetted) || !role.front
     }
@@ -255,8 +256,7 @@ pub fn held() -> Vec<Action> {
     ]
 }
 
-/// A holder that may crash or forget its guard, and somebody who waits, with nothing to go by but
-/// its own clock.
+/// A holder that may crash or forget its guard, and a waiting client that has only its own clock.
 pub fn patience() -> Scenario {
     let holder = Calls {
         acquire: 1,
@@ -271,7 +271,7 @@ pub fn patience() -> Scenario {
     Scenario {
         budget: Budget {
             ticks: 1,
-            // Two until what was acquired has expired, two for a renewal, and one to spare.
+            // Two until the acquired lease has expired, two for a renewal, and one to spare.
             leases: 5,
             losses: 1,
             repeats: 1,

@@ -1,11 +1,11 @@
-//! The same world as stateright explores, for far longer than it can: random schedules.
+//! The same world as the model checker explores, for far longer than it can: random schedules.
 //!
-//! A schedule is who takes part and 200 choices, each of one action among all that can happen
-//! next. What is promised is what lock.rs promises, after each step. 10,000 schedules are played
-//! in every `cargo test`, always the same ones, and the same again with one rule broken on
-//! purpose, until somebody notices.
+//! A schedule is a set of clients and 200 choices. Each choice is one action among all that can
+//! happen next. After each step the promises of lock.rs must hold. Every `cargo test` plays 10,000
+//! schedules, always the same ones. It also plays them with one rule broken on purpose, until a
+//! promise breaks.
 //!
-//! `S3_LOCK_TEST_SCHEDULES` asks for more of them, `S3_LOCK_TEST_SEED` for others.
+//! `S3_LOCK_TEST_SCHEDULES` sets another number of schedules, `S3_LOCK_TEST_SEED` another series.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,16 +28,16 @@ use super::world::{Action, Call, World};
 
 /// How many schedules are tried.
 const SCHEDULES: &str = "S3_LOCK_TEST_SCHEDULES";
-/// Begins another series of them.
+/// Starts another series of them.
 const SEED: &str = "S3_LOCK_TEST_SEED";
 
 const DEFAULT_SCHEDULES: u32 = 10_000;
 const STEPS: usize = 200;
-/// How often each step is tried without, where there was a failure.
+/// How often each step of a failure is left out on trial.
 const PASSES: usize = 4;
-/// How often that is done at the most.
+/// The most trials of that kind.
 const MAX_SHRINKS: u32 = 5_000;
-/// More of anything than a schedule has steps.
+/// More than a schedule has steps.
 const PLENTY: u16 = u16::MAX;
 const OWNERS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -48,15 +48,15 @@ struct Schedule {
     phase: u32,
     ahead: i64,
     weather: Weather,
-    /// What every choice is drawn from.
+    /// The seed of every choice.
     dice: u64,
-    /// Which of the choices are made: all, until a failure is made smaller. Each is asked for
-    /// several times, as one may prove to be needless once a later one is gone.
+    /// Which choices are made. All, until a failure is made smaller. Each is tried several times,
+    /// because one may become unnecessary once a later one is gone.
     made: [[bool; STEPS]; PASSES],
 }
 
-/// How much more often than usual something happens. Each schedule has its own, for a mixture of
-/// everything at once would hide what takes many losses and no crash, or many ticks and no loss.
+/// How much more often than usual something happens. Each schedule has its own values: a mixture of
+/// everything would hide what takes many losses and no crash, or many ticks and no loss.
 #[derive(Clone, Copy, Debug)]
 struct Weather {
     losses: f64,
@@ -71,7 +71,7 @@ struct Weather {
 
 fn schedules() -> impl Strategy<Value = Schedule> {
     let made = uniform::<_, PASSES>(uniform::<_, STEPS>(prop::bool::weighted(1.0)));
-    // As far ahead as can be is where a margin is put to the test.
+    // A margin is tested hardest when the dates are as far ahead as possible.
     let ahead = prop_oneof![Just(NODES), -NODES..=NODES];
     let start = (0..TICKS_PER_SECOND, ahead);
     let chance = (any::<u64>(), weather()).no_shrink();
@@ -113,7 +113,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         for (role, owner) in roles.iter_mut().zip(OWNERS) {
             role.owner = if namesakes { OWNERS[0] } else { owner };
             if namesakes {
-                // Either asks for names that are unique among who is alive.
+                // Reclaiming and releasing by name both require names that are unique among the
+                // living.
                 role.reclaims = false;
                 role.calls.release = 0;
             }
@@ -185,7 +186,7 @@ impl Weather {
                 Call::Acquire => 10.0,
                 Call::Renew => 6.0 * self.renewals,
                 Call::Verify => 3.0 * self.renewals,
-                // Who has lost it has nothing to keep.
+                // A client that has lost the lock has nothing to keep.
                 Call::GiveBack if !world.client(who).believes(scenario) => 10.0,
                 Call::GiveBack => 4.0 * self.releases,
                 Call::Detach => 0.5 * self.releases,
@@ -201,7 +202,8 @@ impl Schedule {
         World::new(&self.scenario, self.phase, self.ahead)
     }
 
-    /// Plays it until it ends or breaks a promise; names that. `look` sees each action's effect.
+    /// Plays it until it ends or breaks a promise, and names that promise. `look` sees each
+    /// action's effect.
     fn play(&self, mut look: impl FnMut(Action, &World)) -> Result<(), &'static str> {
         let promises = promises(&self.scenario);
         let mut world = self.world();
@@ -219,9 +221,9 @@ impl Schedule {
         Ok(())
     }
 
-    /// Each action runs a race of its own, and the first to arrive is chosen. So what one choice
-    /// picks depends least on what else could happen: where an earlier choice is left out, to
-    /// make a failure smaller, the later ones still mean the same.
+    /// Each action runs a race of its own, and the first to arrive is chosen. So a choice depends
+    /// as little as possible on what else could happen. When an earlier choice is left out to make
+    /// a failure smaller, the later ones still mean the same.
     fn choose(&self, choice: u64, world: &World, actions: &[Action]) -> Action {
         let arrives = |action: &Action| {
             let weight = self.weather.weight(*action, world, &self.scenario);
@@ -249,7 +251,7 @@ fn broken(
     broken.map(|promise| promise.name)
 }
 
-/// Tells actions apart.
+/// A number for each action.
 fn code(action: Action) -> u64 {
     let (kind, who, which) = match action {
         Action::Serve(who) => (0, who, 0),
@@ -283,7 +285,7 @@ fn mixed(a: u64, b: u64) -> u64 {
     x ^ x >> 31
 }
 
-/// A number above 0, and 1 at the most.
+/// A number above 0, and at most 1.
 fn unit(bits: u64) -> f64 {
     ((bits >> 11) + 1) as f64 / (1_u64 << 53) as f64
 }
@@ -306,7 +308,8 @@ fn config(max_shrink_iters: u32) -> Config {
     }
 }
 
-/// Plays schedules in scenarios changed in this way, until one breaks a promise; tells of that.
+/// Plays schedules in scenarios changed by `change`, until one breaks a promise. Describes that
+/// one.
 fn sabotage(change: impl Fn(&mut Scenario) + 'static, max_shrink_iters: u32) -> Result<(), String> {
     let changed = schedules().prop_map(move |mut schedule| {
         change(&mut schedule.scenario);
@@ -317,7 +320,7 @@ fn sabotage(change: impl Fn(&mut Scenario) + 'static, max_shrink_iters: u32) -> 
     played.map_err(tell)
 }
 
-/// A failure, made as small as possible, as a person reads it.
+/// A failure, made as small as possible, in readable form.
 fn tell(error: TestError<Schedule>) -> String {
     let TestError::Fail(why, schedule) = error else {
         return error.to_string();
@@ -337,7 +340,7 @@ struct Tally {
     schedules: u32,
     steps: u32,
     news: HashMap<News, u32>,
-    /// Writes for whose answer nobody waited any more, and that were carried out.
+    /// Late writes, whose reply no client awaited, that were carried out.
     landed_late: u32,
 }
 
@@ -354,7 +357,7 @@ impl Tally {
     }
 }
 
-/// The schedules, played once for all tests of what they show.
+/// The schedules, played once for all tests that use them.
 static PLAYED: LazyLock<Result<Tally, String>> = LazyLock::new(|| {
     let tally = RefCell::new(Tally::default());
     let played = TestRunner::new(config(MAX_SHRINKS)).run(&schedules(), |schedule| {
@@ -381,7 +384,7 @@ fn every_promise_is_kept_on_every_schedule() {
 }
 
 mod schedules_show {
-    //! About a fifth of what was counted: far from chance, and from never.
+    //! About a fifth of what was counted: far from chance, and far from never.
     use super::*;
 
     fn at_least(least: u32, count: impl Fn(&Tally) -> u32) {
@@ -447,12 +450,13 @@ mod schedules_show {
 }
 
 mod schedules_notice {
-    //! Each within as many schedules as are played without a mutant. Left to stateright is what takes
-    //! a rarer sequence, such as a deadline of a later renewal, or a reclaim that leaves no mark.
+    //! Each mutant is found within the number of schedules that are played without one. Mutants
+    //! that need a rarer sequence are left to the model checker, such as a deadline of a later
+    //! renewal, or a reclaim that leaves no mark.
     use super::*;
 
     fn notice(change: impl Fn(&mut Scenario) + 'static) {
-        // Else what is noticed may be something else.
+        // Without this, the failure may have another cause.
         played();
         assert!(sabotage(change, 0).is_err(), "nobody noticed");
     }
@@ -536,7 +540,7 @@ fn a_failure_is_told_in_the_few_steps_that_it_takes() {
     assert!((2..60).contains(&steps.count()), "{told}");
 }
 
-/// Short schedules that have broken a promise once.
+/// Short schedules that broke a promise once.
 mod a_promise_is_kept_where {
     use Action::{Begin, Hear, HearNothing, Lease, Serve, ServeTwice};
     use Call::{Acquire, ForceRelease, GiveBack, ReleaseByName, Status};
@@ -547,7 +551,7 @@ mod a_promise_is_kept_where {
     const B: Who = Who(1);
     const C: Who = Who(2);
 
-    /// To take a lock that is free, or has expired.
+    /// Takes a lock that is free, or has expired.
     fn takes(who: Who) -> [Action; 5] {
         let begin = Begin(who, Acquire);
         [begin, Serve(who), Hear(who), Serve(who), Hear(who)]

@@ -1,4 +1,4 @@
-//! The store: one object, a clock, and no memory of who asked.
+//! The store: one object and a clock. It does not remember who asked.
 
 use s3_lock::internals::protocol::record::Record;
 use s3_lock::internals::protocol::{Condition, ETag, Refusal, StoreSeconds, Trouble, WriteOutcome};
@@ -6,13 +6,13 @@ use s3_lock::internals::protocol::{Condition, ETag, Refusal, StoreSeconds, Troub
 use super::client::{Message, Shown, WriteId};
 use super::scenario::{Mutant, Scenario, TICKS_PER_SECOND};
 
-/// By how many seconds: whoever believes it finds every lease run out.
+/// In seconds. For a client that believes it, every lease has run out.
 const PROXY_AHEAD: StoreSeconds = 10_000;
 
 /// What a client learns of a write.
 pub type Written = WriteOutcome<Trouble>;
 
-/// Why a write was not done matters only where it was not sent.
+/// The reason that a write was not done matters only if it was not sent.
 pub const UNKNOWN: Written = WriteOutcome::Unknown(Trouble::Transient);
 
 pub fn refused(refusal: Refusal) -> Written {
@@ -49,7 +49,7 @@ impl Store {
         (i64::from(self.clock) + self.ahead).div_euclid(i64::from(TICKS_PER_SECOND))
     }
 
-    /// What a reader is shown, by way of a proxy with a clock of its own or not.
+    /// What a reader is shown, directly or through a proxy with its own clock.
     pub fn show(&self, by_proxy: bool) -> Shown {
         let shown = |object: &Object| (object.etag.clone(), object.record.clone(), object.modified);
         Shown {

@@ -14,8 +14,8 @@ use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SE
 use super::store::{Object, Store};
 use super::store::{UNKNOWN, Written, applied, refused};
 
-/// More than any call needs that must end. One that goes on after that does so in circles, in which
-/// the checker would see no end and so nothing wrong.
+/// More turns than any call needs that must end. A call that goes on longer goes in circles, in
+/// which the checker would see no end and so no error.
 pub const MAX_TURNS: u8 = 40;
 
 /// Everything, at one moment.
@@ -23,11 +23,11 @@ pub const MAX_TURNS: u8 = 40;
 pub struct World {
     pub store: Store,
     pub clients: Vec<Arc<Client>>,
-    /// Writes that may still arrive, although nobody waits for their answer.
+    /// Writes that may still arrive, although no client waits for their reply.
     pub late: Vec<Message>,
     pub left: Budget,
     pub history: History,
-    /// What the last action brought about; for what must be possible, and nothing else.
+    /// What the last action brought about. Only the checks of what must be possible use it.
     pub news: Option<News>,
 }
 
@@ -37,10 +37,10 @@ pub enum Action {
     Begin(Who, Call),
     /// The store carries out a request and answers it.
     Serve(Who),
-    /// The store carries out a write; then the same write comes once more, from a proxy.
+    /// The store carries out a write. Then a proxy sends the same write once more.
     ServeTwice(Who),
     Refuse(Who, Refusal),
-    /// The store will not show what it has.
+    /// The store refuses to show what it has.
     Forbid(Who),
     /// A request is not sent: there is no connection.
     Fail(Who, Trouble),
@@ -48,18 +48,18 @@ pub enum Action {
     Hear(Who),
     /// No answer arrives in time.
     HearNothing(Who),
-    /// A write for whose answer nobody waits arrives at the store.
+    /// A write whose reply no client awaits arrives at the store.
     Land(WriteId),
-    /// Instead of the answer, that of a proxy arrives: an error that is not the store's.
+    /// Instead of the reply, a proxy's arrives: an error that is not the store's.
     Garble(Who),
     ServeLook(Who),
     HearLook(Who),
-    /// A look has no answer.
+    /// A look has no reply.
     MissLook(Who),
     GoOn(Who),
     GiveUp(Who),
     Crash(Who),
-    /// Somebody deletes the object.
+    /// A program deletes the object.
     Delete,
     Tick,
     /// Nearly a lease passes. The clocks in the set run fast.
@@ -80,7 +80,7 @@ pub enum Call {
 
 impl World {
     pub fn new(scenario: &Scenario, phase: u32, ahead: i64) -> World {
-        // Every clock begins elsewhere: whoever compares two of them goes wrong at once.
+        // Every clock begins at another time: code that compares two of them goes wrong at once.
         let clock = |process: usize| 10_000 * (u32::try_from(process).expect("few") + 1);
         let client = |(i, role): (usize, &Role)| {
             let process = role.twin.map_or(i, |twin| usize::from(twin.0));
@@ -118,7 +118,7 @@ impl World {
         (0..count).map(Who)
     }
 
-    /// Who goes on with what the lock is for.
+    /// The clients that go on with the work that the lock protects.
     pub fn believers(&self, scenario: &Scenario) -> usize {
         let believes = |client: &&Arc<Client>| {
             let excused = |token| self.history.excused.contains(&token);
@@ -160,7 +160,7 @@ impl World {
         self.everybody().filter(is_one).collect()
     }
 
-    /// Whether a guard of this client's may have the lock: then it asks nobody for it.
+    /// Whether a guard of this client may have the lock. Then the client does not ask for it.
     fn has_guard(&self, who: Who, scenario: &Scenario) -> bool {
         let threads = self.threads_of(who, scenario);
         let has = |other: &Who| {
@@ -170,7 +170,7 @@ impl World {
         threads.iter().any(has)
     }
 
-    /// Whether there is anything else to do but to let time pass.
+    /// Whether there is anything else to do than to let time pass.
     fn is_busy(&self, scenario: &Scenario) -> bool {
         let mut actions = Vec::new();
         for who in self.everybody() {
@@ -257,7 +257,7 @@ impl World {
                 }
             }
             At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
-            // To look again at the same moment at the same version would show the same.
+            // Another look at the same moment at the same version would show the same.
             At::Waiting { since } => {
                 let seen = client.knowledge.held.as_ref().map(|seen| &seen.etag);
                 let stored = self.store.object.as_ref().map(|object| &object.etag);
@@ -382,7 +382,7 @@ impl World {
         }
     }
 
-    /// What one thread of a client has learned since, all of them know.
+    /// All threads of a client know what one of them has learned.
     fn share(&mut self, before: &[Arc<Client>], scenario: &Scenario) {
         for (who, role) in self.everybody().zip(&scenario.roles) {
             let Some(twin) = role.twin else {
@@ -407,7 +407,7 @@ impl World {
     fn begin(&mut self, who: Who, call: Call, scenario: &Scenario) {
         let mut aim = None;
         if call == Call::GiveBack {
-            // A renewal under way is dropped for it; its write is not.
+            // A renewal under way is dropped for it, but its write is not.
             self.abandon(who);
         }
         if call == Call::Verify {
@@ -490,7 +490,7 @@ impl World {
     fn hear_look(&mut self, who: Who, scenario: &Scenario) {
         let side = self.client(who).side.as_ref().expect("it looks");
         let (sent, shown) = (side.sent, side.reply.clone().expect("it has arrived"));
-        // Nobody asks a look whether its holding is alive.
+        // A look is not told whether its holding is alive.
         let client = self.client_mut(who);
         let sight = client.take_in(who, sent, shown, |_| false, scenario);
         if scenario.has(Mutant::MarkIgnored) {
@@ -501,14 +501,14 @@ impl World {
         self.feed_look(who, Event::Read(Ok(sight)));
     }
 
-    /// A holding that was lost, and that the same client has still, is still lost.
+    /// A holding that was lost, and that the same client still has, must still be lost.
     fn judge_revival(&mut self, who: Who, lost: Option<u64>) {
         if lost.is_some() && self.client(who).token() == lost && self.client(who).lost().is_none() {
             self.history.fault = Some(Fault::Revived);
         }
     }
 
-    /// Drops a call with whatever it waits for. What it has sent is on its way.
+    /// Drops a call and what it waits for. What it has sent is still on its way.
     fn abandon(&mut self, who: Who) {
         let task = self.client_mut(who).task.take();
         if let Some(At::Writing {
@@ -528,7 +528,7 @@ impl World {
         }
     }
 
-    /// A version that was replaced never comes back, so neither does a condition.
+    /// A version that was replaced never comes back, so a condition does not either.
     fn forget_what_cannot_land(&mut self, scenario: &Scenario) {
         let store = &self.store;
         if !scenario.versions_return() {
@@ -575,7 +575,7 @@ impl World {
         let at = &self.client(who).task.as_ref().expect("it asks").at;
         let of_another = matches!(refusal, Refusal::Conflict | Refusal::Busy);
         if let (At::Writing { message, .. }, true) = (at.clone(), of_another) {
-            // What it is in conflict with may be a copy of itself, and so may what came too soon before.
+            // The write may be in conflict with a copy of itself, or may come too soon after one.
             self.send_on(message);
         }
         self.answer(who, refused(refusal));

@@ -1,5 +1,5 @@
 //! Runs one check of a store: it writes to a scratch object and sees whether the store honours the
-//! conditions of the writes. `engine/checking.rs` starts it.
+//! conditions of the writes. `engine/check_first.rs` starts it.
 //!
 //! Any number of clients may check at the same moment, on the same object. Requests may be answered late,
 //! twice or not at all. So every body is new, the check never deletes the object, and it reads after every

@@ -1,4 +1,4 @@
-//! Checks whether a store honours the conditional writes that the lock relies on. `engine/checking.rs` runs
+//! Checks whether a store honours the conditional writes that the lock relies on. `engine/check_first.rs` runs
 //! a check before the first lock in a bucket; `S3Lock::race_store` runs the races.
 //!
 //! | file | what it does |

@@ -1,7 +1,6 @@
-//! The fields of a record that this version does not know.
-//!
-//! A later version may add some. They are kept by every write, or an older program at work between two
-//! newer ones would take from them what they rely on.
+//! The fields of a record that this version does not know. A later version may add some. Every
+//! write keeps them: otherwise an older program between two newer ones would remove what they rely
+//! on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +11,11 @@ use serde_json::value::RawValue;
 
 use crate::protocol::record::limits::MAX_BODY;
 
-/// How much is kept, in bytes as they are written: half of what a record may have. This version's own
-/// fields take less than 15 KiB however long the names in them are, so a new holder's record has room
-/// for both.
+/// How many bytes of them are kept, as they are written: half of what a record may have. This
+/// version's own fields take less than 15 KiB at most, so a new holder's record has room for both.
 pub(super) const MAX_UNKNOWN: usize = MAX_BODY / 2;
 
-/// What the names of this version's fields are; a test holds them against what is written.
+/// The names of this version's fields. A test compares them with what is written.
 pub(super) const KNOWN: [&str; 13] = [
     "format",
     "state",
@@ -34,12 +32,13 @@ pub(super) const KNOWN: [&str; 13] = [
     "origin",
 ];
 
-/// Fields in the order in which they were read. Most records have none, and then a clone is free.
+/// Fields in the order in which they were read. Most records have none, and then a clone costs
+/// nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::protocol) struct Fields(Option<Arc<Vec<Field>>>);
 
-/// A value is the very text that was read: a number that no type here holds, an object in an order of
-/// its own, or a name that came twice are written as they were. A write is recognised by comparing the
+/// A value is the exact text that was read. So a number too large for any type here, an object's
+/// own order and a duplicate name are written as they were. A write is recognised by comparing the
 /// whole record, so what is read back must be what was sent.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Field {

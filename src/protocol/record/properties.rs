@@ -1,12 +1,12 @@
-//! What holds of whatever bytes are read as a record: for a fuzz target, and for a seeded run of the same
-//! in every `cargo test`. A property that does not hold panics.
+//! Properties that must hold for any bytes that are read as a record. A fuzz target checks them,
+//! and every `cargo test` does with seeded inputs. A property that does not hold panics.
 
 use crate::protocol::record::limits::{MAX_LEASE, MAX_TOKEN};
 use crate::protocol::record::nonce::Nonce;
 use crate::protocol::record::record::Record;
 
-/// What the parser of records takes is a record that every reader takes, as it is and after every
-/// transition: else one client's write would be `Foreign` to all.
+/// Checks that a record which parses can also be read after every transition. Otherwise one
+/// client's write would be `Foreign` to all.
 pub fn record_properties(body: &[u8]) {
     let record = match Record::parse(body) {
         Ok(record) => record,
@@ -27,7 +27,7 @@ pub fn record_properties(body: &[u8]) {
     }
 }
 
-/// A reason is a line that a log can take.
+/// Checks that a reason is one line that a log can take.
 fn assert_is_one_line(text: &str) {
     assert!(text.len() < 4_000, "{} bytes: {text:.200}", text.len());
     assert!(!text.contains(char::is_control), "{text:?}");

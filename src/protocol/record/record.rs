@@ -1,6 +1,5 @@
-//! The stored bytes: what the object at a lock's key holds.
-//!
-//! One JSON object, written whole by every transition and readable by `aws s3 cp s3://... -`.
+//! The record, which is the object at a lock's key: one JSON object. Every transition writes it
+//! whole, and `aws s3 cp s3://... -` shows it.
 
 use std::time::Duration;
 
@@ -30,15 +29,15 @@ pub struct Record {
     /// The fencing token of the last holding that an operator broke by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<u64>,
-    /// The fencing token of the last holding that another of the same owner name ended before it had
-    /// expired: reclaimed it, or released it by that name.
+    /// The fencing token of the last holding that another of the same owner name ended before it
+    /// had expired, by reclaiming it or by releasing it by that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaimed: Option<u64>,
-    /// The nonce of the write that made the object. Another one where it was deleted and made anew:
-    /// then what stood before says nothing of what stands now.
+    /// The nonce of the write that made the object. It differs if the object was deleted and made
+    /// anew: then what stood before says nothing of what stands now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Nonce>,
-    /// What a later version has added.
+    /// Fields that a later version has added.
     #[serde(skip)]
     pub(in crate::protocol) unknown: Fields,
 }
@@ -51,7 +50,7 @@ pub enum State {
     Released,
 }
 
-/// Who takes a lock and on what terms: the part of a record that an acquisition brings along.
+/// Who takes a lock and on what terms: the part of a record that an acquire brings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     pub owner: String,
@@ -83,19 +82,21 @@ impl Record {
         }
     }
 
-    /// The record of a new holding in this one's place. What is on record of earlier holdings stays.
+    /// The record of a new holding in place of this one. It keeps what is on record of earlier
+    /// holdings.
     pub fn succeeded_by(&self, holder: Holder, fencing_token: u64, nonce: Nonce) -> Record {
         Record {
             broken: self.broken,
             reclaimed: self.reclaimed,
-            // Whoever made the object may have left it out: then it counts as made by this write.
+            // The creator of the object may have left it out. Then this write counts as the one
+            // that made it.
             origin: self.origin.or(Some(nonce)),
             unknown: self.unknown.clone(),
             ..Record::held(holder, fencing_token, nonce)
         }
     }
 
-    /// The same holding, written anew.
+    /// The same holding, with a fresh nonce.
     pub fn renewed(&self, nonce: Nonce) -> Record {
         Record {
             nonce,
@@ -119,13 +120,13 @@ impl Record {
         }
     }
 
-    /// Whether the holding with this token may have been ended while its lease ran, by anybody but
-    /// its holder. Only the last that was is on record.
+    /// Whether anybody but its holder may have ended the holding with this token while its lease
+    /// ran. Only the last holding that was ended so is on record.
     pub fn may_have_cut_short(&self, token: u64) -> bool {
         self.broken.max(self.reclaimed) >= Some(token)
     }
 
-    /// Whether this and `other` certainly are of one object, and not of one that was made anew.
+    /// Whether this and `other` certainly belong to one object, not to one that was made anew.
     pub fn is_of_one_object_with(&self, other: &Record) -> bool {
         self.origin.is_some() && self.origin == other.origin
     }
@@ -145,7 +146,7 @@ impl Record {
         self.unknown.appended_to(known)
     }
 
-    /// Reads stored bytes, or says why they are not a lock that can be used.
+    /// Reads stored bytes, or says why they are not a usable lock.
     pub fn parse(body: &[u8]) -> Result<Record, UnusableRecord> {
         #[derive(Deserialize)]
         struct FormatOnly {
@@ -170,14 +171,14 @@ impl Record {
         if record.unknown.are_too_many() {
             return Err(UnusableRecord::too_many_fields());
         }
-        // Whatever is read can be given back, and then be read again.
+        // Every record that is read can be given back, and then be read again.
         match record.longest().to_body().len() {
             0..=MAX_BODY => Ok(record),
             _ => Err(UnusableRecord::too_long(body)),
         }
     }
 
-    /// At least as long as whatever the same holding is written as.
+    /// At least as long as any record of the same holding.
     fn longest(&self) -> Record {
         Record {
             state: State::Released,
@@ -189,7 +190,7 @@ impl Record {
         }
     }
 
-    /// What no version of this crate has ever written.
+    /// Something that no version of this crate has ever written.
     fn impossible(&self) -> Option<&'static str> {
         if self.format != FORMAT {
             return Some("there has never been such a format");
@@ -200,12 +201,12 @@ impl Record {
         if self.fencing_token > MAX_TOKEN {
             return Some(unusable::NO_TOKEN);
         }
-        // Both name a holding that has been, this one at the latest.
+        // Both name a holding that has existed: this one at the latest.
         let token = Some(self.fencing_token);
         if self.broken > token {
-            return Some("the holding that it tells was broken has not been yet");
+            return Some("it says that a holding was broken that has not existed yet");
         }
         (self.reclaimed > token)
-            .then_some("the holding that it tells was reclaimed has not been yet")
+            .then_some("it says that a holding was reclaimed that has not existed yet")
     }
 }

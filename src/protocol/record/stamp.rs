@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A wall-clock second, for people; no decision ever rests on it.
+/// A wall-clock second, for people. No decision rests on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Stamp(DateTime<Utc>);
@@ -15,8 +15,9 @@ impl Stamp {
 }
 
 impl From<DateTime<Utc>> for Stamp {
-    /// Years of other than four digits are written in a form that does not read back, and not every
-    /// system's time reaches back to the first of them: a clock that is so wrong tells nothing anyway.
+    /// A year outside 1970 to 9999 becomes 1970. A year without four digits does not read back, and
+    /// some systems cannot represent the first years that have four. A clock that is so wrong tells
+    /// nothing anyway.
     fn from(time: DateTime<Utc>) -> Stamp {
         let sane = (1970..=9999).contains(&time.year());
         let whole = DateTime::from_timestamp(time.timestamp(), 0);

@@ -1,4 +1,4 @@
-//! What is written, what is read, and what is refused.
+//! What a record is written as, which bytes are read as one, and which are refused.
 
 use std::time::Duration;
 
@@ -44,13 +44,13 @@ fn a_release_keeps_the_fencing_token() {
     assert_eq!(held.released(Nonce(1)).fencing_token, held.fencing_token);
 }
 
-/// The record with more fields in front.
+/// The record with these fields in front.
 fn with_fields(fields: &str) -> String {
     let body = String::from_utf8(record().to_body()).unwrap();
     body.replacen('{', &format!("{{{fields},"), 1)
 }
 
-/// What a record with these fields in front is written as, behind the nonce and after it.
+/// What a record with these fields in front is written as, after the nonce.
 fn carried(fields: &str) -> String {
     let read = Record::parse(with_fields(fields).as_bytes()).unwrap();
     let written = String::from_utf8(read.renewed(Nonce(1)).to_body()).unwrap();

@@ -1,4 +1,4 @@
-//! Why stored bytes are no lock that this version can use, and what to do about it.
+//! Why stored bytes are not a lock that this version can use, and what to do about it.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -8,23 +8,23 @@ use crate::protocol::quote::shown;
 use crate::protocol::record::fields::MAX_UNKNOWN;
 use crate::protocol::record::limits::{FORMAT, MAX_BODY, MAX_TOKEN};
 
-/// Why stored bytes are no lock that this version can use.
+/// Why stored bytes are not a lock that this version can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableRecord {
     /// What is wrong with them.
     pub reason: String,
     /// What to do about it.
     pub advice: &'static str,
-    /// Whether they are a lock all the same: to move that away would be to break it.
+    /// Whether they are a lock all the same. Moving that away would break it.
     pub is_lock: bool,
 }
 
-pub(super) const NO_TOKEN: &str = "its fencing token is no whole number below 2^53";
-const NO_MARK: &str = "what it tells of an earlier holding is no whole number below 2^53";
+pub(super) const NO_TOKEN: &str = "its fencing token is not a whole number below 2^53";
+const NO_MARK: &str = "its mark of an earlier holding is not a whole number below 2^53";
 
-/// Deleted while somebody has the lock, it is held twice; and without those 3 s, in which the clocks of
-/// the store's nodes may differ, a token may come twice.
-const MEND: &str = "something else than this library has changed it: stop all participants, wait 3 s, \
+/// If the object is deleted while a client has the lock, two hold it. The 3 s are for the clocks of
+/// the store's nodes: without them a token may come twice.
+const MEND: &str = "something other than this library has changed it: stop all participants, wait 3 s, \
                     delete the object or put the record right, and start them again";
 const UPDATE: &str =
     "a newer version of this library seems to have written it: update this program";
@@ -33,7 +33,7 @@ const UPDATE_OR_MEND: &str = "a newer version of this library seems to have writ
                               object, and start them again";
 
 impl UnusableRecord {
-    /// Somebody else's object.
+    /// Another program's object.
     pub fn foreign(reason: impl Into<String>) -> UnusableRecord {
         UnusableRecord {
             reason: reason.into(),
@@ -43,13 +43,13 @@ impl UnusableRecord {
         }
     }
 
-    /// A lock in which somebody has written what no version of this crate writes.
+    /// A lock with content that no version of this crate writes.
     pub(super) fn damaged(reason: impl Into<String>) -> UnusableRecord {
         UnusableRecord::lock(reason, MEND)
     }
 
-    /// A lock that has come to the last fencing token there is, as the record that stands there or one
-    /// before it has shown. At a million acquisitions a second it would last for 200 years: something
+    /// A lock that has reached the last fencing token, in the record that stands there or one
+    /// before it. At a million acquires a second the tokens would last for 200 years, so something
     /// else has written it.
     pub(crate) fn tokens_exhausted() -> UnusableRecord {
         UnusableRecord::damaged(format!(
@@ -83,7 +83,8 @@ impl UnusableRecord {
         let told = error.to_string();
         let about_names = ["missing field", "duplicate field"];
         let is_plain = !error.is_data() || about_names.iter().any(|start| told.starts_with(start));
-        // Else the parser quotes what it stumbles over, at whatever length, and it is somebody else's.
+        // In other cases the parser quotes the data, at any length, and the data belong to another
+        // program.
         let why = if is_plain {
             shown(&told)
         } else {
@@ -109,7 +110,8 @@ impl UnusableRecord {
     }
 }
 
-/// What tells a damaged lock from somebody else's object: names that nobody else puts together.
+/// What tells a damaged lock from another program's object: no other program uses these names
+/// together.
 #[derive(Deserialize)]
 struct Shape<'a> {
     #[serde(rename = "format")]

@@ -17,7 +17,7 @@ fn free_in(seen: &Snapshot, now: u64) -> Duration {
 
 #[test]
 fn by_the_stores_clock_a_record_expires_after_lease_margin_and_the_share_for_rates() {
-    // 100 s + 2 s + 0.2 s, of which the store's clock says 102.
+    // 100 s + 2 s + 0.2 s, of which the store's clock shows 102.
     assert_eq!(
         free_in(&dated(1102, 1000), 1_000),
         Duration::from_millis(200)
@@ -111,8 +111,8 @@ fn a_date_that_advances_over_two_seconds_more_than_the_own_clock_is_caught() {
     }
 }
 
-/// An honest store of two nodes, of which one is ahead by as much as is assumed, answers as fast as
-/// can be and at each moment of a second.
+/// An honest store of two nodes. One is ahead by as much as is assumed. It answers as fast as
+/// possible, at each moment of a second.
 #[test]
 fn dates_of_two_nodes_that_differ_by_a_second_are_never_caught() {
     let seconds = |millis: u64| StoreSeconds::try_from(millis / 1000).unwrap();

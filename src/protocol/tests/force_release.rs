@@ -12,7 +12,7 @@ fn on(free: &mut Free, event: Event) -> Step<Freed> {
     free.on(event, &turn(0, 99), &mut Observations::default())
 }
 
-/// A call that has seen the holding and had this answer to its write.
+/// A call that has seen the holding, and got this reply to its write.
 fn answered(answer: WriteOutcome<Trouble>) -> (Free, Write) {
     let mut free = force();
     let write = write_of(on(&mut free, read(present("e", &record("me", 5, 2)))));
@@ -24,7 +24,7 @@ fn unanswered() -> (Free, Write) {
     answered(unknown())
 }
 
-/// The holding after this one, with what it knows of one broken before.
+/// The holding after this one, with its mark of one broken before.
 fn next(broken: Option<u64>) -> ReadOutcome {
     let mut next = record("you", 6, 4);
     next.broken = broken;
@@ -119,7 +119,7 @@ fn a_next_holding_with_a_mark_after_a_lost_reply_is_undecidable() {
 }
 
 #[test]
-fn a_write_refused_because_somebody_else_ended_the_holding_did_nothing() {
+fn a_write_refused_because_another_ended_the_holding_did_nothing() {
     let endings = [
         present("f", &record("me", 5, 2).released(Nonce(7))),
         present("f", &record("me", 5, 2).broken(Nonce(7))),
@@ -156,11 +156,11 @@ fn the_holder_broken_first_of_two_in_a_row_finds_the_lock_taken_over() {
     let mut again = Free::by_force("me".to_owned(), 6);
     on(&mut again, Event::Resume);
     let broken = write_of(on(&mut again, read(present("g", &second)))).record;
-    // Of the two marks the last is on record.
+    // Of the two marks, the last is on record.
     assert_eq!(broken.broken, Some(6));
     holding.learn(&present("h", &broken), at(1));
     assert!(matches!(holding.check(at(1)), Some(Loss::TakenOver(_))));
-    // So its release must not take the later holder for its own doing.
+    // So its release must not take the later holder for a sign of its own success.
     let mut holding = Lease::new(first, at(0));
     let mut release = Release::default();
     write_of(release.on(Event::Resume, &turn(0, 8), &mut holding));
@@ -171,7 +171,7 @@ fn the_holder_broken_first_of_two_in_a_row_finds_the_lock_taken_over() {
 }
 
 #[test]
-fn the_same_holding_ended_by_somebody_else_after_a_lost_reply_was_not_ended_by_this() {
+fn the_same_holding_ended_by_another_after_a_lost_reply_was_not_ended_by_this_call() {
     let (mut free, _) = unanswered();
     let ended = read(present("f", &record("me", 5, 2).broken(Nonce(7))));
     assert_eq!(on(&mut free, ended), Step::Done(Freed::No));

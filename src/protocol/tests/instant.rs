@@ -1,4 +1,4 @@
-//! Time that two clocks tell differently.
+//! Time where the two readings of a point differ.
 
 use super::*;
 

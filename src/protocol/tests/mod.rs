@@ -14,7 +14,10 @@ mod force_release;
 mod instant;
 mod lease;
 mod reclaim;
+mod release;
 mod release_by_name;
+mod renew;
+mod verify;
 mod writes;
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -28,7 +31,7 @@ fn at(millis: u64) -> Instant {
     Instant::from_origin(Duration::from_millis(millis))
 }
 
-/// A point at which the machine may have slept for so long, by a clock that did not tell.
+/// A point at which the machine may have slept for `slept`, by a clock that did not tell.
 fn after_sleep(millis: u64, slept: u64) -> Instant {
     let awake = Duration::from_millis(millis);
     Instant::between(awake, awake + Duration::from_millis(slept))
@@ -38,7 +41,7 @@ fn stamp() -> Stamp {
     std::time::SystemTime::UNIX_EPOCH.into()
 }
 
-/// A turn at a time, with a nonce that no other turn of the test has.
+/// The inputs at a time, with a nonce that no other turn of the test has.
 fn turn(millis: u64, nonce: u128) -> Inputs {
     Inputs {
         now: at(millis),
@@ -61,7 +64,7 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
     of_object(Some(0xff), record)
 }
 
-/// The same in an object that another create has made, or one that does not say which.
+/// The same record in an object that another create has made, or one that does not say which.
 fn of_object(origin: Option<u128>, mut record: Record) -> Record {
     record.origin = origin.map(Nonce);
     record
@@ -71,7 +74,7 @@ fn etag(name: &str) -> ETag {
     ETag(name.to_owned())
 }
 
-/// What a read that arrived at `millis` showed, with dates that say nothing.
+/// What a read that arrived at `millis` showed, with no dates.
 fn seen(name: &str, record: &Record, millis: u64) -> Snapshot {
     Snapshot {
         etag: etag(name),
@@ -132,4 +135,69 @@ const fn not_sent(trouble: Trouble) -> WriteOutcome<Trouble> {
 
 const fn unknown() -> WriteOutcome<Trouble> {
     WriteOutcome::Unknown(Trouble::Transient)
+}
+
+fn held() -> Lease {
+    let record = record("me", 5, 1);
+    Lease::new(
+        StoredRecord {
+            etag: etag("e0"),
+            record,
+        },
+        at(0),
+    )
+}
+
+/// Sends a renewal first at `millis` that gets no reply. Returns what it wrote.
+fn unresolved_renewal(holding: &mut Lease, millis: u64, nonce: u128) -> Record {
+    let mut renew = Renew::default();
+    let mut step = renew.on(Event::Resume, &turn(millis, nonce), holding);
+    if step == Step::Peek {
+        // The read does not show the earlier renewal yet.
+        let still = present("e0", &holding.record().clone());
+        step = renew.on(read(still), &turn(millis, nonce), holding);
+    }
+    let write = write_of(step);
+    renew.on(Event::Wrote(unknown()), &turn(millis, 0), holding);
+    let end = renew.on(Event::GiveUp, &turn(millis, 0), holding);
+    assert_eq!(end, Step::Done(Renewed::Unknown));
+    write.record
+}
+
+/// The wall clock of a machine whose other clock stops in suspend: set forward, then back again.
+fn jumps() -> [Instant; 2] {
+    [after_sleep(1_000, 99_000), after_sleep(2_000, 0)]
+}
+
+/// A verification that is under way since `millis`.
+fn looking(holding: &mut Lease, millis: u64) -> Verify {
+    let mut verify = Verify::default();
+    let step = verify.on(Event::Resume, &turn(millis, 0), holding);
+    assert_eq!(step, Step::Read);
+    verify
+}
+
+/// Hands `verify` a read that shows `found`, at `millis`.
+fn shown(
+    verify: &mut Verify,
+    holding: &mut Lease,
+    found: ReadOutcome,
+    millis: u64,
+) -> Step<Verified> {
+    verify.on(read(found), &turn(millis, 0), holding)
+}
+
+fn refused_release(
+    holding: &mut Lease,
+    millis: u64,
+    answer: WriteOutcome<Trouble>,
+    found: ReadOutcome,
+) -> Step<Released> {
+    let mut release = Release::default();
+    write_of(release.on(Event::Resume, &turn(millis, 7), holding));
+    assert_eq!(
+        release.on(Event::Wrote(answer), &turn(millis, 0), holding),
+        Step::Read
+    );
+    release.on(read(found), &turn(millis, 8), holding)
 }

@@ -1,4 +1,4 @@
-//! Taking over what a namesake holds.
+//! Taking over what another holds under the same owner name.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn reclaiming() -> Acquire {
     })
 }
 
-/// What an acquire does about a record of that look that is held and fresh.
+/// What an acquire does about a held record of that look that has not expired.
 fn first_step(mut acquire: Acquire, seen: Snapshot) -> Step<Acquired> {
     let mut known = Observations::default();
     acquire.on(Event::Resume, &turn(0, 1), &mut known);

@@ -17,8 +17,8 @@ fn on(free: &mut Free, event: Event) -> Step<Freed> {
 }
 
 #[test]
-fn a_later_holding_of_the_same_owner_is_left_alone_and_hides_what_became_of_the_first() {
-    // A proxy may have repeated the request: then the one that was refused is the second.
+fn a_later_holding_of_the_same_owner_is_left_alone_and_hides_how_the_first_ended() {
+    // A proxy may have repeated the request: then the second copy was refused.
     for answer in [refused(Refusal::Condition), unknown()] {
         let (mut free, _) = sent();
         on(&mut free, Event::Wrote(answer));

@@ -1,4 +1,4 @@
-//! What every kind of write makes of whatever record can be read.
+//! Every kind of write, over any record that can be read: the result can be read again.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::protocol::record::{MAX_BODY, MAX_LEASE};
 
-/// The longest names that a lock takes, of what is longest when it is escaped.
+/// A claim with the longest names that a lock takes, in characters that grow most when escaped.
 fn claim(owner: &str, reclaims: bool) -> Claim {
     Claim {
         owner: owner.to_owned(),
@@ -35,7 +35,7 @@ fn turn() -> Inputs {
     }
 }
 
-/// What a reader sees who finds it long expired.
+/// A read that shows `record`, long expired.
 fn sight(record: &Record, etag: &str) -> Event {
     Event::Read(Ok(ReadOutcome::Present(Snapshot {
         etag: ETag(etag.to_owned()),
@@ -48,7 +48,7 @@ fn sight(record: &Record, etag: &str) -> Event {
     })))
 }
 
-/// The writes that an operation asks for, told what happened each time it has asked for something.
+/// The writes that an operation asks for when it gets these events.
 fn writes<O: Operation>(mut of: O, memory: &mut O::Memory, events: Vec<Event>) -> Vec<Record> {
     let steps = events
         .into_iter()
@@ -60,7 +60,7 @@ fn writes<O: Operation>(mut of: O, memory: &mut O::Memory, events: Vec<Event>) -
     steps.filter_map(write).collect()
 }
 
-/// Every record that is written, by any call, where `base` stands.
+/// Every record that any call may write where `base` stands.
 fn written_over(base: &Record) -> Vec<(&'static str, Record)> {
     let unknown = || Event::Wrote(unknown());
     let mut all = Vec::new();
@@ -70,7 +70,7 @@ fn written_over(base: &Record) -> Vec<(&'static str, Record)> {
     let longest = "\"".repeat(512);
     for (owner, reclaims) in [(&*longest, false), (&*base.owner, true)] {
         let acquire = Acquire::new(claim(owner, reclaims));
-        // Given up with its outcome unknown, and undone where the condition still stands.
+        // Given up with its outcome unknown, and undone where the condition still holds.
         let mut events = vec![Event::Resume, sight(base, "base"), unknown()];
         events.extend([sight(base, "base"), Event::GiveUp, sight(base, "base")]);
         let written = writes(acquire.clone(), &mut Observations::default(), events);
@@ -124,7 +124,7 @@ const HARD: [&str; 8] = [
     "[ ]",
 ];
 
-/// Any JSON, with whatever is hard to keep.
+/// Any JSON, including values that are hard to keep as they are.
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         proptest::sample::select(&HARD[..]).prop_map(str::to_owned),
@@ -161,7 +161,7 @@ fn token() -> impl Strategy<Value = u64> {
 /// The fields of a body that may be a record, in any order.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let name = prop_oneof![text(), Just("Owner".to_owned()), Just("labels".to_owned())];
-    // Now and then one of a length at which it, or the whole record, is near its limit.
+    // Now and then one so long that it, or the whole record, is near its limit.
     let length = prop_oneof![9 => Just(0), 1 => 32_000..33_000usize, 1 => 64_000..65_600usize];
     let padding = (length, any::<bool>());
     let unknown = vec((name, value()), 0..4);

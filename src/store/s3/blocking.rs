@@ -1,5 +1,6 @@
-//! Threads for work that blocks: resolving a name, reading a file, running a command. Each lives for one
-//! piece of work. If none can be started, that is an error; tokio's own pool would panic.
+//! Threads for work that blocks: resolving a name, reading a file, running a command. Each thread
+//! does one piece of work. If none can be started, that is an error, where tokio's own pool would
+//! panic.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,8 +10,8 @@ use std::thread;
 
 use tokio::sync::{Semaphore, oneshot};
 
-/// How many threads there are at once. Work that hangs for ever (a name server, a network disk) keeps its
-/// thread; other work waits for a free one until its own time is up.
+/// The most threads at once. Work that hangs for ever (a name server, a network disk) keeps its
+/// thread. Other work waits for a free one until its own time is up.
 const AT_ONCE: usize = 16;
 
 /// A bounded number of threads.
@@ -28,8 +29,8 @@ impl Default for BlockingThreads {
 }
 
 impl BlockingThreads {
-    /// Starts the work on a thread, and returns what will receive its result. The work is done even if that
-    /// is dropped.
+    /// Starts the work on a thread. Returns the receiver of its result. The work is done even if
+    /// the receiver is dropped.
     pub(crate) async fn start<T: Send + 'static>(
         &self,
         name: &str,
@@ -40,7 +41,7 @@ impl BlockingThreads {
         let (sender, result) = oneshot::channel();
         let thread = thread::Builder::new().name(format!("s3-lock-{name}"));
         thread.spawn(move || {
-            // An error says that nobody wants the result any more.
+            // An error means that the receiver was dropped.
             let _ = sender.send(work());
             drop(room);
         })?;
@@ -57,8 +58,8 @@ impl BlockingThreads {
         self.start(name, work).await?.await.map_err(lost)
     }
 
-    /// Reads a file of text that has at most `most` bytes. It may be a pipe, or on a disk that hangs.
-    /// The outer error says that there is no thread for it.
+    /// Reads a text file of at most `most` bytes. It may be a pipe, or on a disk that hangs. The
+    /// outer error means that no thread could be had for it.
     pub(crate) async fn read(
         &self,
         path: impl AsRef<Path>,
@@ -110,7 +111,7 @@ mod tests {
         let results = Runtime::default().block_on(async {
             for _ in 0..AT_ONCE {
                 let stop = stop.clone();
-                // An error says that the sender was dropped.
+                // An error means that the sender was dropped.
                 let hang = move || crate::sys::sync::lock(&stop).recv().is_ok();
                 threads.start("test", hang).await.unwrap();
             }

@@ -1,4 +1,4 @@
-//! Making connections, with and without TLS.
+//! Makes connections, with and without TLS, within one time limit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,12 +17,12 @@ use crate::store::s3::no_fork::NoFork;
 use crate::store::s3::resolver::Resolver;
 use crate::types::text::seconds;
 
-/// A connector that gives up as a whole: name lookup, connecting and the TLS handshake together.
+/// A connector with one time limit for all of it: name lookup, connecting and the TLS handshake.
 /// Hyper's own connect timeout covers only the middle one.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector<Resolver>,
-    /// Built when first needed: it reads the machine's certificates, which costs megabytes.
+    /// Built when first needed: it reads the machine's certificates, which takes megabytes.
     tls: Arc<OnceLock<HttpsConnector<HttpConnector<Resolver>>>>,
     limit: Duration,
 }
@@ -34,7 +34,7 @@ impl Connector {
     pub(crate) fn new(resolver: Resolver, limit: Duration) -> Connector {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
-        // A request is one small packet; waiting to fill a larger one only delays it.
+        // A request is one small packet. Waiting to fill a larger one only delays it.
         tcp.set_nodelay(true);
         let tls = Arc::default();
         Connector { tcp, tls, limit }

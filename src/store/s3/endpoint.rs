@@ -1,13 +1,13 @@
-//! What may be asked: the URL of a service, without a path.
+//! Endpoints: which URL may be one, and where AWS has its own.
 
 use hyper::http::uri::Authority;
 
-/// A URL of a scheme, a host and perhaps a port, without a trailing slash.
+/// A URL of a scheme, a host and an optional port, without a trailing slash.
 pub(crate) struct Endpoint(pub String);
 
-/// Why a text is no such URL.
+/// Why a text is not such a URL.
 pub(crate) enum Malformed {
-    /// It must not be quoted.
+    /// Whether it must not be quoted.
     HoldsCredentials,
     Otherwise(&'static str),
 }
@@ -54,7 +54,7 @@ impl Endpoint {
     }
 }
 
-/// Whether it can be the host, and port, of a URL.
+/// Whether it can be the host and port of a URL.
 fn check_host(text: &str) -> Result<(), &'static str> {
     if text.starts_with("::") {
         return Err("an IPv6 address needs square brackets");
@@ -63,7 +63,8 @@ fn check_host(text: &str) -> Result<(), &'static str> {
         return Err("it has no host");
     }
     let authority = text.parse::<Authority>();
-    let authority = authority.map_err(|_| "its host is no name or address that a URL can have")?;
+    let authority =
+        authority.map_err(|_| "its host is not a name or address that a URL can have")?;
     let rest = text.strip_prefix(authority.host()).unwrap_or_default();
     match rest.strip_prefix(':').map(str::parse::<u16>) {
         None if rest.is_empty() => Ok(()),

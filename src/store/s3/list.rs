@@ -1,5 +1,5 @@
-//! The request for a list, as rusoto_s3 writes it. This crate sends it, and reads the answer: rusoto's reader
-//! panics on a number that is none.
+//! The request for a list, as rusoto_s3 writes it. This crate sends the request and reads the reply
+//! itself: rusoto's reader panics on a malformed number.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rusoto_s3::{ListObjectsV2Request, S3, S3Client};
 use crate::store::s3::request::custom_region;
 use crate::sys::sync::lock;
 
-/// A request for one page of the keys under `prefix`, not below its folders.
+/// A request for one page of the keys under `prefix`, without those below its folders.
 pub(crate) async fn request(
     bucket: &str,
     prefix: &str,
@@ -30,7 +30,7 @@ pub(crate) async fn request(
         continuation_token: after,
         ..ListObjectsV2Request::default()
     });
-    // An error in any case: nobody has answered.
+    // Always an error: no store has answered.
     let _ = asked.await;
     lock(&written.0).take()
 }

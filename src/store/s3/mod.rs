@@ -1,8 +1,9 @@
-//! S3 over HTTP: signed requests in, the store's three kinds of answer out.
+//! S3 over HTTP. A call becomes a signed request, and the store's reply becomes one of the answers
+//! that the protocol knows.
 //!
-//! rusoto signs requests and writes the query of a list. It does not send: its PUT has no precondition
-//! fields, and its dispatcher folds "never left" and "no answer" into one, which is the difference that a
-//! lock lives by.
+//! rusoto signs requests and writes the query of a list. It does not send them: its PUT has no
+//! precondition fields, and its dispatcher does not tell "never left" from "no answer". A lock
+//! depends on that difference.
 
 mod blocking;
 mod connector;
@@ -28,5 +29,5 @@ pub(crate) use credentials::Source;
 pub(crate) use endpoint::{Endpoint, Malformed};
 pub(crate) use named::Named;
 pub(crate) use region::is_region;
-pub(crate) use s3_store::Config;
+pub(crate) use s3_store::S3Config;
 pub(crate) use variables::variable;

@@ -1,6 +1,6 @@
-//! Settings that say where a service is, with who has said so: advice is about what somebody has set.
+//! Settings that say where a service is, and who set them, so that advice names the right setting.
 
-/// A region or an endpoint, and who names it: a variable, a profile, a setting in code, S3.
+/// A region or an endpoint, and what set it: a variable, a profile, the program's code, S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub value: String,
@@ -13,7 +13,7 @@ impl Named {
         Named { value, by }
     }
 
-    /// What to check where nobody answers at an endpoint that was set.
+    /// What to check if nothing answers at an endpoint that was set.
     pub(crate) fn endpoint_advice(&self) -> String {
         format!(
             "check the endpoint (http or https?), which comes from {}, the network and that the server is up",
@@ -21,7 +21,7 @@ impl Named {
         )
     }
 
-    /// The same where none was set, so that `service` is looked for in a region.
+    /// The same if no endpoint was set, so that `service` is looked for in a region.
     pub(crate) fn region_advice(&self, service: &str) -> String {
         let Named { value, by } = self;
         format!(

@@ -1,6 +1,6 @@
-//! What must not be half done while the process forks: OpenSSL, which sets itself up once and has locks of
-//! its own for the whole process. A child that was forked while a thread was inside it could wait there for
-//! ever.
+//! Keeps the process from forking while a thread is inside OpenSSL. OpenSSL sets itself up once,
+//! and has locks for the whole process. A child that was forked in between could wait for such a
+//! lock for ever.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::sys::forks::Section;
 
-/// A future or a connection. No fork happens during one of its steps, or while it is dropped.
+/// A future or a connection. No fork happens during one of its polls, or while it is dropped.
 pub(crate) struct NoFork<T> {
-    /// There until it is dropped.
+    /// Present until it is dropped.
     inner: Option<T>,
-    /// Without TLS there is nothing that a fork could divide, and so nothing to wait for.
+    /// Without TLS, a fork has nothing to interrupt, so there is nothing to wait for.
     is_tls: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The keys and the region of a profile in AWS's shared files.
+//! Reads one profile of AWS's shared files: its keys, its region and its other settings.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,18 +9,18 @@ use crate::store::s3::region::is_region;
 use crate::store::s3::variables::{NO_HOME, at_home, find_home, set, variable};
 use crate::types::errors::{ConfigError, LockError};
 
-/// More bytes than a file of profiles has.
+/// More bytes than any file of profiles has.
 const MAX_FILE: u64 = 4 << 20;
 
 /// The settings of one profile, and where they were looked for.
 pub(crate) struct Profile {
     pub name: String,
-    /// Whether it was named on purpose, and not taken for want of a name.
+    /// Whether the caller or the environment named it. Otherwise it is the default one.
     pub chosen: bool,
     /// Whether any file has it.
     pub exists: bool,
     pub settings: HashMap<String, String>,
-    /// For people: each file, and what became of reading it.
+    /// For people: each file, and how reading it went.
     pub looked_in: String,
 }
 
@@ -38,7 +38,7 @@ impl Profile {
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", ""),
         ];
         let home = find_home(threads).await?;
-        // Keys in the credentials file go before keys in the config file.
+        // Keys in the credentials file take precedence over keys in the config file.
         for (override_by, file, prefix) in files {
             let path = match set(override_by) {
                 Some(path) => at_home(path.into(), home.as_deref()),
@@ -76,8 +76,8 @@ impl Profile {
     }
 }
 
-/// The region that a profile names: `name`, or the one that [`Profile::read`] takes. Where a custom endpoint
-/// is set, a store that has no regions is likely, and the usual name does.
+/// The region that a profile names: `name`, or the one that [`Profile::read`] takes. With a custom
+/// endpoint, the store probably has no regions, and the usual name does.
 pub(crate) async fn region(
     name: Option<&str>,
     custom_endpoint: bool,
@@ -115,8 +115,8 @@ fn no_region(profile: &Profile) -> ConfigError {
     ConfigError::new("region", message)
 }
 
-/// Takes in what another file has, which goes first. Keys are taken from one file alone: a session
-/// token belongs to the others.
+/// Adds the settings of another file, which take precedence. Keys are taken from one file only: a
+/// session token belongs to the keys next to it.
 fn merge(settings: &mut HashMap<String, String>, found: HashMap<String, String>) {
     const KEYS: [&str; 3] = [
         "aws_access_key_id",
@@ -129,20 +129,21 @@ fn merge(settings: &mut HashMap<String, String>, found: HashMap<String, String>)
     settings.extend(found);
 }
 
-/// The settings under `[prefix name]`, or `[name]` where the profile is the default one.
+/// The settings under `[prefix name]`, or under `[name]` for the default profile.
 fn section(text: &str, name: &str, prefix: &str) -> Option<HashMap<String, String>> {
     let mut found: Option<HashMap<String, String>> = None;
     let mut inside = false;
     // How far the last setting of this section is indented.
     let mut indented = None;
-    // Some editors begin a file with a mark.
+    // Some editors begin a file with a byte order mark.
     for line in text.trim_start_matches('\u{feff}').lines() {
         let plain = line.trim_start();
         let indent = line.len() - plain.len();
         if plain.is_empty() || plain.starts_with(['#', ';']) {
             continue;
         }
-        // What is indented further belongs to the nested setting above; none of those matter here.
+        // A line that is indented further belongs to the nested setting above. None of those matter
+        // here.
         if indented.is_some_and(|above| indent > above) {
             continue;
         }
@@ -164,25 +165,25 @@ fn section(text: &str, name: &str, prefix: &str) -> Option<HashMap<String, Strin
     found
 }
 
-/// Whether a section with this header is the profile's.
+/// Whether the section with this header is the profile's.
 fn is_of(header: &str, name: &str, prefix: &str) -> bool {
     let header = header.trim();
     if header == name && (prefix.is_empty() || name == "default") {
         return true;
     }
     let rest = header.strip_prefix(prefix).filter(|_| !prefix.is_empty());
-    // `[profiles]` is none.
+    // `[profiles]` is not a profile.
     let named = rest.filter(|rest| rest.starts_with([' ', '\t']));
     named.is_some_and(|named| unquoted(named.trim()) == name)
 }
 
-/// A name that holds spaces is quoted.
+/// A name with spaces is quoted.
 fn unquoted(name: &str) -> &str {
     let inner = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(name)
 }
 
-/// A value without the comment behind it.
+/// A value without the comment after it.
 fn uncommented(value: &str) -> &str {
     let begins = [" #", " ;", "\t#", "\t;"].map(|mark| value.find(mark));
     let end = begins.into_iter().flatten().min();

@@ -1,7 +1,8 @@
-//! AWS's temporary redirects (307): to which host a request goes for once.
+//! AWS's temporary redirects (307): the host to which one request goes once.
 //!
-//! Who gets a signed request can act for its sender, and it may carry a session token. So it follows a
-//! redirect only from AWS to AWS, to a host that only S3 has, and over https.
+//! A host that gets a signed request can act for its sender, and the request may carry a session
+//! token. So a request follows a redirect only from AWS to AWS, to a host that only S3 has, and
+//! over https.
 
 use crate::store::s3::region::is_region;
 
@@ -13,11 +14,11 @@ pub(crate) struct Detour {
     pub path: String,
 }
 
-/// AWS's domains, and one within the other: the longer one first.
+/// AWS's domains. One ends in another, so the longer one comes first.
 const DOMAINS: [&str; 2] = [".amazonaws.com.cn", ".amazonaws.com"];
 
-/// The detour by way of `host`, which the store at `endpoint` has named for a request to `path`, where
-/// the bucket comes first; if it is one to be made.
+/// The redirect to `host`, if it may be followed. The store at `endpoint` has named that host for a
+/// request to `path`, which begins with the bucket.
 pub(crate) fn detour(host: &str, endpoint: &str, path: &str) -> Option<Detour> {
     let (_, domain) = within_aws(endpoint.strip_prefix("https://")?)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
@@ -27,7 +28,7 @@ pub(crate) fn detour(host: &str, endpoint: &str, path: &str) -> Option<Detour> {
     }
     let bucket = path.strip_prefix('/')?.split('/').next()?;
     let endpoint = format!("https://{host}");
-    // The name of the bucket may come first, and is in the path no more.
+    // The name of the bucket may be in the host. Then it is no longer in the path.
     let of_bucket = service
         .strip_prefix(bucket)
         .and_then(|s| s.strip_prefix('.'));
@@ -45,14 +46,15 @@ pub(crate) fn detour(host: &str, endpoint: &str, path: &str) -> Option<Detour> {
     }
 }
 
-/// A host of AWS without the domain, and the domain.
+/// Splits a host of AWS into what is before the domain, and the domain.
 fn within_aws(host: &str) -> Option<(&str, &'static str)> {
     let mut domains = DOMAINS.into_iter();
     domains.find_map(|domain| Some((host.strip_suffix(domain)?, domain)))
 }
 
-/// Whether these labels are S3's: `s3` or `s3-something`, `dualstack` perhaps, and a region. Customers
-/// have hosts in AWS's domains, too, but with a service between the region and the domain.
+/// Whether these labels are S3's: `s3` or `s3-something`, an optional `dualstack`, and a region.
+/// Customers have hosts in AWS's domains, too, but with a service between the region and the
+/// domain.
 fn is_s3(labels: &str) -> bool {
     let mut labels = labels.split('.');
     let first = labels.next().unwrap_or_default();
@@ -118,7 +120,7 @@ mod tests {
             "ec2-1-2-3-4.compute-1.amazonaws.com",
             "s3-mine-1234567890.us-east-1.elb.amazonaws.com",
             "s3.elb.amazonaws.com",
-            // Another partition knows none of these credentials.
+            // Another partition does not know these credentials.
             "s3.cn-north-1.amazonaws.com.cn",
         ] {
             assert_eq!(told(host, AWS), None, "{host}");

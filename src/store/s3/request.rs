@@ -1,4 +1,4 @@
-//! One request to S3: made, addressed, signed, and handed to hyper.
+//! One request to S3: built, addressed, signed, and handed to hyper.
 
 use std::future;
 
@@ -14,13 +14,13 @@ use crate::store::s3::named::Named;
 use crate::store::s3::redirect::Detour;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
-/// A request that is yet to be addressed and signed.
+/// A request that is not yet addressed and signed.
 pub(crate) fn unsigned(method: &str, at: &Location) -> SignedRequest {
     let path = format!("/{}/{}", at.bucket, at.key);
     SignedRequest::new(method, "s3", &custom_region("", ""), &path)
 }
 
-/// A custom region in any case: rusoto's own list of regions ends in 2022.
+/// Always a custom region: rusoto's own list of regions ends in 2022.
 pub(crate) fn custom_region(name: &str, endpoint: &str) -> Region {
     Region::Custom {
         name: name.to_owned(),
@@ -28,14 +28,14 @@ pub(crate) fn custom_region(name: &str, endpoint: &str) -> Region {
     }
 }
 
-/// How a request goes to its bucket.
+/// The route of a request to its bucket.
 pub(crate) struct Route {
     pub region: Named,
-    /// Of the request as it was made, with the bucket in front.
+    /// The path as the request was built, with the bucket in front.
     pub path: String,
-    /// Instead of the usual endpoint and that path.
+    /// A host and path to use instead of the usual ones.
     pub detour: Option<Detour>,
-    /// Whether S3 has named another region already, and how often another host.
+    /// Whether S3 has already named another region, and how often another host.
     pub moved: bool,
     pub detours: u32,
 }
@@ -52,7 +52,7 @@ impl Route {
     }
 }
 
-/// Addresses a request and signs it, even if it was sent elsewhere before.
+/// Addresses a request and signs it, even if it was sent to another host before.
 pub(crate) fn sign(
     request: &mut SignedRequest,
     route: &Route,
@@ -64,13 +64,13 @@ pub(crate) fn sign(
     request.region = custom_region(&route.region.value, endpoint);
     let host = endpoint.split_once("://").map_or("", |(_, host)| host);
     request.set_hostname(Some(host.to_owned()));
-    // Those of another time may have had one, and these none.
+    // Credentials of an earlier attempt may have had a session token, and these may have none.
     request.remove_header("x-amz-security-token");
     request.sign(credentials);
 }
 
-/// A signed request as hyper's, copied by hand: rusoto's own conversion logs the secrets in its
-/// headers.
+/// Copies a signed request into one of hyper's by hand: rusoto's own conversion logs the secrets in
+/// its headers.
 pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request<Body>, LockError> {
     let refused = |error: hyper::http::Error| {
         let what = format!(
@@ -100,8 +100,8 @@ fn payload(signed: &SignedRequest) -> Option<Bytes> {
     }
 }
 
-/// The same request, and what is to be done while it is under way. If there is a `go`, the last byte of the
-/// body leaves only once that is done. Its length was signed, and is sent as it was.
+/// The request, and a task to run while it is under way. If there is a `go`, the last byte of the
+/// body leaves only once `go` is done. Its length was signed, and is sent as it was.
 pub(crate) fn hold_back<'a>(
     request: Request<Body>,
     signed: &SignedRequest,
@@ -109,17 +109,19 @@ pub(crate) fn hold_back<'a>(
 ) -> (Request<Body>, Pending<'a, ()>) {
     let bytes = payload(signed).filter(|bytes| !bytes.is_empty());
     let (Some(go), Some(mut bytes)) = (go, bytes) else {
-        // Not `ready`: the request would be polled again at once, and its first step is to let others run.
+        // Not `ready`: that would poll the request again at once, and its first step is to let
+        // others run.
         return (request, Box::pin(future::pending()));
     };
     let last = bytes.split_off(bytes.len() - 1);
     let (mut sender, body) = Body::channel();
     let last_byte = async move {
-        // An error says that nobody reads it any more: the request tells how it ended.
+        // An error means that the body has no reader any more: the request itself reports how it
+        // ended.
         if sender.send_data(bytes).await.is_err() {
             return;
         }
-        // There is room for more once the connection has taken what was before.
+        // There is room for more once the connection has taken what came before.
         if future::poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
             return;
         }
@@ -143,7 +145,7 @@ mod tests {
     use crate::store::s3::endpoint::aws_endpoint;
     use crate::store::s3::redirect::detour;
 
-    /// The address and some headers of a request for an object, as it is sent on this way.
+    /// The address and some headers of a request for an object, as it is sent by this route.
     fn signed(request: &mut SignedRequest, detour: Option<Detour>) -> (String, String, String) {
         let region = Named::new("us-east-1", "a test");
         let mut route = Route::new(region, "/my-bucket/a/k.lock".to_owned());

@@ -1,4 +1,4 @@
-//! Host names to addresses, by the system's own resolver, which blocks.
+//! Resolves host names with the system's own resolver, which blocks.
 
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -11,8 +11,8 @@ use hyper::service::Service;
 
 use crate::store::s3::blocking::BlockingThreads;
 
-/// Resolves each name on a thread of its own. No thread is kept: a program that holds a lock for an hour
-/// should not hold an idle thread for it.
+/// Resolves each name on a thread of its own. It keeps no thread: a program that holds a lock for
+/// an hour should not keep an idle thread for it.
 #[derive(Clone)]
 pub(crate) struct Resolver {
     threads: BlockingThreads,
@@ -26,7 +26,7 @@ impl Resolver {
         Resolver::with(threads, |name| (name, 0).to_socket_addrs())
     }
 
-    /// A resolver that asks this in the system's place.
+    /// A resolver that calls `look_up` instead of the system.
     pub(crate) fn with(
         threads: BlockingThreads,
         look_up: fn(&str) -> io::Result<Addresses>,
@@ -48,7 +48,7 @@ impl Service<Name> for Resolver {
         let Resolver { threads, look_up } = self.clone();
         Box::pin(async move {
             let resolved = threads.run("resolver", move || look_up(name.as_str()));
-            // Told as a connection that cannot be made: nothing was sent.
+            // Reported as a failure to connect: nothing was sent.
             let no_thread = |e| io::Error::other(format!("no thread to resolve its name: {e}"));
             resolved.await.map_err(no_thread)?
         })

@@ -1,4 +1,4 @@
-//! A client of one S3 endpoint, or of AWS, and what a lock asks of it.
+//! A client of one S3 endpoint, or of AWS: what it keeps, and how it implements [`Store`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -19,8 +19,8 @@ use crate::types::store_report::Versioning;
 
 /// Where requests go and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    /// The endpoint with its scheme and without a trailing slash; AWS's own if none.
+pub(crate) struct S3Config {
+    /// The endpoint with its scheme and without a trailing slash. AWS's own if none.
     pub endpoint: Option<Named>,
     /// The region, if the caller or the environment named one.
     pub region: Option<Named>,
@@ -31,17 +31,17 @@ pub(crate) struct Config {
 }
 
 pub(super) struct S3Store {
-    pub(super) config: Config,
+    pub(super) config: S3Config,
     pub(super) clock: Clock,
     pub(super) credentials: CredentialsCache,
     pub(super) transport: Arc<Transport>,
     pub(super) threads: BlockingThreads,
     pub(super) counters: Counters,
-    /// The region of each bucket, as S3 named it or as a profile says.
+    /// The region of each bucket, as S3 or a profile names it.
     pub(super) regions: Mutex<HashMap<String, Named>>,
 }
 
-impl Origin for Config {
+impl Origin for S3Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let threads = BlockingThreads::default();
         let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);
@@ -95,7 +95,7 @@ impl Store for S3Store {
             }
             request.set_content_type("application/json".to_owned());
             request.set_payload(Some(body));
-            // Buckets with Object Lock demand it.
+            // Buckets with Object Lock require it.
             request.maybe_set_content_md5_header();
             match self.send(request, at, limit, go).await {
                 Ok((reply, asked)) => reply.into_put(&asked),
@@ -122,7 +122,7 @@ impl Store for S3Store {
             let at = whole_bucket(bucket);
             let mut request = request::unsigned("GET", &at);
             request.add_param("versioning", "");
-            // Without the permission, or an answer, nothing is known, and it is not asked again.
+            // Without the permission or a reply, nothing is known. It is not asked again.
             let (reply, _) = self.send(request, &at, limit, None).await.ok()?;
             let is_answer = reply.status() == 200;
             is_answer.then(|| versioning::read(reply.body())).flatten()
@@ -153,7 +153,7 @@ impl Store for S3Store {
     }
 }
 
-/// A bucket as a whole.
+/// The bucket itself.
 fn whole_bucket(bucket: &str) -> Location {
     Location {
         bucket: bucket.to_owned(),

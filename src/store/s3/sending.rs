@@ -1,5 +1,5 @@
-//! Sending one request of an [`S3Store`], and sending it on if the bucket is elsewhere or the credentials are
-//! rejected.
+//! Sends one request of an [`S3Store`]. It sends it again if the bucket is elsewhere or the
+//! credentials were rejected.
 
 use std::time::Duration;
 
@@ -21,15 +21,16 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::request_counts::{Kind, RequestOutcome};
 
-/// How often one request is sent on to another host.
+/// How often one request may be redirected to another host.
 const MAX_DETOURS: u32 = 2;
 
 impl S3Store {
-    /// Sends a request about `at`, and once more if S3 names another region for the bucket or another
-    /// host for the time being, or rejects the credentials and there are others: it was refused for
-    /// that alone, and did nothing.
+    /// Sends a request about `at`. It sends it once more if S3 names another region for the bucket,
+    /// names another host for the time being, or rejects the credentials and there are others. Such
+    /// a reply means that the request was refused for that reason alone, and did nothing.
     ///
-    /// The last byte of the body leaves only once `go` is done. A second request does not wait for it.
+    /// The last byte of the body leaves only once `go` is done. A second request does not wait for
+    /// it.
     pub(super) async fn send(
         &self,
         mut request: SignedRequest,
@@ -50,7 +51,7 @@ impl S3Store {
             let go = go.take();
             let sent = self.send_once(&route, &credentials, &mut request, at, left(), go);
             let (reply, asked) = sent.await?;
-            // Another answer may come from a proxy, which may have passed the write on.
+            // Another reply may come from a proxy, which may have passed the write on.
             if asked.method != "GET" && !reply.did_nothing() {
                 return Ok((reply, asked));
             }
@@ -73,7 +74,7 @@ impl S3Store {
         }
     }
 
-    /// Takes the way that a reply names, if it names one that may be taken.
+    /// Takes the route that a reply names, if it names one that may be taken.
     fn reroute(&self, route: &mut Route, reply: &Reply, bucket: &str) -> bool {
         let from = &route.region.value;
         if let Some(named) = reply.other_region(from).filter(|_| !route.moved) {
@@ -124,7 +125,7 @@ impl S3Store {
         let reply = self.transport.send(&what, signed, limit);
         tokio::pin!(reply);
         let reply = tokio::select! {
-            // It may be refused before it is whole.
+            // The store may refuse it before it is whole.
             reply = &mut reply => reply,
             () = last_byte => reply.await,
         };
@@ -142,7 +143,7 @@ impl S3Store {
         Ok((reply.map_err(|error| error.advised(advice))?, asked))
     }
 
-    /// Where a bucket of this region is asked.
+    /// The endpoint for a bucket of this region.
     fn endpoint(&self, region: &Named) -> String {
         match &self.config.endpoint {
             Some(endpoint) => endpoint.value.clone(),
@@ -174,12 +175,12 @@ impl S3Store {
     }
 }
 
-/// Not all of it, or a request that has its credentials at last would be cut short itself.
+/// Only a part of the time: otherwise no time is left for the request once it has its credentials.
 fn most_of(limit: Duration) -> Duration {
     limit * 9 / 10
 }
 
-/// As what S3 charges for a request; for a DELETE it charges nothing.
+/// The kind by which S3 charges for a request. S3 charges nothing for a DELETE.
 fn counted_as(asked: &Asked) -> Option<Kind> {
     match asked.method.as_str() {
         "PUT" | "POST" => Some(Kind::Write),

@@ -1,4 +1,4 @@
-//! Sending a signed request over a pooled connection, and telling "never left" from "no answer".
+//! Sends a signed request over a pooled connection, and tells "never left" from "no answer".
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::types::text::seconds;
 pub(crate) enum SendError {
     /// Nothing was written to the network.
     NotSent(LockError),
-    /// It may have arrived, and no whole answer came.
+    /// It may have arrived, but no whole reply came.
     NoAnswer(LockError),
 }
 
@@ -35,7 +35,7 @@ impl From<SendError> for LockError {
 }
 
 impl SendError {
-    /// Adds what to check if the other end was not reached, or is somebody else.
+    /// Adds what to check if the other end was not reached, or is not S3.
     pub(crate) fn advised(mut self, advice: impl FnOnce() -> String) -> SendError {
         let (SendError::NotSent(error) | SendError::NoAnswer(error)) = &mut self;
         match error {
@@ -60,8 +60,8 @@ impl Transport {
         Transport { client }
     }
 
-    /// Sends a request and reads the whole reply, within `limit`. Errors name it as `what`: its address may
-    /// be a secret.
+    /// Sends a request and reads the whole reply, within `limit`. Errors name the request as
+    /// `what`, because its address may be a secret.
     pub(crate) async fn send(
         &self,
         what: &str,
@@ -70,8 +70,8 @@ impl Transport {
     ) -> Result<Reply, SendError> {
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
-        // Between calls nobody polls the pool. This lets it notice a connection that the server
-        // has closed since; sending on it would look like a lost reply.
+        // Between calls nothing polls the pool. This lets it notice a connection that the server
+        // has closed since. A request sent on that would look like one with a lost reply.
         tokio::task::yield_now().await;
         let exchange = async {
             let response = self.client.request(request).await;
@@ -105,8 +105,8 @@ fn not_answered(error: hyper::Error, what: &str) -> SendError {
         return SendError::NotSent(no_answer(what, error));
     }
     if error.is_parse() {
-        let what = format!("{what} was answered with something that is no HTTP ({error})");
-        // Somebody else: waiting does not make a store of it.
+        let what = format!("{what} was answered with something that is not HTTP ({error})");
+        // It is another kind of server: waiting does not help.
         let error = StorageError::new(StorageErrorKind::Unreachable, what)
             .with_hint("it may speak HTTP/2 alone, or another protocol");
         return SendError::NoAnswer(LockError::Storage(error));
@@ -114,7 +114,7 @@ fn not_answered(error: hyper::Error, what: &str) -> SendError {
     SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
 }
 
-/// What went wrong at the bottom: the layers above it say the same in more words.
+/// The innermost error: the layers above it say the same in more words.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -131,7 +131,7 @@ fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'stati
 /// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.
 const MAX_REPLY: usize = 4 << 20;
 
-/// Reads a body to its end, or to where it is too long in any case.
+/// Reads a body to its end, or until it is too long.
 async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.data().await {
@@ -156,7 +156,7 @@ mod tests {
     use crate::sys::runtime::Runtime;
 
     const SOON: Duration = Duration::from_millis(200);
-    /// Longer than a test may take, and not for ever.
+    /// Longer than a test may take, but not for ever.
     const LATE: Duration = Duration::from_secs(60);
 
     fn hangs(_: &str) -> io::Result<Addresses> {
@@ -164,7 +164,7 @@ mod tests {
         Err(io::Error::other("the test is over"))
     }
 
-    /// Asks a name that is looked up like this.
+    /// Requests a name that this function resolves.
     fn ask(
         runtime: &Runtime,
         look_up: fn(&str) -> io::Result<Addresses>,

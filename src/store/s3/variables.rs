@@ -1,4 +1,4 @@
-//! Environment variables, and paths as they name them.
+//! Environment variables, and the paths that they name.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use std::{env, io};
 use crate::store::s3::blocking::BlockingThreads;
 use crate::types::errors::ConfigError;
 
-/// An environment variable; empty counts as not set, as for AWS's own tools. One that is not Unicode counts
-/// as set, and is refused later for the character that replaces what cannot be read: ignoring it would mean
-/// another endpoint, or somebody else's keys.
+/// An environment variable. An empty one counts as not set, as in AWS's own tools. One that is not
+/// Unicode counts as set, and is refused later for the character that replaces what cannot be read.
+/// Ignoring it would mean another endpoint or another user's keys.
 pub(crate) fn variable(name: &str) -> Option<String> {
     Some(set(name)?.to_string_lossy().into_owned())
 }
 
-/// The same as the system has it: a path need not be Unicode.
+/// The same as an OS string: a path need not be Unicode.
 pub(crate) fn set(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The home directory, if there is one that does not depend on where the program runs: what is found in
-/// the current directory may be anybody's, and a profile has commands in it.
+/// The home directory, if there is one that does not depend on where the program runs. Anybody may
+/// have put files into the current directory, and a profile contains commands.
 ///
-/// The environment names it, else the system's list of users does. That may be on another machine, so
-/// it is asked on a thread of its own.
+/// The environment names it, else the system's list of users does. That list may be on another
+/// machine, so a separate thread asks for it.
 pub(crate) async fn find_home(threads: &BlockingThreads) -> io::Result<Option<PathBuf>> {
     match set("HOME").or_else(|| set("USERPROFILE")) {
         Some(home) => Ok(Some(PathBuf::from(home)).filter(|home| home.is_absolute())),
@@ -41,8 +41,9 @@ fn home_of_user() -> Option<PathBuf> {
 /// For people: why there are no files to read.
 pub(crate) const NO_HOME: &str = "there is no home directory: HOME is not an absolute path";
 
-/// A path as the environment names it, which no shell may have expanded. None if it is in a home that
-/// there is not, or in somebody else's: as it stands, it would be a path from the current directory.
+/// A path as the environment names it, which no shell may have expanded. None if it is in a home
+/// that does not exist or in another user's home: read literally, it would be a path from the
+/// current directory.
 pub(crate) fn at_home(path: PathBuf, home: Option<&Path>) -> Option<PathBuf> {
     if let Ok(rest) = path.strip_prefix("~") {
         return Some(home?.join(rest));
@@ -51,7 +52,7 @@ pub(crate) fn at_home(path: PathBuf, home: Option<&Path>) -> Option<PathBuf> {
     (!is_of_user).then_some(path)
 }
 
-/// The same, with the home looked for where it matters.
+/// The same. It looks for the home directory only if the path needs it.
 pub(crate) async fn expanded(path: &str, threads: &BlockingThreads) -> io::Result<Option<PathBuf>> {
     if path.starts_with('~') {
         Ok(at_home(path.into(), find_home(threads).await?.as_deref()))
@@ -60,7 +61,7 @@ pub(crate) async fn expanded(path: &str, threads: &BlockingThreads) -> io::Resul
     }
 }
 
-/// One of two settings that belong together is missing.
+/// The error for one of two settings that belong together and of which one is missing.
 pub(crate) fn half(set: &str, missing: &str) -> ConfigError {
     let message = format!("{set} is set and {missing} is not; set both or neither");
     ConfigError::new("credentials", message)
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_no_home_or_in_anothers_is_none_of_the_current_directorys() {
+    fn a_path_in_no_home_or_in_anothers_is_not_taken_from_the_current_directory() {
         for path in ["~/keys", "~"] {
             assert_eq!(at_home(path.into(), None), None);
         }

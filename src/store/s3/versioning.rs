@@ -1,9 +1,9 @@
-//! What a bucket says about the versions of its objects.
+//! Reads what a bucket says about the versions of its objects.
 
 use crate::store::s3::xml::Document;
 use crate::types::store_report::Versioning;
 
-/// Whether it keeps them; nothing if it does not say.
+/// Whether the bucket keeps them. None if it does not say.
 pub(crate) fn read(body: &[u8]) -> Option<Versioning> {
     let document = Document::read(body, "VersioningConfiguration")?;
     match document.first("/VersioningConfiguration/Status")?.as_str() {

@@ -1,16 +1,17 @@
-//! Reading XML. rusoto's readers panic on a number that is none, and take an element that they do not
-//! know for an empty answer.
+//! Reads XML. rusoto's readers panic on a malformed number, and take an unknown element for an
+//! empty reply.
 
 use xml::reader::{EventReader, ParserConfig2, XmlEvent};
 
-/// The deepest that AWS nests what is read here, and some.
+/// More levels than AWS nests in what is read here.
 const DEEPEST: usize = 16;
 
 /// The texts of a document.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
     root: String,
-    /// The local names from the root to the element, with a slash before each; and its text.
+    /// For each element: the local names from the root down to it, with a slash before each, and
+    /// its text.
     texts: Vec<(String, String)>,
 }
 
@@ -22,10 +23,10 @@ impl Document {
         (is_whole && document.root == root).then_some(document)
     }
 
-    /// Reads a document up to where it ends or is no longer XML.
+    /// Reads a document up to its end, or up to where it is no longer XML.
     pub(crate) fn read_start(xml: &[u8]) -> Document {
         let mut document = Document::default();
-        // Nothing says that there is more which cannot be read.
+        // Nothing shows that there is more which cannot be read.
         let _ = document.take_in(xml);
         document
     }
@@ -61,13 +62,13 @@ impl Document {
         Some(())
     }
 
-    /// The texts of every element there.
+    /// The texts of all elements at this path.
     pub(crate) fn all<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
         let there = self.texts.iter().filter(move |(place, _)| place == path);
         there.map(|(_, text)| text.as_str())
     }
 
-    /// The text of the first element there.
+    /// The text of the first element at this path.
     pub(crate) fn first(&self, path: &str) -> Option<String> {
         self.all(path).next().map(str::to_owned)
     }

@@ -128,10 +128,10 @@ fn client_refuses_endpoints_that_cannot_be_told_with_why() {
         endpoint("http://host:0") => r#"invalid endpoint "http://host:0": its port is not a number from 1 to 65535"#;
         endpoint("http://host:port") => r#"invalid endpoint "http://host:port": its port is not a number from 1 to 65535"#;
         endpoint("http://host:65536") => r#"invalid endpoint "http://host:65536": its port is not a number from 1 to 65535"#;
-        endpoint("http://[::1") => r#"invalid endpoint "http://[::1": its host is no name or address that a URL can have"#;
+        endpoint("http://[::1") => r#"invalid endpoint "http://[::1": its host is not a name or address that a URL can have"#;
         endpoint("http://::1") => r#"invalid endpoint "http://::1": an IPv6 address needs square brackets"#;
-        endpoint("http://bücher.example") => r#"invalid endpoint "http://bücher.example": its host is no name or address that a URL can have"#;
-        endpoint("http://a%b") => r#"invalid endpoint "http://a%b": its host is no name or address that a URL can have"#;
+        endpoint("http://bücher.example") => r#"invalid endpoint "http://bücher.example": its host is not a name or address that a URL can have"#;
+        endpoint("http://a%b") => r#"invalid endpoint "http://a%b": its host is not a name or address that a URL can have"#;
         endpoint("http://host/bucket") => r#"invalid endpoint "http://host/bucket": nothing may follow the host and port"#;
         endpoint("http://host?x") => r#"invalid endpoint "http://host?x": nothing may follow the host and port"#;
         endpoint("http://host//") => r#"invalid endpoint "http://host//": nothing may follow the host and port"#;
@@ -161,11 +161,11 @@ fn client_refuses_regions_accounts_and_credentials_that_cannot_be_told_with_why(
         client(|c| c.profile("a\nb")) => r#"invalid profile "a\nb": it holds a control character"#;
         keys("", "hunter2", None) => "the access key of this client is empty";
         keys("key", "", None) => "the secret access key of this client is empty";
-        keys("key", "hunter2\n", None) => "the secret access key of this client holds a space, line break or other character that none has; copy it again";
-        keys("key", "hunter 2", None) => "the secret access key of this client holds a space, line break or other character that none has; copy it again";
-        keys("kéy", "hunter2", None) => "the access key of this client holds a space, line break or other character that none has; copy it again";
+        keys("key", "hunter2\n", None) => "the secret access key of this client holds a space, line break or other character that it cannot have; copy it again";
+        keys("key", "hunter 2", None) => "the secret access key of this client holds a space, line break or other character that it cannot have; copy it again";
+        keys("kéy", "hunter2", None) => "the access key of this client holds a space, line break or other character that it cannot have; copy it again";
         keys("key", "hunter2", Some("")) => "the session token of this client is empty; leave it out if there is none";
-        keys("key", "hunter2", Some("a\r\nb")) => "the session token of this client holds a space, line break or other character that none has; copy it again";
+        keys("key", "hunter2", Some("a\r\nb")) => "the session token of this client holds a space, line break or other character that it cannot have; copy it again";
     }
 }
 

@@ -97,7 +97,7 @@ fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "typo" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region, or correct the name of the profile"#;
         ["AWS_ENDPOINT_URL_S3=localhost:9000"] => r#"invalid endpoint "localhost:9000" in AWS_ENDPOINT_URL_S3: it needs a scheme: http:// or https://"#;
         ["AWS_ENDPOINT_URL_S3=http://localhost:9000/bucket"] => r#"invalid endpoint "http://localhost:9000/bucket" in AWS_ENDPOINT_URL_S3: nothing may follow the host and port"#;
-        ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is no name or address that a URL can have"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is not a name or address that a URL can have"#;
         ["AWS_ENDPOINT_URL_S3=http://user:hunter2@localhost"] => "invalid endpoint in AWS_ENDPOINT_URL_S3: it holds credentials; set them separately";
         ["-AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL=http://"] => r#"invalid endpoint "http://" in AWS_ENDPOINT_URL: it has no host"#;
     }
@@ -109,10 +109,10 @@ fn client_tells_of_credentials_of_the_environment_that_cannot_be() {
         ["-AWS_SECRET_ACCESS_KEY"] => "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both or neither";
         ["-AWS_ACCESS_KEY_ID"] => "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither";
         ["AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=hunter2"] => "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither";
-        ["AWS_SECRET_ACCESS_KEY=hunter2\n"] => "the secret access key of the environment holds a space, line break or other character that none has; copy it again";
-        ["AWS_SECRET_ACCESS_KEY=hunter2\u{fffd}"] => "the secret access key of the environment holds a space, line break or other character that none has; copy it again";
-        ["AWS_SESSION_TOKEN=hunter2 x"] => "the session token of the environment holds a space, line break or other character that none has; copy it again";
-        ["AWS_SESSION_TOKEN=hunter2\u{fffd}"] => "the session token of the environment holds a space, line break or other character that none has; copy it again";
+        ["AWS_SECRET_ACCESS_KEY=hunter2\n"] => "the secret access key of the environment holds a space, line break or other character that it cannot have; copy it again";
+        ["AWS_SECRET_ACCESS_KEY=hunter2\u{fffd}"] => "the secret access key of the environment holds a space, line break or other character that it cannot have; copy it again";
+        ["AWS_SESSION_TOKEN=hunter2 x"] => "the session token of the environment holds a space, line break or other character that it cannot have; copy it again";
+        ["AWS_SESSION_TOKEN=hunter2\u{fffd}"] => "the session token of the environment holds a space, line break or other character that it cannot have; copy it again";
         ["AWS_CREDENTIAL_EXPIRATION=hunter2"] => "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-23T02:00:00Z";
         ["AWS_SECRET_ACCESS_KEY=hunter2"] => "GET of locks/.s3-lock-check in bucket locks-test was answered 403 (SignatureDoesNotMatch); check the access key, its secret and its session token";
         ["-keys"] => r#"LOOKED AT profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT), AND ALL THE REST"#;
@@ -125,10 +125,10 @@ fn client_tells_of_profiles_that_cannot_be() {
         ["-keys", "AWS_PROFILE=typo"] => r#"no credentials found: there is no profile "typo"; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
         ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\n"] => r#"profile "p" has aws_access_key_id and no aws_secret_access_key; add it to HOME/.aws/config (ENOENT), HOME/.aws/credentials (read)"#;
         ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_secret_access_key = hunter2\n"] => r#"profile "p" has aws_secret_access_key and no aws_access_key_id; add it to HOME/.aws/config (ENOENT), HOME/.aws/credentials (read)"#;
-        ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\naws_secret_access_key = hunter 2\n"] => r#"the secret access key of profile "p" holds a space, line break or other character that none has; copy it again"#;
+        ["-keys", "AWS_PROFILE=p", "credentials=[p]\naws_access_key_id = AK\naws_secret_access_key = hunter 2\n"] => r#"the secret access key of profile "p" holds a space, line break or other character that it cannot have; copy it again"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = 'hunter2\n"] => r#"the credential_process of profile "p" is empty, or a quotation mark in it is not closed"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = /no/such/program hunter2\n"] => r#"the credential_process of profile "p" cannot be run: ENOENT; check its program"#;
-        ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = echo hunter2\n"] => r#"the credential_process of profile "p" did not print the JSON that is wanted: {"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "..."}, with SessionToken and Expiration if need be"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = echo hunter2\n"] => r#"the credential_process of profile "p" did not print the JSON that is expected: {"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "..."}, and SessionToken and Expiration if there are any"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" assumes a role (role_arn), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" signs in (SSO), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nweb_identity_token_file = t\n"] => r#"profile "p" has web_identity_token_file and no role_arn; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
@@ -145,12 +145,12 @@ fn client_tells_of_what_machines_give_that_cannot_be() {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with a slash, and hold no space";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path: it must begin with a slash, and hold no space";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: the answer would cross the network in the clear";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: the answer would cross the network in the clear";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/no/such/token"] => "/no/such/token, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, cannot be read: ENOENT";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter2\n2"] => "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line break or other character that none has; copy it again";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter2\n2"] => "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line break or other character that it cannot have; copy it again";
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=localhost:1338"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it needs a scheme: http:// or https://";
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a:hunter2@b"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it holds credentials";
     }

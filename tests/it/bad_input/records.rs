@@ -68,10 +68,10 @@ fn acquire_tells_of_records_that_cannot_be() {
         with(s, "\"held\"", "\"\\u001b[31m\\n\"") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 34), MEND IT";
         with(s, "\"host-17\"", "17") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 37), MEND IT";
         with(s, "\"host-17\"", "\"\\ud800\"") => "UNUSABLE (it does not parse: unexpected end of hex escape at line 1 column 43), MEND IT";
-        with(s, "1795399200000001", "-1") => "UNUSABLE (its fencing token is no whole number below 2^53), MEND IT";
-        with(s, "1795399200000001", "1.5") => "UNUSABLE (its fencing token is no whole number below 2^53), MEND IT";
-        with(s, "1795399200000001", "9007199254740992") => "UNUSABLE (its fencing token is no whole number below 2^53), MEND IT";
-        with(s, "1795399200000001", "99999999999999999999") => "UNUSABLE (its fencing token is no whole number below 2^53), MEND IT";
+        with(s, "1795399200000001", "-1") => "UNUSABLE (its fencing token is not a whole number below 2^53), MEND IT";
+        with(s, "1795399200000001", "1.5") => "UNUSABLE (its fencing token is not a whole number below 2^53), MEND IT";
+        with(s, "1795399200000001", "9007199254740992") => "UNUSABLE (its fencing token is not a whole number below 2^53), MEND IT";
+        with(s, "1795399200000001", "99999999999999999999") => "UNUSABLE (its fencing token is not a whole number below 2^53), MEND IT";
         with(s, "130000", "604800001") => "UNUSABLE (its lease is longer than 7 days), MEND IT";
         with(s, "130000", "1e5") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 92), MEND IT";
         with(s, "130000", "-1") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 91), MEND IT";
@@ -83,9 +83,9 @@ fn acquire_tells_of_records_that_cannot_be() {
         with(s, "4242", "4294967296") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 207), MEND IT";
         with(s, ",\"pid\":4242", "") => "UNUSABLE (it does not parse: missing field `pid` at line 1 column 191), MEND IT";
         with(s, "\"pid\":4242", "\"pid\":4242,\"purpose\":7") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 213), MEND IT";
-        with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":9007199254740990") => "UNUSABLE (the holding that it tells was broken has not been yet), MEND IT";
-        with(s, "\"pid\":4242", "\"pid\":4242,\"reclaimed\":9007199254740990") => "UNUSABLE (the holding that it tells was reclaimed has not been yet), MEND IT";
-        with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":99999999999999999999") => "UNUSABLE (what it tells of an earlier holding is no whole number below 2^53), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":9007199254740990") => "UNUSABLE (it says that a holding was broken that has not existed yet), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"reclaimed\":9007199254740990") => "UNUSABLE (it says that a holding was reclaimed that has not existed yet), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":99999999999999999999") => "UNUSABLE (its mark of an earlier holding is not a whole number below 2^53), MEND IT";
         with(s, "\"pid\":4242", &many) => "UNUSABLE (it has fields that this version does not know, and more of them than the 32768 bytes that it keeps), UPDATE OR MEND";
     }
 }
@@ -101,7 +101,7 @@ fn acquire_over_the_last_fencing_token_is_told_with_the_remedy() {
     let lock = lock_of(&client(&server));
     assert_eq!(lock.status().unwrap(), LockStatus::Free);
     let spent = "the lock locks/nightly.lock cannot be used (it has shown the fencing token \
-                 9007199254740991, and none below 2^53 is larger), and is left alone; something else \
+                 9007199254740991, and none below 2^53 is larger), and is left alone; something other \
                  than this library has changed it: stop all participants, wait 3 s,";
     for refused in [lock.try_acquire("me"), lock.acquire("me")] {
         let told = told(refused);

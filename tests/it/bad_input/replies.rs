@@ -160,19 +160,19 @@ fn list_tells_of_lists_that_cannot_be() {
     bomb += "]><ListBucketResult><Contents><Key>&e29;</Key></Contents></ListBucketResult>";
     let within = |text: &str| list(200, &format!("<ListBucketResult>{text}</ListBucketResult>"));
     table! {
-        list(200, "") => "LIST: 200 with no list; IS IT S3";
-        list(200, PAGE) => "LIST: 200 with no list; IS IT S3";
-        list(200, "{\"Contents\":[]}") => "LIST: 200 with no list; IS IT S3";
-        list(200, "<ListBucketResult><Contents>") => "LIST: 200 with no list; IS IT S3";
-        list(200, "<ListAllMyBucketsResult/>") => "LIST: 200 with no list; IS IT S3";
-        list(200, &xml("InternalError", "m")) => "LIST: 200 with no list; IS IT S3";
-        list(200, &deep) => "LIST: 200 with no list; IS IT S3";
-        list(200, &bomb) => "LIST: 200 with no list; IS IT S3";
+        list(200, "") => "LIST: 200 without a list; IS IT S3";
+        list(200, PAGE) => "LIST: 200 without a list; IS IT S3";
+        list(200, "{\"Contents\":[]}") => "LIST: 200 without a list; IS IT S3";
+        list(200, "<ListBucketResult><Contents>") => "LIST: 200 without a list; IS IT S3";
+        list(200, "<ListAllMyBucketsResult/>") => "LIST: 200 without a list; IS IT S3";
+        list(200, &xml("InternalError", "m")) => "LIST: 200 without a list; IS IT S3";
+        list(200, &deep) => "LIST: 200 without a list; IS IT S3";
+        list(200, &bomb) => "LIST: 200 without a list; IS IT S3";
         list(206, "<ListBucketResult/>") => "LIST: 206 (no S3 error code); IS IT S3";
         list(403, "") => "LIST: 403 (an empty body); grant s3:ListBucket on arn:aws:s3:::locks-test; IS IT A PROXY";
         list(403, PAGE) => "LIST: 403 (an HTML page); IT IS A PROXY";
         list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
-        within("<IsTruncated>true</IsTruncated>") => "LIST: 200 with a part of a list, and no way to go on; IS IT S3";
+        within("<IsTruncated>true</IsTruncated>") => "LIST: 200 with part of a list and no continuation token; IS IT S3";
         within("<KeyCount>many</KeyCount><MaxKeys/><IsTruncated>perhaps</IsTruncated>") => "no error";
         within("<Contents><Key>a/b.txt</Key><Size>large</Size></Contents>") => "no error";
     }

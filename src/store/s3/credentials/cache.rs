@@ -1,4 +1,4 @@
-//! Credentials, looked up when first needed, kept, and renewed before they expire.
+//! Keeps credentials: looks them up when first needed, and renews them before they expire.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,16 +19,17 @@ use crate::sys::{call, logs};
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
-/// Credentials, looked up when first needed and kept for as long as they are good.
+/// Credentials that are looked up when first needed and kept while they are valid.
 ///
-/// A look-up is a task of its own: a request that has no time left stops waiting for it, and the next
-/// one finds it further on. A failure is told to the calls that were under way, and not kept.
+/// A look-up is a task of its own. A request that has no time left stops waiting for it, and the
+/// next request finds it further on. The calls that were under way get its error. The error is not
+/// kept.
 pub(crate) struct CredentialsCache {
     inner: Arc<Inner>,
 }
 
-/// What a look-up works with. It must not own the client: the runtime would be dropped by a task of
-/// its own.
+/// What a look-up works with. It must not own the client: then one of the runtime's own tasks would
+/// drop the runtime.
 struct Inner {
     context: LookUpContext,
     state: Mutex<CacheState>,
@@ -42,7 +43,7 @@ struct CacheState {
     /// How many look-ups have begun.
     lookups: u64,
     under_way: Option<LookUp>,
-    /// How the last look-up failed, if it did.
+    /// The error of the last look-up, if it failed.
     failure: Option<Failure>,
 }
 
@@ -51,14 +52,14 @@ type SharedOutcome = Shared<BoxFuture<'static, LookUpOutcome>>;
 
 struct LookUp {
     outcome: SharedOutcome,
-    /// Whether nobody waited for it when somebody came or it ended. Between calls nobody drives a look-up,
-    /// and its time may have run out while it stood still.
+    /// Whether nothing waited for it at some time: when another call came, or when it ended.
+    /// Between calls nothing drives a look-up, and its time may have run out while it stood still.
     neglected: bool,
 }
 
 impl LookUp {
     fn is_neglected(&self) -> bool {
-        // One of those who hold it is this.
+        // `self.outcome` is one of the clones itself.
         self.neglected || self.outcome.strong_count() == Some(1)
     }
 }
@@ -86,7 +87,7 @@ impl CredentialsCache {
         match self.inner.freshness() {
             Freshness::Good(credentials) => Ok(credentials),
             Freshness::Ageing(credentials) => {
-                // Beside this request and those to come, which have what they need.
+                // The look-up runs beside this request and later ones, which have credentials.
                 drop(self.inner.join());
                 Ok(credentials)
             }
@@ -94,13 +95,14 @@ impl CredentialsCache {
         }
     }
 
-    /// Looks them up anew next time, unless `used` have been replaced already.
+    /// Makes the next request look them up anew, unless `used` have been replaced already.
     pub(crate) fn forget(&self, used: &AwsCredentials) {
         let mut state = lock(&self.inner.state);
         state.cached.take_if(|cached| cached.are(used));
     }
 
-    /// Others than `used`, which S3 has rejected, if some are found within `limit`.
+    /// Credentials other than `used`, which S3 has rejected, if the look-up finds some within
+    /// `limit`.
     pub(crate) async fn instead_of(
         &self,
         used: &AwsCredentials,
@@ -111,7 +113,7 @@ impl CredentialsCache {
         (!are_same(&newer, used)).then_some(newer)
     }
 
-    /// Credentials where there are none.
+    /// Waits for credentials when there are none.
     async fn waited_for(&self, limit: Duration) -> LookUpOutcome {
         if let Some(error) = self.inner.news() {
             return Err(error);
@@ -136,24 +138,24 @@ impl Inner {
         }
     }
 
-    /// How the last look-up failed, if this call was under way by then: or else each of many threads
-    /// would wait in turn for the same failure.
+    /// The error of the last look-up, if this call was under way when it ended. Otherwise each of
+    /// many threads would wait in turn for the same failure.
     fn news(&self) -> Option<LockError> {
         let state = lock(&self.state);
         let failure = state.failure.as_ref()?;
         call::is_news(failure.number, failure.ended).then(|| failure.error.clone())
     }
 
-    /// What the look-up under way brings, or one of this call's own.
+    /// The result of the look-up under way, or of one that this call starts.
     async fn found(self: &Arc<Self>) -> LookUpOutcome {
         loop {
             let (outcome, was_neglected) = self.join();
             match outcome.await {
                 Ok(found) => return Ok(found),
-                // Nobody may have driven it, and its time has passed unused.
+                // Nothing may have driven it, so its time passed unused.
                 Err(_) if was_neglected => {}
                 Err(error) => {
-                    // It has been told now.
+                    // This call has reported it now.
                     self.news();
                     return Err(error);
                 }
@@ -161,11 +163,11 @@ impl Inner {
         }
     }
 
-    /// The outcome of the look-up that is under way, which this begins if there is none; and whether that
-    /// was neglected before.
+    /// The outcome of the look-up that is under way. Starts one if there is none. Also returns
+    /// whether the look-up was neglected before.
     fn join(self: &Arc<Self>) -> (SharedOutcome, bool) {
         let mut state = lock(&self.state);
-        // One that has an outcome and was not taken away has panicked.
+        // A look-up with an outcome that is still listed here has panicked.
         let under_way = state.under_way.as_mut();
         if let Some(look_up) = under_way.filter(|l| l.outcome.peek().is_none()) {
             look_up.neglected = look_up.is_neglected();
@@ -180,7 +182,7 @@ impl Inner {
         let panicked = || {
             failed(
                 StorageErrorKind::Local,
-                "the look-up of the credentials broke off",
+                "the look-up of the credentials ended without a result",
             )
         };
         let outcome = task.map(move |ended| ended.unwrap_or_else(|_| Err(panicked())));
@@ -192,7 +194,7 @@ impl Inner {
         (outcome, false)
     }
 
-    /// Keeps what a look-up has found.
+    /// Keeps the result of a look-up.
     fn end(
         &self,
         number: u64,

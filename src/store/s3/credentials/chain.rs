@@ -1,4 +1,4 @@
-//! The order in which providers are looked at, which is that of AWS's own tools.
+//! The order in which providers are asked: that of AWS's own tools.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::sys::logs;
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
-/// What may have credentials.
+/// A place that may have credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provider {
     Environment,
@@ -24,17 +24,17 @@ pub(super) enum Provider {
     Instance,
 }
 
-/// Credentials from the first provider that has any. `last` is where they were found before.
+/// Credentials from the first provider that has any. `last` is where the last look-up found them.
 ///
-/// A provider that is set up and gives none ends the search: what comes after it would be somebody
-/// else's credentials.
+/// A provider that is set up and gives none ends the search: the next ones may have another user's
+/// credentials.
 pub(super) async fn look_up(
     context: &LookUpContext,
     last: Option<Provider>,
 ) -> Result<(AwsCredentials, Provider), LockError> {
     let mut looked_at = Vec::new();
     for provider in providers(&context.source) {
-        // Each gives up by itself in time, but for a file on a disk that hangs.
+        // Each gives up by itself in time, except for a file on a disk that hangs.
         let whole = context.limit + context.limit / 16;
         let found = tokio::time::timeout(whole, look_at(*provider, context)).await;
         match found.unwrap_or_else(|_| Err(hangs(*provider, whole).into())) {
@@ -57,7 +57,7 @@ pub(super) async fn look_up(
 fn hangs(provider: Provider, limit: Duration) -> LockError {
     let what = format!(
         "the look-up of the credentials ({provider:?}) did not end within {}; if a file that it reads is \
-         on another machine or is a pipe, see whether that hangs",
+         on another machine or is a pipe, check whether that hangs",
         seconds(&limit)
     );
     failed(StorageErrorKind::NoAnswer, what)

@@ -1,4 +1,4 @@
-//! Credentials of a task or pod, from the endpoint that ECS and EKS tell it of.
+//! Credentials of a task or pod, from the endpoint that ECS or EKS names in its environment.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -18,9 +18,9 @@ const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// Where ECS answers.
+/// The address of ECS's endpoint.
 const ECS: &str = "http://169.254.170.2";
-/// How long the endpoint, which is on this machine, may take.
+/// How long the endpoint may take. It is on this machine.
 const LIMIT: Duration = Duration::from_millis(2500);
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
@@ -54,16 +54,16 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
     Err(error.into())
 }
 
-/// The endpoint's URL, if this is a container that has one.
+/// The endpoint's URL, if this container has one.
 fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>, LockError> {
     if let Some(path) = relative {
         let url = format!("{ECS}{path}");
-        // The path is a secret among the tasks of one machine: it is not quoted.
+        // Not quoted: the path is a secret among the tasks of one machine.
         if path.starts_with('/') && url.parse::<Uri>().is_ok() {
             return Ok(Some(url));
         }
         return Err(misconfigured(format!(
-            "{RELATIVE_URI} is no path: it must begin with a slash, and hold no space"
+            "{RELATIVE_URI} is not a path: it must begin with a slash and hold no space"
         )));
     }
     let Some(full) = full else {
@@ -73,7 +73,7 @@ fn url(relative: Option<String>, full: Option<String>) -> Result<Option<String>,
         Ok(uri) if may_be_asked(&uri) => Ok(Some(full)),
         _ => Err(misconfigured(format!(
             "{FULL_URI} is neither an https URL nor an http URL of this machine (localhost, a \
-             loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), and so not asked: \
+             loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: \
              the answer would cross the network in the clear"
         ))),
     }
@@ -88,7 +88,7 @@ fn may_be_asked(uri: &Uri) -> bool {
     }
 }
 
-/// Whether a host is this machine, or the address at which ECS or EKS answer on it.
+/// Whether a host is this machine, or the address of ECS or EKS on it.
 fn is_here(host: &str) -> bool {
     const ECS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
     const EKS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23));
@@ -100,14 +100,14 @@ fn is_here(host: &str) -> bool {
     }
 }
 
-/// Scheme, host and port: what comes after them may be a secret.
+/// Scheme, host and port. The rest of the URL may be a secret.
 fn origin(url: &str) -> String {
     let uri = url.parse::<Uri>().unwrap_or_default();
     let authority = uri.authority().map_or("", |a| a.as_str());
     format!("{}://{authority}", uri.scheme_str().unwrap_or_default())
 }
 
-/// The token that the endpoint wants to see. Its file is read each time: EKS replaces it.
+/// The token that the endpoint expects. Its file is read each time, because EKS replaces it.
 async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockError> {
     let Some(file) = variable(TOKEN_FILE) else {
         return variable(TOKEN)
@@ -125,7 +125,7 @@ async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockEr
 fn sendable(token: String, place: &str) -> Result<String, LockError> {
     if token.contains(|c: char| c.is_control() || !c.is_ascii()) {
         return Err(misconfigured(format!(
-            "the token in {place} holds a line break or other character that none has; copy it again"
+            "the token in {place} holds a line break or other character that it cannot have; copy it again"
         )));
     }
     Ok(token)

@@ -1,4 +1,5 @@
-//! What a look-up of credentials works with.
+//! What every look-up of credentials needs: settings, connections, threads, and how to ask a
+//! provider.
 
 use std::io;
 use std::sync::Arc;
@@ -26,19 +27,20 @@ pub(crate) struct LookUpContext {
     pub transport: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
-    /// How long each provider may take: less than a request, which waits for it and tells its error.
+    /// How long each provider may take: less than a request, which waits for it and reports its
+    /// error.
     pub limit: Duration,
 }
 
-/// More bytes than any token.
-const MAX_TOKEN: u64 = 64 << 10;
+/// More bytes than any token has.
+const MAX_TOKEN_FILE: u64 = 64 << 10;
 
 /// Why a provider gave no credentials.
 pub(super) enum NoCredentials {
-    /// It has none; for people, what was looked at and what became of it.
+    /// It has none. The note is for people: what was looked at, and the result.
     Nothing(String),
-    /// Nobody answers where on other machines somebody would; the same, and the error that it is
-    /// where somebody did answer before.
+    /// Nothing answers at an address that answers on other machines. `note` is the same as above.
+    /// `error` is for the case that it answered before.
     Silent { note: String, error: LockError },
     /// It is set up, and failed.
     Failed(LockError),
@@ -50,12 +52,12 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
     }
 }
 
-/// What to check where a provider that is next door does not answer.
+/// What to check if a provider on this machine or next to it does not answer.
 pub(super) const NEARBY: &str = "check its address, the network and that it is up";
 
 impl LookUpContext {
-    /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`: its URL may be a
-    /// secret. `advice` says what to check if nobody answers.
+    /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
+    /// because its URL may be a secret. `advice` says what to check if nothing answers.
     pub(super) async fn ask(
         &self,
         place: &str,
@@ -68,7 +70,7 @@ impl LookUpContext {
                 "{place} cannot be asked: its URL or token is malformed"
             ))
         })?;
-        // It is asked once an hour or so: no connection is kept for that.
+        // A provider is asked about once an hour: no connection is kept for that.
         let close = HeaderValue::from_static("close");
         request.headers_mut().insert(header::CONNECTION, close);
         let what = format!("a request for credentials to {place}");
@@ -76,14 +78,14 @@ impl LookUpContext {
         reply.map_err(|error| before_sending(error.advised(|| advice.to_owned())))
     }
 
-    /// Reads a file of text that is not long, like a token.
+    /// Reads a short text file, such as a token.
     pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, LockError> {
         let path = expanded(file, &self.threads).await.map_err(no_thread)?;
         let Some(path) = path else {
             let what = "there is no such home directory";
             return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
         };
-        let text = self.threads.read(path, MAX_TOKEN).await;
+        let text = self.threads.read(path, MAX_TOKEN_FILE).await;
         text.map_err(no_thread)
     }
 
@@ -92,7 +94,7 @@ impl LookUpContext {
         if let Some(region) = &self.region {
             return Ok(region.clone());
         }
-        // As for a store of one's own: who names no region hardly has several.
+        // As for a custom endpoint: a user who names no region hardly has several.
         let region = profile::region(self.source.profile(), true, &self.threads);
         region.await.map_err(before_sending)
     }

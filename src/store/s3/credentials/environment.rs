@@ -27,7 +27,7 @@ pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {
     }
 }
 
-/// Until when the keys in the environment are good, as the AWS CLI exports it.
+/// When the keys in the environment expire, in the variable that the AWS CLI exports.
 fn expiration() -> Result<Option<DateTime<Utc>>, ConfigError> {
     let name = "AWS_CREDENTIAL_EXPIRATION";
     let Some(text) = variable(name) else {

@@ -1,15 +1,15 @@
-//! How looking for credentials fails. Nothing has been sent to S3 by then.
+//! Errors of a look-up of credentials. Nothing has been sent to S3 by then.
 
 use std::io;
 
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 
-/// Somebody has to correct something.
+/// The user has to correct a setting.
 pub(super) fn misconfigured(message: impl Into<String>) -> LockError {
     ConfigError::new("credentials", message).into()
 }
 
-/// A provider was asked and did not deliver. The kind tells whether it may do so later.
+/// A provider was asked and gave nothing. The kind tells whether it may do so later.
 pub(super) fn failed(kind: StorageErrorKind, what: impl Into<String>) -> LockError {
     StorageError::new(kind, what).before_sending().into()
 }
@@ -18,7 +18,7 @@ pub(super) fn no_thread(error: io::Error) -> LockError {
     before_sending(LockError::of_this_machine(error))
 }
 
-/// Marks an error as one of something that is needed before S3 can be asked at all.
+/// Marks an error that came up before S3 could be asked at all.
 pub(super) fn before_sending(error: impl Into<LockError>) -> LockError {
     match error.into() {
         LockError::Storage(error) => error.before_sending().into(),

@@ -1,4 +1,4 @@
-//! How long found credentials are used, and from when on newer ones are looked for. Pure.
+//! Decides how long credentials are used, and when to look for newer ones. Pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,17 +9,17 @@ use crate::protocol::Instant;
 /// Credentials that were found, and when to look again.
 pub(super) struct CachedCredentials {
     credentials: AwsCredentials,
-    /// When they expire, if they do. Another computer said so, but being off by minutes does no
-    /// harm: S3 has the last word, and what it rejects is forgotten.
+    /// When they expire, if they do. Another computer's clock said so. An error of minutes does no
+    /// harm: S3 decides, and credentials that it rejects are forgotten.
     expiry: Option<SystemTime>,
-    /// How long before that newer ones are looked for.
+    /// How long before the expiry newer ones are looked for.
     early: Duration,
-    /// When they were last looked for, and for how long after that they are left alone.
+    /// When the last look-up was, and for how long after that no other begins.
     looked: Instant,
     rest: Duration,
 }
 
-/// What to do about credentials.
+/// What to do with the credentials.
 pub(super) enum Freshness {
     /// Use these.
     Good(AwsCredentials),
@@ -29,13 +29,13 @@ pub(super) enum Freshness {
     Missing,
 }
 
-/// How long before they expire newer ones are looked for. AWS has them ready by then.
+/// How long before the expiry newer ones are looked for. AWS has them ready by then.
 const EARLY: Duration = Duration::from_secs(5 * 60);
-/// The longest pause between two attempts to renew credentials that still do.
+/// The longest pause between two attempts to renew credentials that are still valid.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
 impl CachedCredentials {
-    /// Takes credentials in, as found just now.
+    /// Credentials that were found just now.
     pub(super) fn new(
         credentials: AwsCredentials,
         now: Instant,
@@ -43,8 +43,8 @@ impl CachedCredentials {
     ) -> CachedCredentials {
         let expiry = credentials.expires_at().map(SystemTime::from);
         let left = expiry.map_or(Duration::MAX, |e| left(e, wall));
-        // A source may hand out what has expired, while it cannot do better or by a clock of its
-        // own. They are tried, and the source is not asked again with every request.
+        // A source may hand out expired credentials, while it has no others or because its clock
+        // differs. They are tried, and the source is not asked again with every request.
         let rest = if left.is_zero() {
             LONGEST_REST
         } else {
@@ -75,7 +75,8 @@ impl CachedCredentials {
         }
     }
 
-    /// Notes that newer ones could not be had just now: the pause is short against what is left.
+    /// Notes that there were no newer ones just now. The pause is short compared with the time
+    /// left.
     pub(super) fn leave_alone(&mut self, now: Instant, wall: SystemTime) {
         let left = self.expiry.map_or(Duration::ZERO, |e| left(e, wall));
         self.looked = now;
@@ -88,14 +89,14 @@ impl CachedCredentials {
     }
 }
 
-/// Whether they are the same; what is said about their expiry does not matter.
+/// Whether they are the same, no matter what expiry they have.
 pub(super) fn are_same(one: &AwsCredentials, other: &AwsCredentials) -> bool {
     one.aws_access_key_id() == other.aws_access_key_id()
         && one.aws_secret_access_key() == other.aws_secret_access_key()
         && one.token() == other.token()
 }
 
-/// What is left until `expiry`.
+/// The time left until `expiry`.
 fn left(expiry: SystemTime, wall: SystemTime) -> Duration {
     expiry.duration_since(wall).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Credentials of an EC2 instance's role, from its metadata service, version 2 alone: version 1
-//! hands them to anybody who can make a program on the machine fetch a URL.
+//! Credentials of an EC2 instance's role, from version 2 of its metadata service. Version 1 is not
+//! used: it gives credentials to anybody who can make a program on the machine fetch a URL.
 
 use std::time::Duration;
 
@@ -26,11 +26,10 @@ const IPV6: &str = "http://[fd00:ec2::254]";
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-/// How long each of three answers may take, and the connection with it. The service is next door;
-/// where it is not, most likely nobody answers at all, and a person waits to be told.
+/// How long each of three replies may take, with the connection. The service is next door. Where
+/// there is none, most likely nothing answers at all, and a person is waiting.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How often a question is asked, and how long to wait before it is asked again, where the answer is
-/// that the service is busy.
+/// How often a request is sent while the service replies that it is busy, and the pause in between.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,19 +74,19 @@ fn base() -> Result<String, LockError> {
     endpoint.map(|endpoint| endpoint.0)
 }
 
-/// The first role of a list, of which there is but one.
+/// The first role of a list, which has only one.
 fn role(list: &[u8]) -> Option<String> {
     let list = std::str::from_utf8(list).ok()?;
     let role = list.lines().next()?.trim();
     (!role.is_empty()).then(|| role.to_owned())
 }
 
-/// Whether it says, with status 200, that the role cannot be assumed.
+/// Whether a reply with status 200 says that the role cannot be assumed.
 fn is_failure(body: &[u8]) -> bool {
     complaint(body).is_some_and(|said| said != "Success" && !said.starts_with("Success:"))
 }
 
-/// The metadata service in the course of one look-up.
+/// The metadata service during one look-up.
 struct Service<'a> {
     context: &'a LookUpContext,
     base: String,
@@ -103,7 +102,7 @@ impl Service<'_> {
         NoCredentials::Nothing(format!("{} ({why})", self.name()))
     }
 
-    /// A session's token, which tells version 2 from version 1, and from anybody else's service.
+    /// A session token. It tells version 2 from version 1, and from any other service.
     async fn token(&self) -> Result<String, NoCredentials> {
         let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
         let reply = self.ask("PUT", "/latest/api/token", ttl).await?;
@@ -147,8 +146,8 @@ impl Service<'_> {
         }
     }
 
-    /// Nobody answers: this is no EC2 instance, or the answer does not come so far. Nor does it matter
-    /// how far it came: other clouds and proxies answer here in part.
+    /// Nothing answered: this is not an EC2 instance, or the reply does not come this far. It does
+    /// not matter how far the look-up got: other clouds and proxies answer here in part.
     fn silent(&self, error: LockError) -> NoCredentials {
         let LockError::Storage(trouble) = &error else {
             return error.into();

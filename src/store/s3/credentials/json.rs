@@ -1,4 +1,4 @@
-//! The JSON in which commands, containers and instances hand out credentials. Pure.
+//! Reads the JSON in which commands, containers and instances give credentials. Pure.
 
 use chrono::{DateTime, Utc};
 use rusoto_core::credential::AwsCredentials;
@@ -14,16 +14,16 @@ use crate::types::errors::LockError;
 struct JsonCredentials {
     access_key_id: String,
     secret_access_key: String,
-    /// From a command, and from an endpoint.
+    /// A command uses this name, an endpoint the next one.
     session_token: Option<String>,
     token: Option<String>,
     expiration: Option<String>,
 }
 
-/// Reads the credentials that `origin` has handed out.
+/// Reads the credentials that `origin` gave.
 pub(super) fn read(json: &[u8], origin: &str) -> Result<AwsCredentials, LockError> {
     let document: JsonCredentials = serde_json::from_slice(json).map_err(|error| {
-        // Where, and not what: the parser quotes what it stumbles over, and that may be the secret.
+        // Only the position: the parser quotes the data, and that may be the secret.
         misconfigured(format!(
             "{origin} gave no credentials in JSON (AccessKeyId, SecretAccessKey): it does not \
              parse at line {}, column {}",
@@ -33,7 +33,7 @@ pub(super) fn read(json: &[u8], origin: &str) -> Result<AwsCredentials, LockErro
     })?;
     let expires_at = match filled(document.expiration) {
         Some(text) => Some(expiry(&text).ok_or_else(|| {
-            misconfigured(format!("{origin} gave an Expiration that is no time"))
+            misconfigured(format!("{origin} gave an Expiration that is not a time"))
         })?),
         None => None,
     };
@@ -46,7 +46,7 @@ pub(super) fn read(json: &[u8], origin: &str) -> Result<AwsCredentials, LockErro
     Ok(checked(found, origin)?)
 }
 
-/// The form in which AWS writes expiries: `2026-11-23T02:00:00Z`; and `+0000` as others do.
+/// Reads an expiry as AWS writes it, `2026-11-23T02:00:00Z`, or with `+0000` as others do.
 pub(super) fn expiry(text: &str) -> Option<DateTime<Utc>> {
     let expiry = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
@@ -66,14 +66,14 @@ struct Complaint {
     message: Option<String>,
 }
 
-/// What a source says that is wrong, if it says so in JSON: `Code: message`.
+/// The error that a source reports, if it does so in JSON: `Code: message`.
 pub(super) fn complaint(json: &[u8]) -> Option<String> {
     let Complaint { code, message } = serde_json::from_slice(json).ok()?;
     let parts: Vec<_> = [code, message].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| shown(&parts.join(": ")))
 }
 
-/// `text`, unless it repeats a secret, or the beginning of one.
+/// `text`, unless it repeats a secret or the beginning of one.
 pub(super) fn without(secret: &str, text: String) -> Option<String> {
     let start: String = secret.chars().take(12).collect();
     (start.is_empty() || !text.contains(&start)).then_some(text)

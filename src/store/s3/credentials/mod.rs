@@ -1,4 +1,4 @@
-//! Where credentials come from, and for how long they are used.
+//! Where credentials come from, in the order of AWS's own tools, and for how long they are used.
 
 mod cache;
 mod chain;

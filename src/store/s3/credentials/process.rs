@@ -21,17 +21,18 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
-/// More than any credentials.
+/// More bytes than any credentials have.
 const MAX_OUTPUT: usize = 64 << 10;
-/// As much of what it says on its standard error is looked at.
+/// How much of its standard error is looked at.
 const MAX_COMPLAINT: usize = 4 << 10;
-/// And as much of either is read at all, so that a chatty command can go on.
+/// How much of either output is read at all, so that a command that writes a lot can go on.
 const MAX_READ: usize = 16 << 20;
-/// How long to wait for the last of that from a command that has failed.
+/// How long to wait for the rest of the standard error of a command that has failed.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// How long an output may stay open after its command has ended: a child of it may keep it so.
+/// How long an output may stay open after its command has ended: a child of the command may keep it
+/// open.
 const LINGER: Duration = Duration::from_millis(100);
-/// How often to look whether a command has ended.
+/// How often to check whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
 
 /// Runs `command`, and reads what it prints. `origin` names it in errors.
@@ -53,7 +54,7 @@ pub(super) async fn run(
     };
     let last_words = LAST_WORDS.min(context.limit / 10);
     let limit = context.limit.saturating_sub(last_words);
-    // Ends it, if it runs still.
+    // On a timeout this ends the command, if it still runs.
     let finished = tokio::time::timeout(limit, finished).await;
     let (stdout, stderr) = outputs.unzip();
     let patience = if finished.is_ok() {
@@ -64,7 +65,7 @@ pub(super) async fn run(
     let stdout = text(stdout, patience).await;
     match finished {
         Ok(Err(error)) => Err(not_run(origin, &error)),
-        // Where the program ignores SIGCHLD the system keeps no status.
+        // In a program that ignores SIGCHLD the system keeps no status.
         Ok(Ok(None)) => credentials(&stdout, origin),
         Ok(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
         Ok(Ok(Some(status))) => Err(misconfigured(format!(
@@ -82,16 +83,16 @@ pub(super) async fn run(
     }
 }
 
-/// The program and its arguments: quoted as for a shell, and nothing expanded.
+/// The program and its arguments. They are quoted as for a shell, but nothing is expanded.
 fn words(command: &str) -> Option<Vec<String>> {
-    // On Windows it separates folders.
+    // On Windows a backslash separates folders.
     let backslash = if cfg!(windows) { "\\\\" } else { "\\" };
     let command = command.replace('\\', backslash);
     shlex::split(&command).filter(|words| !words.is_empty())
 }
 
-/// Starts a command, and reads both of its outputs beside each other: it may wait for either to be read.
-/// Nothing of this blocks who drives the runtime: its program may be on a slow disk.
+/// Starts a command, and reads both of its outputs at once: it may block until either is read. This
+/// does not block the runtime, although the program may be on a slow disk.
 async fn start(
     words: Vec<String>,
     threads: &BlockingThreads,
@@ -126,8 +127,8 @@ fn not_run(origin: &str, error: &io::Error) -> LockError {
     ))
 }
 
-/// The command's own children are stopped with it: a script around a program that hangs would
-/// otherwise leave the program behind, once for each attempt.
+/// The command's own children are stopped with it. Otherwise a script around a program that hangs
+/// would leave the program behind, once for each attempt.
 fn lead_a_group(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -135,7 +136,8 @@ fn lead_a_group(command: &mut Command) {
     let _ = command;
 }
 
-/// A command that was started. Dropped, it is stopped if it runs still, and leaves no zombie.
+/// A command that was started. Dropping it stops the command if it still runs, and leaves no
+/// zombie.
 struct Running {
     child: Option<Child>,
 }
@@ -147,7 +149,7 @@ impl Running {
             match self.child.as_mut()?.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) => clock.sleep(POLL).await,
-                // It is gone, and its number may be another's by now.
+                // It is gone, and another process may have its number by now.
                 Err(_) => self.child = None,
             }
         }
@@ -163,7 +165,7 @@ impl Drop for Running {
             return;
         }
         stop(&mut child);
-        // It ends at once, but not before this returns; and a disk that hangs may hold it.
+        // The child ends soon, but not before this returns, and a disk that hangs may delay it.
         let reaper = thread::Builder::new().name("s3-lock-reaper".to_owned());
         if let Err(error) = reaper.spawn(move || child.wait()) {
             logs::debug!("no thread to wait for a stopped command: {error}");
@@ -171,13 +173,13 @@ impl Drop for Running {
     }
 }
 
-/// Stops a command that was not waited for yet, and what it has started.
+/// Stops a command that was not waited for yet, and its children.
 fn stop(child: &mut Child) {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, Signal, kill_process_group};
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        // An error says that it has ended by itself.
+        // An error means that it has ended by itself.
         let _ = group.map(|group| kill_process_group(group, Signal::KILL));
     }
     #[cfg(not(unix))]
@@ -222,13 +224,13 @@ fn read(mut pipe: impl Read, most: usize, start: &Mutex<Vec<u8>>) {
                 start.extend_from_slice(&chunk[..count.min(room)]);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What was read before counts; the exit status tells the rest.
+            // What was read before counts. The exit status tells the rest.
             Err(_) => return,
         }
     }
 }
 
-/// What an output has brought when it ended, or when nobody has the `patience` to wait any longer.
+/// What an output has brought by its end, or after `patience`.
 async fn text(output: Option<Output>, patience: Duration) -> Vec<u8> {
     let Some(Output { start, end }) = output else {
         return Vec::new();
@@ -238,11 +240,11 @@ async fn text(output: Option<Output>, patience: Duration) -> Vec<u8> {
     start.clone()
 }
 
-/// What the command has complained of, as the end of a sentence.
+/// The command's standard error, as the end of a sentence.
 fn said(stderr: &[u8], stdout: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     if may_hold_a_secret(&text, &String::from_utf8_lossy(stdout)) {
-        return " and said what may hold a secret, so it is not repeated".to_owned();
+        return " and said something that may hold a secret, so it is not repeated".to_owned();
     }
     match shown(&text) {
         text if text.is_empty() => String::new(),
@@ -250,8 +252,8 @@ fn said(stderr: &[u8], stdout: &[u8]) -> String {
     }
 }
 
-/// Whether a complaint names a secret, as `set -x` makes a shell do, or repeats a long word of the
-/// output, which may be one.
+/// Whether the text names a secret, as a shell does after `set -x`, or repeats a long word of the
+/// output, which may be a secret.
 fn may_hold_a_secret(complaint: &str, output: &str) -> bool {
     let plain = complaint.to_ascii_lowercase().replace(['_', '-', ' '], "");
     let names = ["secretaccesskey", "secretkey", "sessiontoken", "awssecret"];
@@ -270,10 +272,10 @@ struct Envelope {
 fn credentials(output: &[u8], origin: &str) -> Result<AwsCredentials, LockError> {
     match serde_json::from_slice(output) {
         Ok(Envelope { version: 1 }) => json::read(output, origin),
-        // Nothing of it is quoted: it may be a secret in another form.
+        // Not quoted: the output may be a secret in another form.
         _ => Err(misconfigured(format!(
-            "{origin} did not print the JSON that is wanted: {{\"Version\": 1, \"AccessKeyId\": \
-             \"...\", \"SecretAccessKey\": \"...\"}}, with SessionToken and Expiration if need be"
+            "{origin} did not print the JSON that is expected: {{\"Version\": 1, \"AccessKeyId\": \
+             \"...\", \"SecretAccessKey\": \"...\"}}, and SessionToken and Expiration if there are any"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials by way of a profile: its keys, its command, or its web identity.
+//! Credentials from a profile: its keys, its command, or its web identity.
 
 use rusoto_core::credential::AwsCredentials;
 
@@ -15,7 +15,7 @@ enum Way {
     Keys(AwsCredentials),
     Command(String),
     WebIdentity(WebIdentity),
-    /// It is there for its region alone, or not at all.
+    /// The profile exists for its region alone, or not at all.
     None,
 }
 
@@ -42,7 +42,7 @@ fn way(profile: &Profile) -> Result<Way, LockError> {
     }
     let get = |key| profile.get(key).map(str::to_owned);
     let role = get("role_arn");
-    // Before its keys: they are those of the role's source, and the role may do other things.
+    // Before its keys: those belong to the role's source, and the role may have other permissions.
     if role.is_some() && (get("source_profile").or(get("credential_source"))).is_some() {
         return Err(unsupported(profile, "assumes a role (role_arn)"));
     }
@@ -100,7 +100,7 @@ fn half(profile: &Profile, set: &str, missing: &str) -> LockError {
     ))
 }
 
-/// What the AWS CLI can do and this crate cannot, the CLI does for it.
+/// The error for what only the AWS CLI can do, with the setting that makes the CLI do it.
 fn unsupported(profile: &Profile, what: &str) -> LockError {
     let name = &profile.name;
     let mark = if name.contains(char::is_whitespace) {
@@ -119,7 +119,7 @@ fn unsupported(profile: &Profile, what: &str) -> LockError {
 mod tests {
     use super::*;
 
-    /// What is made of a profile `p` with these settings.
+    /// The way that a profile `p` with these settings gives credentials.
     fn told(settings: &[(&str, &str)]) -> String {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let profile = Profile {

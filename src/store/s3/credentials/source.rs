@@ -9,9 +9,9 @@ use crate::types::errors::ConfigError;
 /// Where to look for credentials.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// Handed over in code.
+    /// Given in code.
     Fixed(AwsCredentials),
-    /// One profile, asked for in code: before the environment, as a choice made on purpose.
+    /// One profile that the code names. It comes before the environment, as a deliberate choice.
     Profile(String),
     /// The environment, the profile that it names, and what the machine has.
     Environment,
@@ -23,7 +23,7 @@ impl Source {
         Source::Fixed(AwsCredentials::new(key, secret, token, None))
     }
 
-    /// Checks what was handed over in code.
+    /// Checks what the code gave.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         match self {
             Source::Fixed(credentials) => checked(credentials.clone(), "this client").map(drop),
@@ -38,7 +38,7 @@ impl Source {
         }
     }
 
-    /// The profile asked for in code.
+    /// The profile that the code names.
     pub(crate) fn profile(&self) -> Option<&str> {
         match self {
             Source::Profile(name) => Some(name),
@@ -58,7 +58,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// Keys that could not even be put into a header are told here, not by a failing request.
+/// Checks keys. Keys that cannot be put into a header fail here, not in a request.
 pub(super) fn checked(found: AwsCredentials, origin: &str) -> Result<AwsCredentials, ConfigError> {
     let texts = [
         ("access key", Some(found.aws_access_key_id())),
@@ -70,7 +70,7 @@ pub(super) fn checked(found: AwsCredentials, origin: &str) -> Result<AwsCredenti
             Some("") if what == "session token" => "is empty; leave it out if there is none",
             Some("") => "is empty",
             Some(text) if !text.chars().all(|c| c.is_ascii_graphic()) => {
-                "holds a space, line break or other character that none has; copy it again"
+                "holds a space, line break or other character that it cannot have; copy it again"
             }
             _ => continue,
         };

@@ -1,4 +1,5 @@
-//! A token of another identity provider, exchanged for credentials by STS: EKS service accounts, CI jobs.
+//! Exchanges another identity provider's token for credentials at STS: EKS service accounts, CI
+//! jobs.
 
 use std::process;
 
@@ -25,7 +26,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
 
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 
-/// Who to be, and the token that permits it.
+/// The role to assume, and the token that permits it.
 pub(super) struct WebIdentity {
     pub token_file: String,
     pub role_arn: String,
@@ -45,7 +46,8 @@ impl WebIdentity {
         }))
     }
 
-    /// Exchanges the token. It is read each time, because it is replaced before it expires.
+    /// Exchanges the token. The file is read each time, because it is replaced before the token
+    /// expires.
     pub(super) async fn assume(
         &self,
         context: &LookUpContext,
@@ -107,7 +109,7 @@ impl WebIdentity {
             said.join(": ")
         };
         let role = &self.role_arn;
-        let what = format!("STS did not let role {role} be assumed: {status} ({said})");
+        let what = format!("STS refused role {role}: {status} ({said})");
         if passes(status, code) {
             return failed(StorageErrorKind::Unavailable, what);
         }
@@ -118,14 +120,14 @@ impl WebIdentity {
 
     fn unreadable(&self) -> LockError {
         misconfigured(format!(
-            "STS gave no credentials for role {}, in an answer that cannot be read; check that \
+            "STS gave no credentials for role {}, in a reply that cannot be read; check that \
              AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL, if set, is an STS",
             self.role_arn
         ))
     }
 }
 
-/// Where STS is, without a trailing slash; and what to check if it is not there.
+/// The URL of STS without a trailing slash, and what to check if STS does not answer there.
 fn endpoint(region: &Named) -> Result<(String, String), LockError> {
     let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
     let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
@@ -142,7 +144,7 @@ fn endpoint(region: &Named) -> Result<(String, String), LockError> {
     Ok((url, advice))
 }
 
-/// The credentials in an answer.
+/// The credentials in a reply.
 fn granted(xml: &[u8]) -> Option<AwsCredentials> {
     let answer = Document::read(xml, "AssumeRoleWithWebIdentityResponse")?;
     let place = "/AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials";

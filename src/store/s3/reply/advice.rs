@@ -1,4 +1,4 @@
-//! What people are told about an answer that is not the one that was hoped for, and what to do.
+//! The error message for a reply that is not the expected one, with advice on what to do.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::store::s3::reply::verdict::kind;
 use crate::types::errors::{StorageError, StorageErrorKind as Kind};
 use crate::types::text::seconds;
 
-/// As much of a body is looked at to tell a page.
+/// How much of a body is looked at to recognise a page.
 const LOOKED_AT: usize = 500;
 
 const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with conditional writes, and \
@@ -22,10 +22,10 @@ const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with condition
 const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's place: check the \
                              endpoint and the way to it";
 
-/// The same where the store is AWS's own, and nobody has set an endpoint.
+/// The same advice for AWS's own store, where no endpoint is set.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
-const SIGN_IN: &str = "the network answers in the store's place and wants somebody to sign in: do so, \
+const SIGN_IN: &str = "the network answers in the store's place and requires a sign-in: sign in, \
                        or use another network";
 
 impl Reply {
@@ -45,20 +45,20 @@ impl Reply {
         let may_be_a_proxy = error.code().is_none() && !self.is_html();
         match kind {
             Kind::AccessDenied | Kind::Credentials if may_be_a_proxy => {
-                error.with_hint("and see that no proxy or firewall answers in the store's place")
+                error.with_hint("and check that no proxy or firewall answers in the store's place")
             }
             _ => error,
         }
     }
 
-    /// What it looks like, if not like an answer of S3.
+    /// What a reply looks like that is not an S3 error.
     fn looks(&self) -> String {
         let what = match self.body.as_slice() {
             [] => "an empty body",
             _ if self.is_html() => "an HTML page",
             _ => "no S3 error code",
         };
-        // The rest of it may be a secret.
+        // The rest of the location may be a secret.
         let origin = |uri: Uri| {
             let port = uri
                 .port_u16()
@@ -86,7 +86,7 @@ impl Reply {
         StorageError::new(Kind::Unexpected, what).with_hint(unless_aws(NOT_LIKE_S3, asked))
     }
 
-    /// A success that holds an error, as S3 documents it for what takes long: it may help to ask again.
+    /// A success that holds an error, as S3 documents it for slow requests. Trying again may help.
     pub(super) fn failed_inside(&self, asked: &Asked) -> StorageError {
         let what = format!("{asked} was answered {} with an error inside", self.status);
         StorageError::new(Kind::Unavailable, what).with_hint("try again later")
@@ -99,7 +99,7 @@ impl Reply {
             Kind::AccessDenied | Kind::Credentials if self.is_html() => {
                 unless_aws(NOT_THE_STORE, asked).into()
             }
-            // Not a permission that is missing, and S3's message says what.
+            // No permission is missing here, and S3's message says what is wrong.
             Kind::AccessDenied if code.is_some_and(|c| c != "AccessDenied") => {
                 return None;
             }
@@ -141,7 +141,8 @@ impl Reply {
                 "the object is archived: restore it, and keep lifecycle rules away from locks"
                     .into()
             }
-            // As a captive portal does, and a proxy that wants to be asked by another name.
+            // A captive portal replies so, and so does a proxy that wants to be addressed by
+            // another name.
             Kind::Unexpected if (300..400).contains(&self.status) && code.is_none() => {
                 unless_aws(NOT_THE_STORE, asked).into()
             }
@@ -151,7 +152,7 @@ impl Reply {
         })
     }
 
-    /// By how much this machine's clock differs from the store's.
+    /// How much this machine's clock differs from the store's.
     fn skew(&self, wall: SystemTime) -> String {
         let server = self.element("ServerTime");
         let server = server.and_then(|t| DateTime::parse_from_rfc3339(&t).ok());
@@ -170,7 +171,7 @@ impl Reply {
     }
 }
 
-/// This advice, which speaks of the endpoint, unless nobody has set one.
+/// Advice about the endpoint. If no endpoint is set, other advice.
 fn unless_aws(advice: &'static str, asked: &Asked) -> &'static str {
     if asked.set_endpoint { advice } else { NOT_AWS }
 }

@@ -1,4 +1,4 @@
-//! The request that a reply answers, as far as it matters for what the reply means.
+//! The request that a reply answers, as far as it matters for the reply's meaning.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -9,13 +9,13 @@ use crate::protocol::Location;
 #[derive(Debug)]
 pub struct Asked {
     pub method: String,
-    /// The object; for a list of the bucket, with an empty key.
+    /// The object. A list of the bucket has an empty key.
     pub at: Location,
     /// The region that it was signed for.
     pub region: String,
-    /// This machine's wall clock, to tell by how much it is off.
+    /// This machine's wall clock, to tell how much it is off.
     pub wall: SystemTime,
-    /// Whether it went to an endpoint that somebody has set, and not to AWS's own.
+    /// Whether it went to an endpoint that is set, and not to AWS's own.
     pub set_endpoint: bool,
 }
 

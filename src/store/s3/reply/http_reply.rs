@@ -1,4 +1,4 @@
-//! A reply taken apart, and what it says by itself, without the request that it answers.
+//! A parsed reply, and what it says without regard to its request.
 
 use chrono::DateTime;
 use hyper::HeaderMap;
@@ -8,7 +8,7 @@ use crate::store::s3::region::is_region;
 use crate::store::s3::reply::s3_error::S3Error;
 use crate::store::s3::reply::verdict;
 
-/// A whole HTTP reply, as far as the lock cares.
+/// A whole HTTP reply, as far as the lock needs it.
 #[derive(Debug)]
 pub struct Reply {
     pub(super) status: u16,
@@ -18,12 +18,12 @@ pub struct Reply {
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
     region: Option<String>,
-    /// Never of a success: that is a lock, and may hold any text.
+    /// Never set for a success: its body is a lock, which may hold any text.
     error: Option<S3Error>,
 }
 
 impl Reply {
-    /// Takes a reply apart. Headers that are not text are treated as absent.
+    /// Parses a reply. Headers that are not text count as absent.
     pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Reply {
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let is_error = status >= 300;
@@ -43,7 +43,7 @@ impl Reply {
         self.status
     }
 
-    /// Whether the same request may well be answered later: for services other than S3.
+    /// Whether the same request may succeed later. For services other than S3.
     pub(crate) fn is_busy(&self) -> bool {
         matches!(self.status, 429 | 500..)
     }
@@ -53,7 +53,7 @@ impl Reply {
         &self.body
     }
 
-    /// The bucket's region, where that is why the request was refused.
+    /// The bucket's region, if the store refused the request because of the region.
     pub fn other_region(&self, used: &str) -> Option<String> {
         if !matches!(self.status, 301 | 302 | 307 | 308 | 400) {
             return None;
@@ -62,14 +62,14 @@ impl Reply {
         (named != used && is_region(&named)).then_some(named)
     }
 
-    /// Whether the credentials, and not the permissions, are what is wrong.
+    /// Whether the credentials are wrong, and not the permissions.
     pub fn rejects_credentials(&self) -> bool {
         let code = self.code().filter(|_| (400..500).contains(&self.status));
         code.is_some_and(verdict::is_about_credentials)
     }
 
-    /// Whether it is the store's own word that it did nothing, so that the same request may be sent
-    /// again otherwise: to another region, or with other credentials.
+    /// Whether the store itself says that it did nothing. Then the same request may be sent again
+    /// in another way: to another region, or with other credentials.
     pub(crate) fn did_nothing(&self) -> bool {
         self.refusal() == Some(Refusal::Denied)
     }
@@ -78,18 +78,18 @@ impl Reply {
         verdict::refusal(self.status, self.code())
     }
 
-    /// The host that the store asks to use instead for the time being, and has done nothing itself.
+    /// The host that the store asks to use for the time being. The store itself has done nothing.
     pub(crate) fn temporary_host(&self) -> Option<String> {
         let is_meant = self.status == 307 && self.code() == Some("TemporaryRedirect");
         is_meant.then(|| self.element("Endpoint"))?
     }
 
-    /// The error code, if it is an error of S3's; AWS's other services write theirs as S3 does.
+    /// The code of an S3 error. AWS's other services write theirs as S3 does.
     pub(crate) fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
     }
 
-    /// What such an error says to people.
+    /// The message of such an error.
     pub(crate) fn message(&self) -> Option<String> {
         self.error.as_ref()?.message()
     }
@@ -100,7 +100,7 @@ impl Reply {
     }
 }
 
-/// The form of date that HTTP servers send: `Mon, 23 Nov 2026 02:00:00 GMT`.
+/// Reads a date as HTTP servers send it: `Mon, 23 Nov 2026 02:00:00 GMT`.
 fn http_date(text: &str) -> Option<StoreSeconds> {
     let date = DateTime::parse_from_rfc2822(text).ok()?;
     Some(date.timestamp())

@@ -1,4 +1,4 @@
-//! What a reply means for the request that it answers.
+//! What a reply means for the request that it answers: a read, a write or a list.
 
 use crate::protocol::ETag;
 use crate::store::interface::{Found, Object, Page, Put};
@@ -8,7 +8,7 @@ use crate::store::s3::xml::Document;
 use crate::types::errors::LockError;
 
 impl Reply {
-    /// The answer to a read.
+    /// The outcome of a read.
     pub fn into_found(self, asked: &Asked) -> Result<Found, LockError> {
         let date = self.date;
         match (self.status, self.code()) {
@@ -21,7 +21,7 @@ impl Reply {
                 })),
                 None => Err(self.unexpected(asked, "without an ETag").into()),
             },
-            // That code alone. A missing bucket or a proxy's own 404 is not an absent lock.
+            // Only that code: a missing bucket or a proxy's own 404 is not an absent lock.
             (404, Some("NoSuchKey")) => Ok(Found::Absent { date }),
             (403, Some("AccessDenied")) => Ok(Found::Hidden {
                 date,
@@ -31,7 +31,7 @@ impl Reply {
         }
     }
 
-    /// The answer to one attempt to write.
+    /// The outcome of one attempt to write.
     pub fn into_put(self, asked: &Asked) -> Put {
         if self.status != 200 {
             let error = self.error(asked).into();
@@ -40,7 +40,7 @@ impl Reply {
                 None => Put::Unknown(error),
             };
         }
-        // An error, readable or not.
+        // An error, even if it does not parse.
         if String::from_utf8_lossy(&self.body).contains("<Error") {
             return Put::Unknown(self.failed_inside(asked).into());
         }
@@ -53,20 +53,20 @@ impl Reply {
         }
     }
 
-    /// The answer to a request for a list.
+    /// The outcome of a request for a list.
     pub fn into_list(self, asked: &Asked) -> Result<Page, LockError> {
         if self.status != 200 {
             return Err(self.error(asked).into());
         }
         let Some(list) = Document::read(&self.body, "ListBucketResult") else {
-            return Err(self.unexpected(asked, "with no list").into());
+            return Err(self.unexpected(asked, "without a list").into());
         };
         let next = list.first("/ListBucketResult/NextContinuationToken");
         let is_cut = list
             .all("/ListBucketResult/IsTruncated")
             .any(|t| t == "true");
         if is_cut && next.is_none() {
-            let how = "with a part of a list, and no way to go on";
+            let how = "with part of a list and no continuation token";
             return Err(self.unexpected(asked, how).into());
         }
         let keys = list.all("/ListBucketResult/Contents/Key");
@@ -217,10 +217,7 @@ mod tests {
         let error = reply(511, &[], "<html>log in</html>").error(&asked("GET"));
         assert_eq!(error.kind(), Kind::Unreachable);
         assert!(!error.is_answer());
-        assert!(
-            error.to_string().contains("wants somebody to sign in"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("requires a sign-in"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a reply means. Pure: bytes and headers in, one of the protocol's answers out.
+//! What a reply means. Pure: a status, headers and a body go in, one of the protocol's answers
+//! comes out.
 
 mod advice;
 mod asked;

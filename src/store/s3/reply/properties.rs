@@ -1,5 +1,5 @@
-//! What holds of whatever a store answers: for a fuzz target, and for a seeded run of the same in every
-//! `cargo test`. A property that does not hold panics.
+//! Properties that must hold for any reply of a store. A fuzz target checks them, and every `cargo
+//! test` does with seeded inputs. A property that does not hold panics.
 
 use std::time::SystemTime;
 
@@ -13,8 +13,8 @@ use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::types::errors::LockError;
 
-/// What a reply is taken for. `message` is a reply as HTTP writes it: a status, headers, an empty line
-/// and the body.
+/// Checks what a reply is taken for. `message` is a reply as HTTP writes it: a status, headers, an
+/// empty line and the body.
 pub fn reply_properties(message: &[u8]) {
     let (status, headers, body) = split(message);
     let reply = || Reply::new(status, &headers, body.to_vec());
@@ -31,7 +31,7 @@ pub fn reply_properties(message: &[u8]) {
     }
 }
 
-/// What is known of a reply without any cleverness.
+/// Plain facts about a reply.
 struct Facts<'a> {
     status: u16,
     etag: Option<&'a str>,
@@ -49,7 +49,7 @@ impl Facts<'_> {
         match put {
             Put::Applied { etag, .. } => assert!(is_success && Some(&*etag.0) == self.etag),
             Put::Refused(refusal, error) => {
-                // The store's own word, and not that of whatever stands before it.
+                // The store itself refused it, not a proxy in front of it.
                 assert!((300..500).contains(&self.status));
                 assert!(matches!(self.status, 412 | 429) || self.body_holds("<Code>"));
                 match refusal {
@@ -91,7 +91,7 @@ impl Facts<'_> {
     }
 }
 
-/// Whatever a store says, an error is a line that a log can take.
+/// Checks that an error is one line that a log can take.
 fn assert_is_short(error: &LockError) {
     let LockError::Storage(error) = error else {
         panic!("not the store's: {error:?}");
@@ -118,7 +118,7 @@ fn asked(method: &str, key: &str) -> Asked {
     }
 }
 
-/// A status from 100 to 999, whatever headers can be sent, and the body.
+/// A status from 100 to 999, the headers that are valid, and the body.
 fn split(message: &[u8]) -> (u16, HeaderMap, &[u8]) {
     let end = message.windows(2).position(|w| w == b"\n\n");
     let (head, body) = match end {

@@ -1,31 +1,31 @@
-//! What the body of an S3 error says.
+//! Reads the body of an S3 error: its code, its message and other elements.
 
 use crate::protocol::quote::shown;
 use crate::store::s3::xml::Document;
 
-/// More than any code, region or message that S3 sends; a hostile body is not quoted at length.
+/// More than any code, region or message that S3 sends. A hostile body is not quoted at length.
 const LONGEST_TEXT: usize = 500;
 
-/// An error of S3's: the body is an `<Error>` that has a code. A page or a record that merely holds such
-/// text is none.
+/// An S3 error: the body is an `<Error>` with a code. A page or a record that merely contains such
+/// text is not one.
 #[derive(Debug)]
 pub(super) struct S3Error {
     pub code: String,
-    /// Where in the document the elements of the error are.
+    /// The path in the document of the error's elements.
     place: &'static str,
     document: Document,
 }
 
 impl S3Error {
-    /// The error that a body is, if it is one. AWS's other services put theirs into an
+    /// Reads a body as an error, if it is one. AWS's other services put theirs into an
     /// `<ErrorResponse>`.
     ///
-    /// What follows the code need not be XML: some stores do not escape the text of a message. The code
-    /// itself must be written as S3 writes it, and not with the help of escapes and entities.
+    /// What follows the code need not be XML: some stores do not escape the text of a message. The
+    /// code itself must be written as S3 writes it, without escapes and entities.
     pub(super) fn read(body: &[u8]) -> Option<S3Error> {
         let text = std::str::from_utf8(body).ok()?;
         let text = text.trim_start_matches('\u{feff}').trim_start();
-        // XML has none of these, and some stores put them into messages all the same.
+        // Control characters are not XML, but some stores put them into messages.
         let stray = |c: char| c.is_control() && !c.is_whitespace();
         let document = Document::read_start(text.replace(stray, " ").as_bytes());
         let places = ["/Error", "/ErrorResponse/Error"].into_iter();
@@ -44,13 +44,13 @@ impl S3Error {
         })
     }
 
-    /// The text of the first element of that name.
+    /// The text of the first element with this name.
     pub(super) fn element(&self, name: &str) -> Option<String> {
         let text = self.document.first(&format!("{}/{name}", self.place))?;
         Some(text.trim().chars().take(LONGEST_TEXT).collect())
     }
 
-    /// What it says to people.
+    /// The error's message.
     pub(super) fn message(&self) -> Option<String> {
         self.element("Message").map(|message| shown(&message))
     }

@@ -1,21 +1,22 @@
-//! What a status and an error code mean: whether a write was refused for certain, and what kind of
-//! trouble it is.
+//! What a status and an error code mean: whether a write was certainly refused, and what kind of
+//! error it is.
 
 use crate::protocol::Refusal;
 use crate::types::errors::StorageErrorKind as Kind;
 
-/// How the store has refused a write, if it was the store that did, and before it wrote anything.
+/// How the store has refused a write. None unless the store itself refused it, before it wrote
+/// anything.
 ///
-/// Everything else leaves a write unresolved. Between a client and its store stand proxies, and they
-/// answer for requests that they have passed on whole: with 408, 425 or 499 when they lose patience,
-/// with 403 or a page of their own when they dislike the reply. So what speaks for the store is its own
-/// error, in XML and with a code, and of those only what S3 documents as a decision about the request,
-/// which it takes before it stores anything: see "List of error codes" under [Error responses][list] in
-/// the S3 API reference. A failed condition needs no body: nobody else evaluates one, and it is always
-/// followed by a read.
+/// Everything else leaves a write unresolved. Proxies between a client and its store answer
+/// requests that they have passed on whole. They answer with 408, 425 or 499 when they time out,
+/// and with 403 or a page of their own when they reject the reply. So only the store's own error
+/// counts: in XML, and with a code. Of those codes, only those count that S3 documents as a
+/// decision about the request. S3 takes that decision before it stores anything: see "List of error
+/// codes" under [Error responses][list] in the S3 API reference. A failed condition needs no body:
+/// nothing else evaluates a condition, and a read always follows.
 ///
-/// A conflict (409) and having been asked too often (429, `SlowDown`) are the store's own, too; but they
-/// may be what it says to the second copy of a write because of the first.
+/// A conflict (409) and "too many requests" (429, `SlowDown`) are the store's own reply, too. But
+/// they may be the reply to the second copy of a write because of the first.
 ///
 /// [list]: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
 pub(super) fn refusal(status: u16, code: Option<&str>) -> Option<Refusal> {
@@ -34,12 +35,12 @@ pub(super) fn refusal(status: u16, code: Option<&str>) -> Option<Refusal> {
     }
 }
 
-/// Whether S3 documents a code as its answer to what is wrong with the request itself, its sender, or
-/// the bucket's rules.
+/// Whether S3 documents a code as its reply to what is wrong with the request itself, its sender,
+/// or the bucket's rules.
 ///
-/// Not on the list although they are 4xx: what tells of trouble on the way (`BadDigest`,
-/// `IncompleteBody`, `RequestTimeout`, `XAmzContentSHA256Mismatch`), where the same write may well be
-/// accepted when it is sent again; and what this crate does not know.
+/// Two kinds of 4xx are not on the list. One is what tells of trouble on the way (`BadDigest`,
+/// `IncompleteBody`, `RequestTimeout`, `XAmzContentSHA256Mismatch`): the store may well accept the
+/// same write when it is sent again. The other is what this crate does not know.
 fn precedes_a_write(code: &str) -> bool {
     const CODES: [&str; 38] = [
         // Who asks, and how it is signed.
@@ -89,7 +90,7 @@ fn precedes_a_write(code: &str) -> bool {
     CODES.contains(&code)
 }
 
-/// What kind of trouble a status and code are.
+/// The kind of error that a status and a code are.
 pub(super) fn kind(status: u16, code: Option<&str>) -> Kind {
     match (status, code) {
         (_, Some("RequestTimeTooSkewed")) => Kind::ClockSkewed,
@@ -102,7 +103,7 @@ pub(super) fn kind(status: u16, code: Option<&str>) -> Kind {
         (_, Some("RequestTimeout" | "SlowDown" | "InternalError" | "ServiceUnavailable")) => {
             Kind::Unavailable
         }
-        // What proxies say when somebody was too slow, or too early.
+        // What proxies reply when the client or the store was too slow, or the request too early.
         (408 | 425 | 429 | 499, _) => Kind::Unavailable,
         (400, Some("BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch")) => {
             Kind::Unavailable
@@ -110,7 +111,7 @@ pub(super) fn kind(status: u16, code: Option<&str>) -> Kind {
         (409, Some("ConditionalRequestConflict" | "OperationAborted"))
         | (412, _)
         | (404, Some("NoSuchKey")) => Kind::Contended,
-        // The network wants somebody to sign in (RFC 6585): the store was not reached.
+        // The network requires a sign-in (RFC 6585): the store was not reached.
         (511, _) => Kind::Unreachable,
         (401, _) => Kind::Credentials,
         (403, _) => Kind::AccessDenied,
