@@ -1,4 +1,4 @@
-//! What a call may still take.
+//! Tests of `TimeBudget`: how much time a call has left for requests, waits and undoing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::sys::clock::Clock;
 
 const SECOND: Duration = Duration::from_secs(1);
 const REQUEST: Duration = Duration::from_secs(5);
-/// How much more than a test says may pass between two of its lines.
+/// How much real time may pass between two lines of a test.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn budget(clock: &Clock, total: Duration) -> TimeBudget {
@@ -15,7 +15,7 @@ fn budget(clock: &Clock, total: Duration) -> TimeBudget {
     TimeBudget::new(clock, total, REQUEST, looks)
 }
 
-/// Whether it is that span, or was a moment before.
+/// Whether `span` is `expected` or at most `SLACK` less.
 fn is_about(span: Duration, expected: Duration) -> bool {
     span <= expected && span + SLACK >= expected
 }
@@ -40,7 +40,7 @@ fn the_first_of_two_requests_gets_half_of_what_is_left() {
 }
 
 #[test]
-fn a_dead_holder_is_waited_for_beyond_the_time_but_only_the_first() {
+fn only_the_first_dead_holder_extends_the_time() {
     let clock = Clock::adjustable();
     let mut budget = budget(&clock, SECOND * 60).or_until_expiry(SECOND * 10);
     budget.see_holder(SECOND * 100, true);
@@ -50,7 +50,7 @@ fn a_dead_holder_is_waited_for_beyond_the_time_but_only_the_first() {
 }
 
 #[test]
-fn a_holder_that_was_seen_before_the_call_counts_until_one_is_seen_in_it() {
+fn a_holder_seen_before_the_call_counts_until_the_call_sees_one() {
     let mut budget = budget(&Clock::adjustable(), SECOND * 60).or_until_expiry(SECOND * 10);
     budget.see_holder(SECOND * 100, false);
     budget.see_holder(SECOND * 200, true);
@@ -58,7 +58,7 @@ fn a_holder_that_was_seen_before_the_call_counts_until_one_is_seen_in_it() {
 }
 
 #[test]
-fn a_call_with_a_limit_waits_for_no_holder_beyond_it() {
+fn a_call_with_a_limit_never_waits_beyond_it() {
     let mut budget = budget(&Clock::adjustable(), SECOND * 60);
     budget.see_holder(SECOND * 100, true);
     assert!(is_about(budget.left(), SECOND * 60));
@@ -88,7 +88,7 @@ fn undoing_a_late_try_gets_the_time_of_one_request() {
 }
 
 #[test]
-fn what_is_excluded_is_given_back() {
+fn excluded_time_does_not_count() {
     let clock = Clock::adjustable();
     let mut budget = budget(&clock, SECOND * 20);
     let then = clock.now();
