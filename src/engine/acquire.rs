@@ -165,7 +165,7 @@ impl LockContext {
         })
     }
 
-    /// Another's holding, if a look of this client's showed one since the call began.
+    /// The holding that a read of this client showed since the call began, if one did.
     fn holder_seen_in(&self, budget: &TimeBudget) -> Option<LockInfo> {
         let held = self.queue.observations().held.clone();
         let start = budget.start();
