@@ -105,9 +105,10 @@ fn hold_alone(options: &Options) -> Result {
         Err(_) => "not measured, as this system has no /proc".to_owned(),
     };
     guard.release()?;
-    let goal = match cfg!(debug_assertions) {
-        true => "debug build; goal in release: 1 thread, under 12 MB",
-        false => "release build; goal: 1 thread, under 12 MB",
+    let goal = if cfg!(debug_assertions) {
+        "debug build; goal in release: 1 thread, under 12 MB"
+    } else {
+        "release build; goal: 1 thread, under 12 MB"
     };
     say(&format!("single holder    {used} ({goal})\n"))
 }

@@ -175,7 +175,8 @@
 //! *unknown* until the client has read back what happened; it never guesses. The rules are pure code
 //! (`src/protocol`), which a model checker [explores](why_you_can_trust_it). A loop
 //! (`src/engine/driver.rs`) carries them out over HTTP. Each client has a private current-thread runtime
-//! that runs on the calling thread.
+//! that runs on the calling thread. [How the sources are laid out](architecture), and how to add to them, has a
+//! page of its own.
 
 #![deny(unsafe_code)]
 // With `internals`, hidden items become reachable, and the lint would ask for their docs too.

@@ -4,19 +4,25 @@
 //!
 //! # Why two holders cannot overlap
 //!
-//! 1. Every write is conditional. It replaces exactly the version that its writer looked at, or it
-//!    changes nothing. Every body has a fresh nonce, so no two versions have the same ETag.
+//! 1. Every write is conditional. It replaces exactly the version that its writer has read or
+//!    written, or it creates an object where there is none; else it changes nothing. Every body has
+//!    a fresh nonce, so no two versions have the same ETag, and a condition that has failed once
+//!    fails for ever.
 //! 2. A holder counts its lease on its own clock, from before it sent the write that the store
-//!    accepted ([`Lease`]). The store stamps that write later than it was sent.
+//!    accepted ([`Lease`]). The store stamps the write only after that moment. Once the lease has run out, the holder holds nothing, for good.
 //! 3. Another client replaces a held record only once the record is older than its lease and a
-//!    margin. It measures that age by the store's clock alone or by its own clock alone
-//!    ([`Observations`]). Two computers' clocks are never compared. There are exceptions that a
-//!    user has to ask for and answers for: a client may reclaim a holding under an owner name that
-//!    is unique, a call may release by owner name, and an operator may break a holding.
+//!    margin ([`Observations`]). It has two measures of that age, and takes the larger: the time
+//!    since it first saw this version, by its own clock; and `Date` less `Last-Modified` of one
+//!    reply, both by the store's clock, with the time since that reply. No reading of one computer's
+//!    clock is ever compared with one of another's. The margin covers dates cut to seconds, nodes of
+//!    the store that are 1 s apart, and clocks whose rates differ by 0.2 %.
 //! 4. So a takeover is sent only after the former holder's own deadline. If the former holder
 //!    renewed or released in the meantime, the condition of the takeover fails.
 //! 5. A write whose reply was lost is neither "done" nor "not done". It stays unresolved until the
 //!    store has shown which ([`cas`]).
+//!
+//! There are exceptions, which the user of this crate asks for and answers for: reclaiming a holding
+//! under a unique owner name, releasing by owner name, and breaking a holding by force.
 //!
 //! # Map
 //!
@@ -30,6 +36,7 @@
 //! | [`renew`], [`release`] | extending the lease, giving the lock back |
 //! | [`free`] | releasing by owner name or by force, without a guard |
 //! | [`look`] | reading the record, for status and verify |
+//! | `quote` | other programs' words, made fit for a record's reason or an error |
 //! | [`record`] | the stored bytes |
 //! | [`snapshot`], [`object`], [`instant`] | what a read shows, what a store is asked, points in time |
 //! | [`quote`] | quoting another program's text in one line |

@@ -14,7 +14,7 @@ pub struct Observations {
     /// The record that this client itself released last. The next acquire may guess that it still
     /// stands.
     pub released: Option<StoredRecord>,
-    /// Another's holding, if the last look showed one.
+    /// The holding that the last read showed, if it showed one: another's or this client's own.
     pub held: Option<Snapshot>,
     highest_token: u64,
     sighting: Option<FirstSeen>,

@@ -36,7 +36,8 @@ pub enum Event {
     Wrote(WriteOutcome<Trouble>),
 }
 
-/// What an operation gets with each event: the time, and random bits for a write's nonce.
+/// What an operation gets with each event: the time, whether the store's clock is trusted, and random
+/// bits for a write's nonce.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs {
     pub now: Instant,
@@ -83,5 +84,5 @@ pub trait Operation {
     /// How the call can end.
     type End;
 
-    fn on(&mut self, event: Event, turn: &Inputs, memory: &mut Self::Memory) -> Step<Self::End>;
+    fn on(&mut self, event: Event, inputs: &Inputs, memory: &mut Self::Memory) -> Step<Self::End>;
 }

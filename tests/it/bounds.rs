@@ -200,9 +200,10 @@ fn client_calls_end_within_their_bounds_at_a_peer_that_accepts_and_never_answers
     assert_bounds(|| {
         cases().map(|case| {
             let server = Server::start();
-            let builder = match case.name == TRY_WITH_CHECK.name {
-                true => checking_builder(&server),
-                false => client_builder(&server),
+            let builder = if case.name == TRY_WITH_CHECK.name {
+                checking_builder(&server)
+            } else {
+                client_builder(&server)
             };
             let scene = scene(&server, builder.endpoint(endpoint.clone()));
             (case, stage(server, scene, "silent"))

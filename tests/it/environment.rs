@@ -430,9 +430,10 @@ fn acquire_at_what_is_no_store_is_told_at_once() {
     ] {
         for checks in [true, false] {
             let endpoint = stranger(bytes);
-            let client = match checks {
-                true => crate::checking_builder_at(&endpoint),
-                false => crate::client_builder_at(&endpoint),
+            let client = if checks {
+                crate::checking_builder_at(&endpoint)
+            } else {
+                crate::client_builder_at(&endpoint)
             };
             let lock = lock_of(&client.build().unwrap());
             let start = Instant::now();

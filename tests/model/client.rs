@@ -192,9 +192,10 @@ impl Client {
     pub fn believes(&self, scenario: &Scenario) -> bool {
         let gives_back =
             matches!(&self.task, Some(task) if matches!(task.call, Running::Release(_)));
-        let now = match scenario.has(Mutant::ValidOneTickPastTheDeadline) {
-            true => self.clock - 1,
-            false => self.clock,
+        let now = if scenario.has(Mutant::ValidOneTickPastTheDeadline) {
+            self.clock - 1
+        } else {
+            self.clock
         };
         let held = |h: &Lease| !remaining(h, now).is_zero();
         !gives_back && self.holding.as_ref().is_some_and(held)
@@ -222,9 +223,10 @@ impl Client {
     /// Takes in that a thread of this client has ended a holding without its guard. It may be the
     /// holding of this thread.
     pub fn note_ended(&mut self, record: &Record) {
-        let loss = match record.broken == Some(record.fencing_token) {
-            true => Loss::Broken,
-            false => Loss::Vanished,
+        let loss = if record.broken == Some(record.fencing_token) {
+            Loss::Broken
+        } else {
+            Loss::Vanished
         };
         if let Some(holding) = &mut self.holding {
             if holding.record().fencing_token == record.fencing_token {
@@ -626,9 +628,10 @@ pub fn version(record: &Record) -> ETag {
 }
 
 fn nonce(id: WriteId, scenario: &Scenario) -> Nonce {
-    match scenario.has(Mutant::IdenticalBodies) {
-        true => Nonce(0),
-        false => Nonce((u128::from(id.by.0) << 64) + u128::from(id.number)),
+    if scenario.has(Mutant::IdenticalBodies) {
+        Nonce(0)
+    } else {
+        Nonce((u128::from(id.by.0) << 64) + u128::from(id.number))
     }
 }
 

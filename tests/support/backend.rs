@@ -99,14 +99,13 @@ impl S3 for Backend {
         let is_quoted = sent.is_some_and(|etag| etag.as_bytes().ends_with(b"\""));
         let current = self.store.get(&input.bucket, &input.key).ok();
         let condition = self.quirks.bend(condition, is_quoted, current.as_ref())?;
-        let condition = match self.quirks.is_slow(&input.key, &condition) {
-            false => condition,
-            true => {
-                let (bucket, key) = (&input.bucket, &input.key);
-                self.store.compare(bucket, key, &condition)?;
-                self.quirks.between_steps().await;
-                Condition::Always
-            }
+        let condition = if self.quirks.is_slow(&input.key, &condition) {
+            let (bucket, key) = (&input.bucket, &input.key);
+            self.store.compare(bucket, key, &condition)?;
+            self.quirks.between_steps().await;
+            Condition::Always
+        } else {
+            condition
         };
         let put = self.store.put(&input.bucket, &input.key, body, &condition);
         let etag = put.map_err(|error| self.quirks.refusal(error))?;

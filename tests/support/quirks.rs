@@ -83,10 +83,13 @@ impl Quirks {
                 (Quirk::UnquotedIfMatchOnly, _) if is_quoted => Err(failed()),
                 (Quirk::QuotedIfMatchOnly, _) if !is_quoted => Err(failed()),
                 (Quirk::IgnoresIfMatch, Some(_)) => Ok(Condition::Always),
-                (Quirk::TakesWrongEtagsOnly, Some(object)) => match *etag == object.etag {
-                    true => Err(failed()),
-                    false => Ok(Condition::Always),
-                },
+                (Quirk::TakesWrongEtagsOnly, Some(object)) => {
+                    if *etag == object.etag {
+                        Err(failed())
+                    } else {
+                        Ok(Condition::Always)
+                    }
+                }
                 (Quirk::SameEtagForAll, Some(_)) if etag.contains(SAME) => Ok(Condition::Always),
                 _ => Ok(condition),
             },

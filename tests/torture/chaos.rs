@@ -65,9 +65,10 @@ impl Slot {
             self.go_on();
         }
         if self.stopped.is_none() && self.next_blow.is_some_and(|at| at <= now) {
-            match self.dice.one_in(2) {
-                true => self.kill(locks),
-                false => self.stop(),
+            if self.dice.one_in(2) {
+                self.kill(locks)
+            } else {
+                self.stop()
             }
             self.next_blow = Some(Instant::now() + self.dice.between(PEACE.0, PEACE.1));
         }

@@ -131,9 +131,10 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
-        match thread::panicking() {
-            true => eprintln!("the journals are in {}", self.0.display()),
-            false => drop(fs::remove_dir_all(&self.0)),
+        if thread::panicking() {
+            eprintln!("the journals are in {}", self.0.display())
+        } else {
+            drop(fs::remove_dir_all(&self.0))
         }
     }
 }

@@ -119,9 +119,10 @@ impl Oracle {
             What::Entered => Ok(()),
             What::Wrote => {
                 self.tally.wrote += 1;
-                match entry.state.value == before.value + 1 {
-                    true => Ok(()),
-                    false => Err(Violation::LostIncrement(holding, entry.state)),
+                if entry.state.value == before.value + 1 {
+                    Ok(())
+                } else {
+                    Err(Violation::LostIncrement(holding, entry.state))
                 }
             }
             What::Refused => {
@@ -134,9 +135,10 @@ impl Oracle {
             }
             What::Told => {
                 self.tally.told += 1;
-                match std::mem::replace(&mut self.span(holding)?.told, true) {
-                    true => Err(Violation::ToldTwice(holding)),
-                    false => self.was_lost(holding, entry.at),
+                if std::mem::replace(&mut self.span(holding)?.told, true) {
+                    Err(Violation::ToldTwice(holding))
+                } else {
+                    self.was_lost(holding, entry.at)
                 }
             }
             What::Untold => Err(Violation::Untold(holding)),
@@ -168,12 +170,11 @@ impl Oracle {
             lost: None,
             told: false,
         });
-        match span.id == id {
-            true => Ok(span),
-            false => {
-                let other = Holding { id: span.id, token };
-                Err(Violation::SameToken(other, holding))
-            }
+        if span.id == id {
+            Ok(span)
+        } else {
+            let other = Holding { id: span.id, token };
+            Err(Violation::SameToken(other, holding))
         }
     }
 
@@ -207,18 +208,20 @@ impl Oracle {
         let after = self.holdings.range(token + 1..).find_map(valid);
         match before {
             Some((other, other_first, other_last)) if other_last >= first => {
-                return Err(match other_first <= last {
-                    true => Violation::Overlap(other, holding),
-                    false => Violation::TokenOrder(other, holding),
+                return Err(if other_first <= last {
+                    Violation::Overlap(other, holding)
+                } else {
+                    Violation::TokenOrder(other, holding)
                 });
             }
             _ => {}
         }
         match after {
             Some((other, other_first, other_last)) if other_first <= last => {
-                Err(match first <= other_last {
-                    true => Violation::Overlap(holding, other),
-                    false => Violation::TokenOrder(holding, other),
+                Err(if first <= other_last {
+                    Violation::Overlap(holding, other)
+                } else {
+                    Violation::TokenOrder(holding, other)
                 })
             }
             _ => Ok(()),

@@ -439,9 +439,10 @@ impl Turn<'_> {
     fn check(&self) -> bool {
         let at = now();
         let valid = self.guard.check().is_ok();
-        match valid {
-            true => self.bench.journal.note(What::Valid, self.holding, at, 0),
-            false => self.note(What::Lost),
+        if valid {
+            self.bench.journal.note(What::Valid, self.holding, at, 0)
+        } else {
+            self.note(What::Lost)
         }
         valid
     }

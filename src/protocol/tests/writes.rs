@@ -191,12 +191,11 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
             fields.extend(unknown.iter().map(|(name, value)| json(name) + ":" + value));
             let (length, in_known) = padding;
             let missing = length.saturating_sub(fields.join(",").len());
-            match in_known {
-                true if purpose_is_free(&fields) => {
-                    fields.push(format!(r#""purpose":"{}""#, "x".repeat(missing)))
-                }
-                _ => fields.push(format!(r#""pad":"{}""#, "x".repeat(missing))),
-            }
+            fields.push(if in_known && purpose_is_free(&fields) {
+                format!(r#""purpose":"{}""#, "x".repeat(missing))
+            } else {
+                format!(r#""pad":"{}""#, "x".repeat(missing))
+            });
             let first = at.index(fields.len());
             fields.rotate_left(first);
             format!("{{{}}}", fields.join(",")).into_bytes()

@@ -161,9 +161,12 @@ impl Fates {
         if dice.below(1_000) >= self.per_mille {
             return (None, dice);
         }
-        let chances = FATES.map(|(fate, weight)| match self.is_possible(fate, passenger) {
-            true => weight,
-            false => 0,
+        let chances = FATES.map(|(fate, weight)| {
+            if self.is_possible(fate, passenger) {
+                weight
+            } else {
+                0
+            }
         });
         let mut left = dice.below(chances.iter().sum());
         for ((fate, _), weight) in FATES.iter().zip(chances) {
