@@ -182,11 +182,19 @@ impl HeldLock {
         self.stop_background();
         let _serial = self.renewing.lock().await;
         let driver = context.driver(&mut budget);
-        let Driven { end, errors, .. } = driver.run(Release::default(), &self.lease).await?;
+        let driven = driver.run(Release::default(), &self.lease).await;
+        let closed = driven.and_then(|driven| self.end_of_release(driven));
+        // Only now: the next caller bets on what was just released.
+        self.call_next();
+        closed
+    }
+
+    fn end_of_release(&self, driven: Driven<Released>) -> Result<(), LockError> {
+        let Driven { end, errors, .. } = driven;
         match end {
             Released::Yes(stored) => {
                 if let Some(stored) = stored {
-                    context.queue.observations().note_released(stored);
+                    self.context.queue.observations().note_released(stored);
                 }
                 logs::info!("released {} as {:?}", self.key(), self.record.owner);
                 Ok(())
