@@ -394,23 +394,24 @@ fn acquire_that_was_too_slow_and_cannot_give_the_lock_back_says_so() {
 #[test]
 fn acquire_that_was_too_slow_leaves_the_lock_to_its_own_client_at_once() {
     let server = Server::start();
-    let lock = too_slow(&server);
-    lock.acquire("slow").unwrap_err();
-    lock.try_acquire("next").unwrap().release().unwrap();
+    let client = client(&server);
+    server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
+    let slow = builder(&client).acquire_allowance(Duration::from_millis(200));
+    slow.build().unwrap().acquire("slow").unwrap_err();
+    let next = builder(&client).build().unwrap();
+    next.try_acquire("next").unwrap().release().unwrap();
 }
 
 #[test]
 fn acquire_that_was_too_slow_and_left_the_lock_held_lets_its_own_client_reclaim_it() {
     let server = Server::start();
+    let client = client(&server);
     server.fault(Match::put(), Fault::StallAfter(Duration::from_millis(400)));
     server.fault(Match::put(), Fault::answer(403, "AccessDenied"));
-    let lock = builder(&client(&server))
-        .acquire_allowance(Duration::from_millis(200))
-        .reclaim_same_owner()
-        .build()
-        .unwrap();
-    lock.acquire("me").unwrap_err();
-    lock.try_acquire("me").unwrap().release().unwrap();
+    let slow = builder(&client).acquire_allowance(Duration::from_millis(200));
+    slow.build().unwrap().acquire("me").unwrap_err();
+    let next = builder(&client).reclaim_same_owner().build().unwrap();
+    next.try_acquire("me").unwrap().release().unwrap();
 }
 
 #[test]
