@@ -151,8 +151,20 @@ impl StorageError {
 
     /// Whether the store itself answered with this error.
     pub(crate) fn is_answer(&self) -> bool {
-        use StorageErrorKind::{Local, NoAnswer, Unreachable};
-        !self.0.before_sending && !matches!(self.0.kind, Unreachable | NoAnswer | Local)
+        let is_silence = match self.0.kind {
+            StorageErrorKind::Unreachable
+            | StorageErrorKind::NoAnswer
+            | StorageErrorKind::Local => true,
+            StorageErrorKind::AccessDenied
+            | StorageErrorKind::Credentials
+            | StorageErrorKind::NoSuchBucket
+            | StorageErrorKind::WrongRegion
+            | StorageErrorKind::ClockSkewed
+            | StorageErrorKind::Unavailable
+            | StorageErrorKind::Contended
+            | StorageErrorKind::Unexpected => false,
+        };
+        !self.0.before_sending && !is_silence
     }
 
     /// The kind of this error.
@@ -167,14 +179,19 @@ impl StorageError {
 
     /// Whether the same call may succeed later although nobody changes anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.0.kind,
+        match self.0.kind {
             StorageErrorKind::Unreachable
-                | StorageErrorKind::NoAnswer
-                | StorageErrorKind::Unavailable
-                | StorageErrorKind::Contended
-                | StorageErrorKind::Local
-        )
+            | StorageErrorKind::NoAnswer
+            | StorageErrorKind::Unavailable
+            | StorageErrorKind::Contended
+            | StorageErrorKind::Local => true,
+            StorageErrorKind::AccessDenied
+            | StorageErrorKind::Credentials
+            | StorageErrorKind::NoSuchBucket
+            | StorageErrorKind::WrongRegion
+            | StorageErrorKind::ClockSkewed
+            | StorageErrorKind::Unexpected => false,
+        }
     }
 
     /// Whether the call may have changed the lock despite this error, or may still change it.
