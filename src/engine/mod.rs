@@ -1,6 +1,17 @@
 //! Carries out the calls on a lock. `api/` calls into this room; this room runs the state machines of
 //! `protocol/` against a store from `store/`. It also keeps a client's queue, renewals, callbacks and
 //! store checks.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `session` | is one client in one process: runs calls, sends requests |
+//! | `lock_context` | is one lock, as calls see it |
+//! | `acquire`, `without_guard` | carry out the calls of `S3Lock` |
+//! | `held_lock`, `verify`, `renew` | carry out the calls of `LockGuard` |
+//! | `driver`, `time_budget`, `last_errors` | run an operation of the protocol: requests, time, errors |
+//! | `wait_queue`, `registry`, `shared_call` | keep the threads and guards of one process apart, and let them share |
+//! | `watch`, `loss_callbacks`, `trouble_callbacks` | work in the background for a held lock |
+//! | `check_first`, `check_cache`, `store_check` | check stores before they are used |
 
 pub(crate) mod acquire;
 pub(crate) mod check_cache;

@@ -1,5 +1,5 @@
-//! The types that calls take and return: errors, names, lock infos, reports and counts. They do no I/O.
-//! `api/` re-exports the public ones.
+//! The types that calls take and return: errors, names, lock infos, reports and counts. They send
+//! nothing. `lib.rs` re-exports the public ones.
 
 pub(crate) mod errors;
 pub(crate) mod info;
