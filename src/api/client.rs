@@ -15,8 +15,8 @@ use crate::types::request_counts::RequestCounts;
 /// A client owns the connections, the credentials and the private runtime of the blocking calls.
 /// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
-/// Calls of one client on one lock queue in order of arrival, and only the first of them asks the
-/// store. So make one client and share it.
+/// Acquires of one client that wait for one lock queue in order of arrival, and only the first of them
+/// asks the store. So make one client and share it.
 ///
 /// # Threads
 ///

@@ -320,7 +320,8 @@ impl LockGuard {
     ///
     /// The callback runs on its own thread, and may block and call the client. You may register several; each is
     /// called. None is called if the guard is dropped, released or detached while the lock is held. If no thread
-    /// can be started for it, that is logged, and tried again until one can.
+    /// can be started for it, the background thread logs that and tries again until one can; a call that met the
+    /// loss runs the callback itself.
     ///
     /// Others can take the lock only `clock_margin` (2 s by default) after the deadline. You have that much time
     /// to stop the main operation, if this machine is not suspended meanwhile.

@@ -183,8 +183,7 @@ impl S3LockBuilder {
     /// S3 cuts dates to whole seconds, which takes 1 s of it. The clocks of S3's own nodes may differ, which
     /// takes the other. With [`without_store_clock`](S3LockBuilder::without_store_clock) the minimum is 100 ms.
     ///
-    /// It protects the other participants from this lock's clock, so every participant's must be large
-    /// enough.
+    /// A lock's margin protects the holder that it takes over from, so set it for every participant.
     pub fn clock_margin(mut self, span: Duration) -> S3LockBuilder {
         self.clock_margin = span;
         self

@@ -62,7 +62,7 @@ impl S3Lock {
     /// It sends up to 19 requests in each round (16 PUTs, 2 GETs, and 1 DELETE of the key) besides those of the
     /// check. It blocks for up to 6 × `request_timeout` and 5 × more for each round; undisturbed, a round takes
     /// about five round trips to the store. It needs `s3:PutObject` and `s3:GetObject` on those keys.
-    /// `s3:DeleteObject` is optional: without it the keys stay, some ninety bytes each, and no list of locks
+    /// `s3:DeleteObject` is optional: without it the keys stay, some sixty bytes each, and no list of locks
     /// shows them. A key may also stay if an answer was lost.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Runs an operation of `protocol/` against a store. A loop asks the operation for its next step, carries
-//! it out (a request, a wait, a pause), and passes the result back as an event. Every call on a lock that
-//! sends requests runs through here.
+//! it out (a request, a wait, a pause), and passes the result back as an event. All calls on a lock
+//! run through here, except checks and races of a store.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct Driver<'a> {
     errors: LastErrors,
     /// The token of the last holding that a log line named as waited for.
     announced: Option<u64>,
-    /// How many writes in a row had an answer that says nothing.
+    /// How many writes since the last that was done had an answer that says nothing.
     nonsense: u32,
     /// The registry's entry of the holding that the last write tried to make.
     entry: Option<Entry>,

@@ -26,7 +26,7 @@ use crate::types::errors::{LockError, LostCause, StorageError};
 /// [`is_inherited`]: HeldLock::is_inherited
 pub(crate) struct HeldLock {
     pub(crate) context: Arc<LockContext>,
-    /// The record as it was acquired. Renewals change only fields that nobody is shown.
+    /// The record as it was acquired. Renewals change only its nonce.
     pub(crate) record: Record,
     /// When the lock was acquired.
     pub(super) since: Instant,
@@ -184,7 +184,7 @@ impl HeldLock {
         let driver = context.driver(&mut budget);
         let driven = driver.run(Release::default(), &self.lease).await;
         let closed = driven.and_then(|driven| self.end_of_release(driven));
-        // Only now: the next caller bets on what was just released.
+        // Only now: the next acquire replaces what was just released, without a read.
         self.call_next();
         closed
     }

@@ -1,5 +1,6 @@
 //! The `on_lost` callbacks of one guard. The background thread or a call of the guard reports the loss
-//! here, and each callback runs once, on a thread of its own.
+//! here, and each callback runs once, on a thread of its own. If none can be started, the background
+//! thread tries again, and a call runs it itself.
 
 use std::io;
 use std::sync::Arc;

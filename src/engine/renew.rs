@@ -8,7 +8,7 @@ use crate::engine::driver::Driven;
 use crate::engine::held_lock::{HeldLock, Renewal};
 use crate::engine::last_errors::{LastErrors, condition_ignored};
 use crate::engine::shared_call::Role;
-use crate::engine::time_budget::PAUSES;
+use crate::engine::time_budget::{PAUSES, TimeBudget};
 use crate::protocol::{Renew, Renewed};
 use crate::sys::logs;
 use crate::sys::random::Backoff;
@@ -46,7 +46,7 @@ impl HeldLock {
                         continue;
                     };
                     lead.begin();
-                    let renewal = self.renew_now(budget.left()).await;
+                    let renewal = self.renew_now(budget).await;
                     drop(serial);
                     lead.end(renewal.clone());
                     if renewal.outcome.is_ok() {
@@ -58,11 +58,10 @@ impl HeldLock {
         }
     }
 
-    /// One renewal, within `limit`. The future may be dropped at any point: the next call knows about a
-    /// write under way.
-    async fn renew_now(&self, limit: Duration) -> Renewal {
+    /// One renewal, within what is left. The future may be dropped at any point: the next call knows about
+    /// a write under way.
+    async fn renew_now(&self, budget: TimeBudget) -> Renewal {
         let lease = self.record.lease();
-        let budget = self.context.budget(limit);
         let mut budget = budget.in_steps_of(lease / PACE, retry_pauses(lease));
         let driver = self.context.driver(&mut budget);
         let outcome = match driver.run(Renew::default(), &self.lease).await {

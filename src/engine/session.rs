@@ -1,6 +1,6 @@
 //! A session is one client in one process: its connections, credentials and runtime, and what it has
-//! learned about the store. Every call runs through `Session::run`, and every request through
-//! `Session::read` or `Session::write`.
+//! learned about the store. Every call runs through `Session::run`, and every read and
+//! write of an object through `Session::read` or `Session::write`.
 //!
 //! A forked child has a copy of its parent's session and must neither use it nor drop it. The child
 //! shares the sockets and the event queue with its parent. Closing a connection in the child deregisters

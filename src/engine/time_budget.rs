@@ -1,5 +1,6 @@
-//! The time limit of one call, and the pauses within it. Each call makes one budget; the driver and the
-//! queue take the time of every request, pause and wait from it.
+//! The time limit of one call, and the pauses within it. Each call makes one budget. The queue, the driver
+//! and the store check take the time of every request, pause and wait from it. (The store keeps the time of
+//! one request.)
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::protocol::Instant;
 use crate::sys::clock::Clock;
 use crate::sys::random::Backoff;
 
-/// The time of one call, counted from when this was made. Nothing else keeps a part of it.
+/// The time of one call, counted from when this was made. No other part of the engine keeps any.
 pub(crate) struct TimeBudget {
     clock: Clock,
     start: Instant,

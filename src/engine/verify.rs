@@ -1,13 +1,12 @@
 //! Asks the store whether a lock is still held. `LockGuard::verify` calls this; it runs
 //! `protocol::Verify`. Callers that ask at about the same time share one look.
 
-use std::time::Duration;
-
 use crate::engine::driver::Driven;
 use crate::engine::held_lock::HeldLock;
 use crate::engine::last_errors::LastErrors;
 use crate::engine::renew::PACE;
 use crate::engine::shared_call::Role;
+use crate::engine::time_budget::TimeBudget;
 use crate::protocol::{Verified, Verify};
 use crate::types::errors::LockError;
 
@@ -41,7 +40,7 @@ impl HeldLock {
                         .within(budget.left().min(limit / PATIENCE), turn)
                         .await;
                     lead.begin();
-                    let outcome = self.look(budget.left()).await;
+                    let outcome = self.look(budget).await;
                     lead.end(outcome.clone());
                     return outcome;
                 }
@@ -49,8 +48,7 @@ impl HeldLock {
         }
     }
 
-    async fn look(&self, limit: Duration) -> Result<(), LockError> {
-        let mut budget = self.context.budget(limit);
+    async fn look(&self, mut budget: TimeBudget) -> Result<(), LockError> {
         let driver = self.context.driver(&mut budget);
         let Driven { end, errors, .. } = driver.run(Verify::default(), &self.lease).await?;
         // The deadline may have passed meanwhile.

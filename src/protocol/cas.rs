@@ -5,7 +5,7 @@
 //! * If a read shows the whole body, the write was applied.
 //! * If a read shows that the condition still holds, the write may still land. It is not resolved.
 //! * If a read shows anything else, the write never lands: ETags never come back.
-//! * A refusal speaks for one copy of the write, and a proxy may have sent two. A conflict (409) or
+//! * A refusal answers one copy of the write, and a proxy may have sent two. A conflict (409) or
 //!   "too many requests" (429) may be the reply to the second copy because of the first. So the
 //!   write is not resolved.
 //! * After a refused condition (412) the record is read: it may be the first copy that refused the

@@ -1,5 +1,5 @@
 //! Ending a holding without its guard: [`Free`] releases it by owner name, or breaks it by force.
-//! It is about one holding, and ends that or none.
+//! It is about one holding. If that is over already, it changes nothing.
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::object::Condition;

@@ -96,7 +96,7 @@ impl Lease {
 
     /// How long the lease still runs, by this client's own clock. Zero once it is lost.
     ///
-    /// A caller that was told zero has stopped, so it stays zero. Where the wall clock has to help
+    /// Once zero, always zero: the holder has stopped. Where the wall clock has to help
     /// out, it may be set forward and back again.
     pub fn remaining(&mut self, now: Instant) -> Duration {
         let lease = self.current.record.lease();
@@ -245,7 +245,7 @@ impl Lease {
         }
     }
 
-    /// The first cause stands, but an expiry gives way to what happened afterwards.
+    /// Keeps the first cause. A later one replaces only an expiry.
     pub fn lose(&mut self, loss: Loss) {
         if !self.is_gone() {
             self.lost = Some(loss);

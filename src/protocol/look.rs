@@ -30,8 +30,8 @@ impl Operation for Look {
 ///
 /// If a renewal was found to have landed while the read was under way, a read that shows a loss is
 /// not believed: it may show what stood before. Then the read is repeated. That ends, because
-/// renewals of one guard come one after another. The next renewal that interferes was sent after
-/// this call began, and proves by itself that the lock was held since.
+/// renewals of one guard come one after another. A second one that interferes was sent after
+/// this call began, so it proves that the lock was held since.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Verify {
     /// When this call began.

@@ -6,12 +6,14 @@
 //!
 //! 1. Every write is conditional. It replaces exactly the version that its writer has read or
 //!    written, or it creates an object where there is none; else it changes nothing. Every body has
-//!    a fresh nonce, so no two versions have the same ETag, and a condition that has failed once
-//!    fails for ever.
+//!    a fresh nonce, so no two versions have the same ETag, and a condition on a version that has failed
+//!    once fails for ever. The same holds for creating, as nobody deletes the object.
 //! 2. A holder counts its lease on its own clock, from before it sent the write that the store
-//!    accepted ([`Lease`]). The store stamps the write only after that moment. Once the lease has run out, the holder holds nothing, for good.
+//!    accepted ([`Lease`]). The store stamps the write only after that moment. Once the lease has run
+//!    out, the holder holds nothing, for good.
 //! 3. Another client replaces a held record only once the record is older than its lease and a
-//!    margin ([`Observations`]). It has two measures of that age, and takes the larger: the time
+//!    margin ([`Observations`]). It has two measures of that age. Each can only be too small, beyond what the
+//!    margin covers, so the larger is safe: the time
 //!    since it first saw this version, by its own clock; and `Date` less `Last-Modified` of one
 //!    reply, both by the store's clock, with the time since that reply. No reading of one computer's
 //!    clock is ever compared with one of another's. The margin covers dates cut to seconds, nodes of
@@ -39,7 +41,6 @@
 //! | `quote` | other programs' words, made fit for a record's reason or an error |
 //! | [`record`] | the stored bytes |
 //! | [`snapshot`], [`object`], [`instant`] | what a read shows, what a store is asked, points in time |
-//! | [`quote`] | quoting another program's text in one line |
 
 pub mod acquire;
 pub mod cas;

@@ -57,8 +57,8 @@ impl ExpiryRule {
 const RATE_SHARE: u32 = 500;
 /// What an honest store's dates may be off by when two replies are compared, beside the clocks'
 /// rates. Less than 1 s, because they are cut to whole seconds. And at most 1 s, because they may
-/// come from two nodes, which are assumed to agree to within that. More than that convicts the
-/// store's clock. A takeover's margin covers the same two, and does not rest on this comparison.
+/// come from two nodes, which are assumed to agree to within that. A larger difference means that
+/// `Date` is wrong. A takeover's margin covers the same two, and does not rest on this comparison.
 const DATE_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl Observations {
@@ -177,8 +177,8 @@ pub struct DateSample {
 impl DateSample {
     /// Whether the store's clock, as `Date` shows it, advanced too much until a later reply: more
     /// than this client's clock did from the sending of the first request to the arrival of the
-    /// later reply. Both dates are from in between. So is the `Last-Modified` of what this client
-    /// wrote by the first request, and it may stand for that reply's date.
+    /// later reply. Both dates are from in between. The `Last-Modified` of what this client wrote
+    /// by the first request may take the place of that reply's date.
     pub fn is_outrun_by(&self, later: StoreSeconds, arrived: Instant) -> bool {
         let own = arrived.at_most_since(self.sent);
         let advanced = u64::try_from(later.saturating_sub(self.date)).unwrap_or(0);

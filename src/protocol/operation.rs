@@ -55,7 +55,7 @@ pub struct Inputs {
 )]
 pub enum Step<End> {
     Read,
-    /// Read, in half of the time that is left. A write is to follow, with or without a reply.
+    /// Read, in at most half of the time that is left. A write follows, whether or not there is a reply.
     Peek,
     Write(Write),
     /// The lock is held. Unless its holder acts, the observer may take it over in `free_in`. Look

@@ -19,7 +19,7 @@ pub enum ReadOutcome {
     Hidden {
         date: Option<StoreSeconds>,
     },
-    /// The object is not a lock of ours.
+    /// The object is not a record that this version can use.
     Foreign,
     Present(Snapshot),
 }

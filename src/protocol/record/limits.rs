@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-/// The version of the record that this crate writes, and the newest that it reads. It grows with a
-/// change that older versions cannot live with: a field that they know gets another meaning or
-/// type, or they must not merely carry a new field on.
+/// The version of the record that this crate writes, and the newest that it reads. A change
+/// raises it if older versions would misread the record, or must not copy a new field.
 pub(crate) const FORMAT: u32 = 1;
 /// A record is a few hundred bytes. Anything larger than this is another program's object.
 pub const MAX_BODY: usize = 64 * 1024;
