@@ -46,10 +46,9 @@ impl S3Lock {
     ///
     /// Bind the guard to a name: `let _ = lock.acquire(..)?` releases the lock at once.
     pub fn acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
-        let context = self.context()?;
-        let won = context
-            .session
-            .run(context.acquire(owner.as_ref(), Wait::AsSet))?;
+        let owner = owner.as_ref();
+        let context = self.context_for(owner)?;
+        let won = context.session.run(context.acquire(owner, Wait::AsSet))?;
         Ok(LockGuard::new(won))
     }
 
@@ -82,10 +81,11 @@ impl S3Lock {
         owner: impl AsRef<str>,
         limit: Duration,
     ) -> Result<LockGuard, LockError> {
-        let context = self.context()?;
+        let owner = owner.as_ref();
+        let context = self.context_for(owner)?;
         let won = context
             .session
-            .run(context.acquire(owner.as_ref(), Wait::Within(limit)))?;
+            .run(context.acquire(owner, Wait::Within(limit)))?;
         Ok(LockGuard::new(won))
     }
 
@@ -118,10 +118,9 @@ impl S3Lock {
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn try_acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
-        let context = self.context()?;
-        let won = context
-            .session
-            .run(context.acquire(owner.as_ref(), Wait::No))?;
+        let owner = owner.as_ref();
+        let context = self.context_for(owner)?;
+        let won = context.session.run(context.acquire(owner, Wait::No))?;
         Ok(LockGuard::new(won))
     }
 }

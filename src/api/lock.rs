@@ -68,6 +68,13 @@ impl S3Lock {
         Ok(Arc::new(LockContext::new(session, location, settings)))
     }
 
+    /// The same for a call under an owner name, which is checked first: in a forked child the client may be
+    /// of no use.
+    pub(crate) fn context_for(&self, owner: &str) -> Result<Arc<LockContext>, ConfigError> {
+        check_owner(owner)?;
+        self.context()
+    }
+
     /// Looks at the lock, with one request. Blocks for up to `request_timeout`.
     ///
     /// The status may have changed by the time you read it. Only a guard is certain.
@@ -127,9 +134,8 @@ impl S3Lock {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn release(&self, owner: impl AsRef<str>) -> Result<bool, LockError> {
-        check_owner(owner.as_ref())?;
+        let context = self.context_for(owner.as_ref())?;
         let free = Free::by_name(owner.as_ref().to_owned());
-        let context = self.context()?;
         context.session.run(context.free(free, Loss::Vanished))
     }
 

@@ -16,7 +16,6 @@ use crate::sys::host::host_name;
 use crate::sys::logs;
 use crate::types::errors::LockError;
 use crate::types::info::LockInfo;
-use crate::types::names::check_owner;
 
 /// How long a call waits for a lock.
 pub(crate) enum Wait {
@@ -50,7 +49,6 @@ impl LockContext {
         owner: &str,
         wait: Wait,
     ) -> Result<Won, LockError> {
-        check_owner(owner)?;
         let mut budget = self.acquire_budget(wait);
         let place = budget.waits().then(|| self.queue.join());
         if let Some(holder) = self.local_holder() {

@@ -33,6 +33,7 @@ pub fn play(part: &str) {
         "daemon" => daemon(),
         "generations" => generations(3),
         "too many" => too_many(1),
+        "bad owner" => bad_owner(),
         "killed" => leaves(|_, _, _| end(0)),
         "returns" => leaves(|client, lock, guard| drop((client, lock, guard))),
         "exits" => leaves(|client, lock, guard| {
@@ -399,6 +400,30 @@ fn too_many(generation: u32) {
     }
     let client = Client::new().unwrap();
     go_on(&client, &lock_of(&client), generation);
+}
+
+#[test]
+fn acquire_and_release_refuse_a_bad_owner_name_before_they_look_for_a_client() {
+    child::play(PARTS, "bad owner", &Server::start());
+}
+
+fn bad_owner() {
+    let lock = lock_of(&InMemoryStore::new().client());
+    Forked::new(|| {
+        let told = [
+            lock.acquire("").unwrap_err(),
+            lock.acquire_within("a\nb", Duration::ZERO).unwrap_err(),
+            lock.try_acquire("x".repeat(513)).unwrap_err(),
+            lock.release("").unwrap_err(),
+        ];
+        for error in told {
+            assert!(
+                matches!(&error, LockError::Config(e) if e.field() == "owner"),
+                "{error}"
+            );
+        }
+    })
+    .ends_well();
 }
 
 #[test]
