@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use crate::protocol::{Condition, ETag, Location, Refusal, StoreSeconds};
+use crate::store::counters::{Counters, Kind, RequestOutcome};
 use crate::store::interface::{Found, Object, Origin, Page, Pending, Put, Store};
 use crate::sys::clock::Clock;
 use crate::sys::forks::Process;
 use crate::sys::sync::lock;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
-use crate::types::request_counts::{Counters, Kind, RequestCounts, RequestOutcome};
+use crate::types::request_counts::RequestCounts;
 use crate::types::store_report::Versioning;
 
 /// Objects in this process's memory. Clones are the same store.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::protocol::{Condition, Location};
+use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
@@ -14,7 +15,7 @@ use crate::store::s3::transport::{SendError, Transport};
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
-use crate::types::request_counts::{Counters, RequestCounts};
+use crate::types::request_counts::RequestCounts;
 use crate::types::store_report::Versioning;
 
 /// Where requests go and how.

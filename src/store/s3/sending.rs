@@ -7,6 +7,7 @@ use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
 
 use crate::protocol::Location;
+use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
 use crate::store::s3::endpoint::aws_endpoint;
 use crate::store::s3::named::Named;
@@ -19,7 +20,6 @@ use crate::store::s3::{profile, request};
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
-use crate::types::request_counts::{Kind, RequestOutcome};
 
 /// How often one request may be redirected to another host.
 const MAX_DETOURS: u32 = 2;
