@@ -1,5 +1,5 @@
-//! Stores that honour conditions and stores that do not: each is known for what it is, whoever else
-//! checks and whatever goes wrong on the way.
+//! Stores that honour conditions and stores that do not: a check tells them apart, even while other clients
+//! check and requests go wrong.
 
 use std::sync::Barrier;
 use std::thread;

@@ -245,9 +245,8 @@ fn in_memory_store_advance_ends_a_wait() {
     });
 }
 
-/// Whether `waiter` gets the lock when its limit has passed, and the lease of who had it, in one jump of
-/// the clock. It most likely sleeps by then: if not, it has waited for its limit and in vain, and is right
-/// to give up.
+/// Whether `waiter` gets the lock if one jump of the clock passes both its limit and the holder's lease.
+/// If it does not sleep by then, its limit has passed before it looked, and it is right to give up.
 fn gets_it_after_a_jump(store: &InMemoryStore, waiter: &S3Lock) -> bool {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("waiter", Duration::from_secs(600)));

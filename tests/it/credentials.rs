@@ -154,7 +154,7 @@ fn lock(time: &Time) -> S3Lock {
     }
     let client = time.of(client).build();
     let client = client.expect("the parent set what is needed");
-    // Short enough for a test that waits in vain.
+    // Short enough for a test that waits for nothing to happen.
     let mut builder = crate::builder(&client).wait_limit(Duration::from_secs(20));
     if let Ok(lease) = env::var(LEASE) {
         let lease = Duration::from_millis(lease.parse().unwrap());

@@ -117,7 +117,7 @@ fn fork() -> libc::pid_t {
     unsafe { libc::fork() }
 }
 
-/// Something that threads do again and again, until this is dropped: be it that the test fails.
+/// Something that threads do again and again, until this is dropped, also when the test fails.
 struct Busy<'a>(&'a AtomicBool);
 
 impl Drop for Busy<'_> {

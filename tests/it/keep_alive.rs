@@ -365,7 +365,7 @@ fn on_lost_looks_after_a_guard_that_comes_while_the_thread_goes() {
     });
 }
 
-/// Stops whoever looks at `stop`, also when a test fails.
+/// Stops the threads that look at `stop`, also when a test fails.
 fn scopeguard(stop: &AtomicUsize) -> impl Drop + '_ {
     struct Stop<'a>(&'a AtomicUsize);
     impl Drop for Stop<'_> {

@@ -1,4 +1,4 @@
-//! What holds of whatever bytes a store may send, tried with inputs that are a few changes away from real
+//! What holds of any bytes that a store may send, tried with inputs that are a few changes away from real
 //! ones. `tests/fuzz` tries the same for as long as one likes.
 
 use std::env;

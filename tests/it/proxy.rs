@@ -128,7 +128,7 @@ fn acquire_and_release_come_through_whatever_befalls_one_of_their_requests() {
             lock.acquire("another").unwrap().release().unwrap();
         }
     }
-    // Or what is late would land on whoever has the server's port by then.
+    // Or a late request would land on another server that has the port by then.
     assert!(proxy.falls_silent());
     let counts = proxy.counts();
     assert!(FATES.iter().all(|(fate, _)| counts.faults[fate] == 2));
@@ -154,6 +154,6 @@ fn check_store_accuses_no_store_for_what_the_network_does() {
             proxies.push(proxy);
         }
     }
-    // Or what is late would land on whoever has the server's port by then.
+    // Or a late request would land on another server that has the port by then.
     assert!(proxies.iter().all(Proxy::falls_silent));
 }

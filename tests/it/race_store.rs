@@ -1,4 +1,4 @@
-//! Racing a store: whoever compares and then writes is found out, and nobody else.
+//! Racing a store: a store that compares and then writes is found out, and no other.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -153,8 +153,8 @@ impl Journal {
         });
     }
 
-    /// Reads the value, unless a holder with a larger token did. From then on whoever has a smaller
-    /// token is refused: without that, his late write could still slip in before this holder's
+    /// Reads the value, unless a holder with a larger token did. From then on a holder with a smaller
+    /// token is refused: without that, its late write could still slip in before this holder's
     /// first.
     pub fn enter(&self, holding: Holding) -> Option<u64> {
         let entry = self.fenced(holding, What::Entered, |state| state.value);

@@ -331,7 +331,7 @@ struct Outcome {
     blows: Blows,
     counts: Vec<Counts>,
     violations: Vec<String>,
-    /// Kept for whoever has to find out what was wrong.
+    /// Kept for finding out what went wrong.
     _dir: Dir,
 }
 

@@ -4,13 +4,13 @@
 //!
 //! * A guard that says at some moment that it has the lock had it at every moment before, back to
 //!   its first such word: once it says no, it says no for ever. The clock is read before the guard
-//!   is asked, so whoever was stopped in between, and is told yes, still had it when the clock was
+//!   is asked. So a holder that was stopped in between, and is told yes, still had it when the clock was
 //!   read. So the first and the last of these moments bound a span in which the holder could have
 //!   acted, and might have been anywhere in its main operation.
 //! * No two such spans of different holdings may touch, and the later one has the larger token.
 //! * A guard that has said no must never say yes again, as the above rests on that. Nor may one say yes
 //!   whose loss a listener was told. For these the clock is read when they have said so, so that a yes
-//!   of a later moment was asked for later, be it by another thread.
+//!   of a later moment was asked for later, even by another thread.
 //! * A listener is told at most once, and it is told if its guard has said no.
 //! * A value that is written under the lock is the one that was read plus one. If it is not the
 //!   successor of what stands, somebody's acknowledged increment is lost.

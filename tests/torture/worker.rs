@@ -366,7 +366,7 @@ impl<'a> Worker<'a> {
         turn.check();
     }
 
-    /// Forks while it holds the lock. The child may want any lock, be it this one.
+    /// Forks while it holds the lock. The child may want any lock, even this one.
     fn fork(&mut self, turn: &Turn<'_>) {
         let place = self.dice.below(self.benches.len() as u64);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);

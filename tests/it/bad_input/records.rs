@@ -107,7 +107,7 @@ fn acquire_over_the_last_fencing_token_is_told_with_the_remedy() {
         let told = told(refused);
         assert!(told.starts_with(spent), "{told}");
     }
-    // Restored or deleted, it has been seen all the same by whoever goes on.
+    // A client that has seen it remembers, even if the object is restored or deleted.
     server.put_object(KEY, released);
     let told = told(lock.try_acquire("me"));
     assert!(told.starts_with(spent), "{told}");

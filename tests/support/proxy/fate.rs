@@ -131,7 +131,7 @@ pub enum Dates {
     /// believes it no more after the latter.
     Behind,
     /// It may also be an hour ahead, so that every record looks long dead. Only for clients that
-    /// ask for no store clock: whoever believes the first reply that he ever gets is lost.
+    /// do not use the store's clock: one that believes its first reply takes every lock over.
     Any,
 }
 
