@@ -240,17 +240,7 @@ impl ClientBuilder {
         let least = Duration::from_millis(10);
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
-        // It must be shorter than a request: else a host that does not answer looks like a store that
-        // does not.
-        if let Some(connect_timeout) = self.connect_timeout {
-            let most = self.request_timeout * 9 / 10;
-            if !(least..=most).contains(&connect_timeout) {
-                let most = format!("{most:?}, which is 9/10 of request_timeout");
-                return Err(out_of_range("connect_timeout", connect_timeout, least, &most).into());
-            }
-        }
-        let default = DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5);
-        let connect_timeout = self.connect_timeout.unwrap_or(default);
+        let connect_timeout = self.checked_connect_timeout(least)?;
         let endpoint = first(
             "endpoint",
             self.endpoint,
@@ -260,12 +250,7 @@ impl ClientBuilder {
         if let Some(region) = region.as_ref().filter(|r| !is_region(&r.value)) {
             return Err(region.refused("a region looks like eu-central-1").into());
         }
-        if let Some(account) = &self.expected_bucket_owner {
-            if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
-                let reason = "an AWS account has 12 digits";
-                return Err(ConfigError::invalid("expected_bucket_owner", account, reason).into());
-            }
-        }
+        check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
         let config = S3Config {
             endpoint: endpoint.map(check_endpoint).transpose()?,
@@ -289,6 +274,20 @@ impl ClientBuilder {
             registry: Registry::shared,
         }))
     }
+
+    /// The time to make a connection, which must be shorter than a request: else a host that does not
+    /// answer looks like a store that does not.
+    fn checked_connect_timeout(&self, least: Duration) -> Result<Duration, ConfigError> {
+        let Some(span) = self.connect_timeout else {
+            return Ok(DEFAULT_CONNECT_TIMEOUT.min(self.request_timeout * 3 / 5));
+        };
+        let most = self.request_timeout * 9 / 10;
+        if (least..=most).contains(&span) {
+            return Ok(span);
+        }
+        let most = format!("{most:?}, which is 9/10 of request_timeout");
+        Err(out_of_range("connect_timeout", span, least, &most))
+    }
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -308,6 +307,21 @@ impl fmt::Debug for ClientBuilder {
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
             .finish()
+    }
+}
+
+fn check_bucket_owner(account: Option<&str>) -> Result<(), ConfigError> {
+    let is_account = |text: &str| text.len() == 12 && text.chars().all(|c| c.is_ascii_digit());
+    match account {
+        Some(account) if !is_account(account) => {
+            let reason = "an AWS account has 12 digits";
+            Err(ConfigError::invalid(
+                "expected_bucket_owner",
+                account,
+                reason,
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

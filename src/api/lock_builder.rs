@@ -75,6 +75,8 @@ const DEFAULT_CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// The smallest margin for a lock that does not use the store's clock.
 const MIN_OWN_CLOCK_MARGIN: Duration = Duration::from_millis(100);
 const DEFAULT_POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The shortest span that a setting may have, unless it says otherwise.
+const MILLISECOND: Duration = Duration::from_millis(1);
 /// The largest value of any single setting of time.
 const MAX_SPAN: Duration = MAX_LEASE;
 
@@ -342,33 +344,58 @@ impl S3LockBuilder {
     /// ```
     pub fn build(self) -> Result<S3Lock, LockError> {
         let location = location(&self.bucket, &self.folder, &self.name)?;
+        self.check()?;
+        let client = match self.client.clone() {
+            Some(client) => client,
+            None => Client::new()?,
+        };
+        let session = client.session()?;
+        let lease = self.lease(&client)?;
+        let settings = Settings {
+            max_operation: self.max_operation,
+            lease,
+            wait_limit: self.wait_limit,
+            poll: self.poll,
+            keep_alive: self.keep_alive,
+            max_hold: self.max_hold,
+            purpose: self.purpose,
+            reclaims: self.reclaims,
+            expiry_rule: ExpiryRule {
+                margin: self.clock_margin,
+                store_clock: self.store_clock,
+            },
+        };
+        Ok(S3Lock::from_parts(client, session, location, settings))
+    }
+
+    /// Checks what depends on no client.
+    fn check(&self) -> Result<(), ConfigError> {
         let least = if self.store_clock {
             DEFAULT_CLOCK_MARGIN
         } else {
             MIN_OWN_CLOCK_MARGIN
         };
         within("clock_margin", self.clock_margin, least, MAX_SPAN)?;
-        let millisecond = Duration::from_millis(1);
-        within("max_operation", self.max_operation, millisecond, MAX_SPAN)?;
-        within("poll_interval", self.poll.0, millisecond, MAX_SPAN)?;
-        within("poll_interval", self.poll.1, millisecond, MAX_SPAN)?;
-        if self.poll.0 > self.poll.1 {
-            let (min, max) = self.poll;
+        within("max_operation", self.max_operation, MILLISECOND, MAX_SPAN)?;
+        let (min, max) = self.poll;
+        within("poll_interval", min, MILLISECOND, MAX_SPAN)?;
+        within("poll_interval", max, MILLISECOND, MAX_SPAN)?;
+        if min > max {
             let message =
                 format!("invalid poll_interval {min:?} to {max:?}: the least comes first");
-            return Err(ConfigError::new("poll_interval", message).into());
+            return Err(ConfigError::new("poll_interval", message));
         }
-        if let Some(purpose) = &self.purpose {
-            no_longer_than("purpose", purpose, MAX_PURPOSE)?;
+        match &self.purpose {
+            Some(purpose) => no_longer_than("purpose", purpose, MAX_PURPOSE),
+            None => Ok(()),
         }
-        let client = match self.client {
-            Some(client) => client,
-            None => Client::new()?,
-        };
-        let session = client.session()?;
+    }
+
+    /// The lease, checked with the settings that depend on it.
+    fn lease(&self, client: &Client) -> Result<Duration, ConfigError> {
         let allowance = self.acquire_allowance;
         let allowance = allowance.unwrap_or(2 * client.request_timeout());
-        within("acquire_allowance", allowance, millisecond, MAX_SPAN)?;
+        within("acquire_allowance", allowance, MILLISECOND, MAX_SPAN)?;
         let lease = whole_milliseconds(self.max_operation + allowance);
         if lease > MAX_LEASE {
             let (most, operation) = (limit(MAX_LEASE), self.max_operation);
@@ -376,35 +403,17 @@ impl S3LockBuilder {
                 "invalid max_operation {operation:?}: with acquire_allowance, which is \
                  {allowance:?}, it must be at most {most}"
             );
-            return Err(ConfigError::new("max_operation", message).into());
+            return Err(ConfigError::new("max_operation", message));
         }
-        if let Some(max_hold) = self.max_hold {
-            if max_hold < lease {
+        match self.max_hold {
+            Some(max_hold) if max_hold < lease => {
                 let message = format!(
                     "invalid max_hold {max_hold:?}: it must be at least the lease, {lease:?}"
                 );
-                return Err(ConfigError::new("max_hold", message).into());
+                Err(ConfigError::new("max_hold", message))
             }
+            _ => Ok(lease),
         }
-        Ok(S3Lock::from_parts(
-            client,
-            session,
-            location,
-            Settings {
-                max_operation: self.max_operation,
-                lease,
-                wait_limit: self.wait_limit,
-                poll: self.poll,
-                keep_alive: self.keep_alive,
-                max_hold: self.max_hold,
-                purpose: self.purpose,
-                reclaims: self.reclaims,
-                expiry_rule: ExpiryRule {
-                    margin: self.clock_margin,
-                    store_clock: self.store_clock,
-                },
-            },
-        ))
     }
 }
 
