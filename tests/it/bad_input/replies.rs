@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::Client;
+use s3_lock::{Client, LockError, LockStatus};
 
 use super::{table, told};
 use crate::support::{BUCKET, DateHeader, Fault, Match, Server};
@@ -234,4 +234,31 @@ fn status_tells_of_connections_that_cannot_be_made() {
         at(&tls) => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
         at("http://no-such-host.invalid") => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
     }
+}
+
+/// What `status` says to an error whose texts the store has not escaped.
+fn status_told(status: u16, body: &str) -> Result<LockStatus, LockError> {
+    let server = Server::start();
+    server.fault(Match::get(), answer(status, &[], body));
+    lock(&server).status()
+}
+
+#[test]
+fn status_finds_the_code_behind_a_key_that_the_store_has_not_escaped() {
+    let body = "<Error><Key>a&b.lock</Key><Code>NoSuchKey</Code></Error>";
+    assert_eq!(status_told(404, body).unwrap(), LockStatus::Free);
+}
+
+#[test]
+fn status_finds_the_region_behind_a_message_that_the_store_has_not_escaped() {
+    let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>a & b</Message>\
+                <Region>eu-west-1</Region></Error>";
+    assert_eq!(status_told(400, body).unwrap(), LockStatus::Free);
+}
+
+#[test]
+fn status_tells_a_message_that_the_store_has_not_escaped() {
+    let body = "<Error><Code>AccountProblem</Code><Message>call Smith & Co.</Message></Error>";
+    let error = status_told(403, body).unwrap_err().to_string();
+    assert!(error.contains("call Smith & Co."), "{error}");
 }

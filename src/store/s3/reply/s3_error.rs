@@ -6,6 +6,16 @@ use crate::store::s3::xml::Document;
 /// More than any code, region or message that S3 sends. A hostile body is not quoted at length.
 const LONGEST_TEXT: usize = 500;
 
+/// What S3 escapes in a message.
+const ESCAPES: [(&str, &str); 6] = [
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&amp;", "&"),
+];
+
 /// An S3 error: the body is an `<Error>` with a code. A page or a record that merely contains such
 /// text is not one.
 #[derive(Debug)]
@@ -27,7 +37,9 @@ impl S3Error {
         let text = text.trim_start_matches('\u{feff}').trim_start();
         // Control characters are not XML, but some stores put them into messages.
         let stray = |c: char| c.is_control() && !c.is_whitespace();
-        let document = Document::read_start(text.replace(stray, " ").as_bytes());
+        // Nor is every `&` an escape: some stores quote keys and messages as they are.
+        let text_of_xml = text.replace(stray, " ").replace('&', "&amp;");
+        let document = Document::read_start(text_of_xml.as_bytes());
         let places = ["/Error", "/ErrorResponse/Error"].into_iter();
         let mut codes = places.filter_map(|at| Some((at, document.first(&format!("{at}/Code"))?)));
         let (place, code) = codes.next()?;
@@ -44,7 +56,7 @@ impl S3Error {
         })
     }
 
-    /// The text of the first element with this name.
+    /// The text of the first element with this name, as it is written.
     pub(super) fn element(&self, name: &str) -> Option<String> {
         let text = self.document.first(&format!("{}/{name}", self.place))?;
         Some(text.trim().chars().take(LONGEST_TEXT).collect())
@@ -52,7 +64,9 @@ impl S3Error {
 
     /// The error's message.
     pub(super) fn message(&self) -> Option<String> {
-        self.element("Message").map(|message| shown(&message))
+        let escaped = self.element("Message")?;
+        let replace = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+        Some(shown(&ESCAPES.iter().fold(escaped, replace)))
     }
 }
 
@@ -105,6 +119,7 @@ mod tests {
             "<Error><Code>NoSuchKey",
             "<Error><Code>NoSuchKey\u{1b}</Code></Error>",
             "<Error><Code>&#78;oSuchKey</Code></Error>",
+            "<Error><Code>NoSuchKey&amp;</Code></Error>",
             "<Error><Code><![CDATA[NoSuchKey]]></Code></Error>",
         ] {
             assert_eq!(code(body), None, "{body}");
@@ -123,5 +138,15 @@ mod tests {
         let body = b"<Error><Code>C</Code><Message>a &lt;b&gt;\n&amp;lt;</Message></Error>";
         let error = S3Error::read(body).unwrap();
         assert_eq!(error.message().as_deref(), Some("a <b> &lt;"));
+    }
+
+    #[test]
+    fn what_a_store_has_not_escaped_is_taken_as_it_stands() {
+        for text in ["a & b", "&nbsp;", "k?x=1&y=2;", "&#27;", "&#x;", "&;", "&"] {
+            let body = format!("<Error><Message>{text}</Message><Code>C</Code></Error>");
+            let error = S3Error::read(body.as_bytes()).expect(text);
+            assert_eq!(error.message().as_deref(), Some(text));
+            assert_eq!(error.code, "C");
+        }
     }
 }
