@@ -22,7 +22,7 @@ impl S3Lock {
     /// this client and no connection can be made, it fails at once: a wrong endpoint is likelier than an outage.
     ///
     /// A thread that has the lock and acquires it again waits like any other caller: until its own first lease
-    /// has run out.
+    /// has run out, or its limit is up.
     ///
     /// # Errors
     ///
