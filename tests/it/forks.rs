@@ -222,10 +222,16 @@ fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
 
 #[test]
 fn drop_of_all_there_is_of_a_client_in_a_child_takes_nothing_of_its_parents_apart() {
-    let server = Server::start();
-    child::play(PARTS, "drops all", &server);
-    let requests = requests_about(&server, crate::NAME);
-    assert_eq!((requests.len(), connections(&requests).len()), (4, 1));
+    // On a busy machine a connection may not be back in its pool when the next request wants one. If the
+    // child had closed it, there would be a second one each time.
+    let has_one_connection = || {
+        let server = Server::start();
+        child::play(PARTS, "drops all", &server);
+        let requests = requests_about(&server, crate::NAME);
+        assert_eq!(requests.len(), 4);
+        connections(&requests).len() == 1
+    };
+    assert!((0..3).any(|_| has_one_connection()));
 }
 
 /// No guard keeps anything in the child: these are the last references there.
