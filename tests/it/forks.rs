@@ -186,8 +186,8 @@ fn client_in_a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_i
     child::play(PARTS, "returns", &server);
     let parent = connections(&requests_about(&server, crate::NAME));
     let child = connections(&requests_about(&server, "childs"));
-    assert_eq!((parent.len(), child.len()), (1, 1));
-    assert_ne!(parent, child);
+    assert!(!parent.is_empty() && !child.is_empty());
+    assert!(parent.iter().all(|connection| !child.contains(connection)));
 }
 
 #[test]
