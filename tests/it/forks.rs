@@ -153,6 +153,12 @@ fn connections(requests: &[Request]) -> Vec<u64> {
     connections
 }
 
+/// Whether requests come by one connection in one of three tries. On a busy machine a connection may not be
+/// back in its pool when the next request wants one; had the child closed it, there would be two each time.
+fn at_least_once(is_by_one_connection: impl Fn() -> bool) -> bool {
+    (0..3).any(|_| is_by_one_connection())
+}
+
 #[test]
 fn client_that_a_child_inherited_locks() {
     child::play(PARTS, "works", &Server::start());
@@ -182,12 +188,14 @@ fn works() {
 
 #[test]
 fn client_in_a_child_starts_with_a_connection_and_counts_of_its_own_and_leaves_its_parents_alone() {
-    let server = Server::start();
-    child::play(PARTS, "returns", &server);
-    let parent = connections(&requests_about(&server, crate::NAME));
-    let child = connections(&requests_about(&server, "childs"));
-    assert!(!parent.is_empty() && !child.is_empty());
-    assert!(parent.iter().all(|connection| !child.contains(connection)));
+    assert!(at_least_once(|| {
+        let server = Server::start();
+        child::play(PARTS, "returns", &server);
+        let parent = connections(&requests_about(&server, crate::NAME));
+        let child = connections(&requests_about(&server, "childs"));
+        assert!(parent.iter().all(|connection| !child.contains(connection)));
+        (parent.len(), child.len()) == (1, 1)
+    }));
 }
 
 #[test]
@@ -222,16 +230,13 @@ fn leaves(leave: impl FnOnce(Client, S3Lock, LockGuard)) {
 
 #[test]
 fn drop_of_all_there_is_of_a_client_in_a_child_takes_nothing_of_its_parents_apart() {
-    // On a busy machine a connection may not be back in its pool when the next request wants one. If the
-    // child had closed it, there would be a second one each time.
-    let has_one_connection = || {
+    assert!(at_least_once(|| {
         let server = Server::start();
         child::play(PARTS, "drops all", &server);
         let requests = requests_about(&server, crate::NAME);
         assert_eq!(requests.len(), 4);
         connections(&requests).len() == 1
-    };
-    assert!((0..3).any(|_| has_one_connection()));
+    }));
 }
 
 /// No guard keeps anything in the child: these are the last references there.
