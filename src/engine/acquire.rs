@@ -11,7 +11,7 @@ use crate::engine::lock_context::LockContext;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::{Record, UnusableRecord};
-use crate::protocol::{Acquire, Acquired, Claim, Lease};
+use crate::protocol::{Acquire, Acquired, Claim, Lease, QueueTerms};
 use crate::sys::host::host_name;
 use crate::sys::logs;
 use crate::types::errors::LockError;
@@ -49,6 +49,7 @@ impl LockContext {
         owner: &str,
         wait: Wait,
     ) -> Result<Won, LockError> {
+        let claim = self.claim(owner, &wait);
         let mut budget = self.acquire_budget(wait);
         let place = budget.waits().then(|| self.queue.join());
         if let Some(holder) = self.local_holder() {
@@ -64,10 +65,11 @@ impl LockContext {
             turn.map_err(|holder| LockError::TimedOut {
                 waited: self.waited(&budget),
                 holder: holder.map(|known| Box::new(self.info(known.record, known.free_in))),
+                ahead: None,
             })?;
         }
         self.check_before_acquire(&mut budget).await?;
-        let acquire = Acquire::new(self.claim(owner));
+        let acquire = Acquire::new(claim);
         let driver = self.driver(&mut budget);
         let driven = driver.run(acquire, &self.queue.observations).await?;
         self.end_of_acquire(driven, &budget).await
@@ -87,12 +89,19 @@ impl LockContext {
         }
     }
 
-    fn claim(&self, owner: &str) -> Claim {
+    fn claim(&self, owner: &str, wait: &Wait) -> Claim {
+        let host = host_name();
+        let pid = std::process::id();
+        let queues = self.settings.queue && !matches!(wait, Wait::No);
         Claim {
             owner: owner.to_owned(),
             lease: self.settings.lease,
-            host: host_name(),
-            pid: std::process::id(),
+            queue: queues.then(|| QueueTerms {
+                label: format!("{owner} ({host}/{pid})"),
+                pace: self.settings.pace,
+            }),
+            host,
+            pid,
             purpose: self.settings.purpose.clone(),
             expiry_rule: self.settings.expiry_rule,
             reclaims: self.settings.reclaims,
@@ -111,11 +120,14 @@ impl LockContext {
                 return self.hand_out(lease, entry).await;
             }
             Acquired::Held(seen) if budget.waits() => {
-                errors.timed_out(self.waited(budget), Some(self.describe(&seen)))
+                let holder = Some(self.describe(&seen));
+                errors.timed_out(self.waited(budget), holder, self.ahead())
             }
             Acquired::Held(seen) => LockError::Held(Box::new(self.describe(&seen))),
+            Acquired::OthersFirst => errors.timed_out(self.waited(budget), None, self.ahead()),
             Acquired::Failed if budget.waits() && budget.gave_up() => {
-                errors.timed_out(self.waited(budget), self.holder_seen_in(budget))
+                let holder = self.holder_seen_in(budget);
+                errors.timed_out(self.waited(budget), holder, self.ahead())
             }
             Acquired::Failed => errors.failed(self.key()),
             Acquired::ConditionIgnored => condition_ignored(self.key()),
@@ -162,6 +174,11 @@ impl LockContext {
                 .into(),
             Err(error) => error,
         })
+    }
+
+    /// How many come first in the lock's queue, if this client has looked.
+    fn ahead(&self) -> Option<usize> {
+        self.queue.observations().place.ahead()
     }
 
     /// The holder, if a read of this client has shown one since the call began.

@@ -194,7 +194,9 @@ impl HeldLock {
         match end {
             Released::Yes(stored) => {
                 if let Some(stored) = stored {
-                    self.context.queue.observations().note_released(stored);
+                    let now = self.now();
+                    let mut observations = self.context.queue.observations();
+                    observations.note_released(stored, now);
                 }
                 logs::info!("released {} as {:?}", self.key(), self.record.owner);
                 Ok(())

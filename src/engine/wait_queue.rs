@@ -130,7 +130,6 @@ impl WaitQueue {
     }
 
     /// How many are in the queue.
-    #[cfg(feature = "internals")]
     pub(crate) fn waiting(&self) -> usize {
         self.turns().waiting.len()
     }

@@ -99,7 +99,9 @@ impl Cas {
                 self.reading = true;
                 Progress::Pause(PauseReason::Trouble)
             }
-            Event::Read(Err(Trouble::Permanent)) | Event::GiveUp => self.give_up(),
+            Event::Read(Err(Trouble::Permanent)) | Event::GiveUp | Event::Queue(_) => {
+                self.give_up()
+            }
         }
     }
 

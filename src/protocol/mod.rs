@@ -38,6 +38,8 @@
 //! | [`renew`], [`release`] | extending the lease, giving the lock back |
 //! | [`free`] | releasing by owner name or by force, without a guard |
 //! | [`look`] | reading the record, for status and verify |
+//! | [`queue`] | the stored bytes of the fair queue beside the lock |
+//! | [`turn`] | what a client knows of that queue, and whose turn it is |
 //! | `quote` | other programs' words, made fit for a record's reason or an error |
 //! | [`record`] | the stored bytes |
 //! | [`snapshot`], [`object`], [`instant`] | what a read shows, what a store is asked, points in time |
@@ -51,6 +53,7 @@ pub mod look;
 pub mod object;
 pub mod observations;
 pub mod operation;
+pub mod queue;
 pub(crate) mod quote;
 pub mod record;
 pub mod release;
@@ -58,6 +61,7 @@ pub mod renew;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod turn;
 
 pub use acquire::{Acquire, Acquired, Claim};
 pub use free::{Free, Freed};
@@ -66,9 +70,11 @@ pub use lease::{Lease, Loss};
 pub use look::{Look, Verified, Verify};
 pub use object::{Condition, ETag, Location, Refusal, StoreSeconds, WriteOutcome};
 pub use observations::{DateSample, ExpiryRule, Observations};
-pub use operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+pub use operation::{Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write};
+pub use queue::{Queue, QueueWrite};
 pub use release::{Release, Released};
 pub use renew::{Renew, Renewed};
 #[cfg(any(test, feature = "internals"))]
 pub use snapshot::StoredRecord;
 pub use snapshot::{ReadOutcome, Snapshot};
+pub use turn::{Pace, Place, QueueFound, QueueTerms, Standing};

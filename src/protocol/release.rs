@@ -55,7 +55,12 @@ impl Release {
         if lease.is_gone() {
             return Step::Done(Released::Lost);
         }
-        let write = lease.write(lease.record().released(inputs.nonce));
+        let write = lease.write(
+            lease
+                .record()
+                .released(inputs.nonce)
+                .advised(&inputs.advice),
+        );
         self.cas = Some(Cas::new(write.clone(), inputs.now));
         Step::Write(write)
     }

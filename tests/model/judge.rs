@@ -154,7 +154,7 @@ impl World {
                 for other in self.threads_of(who, scenario) {
                     self.client_mut(other).note_ended(&known.record);
                 }
-                self.client_mut(who).knowledge.note_released(known);
+                self.client_mut(who).note_released(known);
                 (!done).then_some(Fault::NotDone)
             }
             End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
@@ -266,7 +266,7 @@ impl World {
                     self.news = Some(News::Resolved);
                 }
                 if let Some(known) = stored {
-                    self.client_mut(who).knowledge.note_released(known);
+                    self.client_mut(who).note_released(known);
                 }
                 (!done).then_some(Fault::NotDone)
             }
