@@ -45,6 +45,8 @@ pub use faults::{Fault, Gate, Match};
 pub use file_store::FileStore;
 pub use journal::Request;
 #[cfg(unix)]
+pub use proxy::message::Message;
+#[cfg(unix)]
 pub use proxy::{Counts, Dates, FATES, Fate, Fates, Passenger, Proxy};
 pub use quirks::Quirk;
 pub use server::Server;
