@@ -66,6 +66,7 @@ pub struct S3LockBuilder {
     purpose: Option<String>,
     store_clock: bool,
     reclaims: bool,
+    queue: bool,
     client: Option<Client>,
 }
 
@@ -137,6 +138,7 @@ impl S3LockBuilder {
             purpose: None,
             store_clock: true,
             reclaims: false,
+            queue: true,
             client: None,
         }
     }
@@ -308,6 +310,36 @@ impl S3LockBuilder {
         self
     }
 
+    /// Takes and gives back the lock without regard to who else waits for it. By default, clients queue for
+    /// a contended lock.
+    ///
+    /// Threads of one client still take turns in the order of arrival. But whichever client looks first after
+    /// a release takes the lock, so one that takes it again and again may keep all others from it. Each
+    /// release and each acquire is a write of its own, also between threads of one client. Nothing is
+    /// written beside the lock's own object. Use it where that one object is all that a program may
+    /// touch, or where the fewest requests matter more than the order.
+    ///
+    /// This is about calls on this lock and on its guards alone. Other participants may do as they like:
+    /// the order is a courtesy, and no lock's safety rests on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly")
+    ///     .without_queue()
+    ///     .client(Client::in_memory())
+    ///     .build()?;
+    /// let guard = lock.acquire("host-17")?;
+    /// guard.release()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn without_queue(mut self) -> S3LockBuilder {
+        self.queue = false;
+        self
+    }
+
     /// The client to use. Default: a new one, from the environment ([`Client::new`]).
     ///
     /// Locks can share a client: it keeps connections, and its threads queue for a lock in order.
@@ -360,6 +392,7 @@ impl S3LockBuilder {
             max_hold: self.max_hold,
             purpose: self.purpose,
             reclaims: self.reclaims,
+            queue: self.queue,
             expiry_rule: ExpiryRule {
                 margin: self.clock_margin,
                 store_clock: self.store_clock,

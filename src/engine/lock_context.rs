@@ -33,6 +33,10 @@ pub(crate) struct Settings {
     pub purpose: Option<String>,
     pub expiry_rule: ExpiryRule,
     pub reclaims: bool,
+    /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
+    /// waiting thread of its own client in one write.
+    #[expect(dead_code, reason = "nothing queues yet")]
+    pub queue: bool,
 }
 
 impl LockContext {
