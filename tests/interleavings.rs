@@ -39,6 +39,11 @@ mod types {
 
 mod engine {
     pub(crate) use crate::time_budget;
+
+    pub(crate) mod registry {
+        /// Stands for an entry in the registry.
+        pub(crate) struct Entry;
+    }
 }
 
 mod sys {

@@ -441,7 +441,7 @@ impl LockGuard {
         if is_done {
             return Ok(());
         }
-        let closed = held.context.session.run(held.close());
+        let closed = held.context.session.run(held.release());
         held.notify_if_lost(&closed);
         closed
     }

@@ -35,7 +35,6 @@ pub(crate) struct Settings {
     pub reclaims: bool,
     /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
     /// waiting thread of its own client in one write.
-    #[expect(dead_code, reason = "nothing queues yet")]
     pub queue: bool,
 }
 

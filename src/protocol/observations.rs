@@ -16,6 +16,8 @@ pub struct Observations {
     pub released: Option<StoredRecord>,
     /// The holding that the last read showed, if it showed one: another's or this client's own.
     pub held: Option<Snapshot>,
+    /// Whether the last read was not permitted.
+    pub hidden: bool,
     highest_token: u64,
     sighting: Option<FirstSeen>,
 }
@@ -66,6 +68,7 @@ impl Observations {
     /// this client's clock. If so, `Date` must not tell any record's age.
     #[must_use]
     pub fn observe(&mut self, found: &ReadOutcome) -> bool {
+        self.hidden = matches!(found, ReadOutcome::Hidden { .. });
         let seen = match found {
             ReadOutcome::Present(seen) => seen,
             ReadOutcome::Absent { .. } => {
@@ -96,6 +99,13 @@ impl Observations {
         self.saw_token(released.record.fencing_token);
         self.released = Some(released);
         // What the last look showed was this client's own, or is gone too.
+        self.held = None;
+    }
+
+    /// Takes in that this client holds the lock, with this token.
+    pub fn note_taken(&mut self, token: u64) {
+        self.saw_token(token);
+        // What the last look showed is over.
         self.held = None;
     }
 

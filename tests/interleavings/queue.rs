@@ -47,7 +47,7 @@ fn lease(fencing_token: u64) -> Lease {
 fn wait(place: &QueuePlace<'_>, total: Duration) -> bool {
     let looks = (Duration::from_millis(100), Duration::from_secs(2));
     let mut budget = TimeBudget::new(&Clock, total, Duration::from_secs(5), looks);
-    block_on(place.turn(&Clock, &EXPIRY_RULE, &mut budget)).is_ok()
+    block_on(place.turn(&Clock, &EXPIRY_RULE, &mut budget, None)).is_ok()
 }
 
 impl Client {
