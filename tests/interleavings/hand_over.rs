@@ -179,10 +179,13 @@ fn a_thread_whose_time_is_up_meanwhile_leaves_or_gets_the_lock_and_never_both() 
             }
             is_given
         });
+        // It may be old when it is used.
+        let now = client.clock.now();
         let time = client.clone();
         let time = thread::spawn(move || time.clock.advance(10));
         client.go_out();
-        let given = client.choose(&held).is_some_and(|chosen| {
+        let chosen = client.queue.choose(&held.0, REQUEST, now);
+        let given = chosen.is_some_and(|chosen| {
             thread::yield_now();
             client.give(chosen)
         });

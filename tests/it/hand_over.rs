@@ -458,7 +458,7 @@ fn force_release_of_a_lock_that_was_handed_over_is_known_to_its_guard() {
 }
 
 #[test]
-fn reclaim_same_owner_takes_nothing_that_is_being_handed_over() {
+fn reclaim_same_owner_takes_nothing_that_is_being_or_was_handed_over() {
     let server = Server::start();
     let lock = lock_of(&client(&server));
     let namesake = builder(&client(&server)).reclaim_same_owner();
@@ -476,5 +476,8 @@ fn reclaim_same_owner_takes_nothing_that_is_being_handed_over() {
             released.join().unwrap()
         })
     });
-    ends.next().verify().unwrap();
+    let next = ends.next();
+    let refused = namesake.try_acquire("second");
+    assert!(matches!(refused, Err(LockError::Held(_))), "{refused:?}");
+    next.verify().unwrap();
 }
