@@ -77,7 +77,7 @@ impl LockContext {
                 self.log_acquired(&held.record, None);
                 self.hand_out(held, Some(entry)).await
             }
-            Turn::Resolve { write, entry } => self.resolve(claim, write, entry, &mut budget).await,
+            Turn::Resolve { write, entry } => self.resolve(claim, &write, entry, &mut budget).await,
         }
     }
 

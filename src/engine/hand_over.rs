@@ -133,7 +133,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         // It is told nothing unless the call unwinds.
         let told = self.place.leave();
-        self.context.look_after(told.map_or(Ok(()), Err));
+        self.context.look_after(told);
     }
 }
 
@@ -150,7 +150,7 @@ impl LockContext {
     pub(super) async fn resolve(
         self: &Arc<LockContext>,
         claim: Claim,
-        write: Cas,
+        write: &Cas,
         entry: Entry,
         budget: &mut TimeBudget,
     ) -> Result<Won, LockError> {
@@ -161,8 +161,8 @@ impl LockContext {
     }
 
     /// Gives back what a call was told that is gone: its thread has unwound.
-    fn look_after(self: &Arc<LockContext>, told: Result<(), Turn>) {
-        let Err(turn @ (Turn::Yours(_) | Turn::Resolve { .. })) = told else {
+    fn look_after(self: &Arc<LockContext>, told: Option<Turn>) {
+        let Some(turn @ (Turn::Yours(_) | Turn::Resolve { .. })) = told else {
             return;
         };
         let (context, turn) = (self.clone(), Mutex::new(Some(turn)));
@@ -188,7 +188,7 @@ impl LockContext {
                 let claim = self.claim(&write.write().record.owner);
                 // There is no time to resolve it, so it is undone.
                 let mut budget = self.budget(Duration::ZERO);
-                match self.resolve(claim, write, entry, &mut budget).await {
+                match self.resolve(claim, &write, entry, &mut budget).await {
                     Ok(won) => won.held.close().await,
                     Err(error) => Err(error),
                 }

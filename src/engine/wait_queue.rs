@@ -66,7 +66,7 @@ pub(crate) enum Turn {
     /// It has the lock. Another guard has handed it over.
     Yours(Holding),
     /// Another guard has sent this write for it, and does not know what came of it.
-    Resolve { write: Cas, entry: Entry },
+    Resolve { write: Box<Cas>, entry: Entry },
 }
 
 /// A holding that was handed over.
@@ -303,9 +303,9 @@ impl Offer {
 }
 
 impl Chosen<'_> {
-    /// Tells the call that it has the lock. From this moment the holding is that of this client. Gives it
-    /// back if the call has left.
-    pub(crate) fn give(self, holding: Holding) -> Result<(), Turn> {
+    /// Tells the call that it has the lock. From this moment the holding is that of this client. Returns
+    /// it if the call has left.
+    pub(crate) fn give(self, holding: Holding) -> Option<Turn> {
         let holder = LocalHolder {
             lease: holding.lease.clone(),
             loss_news: holding.loss_news.clone(),
@@ -313,20 +313,20 @@ impl Chosen<'_> {
         self.tell(Turn::Yours(holding), |turns| turns.holder = Some(holder))
     }
 
-    /// Tells the call that it may have the lock. Gives the write back if the call has left.
-    pub(crate) fn leave_in_doubt(self, write: Cas, entry: Entry) -> Result<(), Turn> {
+    /// Tells the call that it may have the lock. Returns the write if the call has left.
+    pub(crate) fn leave_in_doubt(self, write: Box<Cas>, entry: Entry) -> Option<Turn> {
         self.tell(Turn::Resolve { write, entry }, |_| {})
     }
 
-    fn tell(&self, told: Turn, with: impl FnOnce(&mut Turns)) -> Result<(), Turn> {
+    fn tell(&self, told: Turn, with: impl FnOnce(&mut Turns)) -> Option<Turn> {
         let mut turns = self.queue.turns();
         let Some(state) = turns.state(&self.turn) else {
-            return Err(told);
+            return Some(told);
         };
         *state = State::Told(told);
         with(&mut turns);
         self.turn.notify_one();
-        Ok(())
+        None
     }
 }
 

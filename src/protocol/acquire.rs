@@ -109,9 +109,9 @@ impl Acquire {
 
     /// The same where another call has sent the write for this one, and does not know what came of it
     /// ([`hand_over`](crate::protocol::hand_over)). It begins with a read.
-    pub fn resolving(claim: Claim, write: Cas) -> Acquire {
+    pub fn resolving(claim: Claim, write: &Cas) -> Acquire {
         Acquire {
-            phase: Phase::Taking(write.in_doubt()),
+            phase: Phase::Taking(write.clone().in_doubt()),
             takes: 1,
             ..Acquire::new(claim)
         }

@@ -63,7 +63,7 @@ impl HandOver {
         let record = lease.record();
         let write = lease.write(record.succeeded_by(holder, self.token, inputs.nonce));
         // Kept before it is sent: the caller may be stopped at any moment.
-        lease.hand_over = Some(Cas::new(write.clone(), inputs.now));
+        lease.hand_over = Some(Box::new(Cas::new(write.clone(), inputs.now)));
         Step::Write(write)
     }
 }

@@ -20,7 +20,7 @@ pub struct Lease {
     unresolved: Vec<Sent>,
     /// The write that hands the lock over to the next holder, unless it certainly never lands. It is no
     /// write of this holding.
-    pub(crate) hand_over: Option<Cas>,
+    pub(crate) hand_over: Option<Box<Cas>>,
     /// Whether the last request of a renewal was a read that showed nothing.
     pub(crate) blind: bool,
     lost: Option<Loss>,
@@ -126,7 +126,7 @@ impl Lease {
     }
 
     /// The write that has handed the lock over, may have done so, or may yet do so.
-    pub fn hand_over_in_doubt(&self) -> Option<Cas> {
+    pub fn hand_over_in_doubt(&self) -> Option<Box<Cas>> {
         self.hand_over.clone()
     }
 

@@ -51,9 +51,10 @@ fn release_before(
             let waiting: Waiter<'_> = scope.spawn(|| waiter.acquire("second"));
             wait_until_parked(waiter, 1);
             let is_quick = began.elapsed() < Duration::from_millis(400);
-            let released = match is_quick {
-                true => release(guard),
-                false => guard.release(),
+            let released = if is_quick {
+                release(guard)
+            } else {
+                guard.release()
             };
             let got = waiting.join().unwrap();
             is_quick.then_some(Ends {

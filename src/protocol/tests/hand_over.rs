@@ -299,7 +299,7 @@ fn resolving() -> (Acquire, Observations, Record) {
     let (holding, record) = in_doubt();
     let write = holding.hand_over_in_doubt().expect("it is in doubt");
     let mut known = Observations::default();
-    let mut acquire = Acquire::resolving(next_claim(), write);
+    let mut acquire = Acquire::resolving(next_claim(), &write);
     let step = acquire.on(Event::Resume, &turn(2_000, 8), &mut known);
     assert_eq!(step, Step::Read);
     (acquire, known, record)
