@@ -77,6 +77,14 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The same for an operation that goes on from a write which has this entry.
+    pub(crate) fn with_entry(self, entry: Entry) -> Driver<'a> {
+        Driver {
+            entry: Some(entry),
+            ..self
+        }
+    }
+
     pub(crate) async fn run<O: Operation>(
         mut self,
         mut operation: O,

@@ -145,6 +145,16 @@ impl Acquire {
         }
     }
 
+    /// The same where another call has sent the write for this one, and does not know what came of it
+    /// ([`hand_over`](crate::protocol::hand_over)). It begins with a read.
+    pub fn resolving(claim: Claim, write: &Cas) -> Acquire {
+        Acquire {
+            phase: Phase::Taking(write.clone().in_doubt()),
+            takes: 1,
+            ..Acquire::new(claim)
+        }
+    }
+
     fn look(&mut self, event: Event, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         match event {
             Event::Resume => self.resume(inputs, known),
@@ -192,6 +202,10 @@ impl Acquire {
         known: &mut Observations,
     ) -> Step<Acquired> {
         if self.claim.queue.is_none() {
+            if released.record.is_queued() {
+                // Others wait, and taking it unread would leave them no moment to get it.
+                return Step::Read;
+            }
             return self.replace(released, inputs, known);
         }
         let vacancy = Vacancy::default();
@@ -454,9 +468,7 @@ impl Acquire {
         let step = match cas.on(event) {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
-                known.saw_token(record.fencing_token);
-                known.held = None;
-                known.place.won(&record, inputs.now);
+                known.note_taken(&record, inputs.now);
                 let lease = Lease::new(StoredRecord { etag, record }, cas.first_send());
                 let from = self.from.take();
                 return Step::Done(Acquired::Won { lease, from });
@@ -549,7 +561,7 @@ impl Acquire {
 }
 
 impl Claim {
-    fn holder(&self, inputs: &Inputs) -> Holder {
+    pub(crate) fn holder(&self, inputs: &Inputs) -> Holder {
         Holder {
             owner: self.owner.clone(),
             lease: self.lease,

@@ -71,6 +71,16 @@ impl Cas {
         }
     }
 
+    /// The same write for another to resolve, who was not told what came of it.
+    pub(crate) fn in_doubt(self) -> Cas {
+        Cas {
+            certainty: Certainty::Unresolved,
+            why: PauseReason::Trouble,
+            reading: true,
+            ..self
+        }
+    }
+
     pub fn write(&self) -> &Write {
         &self.write
     }

@@ -36,6 +36,7 @@
 //! | [`acquire`] | taking the lock, and undoing an attempt that was given up |
 //! | [`lease`] | a holder's deadline, its unresolved writes and its loss |
 //! | [`renew`], [`release`] | extending the lease, giving the lock back |
+//! | [`hand_over`] | giving the lock back and to the next holder, in one write |
 //! | [`free`] | releasing by owner name or by force, without a guard |
 //! | [`look`] | reading the record, for status and verify |
 //! | [`queue`] | the stored bytes of the fair queue beside the lock |
@@ -47,6 +48,7 @@
 pub mod acquire;
 pub mod cas;
 pub mod free;
+pub mod hand_over;
 pub mod instant;
 pub mod lease;
 pub mod look;
@@ -64,7 +66,9 @@ mod tests;
 pub mod turn;
 
 pub use acquire::{Acquire, Acquired, Claim};
+pub use cas::Cas;
 pub use free::{Free, Freed};
+pub use hand_over::{HandOver, HandedOver};
 pub use instant::Instant;
 pub use lease::{Lease, Loss};
 pub use look::{Look, Verified, Verify};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::instant::Instant;
 use crate::protocol::object::{ETag, StoreSeconds};
-use crate::protocol::record::MAX_TOKEN;
+use crate::protocol::record::{MAX_TOKEN, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 use crate::protocol::turn::{Place, Vacancy};
 
@@ -19,6 +19,8 @@ pub struct Observations {
     pub held: Option<Snapshot>,
     /// What it knows of the lock's queue.
     pub place: Place,
+    /// Whether the last read was not permitted.
+    pub hidden: bool,
     highest_token: u64,
     sighting: Option<FirstSeen>,
 }
@@ -69,6 +71,7 @@ impl Observations {
     /// this client's clock. If so, `Date` must not tell any record's age.
     #[must_use]
     pub fn observe(&mut self, found: &ReadOutcome) -> bool {
+        self.hidden = matches!(found, ReadOutcome::Hidden { .. });
         let seen = match found {
             ReadOutcome::Present(seen) => seen,
             ReadOutcome::Absent { .. } => {
@@ -101,6 +104,14 @@ impl Observations {
         self.place.released(&released.record, now);
         self.released = Some(released);
         // What the last look showed was this client's own, or is gone too.
+        self.held = None;
+    }
+
+    /// Takes in that this client holds the lock by this record.
+    pub fn note_taken(&mut self, record: &Record, now: Instant) {
+        self.saw_token(record.fencing_token);
+        self.place.won(record, now);
+        // What the last look showed is over.
         self.held = None;
     }
 

@@ -64,10 +64,6 @@ pub struct Inputs {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives for one step, one at a time"
-)]
 pub enum Step<End> {
     Read,
     /// Read, in at most half of the time that is left. A write follows, whether or not there is a reply.

@@ -11,6 +11,7 @@ mod acquire;
 mod cas;
 mod expiry;
 mod force_release;
+mod hand_over;
 mod instant;
 mod lease;
 mod reclaim;
