@@ -140,7 +140,12 @@ impl World {
             End::Acquired(Acquired::ConditionIgnored) | End::Freed(Freed::ConditionIgnored) => {
                 Some(Fault::FalselyAccused)
             }
-            End::Acquired(Acquired::Held(_) | Acquired::Failed | Acquired::TokensExhausted) => {
+            End::Acquired(
+                Acquired::Held(_)
+                | Acquired::OthersFirst
+                | Acquired::Failed
+                | Acquired::TokensExhausted,
+            ) => {
                 let undone = task.landed.is_some_and(|id| self.store.is_released_by(id));
                 self.news = undone.then_some(News::Undone);
                 self.may_remain(who, &task, scenario)
