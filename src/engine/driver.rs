@@ -108,7 +108,11 @@ impl<'a> Driver<'a> {
                         entry: self.entry,
                     });
                 }
-                (Step::Wait { free_in, pause }, _) => self.wait(free_in, pause).await,
+                (Step::Wait { free_in, pause }, _) => {
+                    // Pauses are random, and made from it.
+                    nonce = next_nonce(nonce);
+                    self.wait(free_in, pause).await
+                }
                 (Step::Pause(_), _) => self.pause().await,
                 (_, None) => self.give_up(),
                 (Step::Read | Step::Peek, Some(limit)) => {

@@ -202,8 +202,9 @@ impl Acquire {
         known: &mut Observations,
     ) -> Step<Acquired> {
         if self.claim.queue.is_none() {
-            if released.record.is_queued() {
-                // Others wait, and taking it unread would leave them no moment to get it.
+            if released.record.is_queued() || known.place.looks_beside(inputs.now) {
+                // Others wait, or may do so. To take it unread would leave them no moment to get it.
+                known.place.ask_for(None, inputs.now);
                 return Step::Read;
             }
             return self.replace(released, inputs, known);
@@ -381,7 +382,7 @@ impl Acquire {
                 return Step::WriteQueue(write);
             }
         }
-        let pause = Some(known.place.pause(&terms.pace, inputs.now));
+        let pause = Some(known.place.pause(&terms.pace, inputs));
         Step::Wait { free_in, pause }
     }
 

@@ -21,13 +21,15 @@ impl Pace {
     /// with `before` tickets before its own and `round_trip` for a request.
     ///
     /// Who is first looks often: after an eighth of the time that it has watched already. Each ticket before
-    /// one's own adds half the time of a turn, which is about what is watched.
+    /// one's own adds half the time of a turn, which is about what is watched. Up to a quarter more is `random`:
+    /// else a client could keep step with somebody who takes the lock again and again, and never see it free.
     pub fn pause(
         &self,
         watched: Duration,
         before: u32,
         round_trip: Duration,
         is_alone: bool,
+        random: u16,
     ) -> Duration {
         let turn = 2 * round_trip + self.min + watched;
         let pause = (watched / 8).saturating_add(turn.saturating_mul(before) / 2);
@@ -36,6 +38,14 @@ impl Pace {
         } else {
             self.max
         };
-        pause.clamp(self.min, max.max(self.min))
+        let pause = pause.max(self.min);
+        pause
+            .saturating_add(share_of(pause / 4, random))
+            .min(max.max(self.min))
     }
+}
+
+/// A random share of `span`.
+pub(super) fn share_of(span: Duration, random: u16) -> Duration {
+    span.saturating_mul(u32::from(random)) / u32::from(u16::MAX)
 }

@@ -9,7 +9,7 @@ use crate::protocol::operation::{Inputs, Trouble};
 use crate::protocol::queue::{Queue, QueueWrite, Ticket};
 use crate::protocol::record::{Advice, MAX_ADVISORY, Nonce, Record};
 use crate::protocol::snapshot::Snapshot;
-use crate::protocol::turn::pace::Pace;
+use crate::protocol::turn::pace::{Pace, share_of};
 use crate::protocol::turn::patience::Patience;
 
 /// A claim's terms for waiting in the queue.
@@ -340,7 +340,8 @@ impl Place {
     }
 
     /// The pause before the next look.
-    pub(in crate::protocol) fn pause(&mut self, pace: &Pace, now: Instant) -> Duration {
+    pub(in crate::protocol) fn pause(&mut self, pace: &Pace, inputs: &Inputs) -> Duration {
+        let now = inputs.now;
         let watched = self.watched.map(|(_, since)| now.at_least_since(since));
         let is_alone = self.others().next().is_none();
         let mut pause = pace.pause(
@@ -348,11 +349,13 @@ impl Place {
             self.count_before(),
             self.round_trip,
             is_alone,
+            random(inputs),
         );
         if let (None, Some(until)) = (self.number(), self.resting_until) {
             // It has no ticket, and may try again sooner.
             pause = pause.min(until.at_least_since(now)).max(pace.min);
         }
+
         self.patience.plan(pause);
         pause
     }
@@ -517,9 +520,7 @@ impl Place {
 
     /// Rests for a random time, so that those who were in each other's way are not again.
     fn rest(&mut self, least: Duration, most: Duration, inputs: &Inputs) {
-        // Rounded down: 16 random bits are plenty.
-        let share = u32::try_from(inputs.nonce.0 & 0xffff).unwrap_or(0);
-        let rest = least + most.saturating_sub(least) * share / 0xffff;
+        let rest = least + share_of(most.saturating_sub(least), random(inputs));
         self.resting_until = Some(inputs.now.later_by(rest));
     }
 
@@ -550,6 +551,11 @@ pub(in crate::protocol) struct Vacancy {
 impl Vacancy {
     /// The span within which a release counts as recent.
     pub(in crate::protocol) const BUSY: Duration = BUSY;
+}
+
+/// Random bits for pauses.
+fn random(inputs: &Inputs) -> u16 {
+    (inputs.nonce.0 & 0xffff) as u16
 }
 
 fn is_within(span: Duration, earlier: Instant, now: Instant) -> bool {
