@@ -289,7 +289,7 @@ fn acquire_within_that_cannot_take_its_ticket_out_still_ends_in_time() {
     let client = time.of(client_builder(&server).request_timeout(request));
     let waiter = quick(&client.build().unwrap()).build().unwrap();
     let gate = Gate::default();
-    let limit = LONG;
+    let limit = Duration::from_secs(30);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("second", limit));
         wait_for_tickets(&server, 1);
@@ -358,6 +358,21 @@ fn acquire_within_that_gives_up_does_not_count_those_that_came_after_it() {
         drop(guard);
         drop(stays.join().unwrap());
     });
+}
+
+#[test]
+fn acquire_after_giving_up_does_not_wait_for_the_ticket_that_it_has_given_back() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let limit = Duration::from_secs(1);
+    waiter.acquire_within("second", limit).unwrap_err();
+    guard.release().unwrap();
+    server.clear_requests();
+    drop(waiter.acquire_within("second", LONG).unwrap());
+    // It takes the lock at its first look, and needs no other ticket.
+    assert!(!queue_requests(&server).contains(&"PUT".to_owned()));
+    assert_eq!(record(&server).get("queued"), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use s3_lock::S3Lock;
 use s3_lock::internals::Time;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     LONG, QUEUE, ahead, edit_record, forged, listen, named, queue_requests, quick, record, tickets,
@@ -158,7 +158,9 @@ fn acquire_beside_a_queue_that_may_not_be_read_warns_once() {
 #[test]
 fn acquire_leaves_a_queue_alone_for_a_minute_that_it_could_not_use() {
     let (server, time) = (Server::start(), Time::default());
-    let guard = lock(&server).acquire("first").unwrap();
+    // Longer than the test lasts by the clock that is moved.
+    let holder = crate::leased(&client(&server), 600_000).build().unwrap();
+    let guard = holder.acquire("first").unwrap();
     server.put_object(QUEUE, "hello");
     let waiter = quick(&timed_client(&server, &time)).build().unwrap();
     let wait = |seconds| {
@@ -211,8 +213,8 @@ fn acquire_tries_again_for_a_ticket_when_the_store_was_asked_too_often() {
     });
 }
 
-/// Has two clients wait, does `mischief` to the queue, and returns the queue once both have had the lock.
-fn amid(mischief: impl FnOnce(&Server)) -> Option<Value> {
+/// Has two clients wait, does `mischief` to the queue, and returns the server once both have had the lock.
+fn amid(mischief: impl FnOnce(&Server)) -> Server {
     let server = Server::start();
     let guard = lock(&server).acquire("first").unwrap();
     let waiter = || quick(&client(&server)).build().unwrap();
@@ -228,7 +230,7 @@ fn amid(mischief: impl FnOnce(&Server)) -> Option<Value> {
         second.join().unwrap();
         third.join().unwrap();
     });
-    super::object(&server, QUEUE)
+    server
 }
 
 #[test]
@@ -238,17 +240,17 @@ fn acquire_goes_on_when_its_queue_is_deleted() {
 
 #[test]
 fn acquire_goes_on_when_its_queue_is_overwritten_by_another_program() {
-    amid(|server| {
+    let server = amid(|server| {
         server.put_object(QUEUE, "hello");
     });
+    assert_eq!(server.object(QUEUE).unwrap().body, b"hello");
 }
 
 #[test]
 fn acquire_goes_on_when_its_queue_says_that_all_tickets_had_their_turn() {
-    let queue = amid(|server| {
+    amid(|server| {
         server.put_object(QUEUE, forged((1 << 51) + 7, []).to_string());
     });
-    assert!(queue.unwrap()["served"].as_u64() >= Some((1 << 51) + 7));
 }
 
 #[test]
@@ -314,12 +316,11 @@ fn acquire_does_not_believe_a_record_that_a_ticket_beyond_all_numbers_had_its_tu
 }
 
 /// What goes wrong with a write that is carried out, and with one that is not.
-fn unseen() -> [Fault; 6] {
+fn unseen() -> [Fault; 5] {
     [
         Fault::DropAfter,
         Fault::answer_after(500, "InternalError"),
         Fault::answer_after(409, "ConditionalRequestConflict"),
-        Fault::StripEtag,
         Fault::DropBefore,
         Fault::answer(409, "ConditionalRequestConflict"),
     ]
