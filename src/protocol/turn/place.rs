@@ -212,15 +212,13 @@ impl Place {
 
     /// What every write of the record carries on.
     pub fn advice(&self, now: Instant) -> Advice {
-        let fresh = self
-            .sight
-            .as_ref()
-            .filter(|seen| is_within(FRESH, seen.sent, now));
+        let fresh = self.sight.as_ref();
+        let fresh = fresh.filter(|seen| !seen.is_hidden && is_within(FRESH, seen.sent, now));
+        let others = fresh.map(|_| self.others().next().is_some());
         Advice {
             served: self.served,
-            queued: fresh
-                .filter(|seen| !seen.is_hidden)
-                .map(|_| self.others().next().is_some()),
+            // Those who came since it had the lock last are not in what it saw before.
+            queued: others.filter(|others| *others || self.has_asked_since),
         }
     }
 
