@@ -80,6 +80,8 @@ pub struct Place {
     looping_since: Option<Instant>,
     /// When it last asked for the queue, with or without an answer.
     asked: Option<Instant>,
+    /// Whether it has asked since it had the lock last. Those who came meanwhile are not in what it saw before.
+    has_asked_since: bool,
     /// The free version that it has looked at the queue for.
     looked_for: Option<ETag>,
     /// Writes of the queue in a row that others were faster than, or that had no answer.
@@ -193,6 +195,7 @@ impl Place {
             self.own = None;
         }
         self.saw_served(record.served());
+        self.has_asked_since = false;
         self.looping_since.get_or_insert(now);
         self.passed_over = 0;
         self.conflicts = 0;
@@ -209,15 +212,13 @@ impl Place {
 
     /// What every write of the record carries on.
     pub fn advice(&self, now: Instant) -> Advice {
-        let fresh = self
-            .sight
-            .as_ref()
-            .filter(|seen| is_within(FRESH, seen.sent, now));
+        let fresh = self.sight.as_ref();
+        let fresh = fresh.filter(|seen| !seen.is_hidden && is_within(FRESH, seen.sent, now));
+        let others = fresh.map(|_| self.others().next().is_some());
         Advice {
             served: self.served,
-            queued: fresh
-                .filter(|seen| !seen.is_hidden)
-                .map(|_| self.others().next().is_some()),
+            // Those who came since it had the lock last are not in what it saw before.
+            queued: others.filter(|others| *others || self.has_asked_since),
         }
     }
 
@@ -308,7 +309,8 @@ impl Place {
             // Nobody can come before it any more.
             return false;
         }
-        if self.has_asked(now) || self.is_unusable(now) {
+        let knows = self.has_asked(now) && (self.has_asked_since || before > 0);
+        if knows || self.is_unusable(now) {
             return false;
         }
         let is_own = self
@@ -385,6 +387,7 @@ impl Place {
     /// Notes that the queue is asked for, before a free version is taken.
     pub(in crate::protocol) fn ask_for(&mut self, etag: Option<&ETag>, now: Instant) {
         self.asked = Some(now);
+        self.has_asked_since = true;
         self.looked_for = etag.cloned();
     }
 
