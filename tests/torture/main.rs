@@ -14,7 +14,7 @@
 //! | `S3_LOCK_TORTURE_ACQUISITIONS` | goes on until so many acquisitions | 0 |
 //! | `S3_LOCK_TORTURE_SECONDS` | and for so long | 20 |
 //! | `S3_LOCK_TORTURE_SEED` | the seed to replay | another each time |
-//! | `S3_LOCK_TORTURE_PROCESSES`, `_THREADS`, `_LOCKS` | how many, how many each, over how many | 4, 8, 24 |
+//! | `S3_LOCK_TORTURE_PROCESSES`, `_THREADS`, `_LOCKS` | how many, how many each, over how many | 4, 8, 16 |
 //! | `S3_LOCK_TORTURE_PER_MILLE` | how many requests in a thousand go wrong | 150 |
 //!
 //! The seed, which is printed, decides what happens to the nth request about an object, what each
@@ -101,7 +101,7 @@ impl Plan {
             seconds: number("SECONDS", 20),
             processes: number("PROCESSES", 4),
             threads: number("THREADS", 8),
-            locks: number("LOCKS", 24),
+            locks: number("LOCKS", 16),
             per_mille: number("PER_MILLE", 150),
         }
     }
