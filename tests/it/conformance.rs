@@ -98,7 +98,11 @@ fn queue_suite(bucket: &str, client: &dyn Fn() -> Client) {
     assert_eq!(tickets(), 0);
     guard.release().unwrap();
     let listed = client().list(bucket, "suite/näme +%").unwrap();
-    assert!(listed.iter().all(|listed| !listed.name().contains(".queue")));
+    assert!(
+        listed
+            .iter()
+            .all(|listed| !listed.name().contains(".queue"))
+    );
 }
 
 #[test]

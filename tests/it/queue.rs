@@ -80,9 +80,7 @@ fn wait_for_tickets(server: &Server, count: usize) {
 
 /// The bytes of a queue with these tickets, each with its number and its `react_ms`.
 fn forged(served: u64, tickets: impl IntoIterator<Item = (u64, u64)>) -> Value {
-    let ticket = |(n, react_ms): (u64, u64)| {
-        json!({ "n": n, "nonce": format!("{:032x}", 7000 + n), "react_ms": react_ms, "label": "dead" })
-    };
+    let ticket = |(n, react_ms): (u64, u64)| json!({ "n": n, "nonce": format!("{:032x}", 7000 + n), "react_ms": react_ms, "label": "dead" });
     let tickets: Vec<_> = tickets.into_iter().map(ticket).collect();
     let last = tickets.iter().filter_map(|ticket| ticket["n"].as_u64());
     let next = last.max().unwrap_or(served) + 1;

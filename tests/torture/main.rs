@@ -277,7 +277,10 @@ impl Torture {
             guard.release().map(|()| token)
         };
         let tokens: Vec<_> = thread::scope(|scope| {
-            let takers: Vec<_> = locks.iter().map(|lock| scope.spawn(|| take(lock))).collect();
+            let takers: Vec<_> = locks
+                .iter()
+                .map(|lock| scope.spawn(|| take(lock)))
+                .collect();
             let tokens = takers.into_iter();
             tokens.map(|t| t.join().expect("no call panics")).collect()
         });

@@ -80,9 +80,7 @@ impl Task {
             dir,
         } = self;
         let dir = dir.display();
-        format!(
-            "{seed} {slot} {life} {threads} {locks} {temper:?} {is_mortal} {endpoint} {dir}"
-        )
+        format!("{seed} {slot} {life} {threads} {locks} {temper:?} {is_mortal} {endpoint} {dir}")
     }
 
     fn from_text(text: &str) -> Option<Task> {

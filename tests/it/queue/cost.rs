@@ -48,7 +48,12 @@ fn acquire_of_a_lock_that_another_has_just_released_looks_at_the_queue_once() {
     let sent = requests(&server);
     assert_eq!(
         as_text(&sent),
-        [("GET", "lock"), ("GET", "queue"), ("PUT", "lock"), ("PUT", "lock")]
+        [
+            ("GET", "lock"),
+            ("GET", "queue"),
+            ("PUT", "lock"),
+            ("PUT", "lock")
+        ]
     );
     assert!(server.object(QUEUE).is_none());
 }

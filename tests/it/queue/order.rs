@@ -9,8 +9,8 @@ use s3_lock::{Client, InMemoryStore, S3Lock};
 use serde_json::Value;
 
 use super::{
-    LONG, QUEUE, ahead, edit_record, forged, put_dead_ticket, queue_requests, quick, record, tickets,
-    timed_client, wait_for_tickets, while_time_passes,
+    LONG, QUEUE, ahead, edit_record, forged, put_dead_ticket, queue_requests, quick, record,
+    tickets, timed_client, wait_for_tickets, while_time_passes,
 };
 use crate::support::{BUCKET, Server};
 use crate::{builder, child, client, eventually, lock, requests_of};
@@ -225,7 +225,11 @@ fn wait_for_tickets_in(store: &InMemoryStore, count: usize) {
 #[test]
 fn acquire_from_a_store_in_memory_comes_in_the_order_of_arrival() {
     let store = InMemoryStore::new();
-    let guard = quick(&store.client()).build().unwrap().acquire("first").unwrap();
+    let guard = quick(&store.client())
+        .build()
+        .unwrap()
+        .acquire("first")
+        .unwrap();
     let (second, third) = (patient(&store.client()), patient(&store.client()));
     thread::scope(|scope| {
         let second = scope.spawn(|| second.acquire_within("second", LONG).unwrap());
@@ -244,9 +248,16 @@ fn acquire_from_a_store_in_memory_comes_in_the_order_of_arrival() {
 #[test]
 fn in_memory_store_advance_passes_over_waiters_that_have_gone() {
     let store = InMemoryStore::new();
-    quick(&store.client()).build().unwrap().acquire("first").unwrap().release().unwrap();
+    quick(&store.client())
+        .build()
+        .unwrap()
+        .acquire("first")
+        .unwrap()
+        .release()
+        .unwrap();
     let raw = Raw::new(store.client(), BUCKET, QUEUE);
-    raw.put(forged(0, [(1000, 10_000)]).to_string().into_bytes(), None).unwrap();
+    raw.put(forged(0, [(1000, 10_000)]).to_string().into_bytes(), None)
+        .unwrap();
     let waiter = quick(&store.client()).build().unwrap();
     let early = waiter.acquire_within("second", Duration::from_millis(500));
     assert_eq!(ahead(early), Some(1));
@@ -265,7 +276,9 @@ fn list_leaves_out_queues() {
     let server = Server::start();
     let guard = lock(&server).acquire("first").unwrap();
     let waiter = quick(&client(&server)).build().unwrap();
-    waiter.acquire_within("second", Duration::from_secs(1)).unwrap_err();
+    waiter
+        .acquire_within("second", Duration::from_secs(1))
+        .unwrap_err();
     assert!(server.object(QUEUE).is_some());
     server.clear_requests();
     let listed = client(&server).list(BUCKET, "locks").unwrap();

@@ -8,8 +8,8 @@ use s3_lock::{LockError, LockGuard, LockStatus, S3Lock};
 use serde_json::Value;
 
 use super::{
-    LONG, QUEUE, ahead, as_text, edit_record, forged, object, put_dead_ticket, queue_requests, quick,
-    record, requests, tickets, timed_client, wait_for_tickets, while_time_passes,
+    LONG, QUEUE, ahead, as_text, edit_record, forged, object, put_dead_ticket, queue_requests,
+    quick, record, requests, tickets, timed_client, wait_for_tickets, while_time_passes,
 };
 use crate::support::{BUCKET, Fault, Gate, Match, Server};
 use crate::{KEY, client, client_builder, eventually, lock, requests_of};
@@ -44,7 +44,12 @@ fn acquire_that_waits_takes_a_ticket_at_its_second_look() {
         let sent = requests(&server);
         assert_eq!(
             as_text(&sent[..4]),
-            [("GET", "lock"), ("GET", "lock"), ("GET", "queue"), ("PUT", "queue")]
+            [
+                ("GET", "lock"),
+                ("GET", "lock"),
+                ("GET", "queue"),
+                ("PUT", "queue")
+            ]
         );
         drop(guard);
     });
@@ -79,7 +84,10 @@ fn acquire_writes_a_queue_of_the_documented_fields() {
         scope.spawn(|| waiter.acquire_within("zweite ü", LONG).unwrap());
         wait_for_tickets(&server, 1);
         let queue = object(&server, QUEUE).unwrap();
-        assert_eq!(keys(&queue), ["format", "next", "nonce", "served", "tickets"]);
+        assert_eq!(
+            keys(&queue),
+            ["format", "next", "nonce", "served", "tickets"]
+        );
         assert_eq!((&queue["format"], &queue["served"]), (&1.into(), &0.into()));
         let ticket = &queue["tickets"][0];
         assert_eq!(keys(ticket), ["label", "n", "nonce", "react_ms"]);
@@ -299,7 +307,9 @@ fn acquire_within_that_cannot_take_its_ticket_out_still_ends_in_time() {
             Fault::HoldAt(gate.clone()),
         );
         time.advance(limit);
-        eventually("it asks for the queue", || !queue_requests(&server).is_empty());
+        eventually("it asks for the queue", || {
+            !queue_requests(&server).is_empty()
+        });
         time.advance(2 * request);
         // No request is answered any more, and none has to be.
         assert_eq!(ahead(waiting.join().unwrap()), Some(0));
@@ -334,8 +344,14 @@ fn acquire_within_that_gives_up_says_how_many_came_first() {
     match waiter.acquire_within("second", limit) {
         Err(error @ LockError::TimedOut { ahead: Some(1), .. }) => {
             let said = error.to_string();
-            assert!(said.starts_with("gave up waiting for the lock after 1"), "{said}");
-            assert!(said.contains("lock locks/nightly.lock is held by \"first\""), "{said}");
+            assert!(
+                said.starts_with("gave up waiting for the lock after 1"),
+                "{said}"
+            );
+            assert!(
+                said.contains("lock locks/nightly.lock is held by \"first\""),
+                "{said}"
+            );
             assert!(said.ends_with("; 1 other comes first"), "{said}");
         }
         other => panic!("{other:?}"),
@@ -347,7 +363,10 @@ fn acquire_within_that_gives_up_does_not_count_those_that_came_after_it() {
     let server = Server::start();
     let guard = lock(&server).acquire("first").unwrap();
     let (early, late) = (client(&server), client(&server));
-    let (early, late) = (quick(&early).build().unwrap(), quick(&late).build().unwrap());
+    let (early, late) = (
+        quick(&early).build().unwrap(),
+        quick(&late).build().unwrap(),
+    );
     let limit = Duration::from_secs(5);
     thread::scope(|scope| {
         let leaves = scope.spawn(|| early.acquire_within("second", limit));
@@ -379,13 +398,25 @@ fn acquire_after_giving_up_does_not_wait_for_the_ticket_that_it_has_given_back()
 fn acquire_within_that_leaves_a_free_lock_to_others_says_so() {
     let (server, time) = (Server::start(), Time::default());
     lock(&server).acquire("first").unwrap().release().unwrap();
-    server.put_object(QUEUE, forged(0, [(1000, 10_000), (1001, 10_000)]).to_string());
+    server.put_object(
+        QUEUE,
+        forged(0, [(1000, 10_000), (1001, 10_000)]).to_string(),
+    );
     let waiter = quick(&timed_client(&server, &time)).build().unwrap();
     let limit = Duration::from_secs(3);
     match while_time_passes(&time, || waiter.acquire_within("second", limit)) {
-        Err(error @ LockError::TimedOut { holder: None, ahead: Some(2), .. }) => {
+        Err(
+            error @ LockError::TimedOut {
+                holder: None,
+                ahead: Some(2),
+                ..
+            },
+        ) => {
             let said = error.to_string();
-            assert!(said.ends_with(": it is free; 2 others come first"), "{said}");
+            assert!(
+                said.ends_with(": it is free; 2 others come first"),
+                "{said}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -404,7 +435,9 @@ fn acquire_waits_in_the_queue_of_a_lock_with_the_longest_name() {
     let (guard, waiter) = (lock(&server).acquire("first").unwrap(), lock(&server));
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("second", LONG).unwrap());
-        eventually("it has a ticket", || super::tickets_in(&server, &key).len() == 1);
+        eventually("it has a ticket", || {
+            super::tickets_in(&server, &key).len() == 1
+        });
         drop(guard);
         drop(waiting.join().unwrap());
     });

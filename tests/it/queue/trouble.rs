@@ -56,7 +56,10 @@ fn assert_one_warning_of_one_client(warnings: &[String], why: &str) {
     // The other client may have looked as well.
     assert!((1..=2).contains(&warnings.len()), "{warnings:#?}");
     for line in warnings {
-        assert!(line.contains("s3:GetObject and s3:PutObject on *.queue"), "{line}");
+        assert!(
+            line.contains("s3:GetObject and s3:PutObject on *.queue"),
+            "{line}"
+        );
         assert!(line.contains(why), "{line}");
     }
 }
@@ -97,7 +100,10 @@ fn acquire_beside_a_queue_of_a_newer_format_warns_once_and_leaves_it_alone() {
 
 #[test]
 fn acquire_beside_a_queue_of_a_newer_format_with_other_fields_leaves_it_alone() {
-    let warnings = life_beside("newer-fields", json!({ "format": 2, "line": [] }).to_string());
+    let warnings = life_beside(
+        "newer-fields",
+        json!({ "format": 2, "line": [] }).to_string(),
+    );
     assert_one_warning_of_one_client(&warnings, "");
 }
 
@@ -346,7 +352,8 @@ fn acquire_has_one_ticket_whatever_became_of_the_reply_to_its_write() {
             let served = &record(&server)["served"];
             let left = tickets(&server);
             assert!(
-                left.iter().all(|ticket| ticket["n"].as_u64() <= served.as_u64()),
+                left.iter()
+                    .all(|ticket| ticket["n"].as_u64() <= served.as_u64()),
                 "{fault:?}: {served} {left:?}"
             );
             drop(guard);
@@ -360,7 +367,10 @@ fn acquire_is_delayed_by_a_ticket_that_its_owner_does_not_know_of_only_for_its_t
     let guard = lock(&server).acquire("first").unwrap();
     // The write is carried out, and from then on the queue cannot be asked for.
     server.fault(Match::put().key(QUEUE), Fault::DropAfter);
-    server.fault(Match::get().key(QUEUE).skip(1).times(1000), Fault::DropBefore);
+    server.fault(
+        Match::get().key(QUEUE).skip(1).times(1000),
+        Fault::DropBefore,
+    );
     let waiter = quick(&client(&server)).build().unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("second", LONG).unwrap());
