@@ -204,7 +204,7 @@ impl Acquire {
         if self.claim.queue.is_none() {
             if released.record.is_queued() || known.place.looks_beside(inputs.now) {
                 // Others wait, or may do so. To take it unread would leave them no moment to get it.
-                known.place.ask_for(None, inputs.now);
+                known.place.left_a_moment(inputs.now);
                 return Step::Read;
             }
             return self.replace(released, inputs, known);
@@ -265,14 +265,16 @@ impl Acquire {
         inputs: &Inputs,
         known: &mut Observations,
     ) -> Step<Acquired> {
-        if *event == Event::Queue(QueueEvent::Seen)
-            && let Some(write) = known.place.resignation(inputs)
-        {
-            self.phase = Phase::Leaving;
-            return Step::WriteQueue(write);
-        }
-        if let Event::Queue(QueueEvent::Wrote(WriteOutcome::Applied { .. })) = event {
-            known.place.has_left();
+        match event {
+            Event::Queue(QueueEvent::Seen) => {
+                if let Some(write) = known.place.resignation(inputs) {
+                    self.phase = Phase::Leaving;
+                    return Step::WriteQueue(write);
+                }
+            }
+            Event::Queue(QueueEvent::Wrote(WriteOutcome::Applied { .. })) => known.place.has_left(),
+            // There is no time for more. The client's next call uses the ticket.
+            _ => {}
         }
         self.not_taken()
     }

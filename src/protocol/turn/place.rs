@@ -341,6 +341,11 @@ impl Place {
             && !self.is_unusable(now)
     }
 
+    /// This client, which does not look for others, has left them a moment to take the lock.
+    pub(in crate::protocol) fn left_a_moment(&mut self, now: Instant) {
+        self.looping_since = Some(now);
+    }
+
     /// The pause before the next look.
     pub(in crate::protocol) fn pause(&mut self, pace: &Pace, inputs: &Inputs) -> Duration {
         let now = inputs.now;
