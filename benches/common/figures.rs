@@ -19,6 +19,8 @@ pub struct Figures {
     /// Figures that only some scenarios have. A name ends with its unit.
     pub more: BTreeMap<String, f64>,
     pub contention: Option<Contention>,
+    /// What a number cannot say.
+    pub notes: Vec<String>,
 }
 
 /// What was measured where several want one lock.
@@ -184,6 +186,9 @@ impl Figures {
         }
         for (name, value) in &self.more {
             println!("    {name} {}", rounded(*value));
+        }
+        for note in &self.notes {
+            println!("    {note}");
         }
     }
 

@@ -1,0 +1,50 @@
+//! Many processes that arrive at once behind one that holds the lock.
+
+use std::time::Duration;
+
+use crate::common::{Contention, Crew, Event, Figures, Site, Tally, What, command, micros};
+use crate::part::Part;
+use crate::{LATENCY, Run};
+
+/// How long the first one holds the lock, and each of the crowd after it.
+const FIRST_HOLD: Duration = Duration::from_millis(100);
+const HOLD: Duration = Duration::from_millis(50);
+/// Far longer than the whole crowd needs.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Runs a crowd of so many, each a process of its own, until all of them have been served.
+pub fn run(run: &Run, size: usize) -> Figures {
+    let site = Site::start(LATENCY);
+    let part = |hold| Part {
+        queue: run.queue,
+        ..Part::once(hold)
+    };
+    let mut crowd = Crew::default();
+    for _ in 0..run.few(size) {
+        crowd.add(command(&site.address, &part(HOLD)));
+    }
+    crowd.set_up();
+    let mut first = Crew::default();
+    first.add(command(&site.address, &part(FIRST_HOLD)));
+    first.begin();
+    assert!(first.wait_until(LIMIT, |all| have(all, What::Got) == 1));
+
+    let from = micros();
+    crowd.go();
+    let size = crowd.len();
+    let is_over = |all: &[Vec<Event>]| have(all, What::Left) + have(all, What::Failed) == size;
+    crowd.wait_until(LIMIT, is_over);
+    let to = micros();
+    crowd.kill();
+
+    let mut figures = run.figures(&site, LATENCY);
+    let requests = Tally::of(&site.log(), from, to);
+    figures.contention = Some(Contention::of(&crowd.events(), requests, from, to));
+    figures
+}
+
+/// How many processes have reported this.
+fn have(all: &[Vec<Event>], what: What) -> usize {
+    let reported = |events: &&Vec<Event>| events.iter().any(|event| event.what == what);
+    all.iter().filter(reported).count()
+}
