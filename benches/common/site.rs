@@ -1,7 +1,7 @@
 //! The store that a run is measured on: this process's own, or one that others wrote, behind a relay.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
@@ -99,9 +99,9 @@ impl Site {
         if requests.len() == JOURNAL {
             eprintln!("warning: only the latest {JOURNAL} requests are counted");
         }
-        let now = micros();
+        let (now, here) = (micros(), Instant::now());
         let logged = requests.into_iter().map(|request| {
-            let ago = request.at.elapsed().as_micros();
+            let ago = here.saturating_duration_since(request.at).as_micros();
             Logged {
                 method: request.method,
                 key: request.key,
