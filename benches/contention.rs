@@ -61,6 +61,7 @@ fn scenarios() -> Vec<Scenario> {
     let mut all = looping_scenarios();
     let mut add = |name, measure: Box<dyn Fn(&Run) -> Figures>| all.push((name, measure));
     for (name, size) in [
+        ("crowd-1", 1),
         ("crowd-3", 3),
         ("crowd-10", 10),
         ("crowd-30", 30),

@@ -46,6 +46,7 @@ impl Site {
             bucket: BUCKET.to_owned(),
             access_key: ACCESS_KEY.to_owned(),
             secret_key: SECRET_KEY.to_owned(),
+            needs_check: false,
         };
         let store = Store::Own(server);
         Site { store, address }
@@ -59,6 +60,7 @@ impl Site {
             bucket: format!("s3-lock-bench-{}-{}", micros(), std::process::id()),
             access_key: of_environment("AWS_ACCESS_KEY_ID", ACCESS_KEY),
             secret_key: of_environment("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            needs_check: true,
         };
         create_bucket(endpoint, &address);
         let store = Store::Other(relay);
