@@ -68,8 +68,8 @@ fn contention(scenario: &str, has_queue: bool) -> Option<Contention> {
 }
 
 const QUEUE: [(bool, &str, Ink); 2] = [
-    (true, "with the queue", Ink::Blue),
-    (false, "without_queue", Ink::Orange),
+    (true, "with queue", Ink::Blue),
+    (false, "without", Ink::Orange),
 ];
 
 /// The time of a cycle against the number of its requests, beside the classic protocol.
@@ -115,8 +115,8 @@ fn shares() -> Option<String> {
     for (has_queue, name, ink) in QUEUE {
         let contention = contention("looping-8", has_queue)?;
         subtitle = format!(
-            "{} processes in a loop for {:.0} s: acquire, hold 50 ms, release; 25 ms for each request",
-            contention.contenders, contention.seconds
+            "sorted; each in a loop for {:.0} s: acquire, hold 50 ms, release; 25 ms for each request",
+            contention.seconds
         );
         let mut shares = contention.shares;
         shares.sort_by(|one, other| other.total_cmp(one));
@@ -158,9 +158,9 @@ fn waits() -> Option<String> {
     let mut series = Vec::new();
     for (has_queue, name, ink) in QUEUE {
         let longest = of_crowds(has_queue, |c| c.longest_wait_s)?;
-        series.push(Series::line(&format!("longest, {name}"), ink, longest));
+        series.push(Series::line(&format!("{name}, longest"), ink, longest));
         let median = of_crowds(has_queue, |c| c.median_wait_s)?;
-        series.push(Series::line(&format!("median, {name}"), ink, median).dashed());
+        series.push(Series::line(&format!("{name}, median"), ink, median).dashed());
     }
     let chart = Lines {
         title: "How long a crowd waits".to_owned(),
@@ -177,9 +177,9 @@ fn requests() -> Option<String> {
     let mut series = Vec::new();
     for (has_queue, name, ink) in QUEUE {
         let all = of_crowds(has_queue, |c| c.requests_each)?;
-        series.push(Series::line(&format!("all, {name}"), ink, all));
+        series.push(Series::line(&format!("{name}, all"), ink, all));
         let puts = of_crowds(has_queue, |c| c.puts_each)?;
-        series.push(Series::line(&format!("PUTs, {name}"), ink, puts).dashed());
+        series.push(Series::line(&format!("{name}, PUTs"), ink, puts).dashed());
     }
     let chart = Lines {
         title: "What an acquisition in a crowd sends".to_owned(),

@@ -30,10 +30,10 @@ impl Bars {
         let mut svg = Svg::new(height, &self.title, &self.subtitle);
         let entry = |group: &Group| (group.name.clone(), group.ink);
         let entries: Vec<_> = self.groups.iter().map(entry).collect();
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(n, i)| (n.as_str(), *i, Mark::Area))
-            .collect();
+        let areas = entries.iter().map(|(n, i)| (n.as_str(), *i, Mark::Area));
+        let mark = self.mark.as_ref();
+        let mark = mark.map(|(_, name)| (name.as_str(), Ink::Text, Mark::Dashes));
+        let entries: Vec<_> = areas.chain(mark).collect();
         svg.legend(70.0, &entries);
         svg
     }
@@ -72,21 +72,20 @@ impl Bars {
             for (serial, (ink, value)) in bars.into_iter().enumerate() {
                 let x = start + room * (1.0 - FILLED) / 2.0 + width * serial as f64;
                 svg.rectangle((x, y(value)), (width - 2.0, BOTTOM - y(value)), ink);
-                let above = (x + width / 2.0 - 1.0, y(value) - 5.0);
+                // Not on the line of the mark.
+                let mark = self.mark.as_ref().map(|(mark, _)| y(*mark));
+                let top = mark.filter(|mark| (0.0..20.0).contains(&(y(value) - mark)));
+                let top = top.unwrap_or(y(value));
+                let above = (x + width / 2.0 - 1.0, top - 5.0);
                 svg.text(above, Anchor::Middle, &format!("{value:.2}"));
             }
             svg.text((start + room / 2.0, BOTTOM + 18.0), Anchor::Middle, label);
         }
         svg.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], Ink::Text, 1.0, false);
         svg.upright_text((20.0, f64::midpoint(TOP, BOTTOM)), &self.value_label);
-        if let Some((value, name)) = &self.mark {
-            svg.line(
-                &[(LEFT, y(*value)), (RIGHT, y(*value))],
-                Ink::Text,
-                1.0,
-                true,
-            );
-            svg.text((RIGHT, y(*value) - 18.0), Anchor::End, name);
+        if let Some((value, _)) = &self.mark {
+            let ends = [(LEFT, y(*value)), (RIGHT, y(*value))];
+            svg.line(&ends, Ink::Text, 1.0, true);
         }
         svg.finish()
     }

@@ -104,7 +104,7 @@ fn draw_series(svg: &mut Svg, series: &Series, points: &[(f64, f64)]) {
         // Below and beside the point, where no line goes that rises through it; but not beyond the edge.
         let width = 7.2 * label.chars().count() as f64;
         if x + 10.0 + width < RIGHT {
-            svg.text((x + 10.0, y + 12.0), Anchor::Start, label);
+            svg.text((x + 10.0, y + 17.0), Anchor::Start, label);
         } else {
             svg.text((x - 10.0, y - 8.0), Anchor::End, label);
         }
