@@ -3,8 +3,8 @@
 //! for ever.
 //!
 //! The tests compile the files of `src` anew, below. Those files take their mutexes and threads from
-//! `crate::sys::sync`; here that module has shuttle's. Time stands still, so only a wake-up ends a wait. Steps
-//! inside tokio's `Notify`, channels and `watch` are not explored: each counts as one step.
+//! `crate::sys::sync`; here that module has shuttle's. Time stands still unless a test moves it, so only that
+//! or a wake-up ends a wait. Steps inside tokio's `Notify`, channels and `watch` are not explored: each counts as one step.
 
 // The files of `src` contain more than the tests use.
 #![allow(dead_code)]
@@ -23,6 +23,7 @@ mod time_budget;
 mod wait_queue;
 
 mod interleavings {
+    mod hand_over;
     mod losses;
     mod queue;
     mod sharing;
@@ -39,6 +40,11 @@ mod types {
 
 mod engine {
     pub(crate) use crate::time_budget;
+
+    pub(crate) mod registry {
+        /// Stands for an entry in the registry.
+        pub(crate) struct Entry;
+    }
 }
 
 mod sys {
@@ -93,22 +99,47 @@ mod logs {
     pub(crate) use error;
 }
 
-/// A clock that stands still.
+/// A clock that stands still unless a test moves it. Its clones move with it.
 mod clock {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
+
+    use tokio::sync::Notify;
 
     pub(crate) use s3_lock::internals::Instant;
 
-    #[derive(Clone)]
-    pub(crate) struct Clock;
+    #[derive(Clone, Default)]
+    pub(crate) struct Clock(Arc<Moves>);
+
+    #[derive(Default)]
+    struct Moves {
+        seconds: AtomicU64,
+        moved: Notify,
+    }
 
     impl Clock {
         pub(crate) fn now(&self) -> Instant {
-            Instant::from_origin(Duration::from_secs(1))
+            let seconds = self.0.seconds.load(Ordering::SeqCst);
+            Instant::from_origin(Duration::from_secs(1 + seconds))
         }
 
-        pub(crate) async fn sleep(&self, _: Duration) {
-            std::future::pending().await
+        pub(crate) fn advance(&self, seconds: u64) {
+            self.0.seconds.fetch_add(seconds, Ordering::SeqCst);
+            self.0.moved.notify_waiters();
+        }
+
+        pub(crate) async fn sleep(&self, span: Duration) {
+            let start = self.now();
+            loop {
+                let moved = self.0.moved.notified();
+                tokio::pin!(moved);
+                moved.as_mut().enable();
+                if self.now().at_least_since(start) >= span {
+                    return;
+                }
+                moved.await;
+            }
         }
     }
 }

@@ -390,6 +390,11 @@ impl LockGuard {
     /// Releases the lock and returns the outcome, which Drop can only log. Blocks for up to
     /// 2 × `request_timeout`.
     ///
+    /// If another thread of the client waits for the lock, the same request gives the lock to that thread.
+    /// So threads that take turns need one request for each turn. After 16 turns or a second in a row the
+    /// lock is released for all clients.
+    /// ([`without_queue`](crate::S3LockBuilder::without_queue) turns this off.)
+    ///
     /// A release whose reply was lost, or that was refused, counts as done if two things hold: another owner
     /// acquired the lock before the deadline, and the record shows that nobody ended this holding by force, by
     /// reclaiming or by owner name. Then only this release can have freed it. (A proxy may send the release twice,
@@ -441,7 +446,7 @@ impl LockGuard {
         if is_done {
             return Ok(());
         }
-        let closed = held.context.session.run(held.close());
+        let closed = held.context.session.run(held.release());
         held.notify_if_lost(&closed);
         closed
     }

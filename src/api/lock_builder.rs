@@ -6,8 +6,8 @@ use crate::api::client::Client;
 use crate::api::lock::S3Lock;
 use crate::api::ranges::{limit, within};
 use crate::engine::lock_context::Settings;
-use crate::protocol::ExpiryRule;
 use crate::protocol::record::MAX_LEASE;
+use crate::protocol::{ExpiryRule, Pace};
 use crate::types::errors::{ConfigError, LockError};
 use crate::types::names::{location, no_longer_than};
 
@@ -60,7 +60,7 @@ pub struct S3LockBuilder {
     acquire_allowance: Option<Duration>,
     wait_limit: Option<Duration>,
     clock_margin: Duration,
-    poll: (Duration, Duration),
+    poll: Option<(Duration, Duration)>,
     keep_alive: bool,
     max_hold: Option<Duration>,
     purpose: Option<String>,
@@ -76,6 +76,8 @@ const DEFAULT_CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// The smallest margin for a lock that does not use the store's clock.
 const MIN_OWN_CLOCK_MARGIN: Duration = Duration::from_millis(100);
 const DEFAULT_POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The longest pause of the only waiter once it has watched one holding for two minutes.
+const DEFAULT_POLL_ALONE: Duration = Duration::from_secs(15);
 /// The shortest span that a setting may have, unless it says otherwise.
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// The largest value of any single setting of time.
@@ -132,7 +134,7 @@ impl S3LockBuilder {
             acquire_allowance: None,
             wait_limit: None,
             clock_margin: DEFAULT_CLOCK_MARGIN,
-            poll: DEFAULT_POLL,
+            poll: None,
             keep_alive: false,
             max_hold: None,
             purpose: None,
@@ -199,7 +201,7 @@ impl S3LockBuilder {
     /// Each pause is random, between the shortest and three times the one before. With the default a client
     /// that waits sends about 1.2 GET per second.
     pub fn poll_interval(mut self, min: Duration, max: Duration) -> S3LockBuilder {
-        self.poll = (min, max);
+        self.poll = Some((min, max));
         self
     }
 
@@ -387,7 +389,7 @@ impl S3LockBuilder {
             max_operation: self.max_operation,
             lease,
             wait_limit: self.wait_limit,
-            poll: self.poll,
+            pace: self.pace(),
             keep_alive: self.keep_alive,
             max_hold: self.max_hold,
             purpose: self.purpose,
@@ -410,7 +412,7 @@ impl S3LockBuilder {
         };
         within("clock_margin", self.clock_margin, least, MAX_SPAN)?;
         within("max_operation", self.max_operation, MILLISECOND, MAX_SPAN)?;
-        let (min, max) = self.poll;
+        let Pace { min, max, .. } = self.pace();
         within("poll_interval", min, MILLISECOND, MAX_SPAN)?;
         within("poll_interval", max, MILLISECOND, MAX_SPAN)?;
         if min > max {
@@ -421,6 +423,19 @@ impl S3LockBuilder {
         match &self.purpose {
             Some(purpose) => no_longer_than("purpose", purpose, MAX_PURPOSE),
             None => Ok(()),
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        let (min, max) = self.poll.unwrap_or(DEFAULT_POLL);
+        let max_alone = match self.poll {
+            Some(_) => max,
+            None => DEFAULT_POLL_ALONE,
+        };
+        Pace {
+            min,
+            max,
+            max_alone,
         }
     }
 

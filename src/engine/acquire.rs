@@ -10,8 +10,9 @@ use crate::engine::last_errors::condition_ignored;
 use crate::engine::lock_context::LockContext;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
+use crate::engine::wait_queue::{QueuePlace, Turn};
 use crate::protocol::record::{Record, UnusableRecord};
-use crate::protocol::{Acquire, Acquired, Claim, Lease};
+use crate::protocol::{Acquire, Acquired, Claim, QueueTerms};
 use crate::sys::host::host_name;
 use crate::sys::logs;
 use crate::types::errors::LockError;
@@ -49,8 +50,9 @@ impl LockContext {
         owner: &str,
         wait: Wait,
     ) -> Result<Won, LockError> {
+        let claim = self.claim(owner, &wait);
         let mut budget = self.acquire_budget(wait);
-        let place = budget.waits().then(|| self.queue.join());
+        let place = budget.waits().then(|| self.join_queue());
         if let Some(holder) = self.local_holder() {
             if place.is_none() {
                 return Err(LockError::Held(Box::new(holder)));
@@ -58,19 +60,41 @@ impl LockContext {
             logs::info!("waiting: {holder}");
             logs::flush();
         }
-        if let Some(place) = &place {
-            let clock = self.session.clock();
-            let turn = place.turn(clock, &self.expiry_rule(), &mut budget).await;
-            turn.map_err(|holder| LockError::TimedOut {
-                waited: self.waited(&budget),
-                holder: holder.map(|known| Box::new(self.info(known.record, known.free_in))),
-            })?;
+        let turn = match &place {
+            Some(place) => self.turn(&place.place, &claim, &mut budget).await?,
+            None => Turn::Take,
+        };
+        match turn {
+            Turn::Take => {
+                self.check_before_acquire(&mut budget).await?;
+                let driver = self.driver(&mut budget);
+                let acquire = Acquire::new(claim);
+                let driven = driver.run(acquire, &self.queue.observations).await?;
+                self.end_of_acquire(driven, &budget).await
+            }
+            Turn::Yours(holding) => {
+                let (held, entry) = HeldLock::handed_over(self.clone(), holding);
+                self.log_acquired(&held.record, None);
+                self.hand_out(held, Some(entry)).await
+            }
+            Turn::Resolve { write, entry } => self.resolve(claim, &write, entry, &mut budget).await,
         }
-        self.check_before_acquire(&mut budget).await?;
-        let acquire = Acquire::new(self.claim(owner));
-        let driver = self.driver(&mut budget);
-        let driven = driver.run(acquire, &self.queue.observations).await?;
-        self.end_of_acquire(driven, &budget).await
+    }
+
+    async fn turn(
+        &self,
+        place: &QueuePlace<'_>,
+        claim: &Claim,
+        budget: &mut TimeBudget,
+    ) -> Result<Turn, LockError> {
+        let clock = self.session.clock();
+        let claim = self.settings.queue.then_some(claim);
+        let turn = place.turn(clock, &self.expiry_rule(), budget, claim).await;
+        turn.map_err(|holder| LockError::TimedOut {
+            waited: self.waited(budget),
+            holder: holder.map(|known| Box::new(self.info(known.record, known.free_in))),
+            ahead: None,
+        })
     }
 
     fn acquire_budget(&self, wait: Wait) -> TimeBudget {
@@ -87,19 +111,26 @@ impl LockContext {
         }
     }
 
-    fn claim(&self, owner: &str) -> Claim {
+    pub(super) fn claim(&self, owner: &str, wait: &Wait) -> Claim {
+        let host = host_name();
+        let pid = std::process::id();
+        let queues = self.settings.queue && !matches!(wait, Wait::No);
         Claim {
             owner: owner.to_owned(),
             lease: self.settings.lease,
-            host: host_name(),
-            pid: std::process::id(),
+            queue: queues.then(|| QueueTerms {
+                label: format!("{owner} ({host}/{pid})"),
+                pace: self.settings.pace,
+            }),
+            host,
+            pid,
             purpose: self.settings.purpose.clone(),
             expiry_rule: self.settings.expiry_rule,
             reclaims: self.settings.reclaims,
         }
     }
 
-    async fn end_of_acquire(
+    pub(super) async fn end_of_acquire(
         self: &Arc<LockContext>,
         driven: Driven<Acquired>,
         budget: &TimeBudget,
@@ -108,14 +139,18 @@ impl LockContext {
         Err(match end {
             Acquired::Won { lease, from } => {
                 self.log_acquired(lease.record(), from.as_deref());
-                return self.hand_out(lease, entry).await;
+                let held = HeldLock::new(self.clone(), lease);
+                return self.hand_out(held, entry).await;
             }
             Acquired::Held(seen) if budget.waits() => {
-                errors.timed_out(self.waited(budget), Some(self.describe(&seen)))
+                let holder = Some(self.describe(&seen));
+                errors.timed_out(self.waited(budget), holder, self.ahead())
             }
             Acquired::Held(seen) => LockError::Held(Box::new(self.describe(&seen))),
+            Acquired::OthersFirst => errors.timed_out(self.waited(budget), None, self.ahead()),
             Acquired::Failed if budget.waits() && budget.gave_up() => {
-                errors.timed_out(self.waited(budget), self.holder_seen_in(budget))
+                let holder = self.holder_seen_in(budget);
+                errors.timed_out(self.waited(budget), holder, self.ahead())
             }
             Acquired::Failed => errors.failed(self.key()),
             Acquired::ConditionIgnored => condition_ignored(self.key()),
@@ -138,12 +173,11 @@ impl LockContext {
     /// Hands out the lock. Gives it back if acquiring took so long that too little of the lease is left.
     async fn hand_out(
         self: &Arc<LockContext>,
-        mut lease: Lease,
+        held: HeldLock,
         entry: Option<Entry>,
     ) -> Result<Won, LockError> {
-        let remaining = lease.remaining(self.session.clock().now());
-        let needed = self.settings.max_operation;
-        let held = Arc::new(HeldLock::new(self.clone(), lease));
+        let (remaining, needed) = (held.remaining(), self.settings.max_operation);
+        let held = Arc::new(held);
         let refused = if remaining < needed {
             LockError::TooSlow { remaining, needed }
         } else if !self.settings.keep_alive {
@@ -162,6 +196,11 @@ impl LockContext {
                 .into(),
             Err(error) => error,
         })
+    }
+
+    /// How many come first in the lock's queue, if this client has looked.
+    fn ahead(&self) -> Option<usize> {
+        self.queue.observations().place.ahead()
     }
 
     /// The holder, if a read of this client has shown one since the call began.

@@ -54,7 +54,7 @@ impl LockContext {
         match report {
             Ok(report) => safe(report).map(drop),
             Err(NoVerdict { errors, gave_up }) if budget.waits() && gave_up => {
-                Err(errors.timed_out(self.waited(budget), None))
+                Err(errors.timed_out(self.waited(budget), None, None))
             }
             Err(no_verdict) => Err(no_verdict.errors.failed(self.key())),
         }

@@ -12,8 +12,8 @@ use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::WaitQueue;
 use crate::protocol::record::{Nonce, Record};
 use crate::protocol::{
-    Event, Inputs, Instant, Location, Operation, ReadOutcome, Snapshot, Step, Trouble, Write,
-    WriteOutcome,
+    Event, Inputs, Instant, Location, Operation, QueueEvent, ReadOutcome, Snapshot, Step, Trouble,
+    Write, WriteOutcome,
 };
 use crate::store::interface::{Found, Object, Put};
 use crate::sys::sync::lock;
@@ -23,17 +23,26 @@ use crate::types::info::LockInfo;
 
 /// One run of an operation.
 pub(crate) struct Driver<'a> {
-    session: &'a Session,
-    location: &'a Location,
-    queue: &'a WaitQueue,
+    pub(super) session: &'a Session,
+    pub(super) location: &'a Location,
+    pub(super) queue: &'a WaitQueue,
     budget: &'a mut TimeBudget,
     errors: LastErrors,
-    /// The token of the last holding that a log line named as waited for.
-    announced: Option<u64>,
+    /// Why the last request for the queue failed.
+    pub(super) queue_error: Option<String>,
+    /// What the last log line said that the call waits for.
+    announced: Option<Announced>,
     /// How many writes since the last that was done had an answer that says nothing.
     nonsense: u32,
     /// The registry's entry of the holding that the last write tried to make.
     entry: Option<Entry>,
+}
+
+/// Whom a call waits for: the holding, and how many before it in the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Announced {
+    token: Option<u64>,
+    before: usize,
 }
 
 /// How a run ended.
@@ -61,9 +70,18 @@ impl<'a> Driver<'a> {
             queue,
             budget,
             errors: LastErrors::default(),
+            queue_error: None,
             announced: None,
             nonsense: 0,
             entry: None,
+        }
+    }
+
+    /// The same for an operation that goes on from a write which has this entry.
+    pub(crate) fn with_entry(self, entry: Entry) -> Driver<'a> {
+        Driver {
+            entry: Some(entry),
+            ..self
         }
     }
 
@@ -77,8 +95,9 @@ impl<'a> Driver<'a> {
         loop {
             let inputs = self.inputs(nonce);
             let step = operation.on(event, &inputs, &mut lock(memory));
+            self.report_queue();
             let limit = match &step {
-                Step::Peek => self.budget.next_of_two_requests(),
+                Step::Peek | Step::SeeQueue => self.budget.next_of_two_requests(),
                 _ => self.budget.next_request(),
             };
             event = match (step, limit) {
@@ -89,7 +108,11 @@ impl<'a> Driver<'a> {
                         entry: self.entry,
                     });
                 }
-                (Step::Wait { free_in }, _) => self.wait(free_in).await,
+                (Step::Wait { free_in, pause }, _) => {
+                    // Pauses are random, and made from it.
+                    nonce = next_nonce(nonce);
+                    self.wait(free_in, pause).await
+                }
                 (Step::Pause(_), _) => self.pause().await,
                 (_, None) => self.give_up(),
                 (Step::Read | Step::Peek, Some(limit)) => {
@@ -97,29 +120,47 @@ impl<'a> Driver<'a> {
                     let found = self.session.read(self.location, limit).await;
                     self.found(found, sent, limit)
                 }
+                (Step::SeeQueue, Some(limit)) => {
+                    self.see_queue(&inputs, limit).await;
+                    Event::Queue(QueueEvent::Seen)
+                }
                 (Step::Write(write), Some(limit)) => {
-                    // If the system has no random bits now, the write must still go on. The last
-                    // nonce plus one is new as well.
-                    let next = Nonce(nonce.0.wrapping_add(1));
-                    nonce = random::nonce().unwrap_or(next);
-                    self.enter(&write);
-                    let condition = self.session.spelled(self.location, &write.condition);
-                    let body = write.record.to_body();
-                    let put = self
-                        .session
-                        .write(self.location, body, &condition, limit, None);
-                    self.wrote(put.await, limit)
+                    nonce = next_nonce(nonce);
+                    self.write(write, limit).await
+                }
+                (Step::WriteAndSeeQueue(write), Some(limit)) => {
+                    nonce = next_nonce(nonce);
+                    self.write_and_see_queue(write, &inputs, limit).await
+                }
+                (Step::WriteQueue(write), Some(limit)) => {
+                    nonce = next_nonce(nonce);
+                    let outcome = self.write_queue(&write, limit).await;
+                    Event::Queue(QueueEvent::Wrote(outcome))
                 }
             };
         }
     }
 
+    pub(super) async fn write(&mut self, write: Write, limit: Duration) -> Event {
+        self.enter(&write);
+        let condition = self.session.spelled(self.location, &write.condition);
+        let body = write.record.to_body();
+        let put = self
+            .session
+            .write(self.location, body, &condition, limit, None);
+        let put = put.await;
+        self.wrote(put, limit)
+    }
+
     fn inputs(&self, nonce: Nonce) -> Inputs {
+        let now = self.session.clock().now();
         Inputs {
-            now: self.session.clock().now(),
+            now,
             nonce,
             wall: self.session.clock().wall().into(),
             trusts_date: self.session.trusts_date(),
+            advice: self.queue.observations().place.advice(now),
+            others_wait: self.queue.waiting() > 1,
         }
     }
 
@@ -195,36 +236,51 @@ impl<'a> Driver<'a> {
         self.errors.note(self.session, error, cut_short)
     }
 
-    /// Waits until the next look at a lock that another holder has.
-    async fn wait(&mut self, free_in: Duration) -> Event {
+    /// Waits until the next look at a lock that another holder has, or that others take first.
+    async fn wait(&mut self, free_in: Duration, pause: Option<Duration>) -> Event {
         if self.budget.is_late() {
             return self.give_up();
         }
+        let standing = self.queue.observations().place.standing();
         self.budget.see_holder(free_in, true);
+        self.budget.see_queue(standing.patience);
         // The store answers again, so earlier errors no longer matter.
         self.budget.trouble_is_over();
         self.errors = LastErrors::default();
         if !self.budget.allows_waiting() {
             return self.give_up();
         }
-        self.announce(free_in);
-        if self.budget.sleep_until_look(free_in).await {
+        self.announce(free_in, standing.before);
+        if self.budget.sleep_until_look(free_in, pause).await {
             Event::Resume
         } else {
             self.give_up()
         }
     }
 
-    /// Logs whom the call waits for, once for each holding.
-    fn announce(&mut self, free_in: Duration) {
-        let Some(seen) = self.queue.observations().held.clone() else {
-            return;
+    /// Logs whom the call waits for, once for each holding and place in the queue.
+    fn announce(&mut self, free_in: Duration, before: usize) {
+        let held = self.queue.observations().held.clone();
+        let now = Announced {
+            token: held.as_ref().map(|seen| seen.record.fencing_token),
+            before,
         };
-        if self.announced.replace(seen.record.fencing_token) != Some(seen.record.fencing_token) {
-            let holder = LockInfo::new(self.location, seen.record, free_in);
-            logs::info!("waiting: {holder}");
-            logs::flush();
+        if self.announced.replace(now) == Some(now) {
+            return;
         }
+        let line = match before {
+            0 => String::new(),
+            1 => "; 1 other waits before this one".to_owned(),
+            _ => format!("; {before} others wait before this one"),
+        };
+        match held {
+            Some(seen) => {
+                let holder = LockInfo::new(self.location, seen.record, free_in);
+                logs::info!("waiting: {holder}{line}");
+            }
+            None => logs::info!("waiting: lock {} is free{line}", self.location.key),
+        }
+        logs::flush();
     }
 
     async fn pause(&mut self) -> Event {
@@ -239,4 +295,10 @@ impl<'a> Driver<'a> {
         self.budget.give_up();
         Event::GiveUp
     }
+}
+
+fn next_nonce(last: Nonce) -> Nonce {
+    // If the system has no random bits now, the write must still go on. The last nonce plus one is new as
+    // well.
+    random::nonce().unwrap_or(Nonce(last.0.wrapping_add(1)))
 }

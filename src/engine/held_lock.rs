@@ -12,8 +12,11 @@ use crate::engine::driver::Driven;
 use crate::engine::last_errors::condition_ignored;
 use crate::engine::lock_context::LockContext;
 use crate::engine::loss_callbacks::LossCallbacks;
+use crate::engine::registry::Entry;
 use crate::engine::shared_call::SharedCall;
+use crate::engine::time_budget::TimeBudget;
 use crate::engine::trouble_callbacks::TroubleCallbacks;
+use crate::engine::wait_queue::{Chain, Holding};
 use crate::protocol::record::Record;
 use crate::protocol::{Instant, Lease, Loss, Release, Released};
 use crate::sys::forks::Process;
@@ -47,6 +50,8 @@ pub(crate) struct HeldLock {
     /// Whether the background thread watches this lock.
     pub(super) is_watched: Mutex<bool>,
     is_loss_logged: AtomicBool,
+    /// How the lock came here from guard to guard.
+    pub(super) chain: Chain,
     /// The process that acquired the lock.
     process: Process,
 }
@@ -75,11 +80,34 @@ pub(super) struct Orders {
 
 impl HeldLock {
     pub(crate) fn new(context: Arc<LockContext>, lease: Lease) -> HeldLock {
-        let record = lease.record().clone();
-        let since = lease.since();
+        let chain = Chain::new(lease.since());
         let lease = Arc::new(Mutex::new(lease));
         let loss_news = Arc::<Notify>::default();
         context.queue.note_holder(&lease, &loss_news);
+        HeldLock::of_parts(context, lease, loss_news, chain)
+    }
+
+    /// A lock that was handed over. Its client has noted that already.
+    pub(super) fn handed_over(context: Arc<LockContext>, holding: Holding) -> (HeldLock, Entry) {
+        let Holding {
+            lease,
+            loss_news,
+            entry,
+            chain,
+        } = holding;
+        (HeldLock::of_parts(context, lease, loss_news, chain), entry)
+    }
+
+    fn of_parts(
+        context: Arc<LockContext>,
+        lease: Arc<Mutex<Lease>>,
+        loss_news: Arc<Notify>,
+        chain: Chain,
+    ) -> HeldLock {
+        let (record, since) = {
+            let lease = lock(&lease);
+            (lease.record().clone(), lease.since())
+        };
         HeldLock {
             context,
             record,
@@ -96,6 +124,7 @@ impl HeldLock {
             loss_news,
             is_watched: Mutex::new(false),
             is_loss_logged: AtomicBool::new(false),
+            chain,
             process: Process::own(),
         }
     }
@@ -174,14 +203,37 @@ impl HeldLock {
         }
     }
 
-    /// Gives the lock back; there is no other way. Ends a renewal under way first.
+    /// Gives the lock back: to the next call of this client, if one waits that takes it, else to all. Ends a
+    /// renewal under way first.
+    pub(crate) async fn release(&self) -> Result<(), LockError> {
+        let mut budget = self.time_to_close();
+        let _serial = self.end_renewals().await;
+        if self.hand_over(budget.left()).await {
+            return Ok(());
+        }
+        self.release_to_all(&mut budget).await
+    }
+
+    /// Gives the lock back to all. Ends a renewal under way first.
     pub(crate) async fn close(&self) -> Result<(), LockError> {
+        let mut budget = self.time_to_close();
+        let _serial = self.end_renewals().await;
+        self.release_to_all(&mut budget).await
+    }
+
+    fn time_to_close(&self) -> TimeBudget {
         let context = &self.context;
-        let mut budget = context.budget(2 * context.session.request_timeout());
+        context.budget(2 * context.session.request_timeout())
+    }
+
+    async fn end_renewals(&self) -> tokio::sync::MutexGuard<'_, ()> {
         // This stops a renewal under way, which holds the mutex awaited below.
         self.stop_background();
-        let _serial = self.renewing.lock().await;
-        let driver = context.driver(&mut budget);
+        self.renewing.lock().await
+    }
+
+    async fn release_to_all(&self, budget: &mut TimeBudget) -> Result<(), LockError> {
+        let driver = self.context.driver(budget);
         let driven = driver.run(Release::default(), &self.lease).await;
         let closed = driven.and_then(|driven| self.end_of_release(driven));
         // Only now: the next acquire replaces what was just released, without a read.
@@ -194,9 +246,11 @@ impl HeldLock {
         match end {
             Released::Yes(stored) => {
                 if let Some(stored) = stored {
-                    self.context.queue.observations().note_released(stored);
+                    let now = self.now();
+                    let mut observations = self.context.queue.observations();
+                    observations.note_released(stored, now);
                 }
-                logs::info!("released {} as {:?}", self.key(), self.record.owner);
+                self.log_released();
                 Ok(())
             }
             // The guard calls the callbacks once it is off the runtime.
@@ -208,6 +262,10 @@ impl HeldLock {
                 .with_hint("if it is still held, it becomes free when its lease runs out")
                 .into()),
         }
+    }
+
+    pub(super) fn log_released(&self) {
+        logs::info!("released {} as {:?}", self.key(), self.record.owner);
     }
 
     /// Makes the background thread leave this lock alone from now on.

@@ -68,7 +68,12 @@ impl LastErrors {
     }
 
     /// The error of an acquire that has waited until its time was up.
-    pub(crate) fn timed_out(self, waited: Duration, holder: Option<LockInfo>) -> LockError {
+    pub(crate) fn timed_out(
+        self,
+        waited: Duration,
+        holder: Option<LockInfo>,
+        ahead: Option<usize>,
+    ) -> LockError {
         match self.real {
             // The store has not answered since, or not at all.
             Some(error) if kind(&error) != Some(StorageErrorKind::Contended) => error,
@@ -76,6 +81,7 @@ impl LastErrors {
             _ => LockError::TimedOut {
                 waited,
                 holder: holder.map(Box::new),
+                ahead,
             },
         }
     }

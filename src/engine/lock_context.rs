@@ -9,7 +9,7 @@ use crate::engine::session::Session;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::WaitQueue;
 use crate::protocol::record::Record;
-use crate::protocol::{ExpiryRule, Location, Snapshot};
+use crate::protocol::{ExpiryRule, Location, Pace, Snapshot};
 use crate::types::info::LockInfo;
 
 /// One lock in one process.
@@ -27,7 +27,8 @@ pub(crate) struct Settings {
     pub max_operation: Duration,
     pub lease: Duration,
     pub wait_limit: Option<Duration>,
-    pub poll: (Duration, Duration),
+    /// The pauses between two looks at a lock that another has.
+    pub pace: Pace,
     pub keep_alive: bool,
     pub max_hold: Option<Duration>,
     pub purpose: Option<String>,
@@ -35,7 +36,6 @@ pub(crate) struct Settings {
     pub reclaims: bool,
     /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
     /// waiting thread of its own client in one write.
-    #[expect(dead_code, reason = "nothing queues yet")]
     pub queue: bool,
 }
 
@@ -63,7 +63,8 @@ impl LockContext {
     /// The budget of a call that may take `total`.
     pub(crate) fn budget(&self, total: Duration) -> TimeBudget {
         let (clock, request) = (self.session.clock(), self.session.request_timeout());
-        TimeBudget::new(clock, total, request, self.settings.poll)
+        let pace = &self.settings.pace;
+        TimeBudget::new(clock, total, request, (pace.min, pace.max))
     }
 
     pub(crate) fn driver<'a>(&'a self, budget: &'a mut TimeBudget) -> Driver<'a> {

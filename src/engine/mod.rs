@@ -8,7 +8,8 @@
 //! | `lock_context` | is one lock, as calls see it |
 //! | `acquire`, `without_guard` | carry out the calls of `S3Lock` |
 //! | `held_lock`, `verify`, `renew` | carry out the calls of `LockGuard` |
-//! | `driver`, `time_budget`, `last_errors` | run an operation of the protocol: requests, time, errors |
+//! | `hand_over` | gives a lock back and to the next call of the same client in one write |
+//! | `driver`, `queue_requests`, `time_budget`, `last_errors` | run an operation of the protocol: requests, time, errors |
 //! | `wait_queue`, `registry`, `shared_call` | keep the threads and guards of one process apart, and let them share |
 //! | `watch`, `loss_callbacks`, `trouble_callbacks` | work in the background for a held lock |
 //! | `check_first`, `check_cache`, `store_check` | check stores before they are used |
@@ -17,10 +18,12 @@ pub(crate) mod acquire;
 pub(crate) mod check_cache;
 mod check_first;
 mod driver;
+mod hand_over;
 pub(crate) mod held_lock;
 mod last_errors;
 pub(crate) mod lock_context;
 pub(crate) mod loss_callbacks;
+mod queue_requests;
 pub(crate) mod registry;
 mod renew;
 pub(crate) mod session;

@@ -20,6 +20,8 @@ pub(crate) struct TimeBudget {
     waits: bool,
     /// If set, `total` must reach this far beyond the expiry of the first holder that the call sees.
     beyond_expiry: Option<Duration>,
+    /// Whether `total` is still to be extended by the time that others in the lock's queue come first.
+    for_queue: bool,
     /// The time was up, but the lock may have become free while the call could not look. This is the one
     /// extra try for that.
     is_late: bool,
@@ -48,6 +50,7 @@ impl TimeBudget {
             request,
             waits: true,
             beyond_expiry: None,
+            for_queue: false,
             is_late: false,
             gave_up: false,
             looks: Backoff::new(looks.0, looks.1),
@@ -67,6 +70,7 @@ impl TimeBudget {
     pub(crate) fn or_until_expiry(self, beyond: Duration) -> TimeBudget {
         TimeBudget {
             beyond_expiry: Some(beyond),
+            for_queue: true,
             ..self
         }
     }
@@ -76,6 +80,14 @@ impl TimeBudget {
         TimeBudget {
             request: self.request.min(request),
             pauses,
+            ..self
+        }
+    }
+
+    /// The same with requests of at most `request`.
+    pub(crate) fn with_requests_of(self, request: Duration) -> TimeBudget {
+        TimeBudget {
+            request: self.request.min(request),
             ..self
         }
     }
@@ -138,6 +150,15 @@ impl TimeBudget {
         }
     }
 
+    /// Notes that others in the lock's queue come first, for `patience` at most while the lock is free. Extends
+    /// the time of the call once, so that dead waiters alone do not make an acquire fail.
+    pub(crate) fn see_queue(&mut self, patience: Duration) {
+        if self.for_queue && !patience.is_zero() {
+            self.total = self.total.saturating_add(patience);
+            self.for_queue = false;
+        }
+    }
+
     /// Does not count the time since `then`.
     pub(crate) fn exclude_since(&mut self, then: Instant) {
         self.total += self.clock.now().at_most_since(then);
@@ -150,11 +171,16 @@ impl TimeBudget {
         self.total = self.so_far() + self.request;
     }
 
-    /// Sleeps until the next look at a lock that is free in `free_in` unless its holder renews it. Returns
-    /// whether there is time for that look.
-    pub(crate) async fn sleep_until_look(&mut self, free_in: Duration) -> bool {
+    /// Sleeps for `pause`, or for a random time, until the next look at a lock that is free in `free_in` unless
+    /// its holder renews it. Returns whether there is time for that look.
+    pub(crate) async fn sleep_until_look(
+        &mut self,
+        free_in: Duration,
+        pause: Option<Duration>,
+    ) -> bool {
         let before = self.so_far();
-        let nap = self.looks.next().min(free_in);
+        let pause = pause.unwrap_or_else(|| self.looks.next());
+        let nap = pause.min(free_in);
         if !self.sleep(nap).await && self.so_far().saturating_sub(before) > free_in {
             self.grant_late_try();
         }

@@ -1,5 +1,8 @@
 //! What the threads of one client share about one lock: the queue, the live guard, and what reads showed.
 //! An acquire that waits takes a place in the queue, and only the first place asks the store.
+//!
+//! A guard that gives the lock back may choose the first place, to hand the lock over to its call in one
+//! write (`hand_over.rs`). A chosen call waits until it is told what came of that, whatever its time limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,9 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::Record;
-use crate::protocol::{ExpiryRule, Instant, Lease, Loss, Observations};
+use crate::protocol::{Cas, Claim, ExpiryRule, Instant, Lease, Loss, Observations};
 use crate::sys::clock::Clock;
 use crate::sys::sync::{Mutex, MutexGuard, lock};
 
@@ -25,7 +29,92 @@ pub(crate) struct WaitQueue {
 struct Turns {
     holder: Option<LocalHolder>,
     /// The waiting calls, in order of arrival. Only the first may ask the store.
-    waiting: VecDeque<Arc<Notify>>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A call in the queue.
+struct Waiting {
+    turn: Arc<Notify>,
+    state: State,
+}
+
+/// What a call in the queue does.
+enum State {
+    /// It is busy: it has just come, asks the store, or is about to leave.
+    Busy,
+    /// It waits. If there is an offer, the lock may be handed over to it.
+    Parked(Option<Offer>),
+    /// The lock is being handed over to it. It neither asks the store nor leaves until it is told.
+    Chosen,
+    /// It was told, and has not heard it yet.
+    Told(Turn),
+}
+
+/// On what terms a waiting call takes the lock from another guard of its client.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    pub claim: Claim,
+    /// How much of its time the call has left, as of `at`.
+    left: Duration,
+    at: Instant,
+}
+
+/// What a call in the queue may do, once its turn has come.
+pub(crate) enum Turn {
+    /// No guard of this client holds the lock: it may ask the store.
+    Take,
+    /// It has the lock. Another guard has handed it over.
+    Yours(Holding),
+    /// Another guard has sent this write for it, and does not know what came of it.
+    Resolve { write: Box<Cas>, entry: Entry },
+}
+
+/// A holding that was handed over.
+pub(crate) struct Holding {
+    pub lease: Arc<Mutex<Lease>>,
+    pub loss_news: Arc<Notify>,
+    /// Its entry in the registry, made before the write was sent.
+    pub entry: Entry,
+    pub chain: Chain,
+}
+
+/// Holdings of one client that were handed over from guard to guard. A chain ends soon, or other clients
+/// would never get the lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
+    /// When the first of them was acquired.
+    began: Instant,
+    hand_overs: u32,
+}
+
+/// The longest chain, and how long after its beginning the lock is last handed over.
+const CHAIN: (u32, Duration) = (16, Duration::from_secs(1));
+
+impl Chain {
+    /// A chain that begins with a holding acquired at `began`.
+    pub(crate) fn new(began: Instant) -> Chain {
+        Chain {
+            began,
+            hand_overs: 0,
+        }
+    }
+
+    /// The chain with one more hand-over, unless it has to end.
+    pub(crate) fn next(self, now: Instant) -> Option<Chain> {
+        let (most, longest) = CHAIN;
+        let goes_on = self.hand_overs < most && now.at_most_since(self.began) < longest;
+        goes_on.then_some(Chain {
+            hand_overs: self.hand_overs + 1,
+            ..self
+        })
+    }
+}
+
+/// A call that was chosen for a hand-over. If this is dropped, the call goes on waiting.
+pub(crate) struct Chosen<'a> {
+    queue: &'a WaitQueue,
+    turn: Arc<Notify>,
+    pub offer: Offer,
 }
 
 /// A guard's lease, and what to notify when the lock is lost.
@@ -80,14 +169,36 @@ impl WaitQueue {
         });
     }
 
+    /// Chooses the first call in the queue, to hand it the holding of `lease`. None if there is no such call,
+    /// if it does not wait, if it takes nothing from other guards or has less than `least` of its time left,
+    /// or if the holding is over.
+    pub(crate) fn choose(
+        &self,
+        lease: &Arc<Mutex<Lease>>,
+        least: Duration,
+        now: Instant,
+    ) -> Option<Chosen<'_>> {
+        let mut turns = self.turns();
+        if !turns.is_holder(lease) {
+            return None;
+        }
+        let first = turns.waiting.front_mut()?;
+        let offer = match &first.state {
+            State::Parked(Some(offer)) if offer.left(now) >= least => offer.clone(),
+            _ => return None,
+        };
+        first.state = State::Chosen;
+        Some(Chosen {
+            queue: self,
+            turn: first.turn.clone(),
+            offer,
+        })
+    }
+
     /// Notes that this guard no longer holds the lock, and wakes the first in the queue.
     pub(crate) fn note_end(&self, lease: &Arc<Mutex<Lease>>) {
         let mut turns = self.turns();
-        if turns
-            .holder
-            .as_ref()
-            .is_some_and(|holder| Arc::ptr_eq(&holder.lease, lease))
-        {
+        if turns.is_holder(lease) {
             turns.holder = None;
             turns.wake_first();
         }
@@ -130,15 +241,24 @@ impl WaitQueue {
     }
 
     /// How many are in the queue.
-    #[cfg(feature = "internals")]
     pub(crate) fn waiting(&self) -> usize {
         self.turns().waiting.len()
+    }
+
+    /// How many of them a guard may hand the lock over to, once they are first.
+    #[cfg(feature = "internals")]
+    pub(crate) fn parked(&self) -> usize {
+        let is_parked = |waiting: &&Waiting| matches!(waiting.state, State::Parked(Some(_)));
+        self.turns().waiting.iter().filter(is_parked).count()
     }
 
     /// Joins the end of the queue.
     pub(crate) fn join(&self) -> QueuePlace<'_> {
         let turn = Arc::new(Notify::new());
-        self.turns().waiting.push_back(turn.clone());
+        self.turns().waiting.push_back(Waiting {
+            turn: turn.clone(),
+            state: State::Busy,
+        });
         QueuePlace { queue: self, turn }
     }
 }
@@ -146,19 +266,93 @@ impl WaitQueue {
 impl Turns {
     fn wake_first(&self) {
         if let Some(first) = self.waiting.front() {
-            first.notify_one();
+            first.turn.notify_one();
         }
     }
 
     fn is_first(&self, turn: &Arc<Notify>) -> bool {
         let first = self.waiting.front();
-        first.is_some_and(|first| Arc::ptr_eq(first, turn))
+        first.is_some_and(|first| Arc::ptr_eq(&first.turn, turn))
     }
+
+    /// Whether this lease is that of the guard that holds the lock.
+    fn is_holder(&self, lease: &Arc<Mutex<Lease>>) -> bool {
+        let holder = self.holder.as_ref();
+        holder.is_some_and(|holder| Arc::ptr_eq(&holder.lease, lease))
+    }
+
+    /// What a call does, unless it has left.
+    fn state(&mut self, turn: &Arc<Notify>) -> Option<&mut State> {
+        let is_it = |waiting: &&mut Waiting| Arc::ptr_eq(&waiting.turn, turn);
+        let waiting = self.waiting.iter_mut().find(is_it)?;
+        Some(&mut waiting.state)
+    }
+}
+
+impl Offer {
+    /// The terms of a call that has `left` of its time.
+    pub(crate) fn new(claim: Claim, left: Duration, at: Instant) -> Offer {
+        Offer { claim, left, at }
+    }
+
+    /// How much of its time the call has left, at least.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        self.left.saturating_sub(now.at_most_since(self.at))
+    }
+}
+
+impl Chosen<'_> {
+    /// Tells the call that it has the lock. From this moment the holding is that of this client. Returns
+    /// it if the call has left.
+    pub(crate) fn give(self, holding: Holding) -> Option<Turn> {
+        let holder = LocalHolder {
+            lease: holding.lease.clone(),
+            loss_news: holding.loss_news.clone(),
+        };
+        self.tell(Turn::Yours(holding), |turns| turns.holder = Some(holder))
+    }
+
+    /// Tells the call that it may have the lock. Returns the write if the call has left.
+    pub(crate) fn leave_in_doubt(self, write: Box<Cas>, entry: Entry) -> Option<Turn> {
+        self.tell(Turn::Resolve { write, entry }, |_| {})
+    }
+
+    fn tell(&self, told: Turn, with: impl FnOnce(&mut Turns)) -> Option<Turn> {
+        let mut turns = self.queue.turns();
+        let Some(state) = turns.state(&self.turn) else {
+            return Some(told);
+        };
+        *state = State::Told(told);
+        with(&mut turns);
+        self.turn.notify_one();
+        None
+    }
+}
+
+impl Drop for Chosen<'_> {
+    fn drop(&mut self) {
+        let mut turns = self.queue.turns();
+        if let Some(state @ State::Chosen) = turns.state(&self.turn) {
+            *state = State::Parked(Some(self.offer.clone()));
+            self.turn.notify_one();
+        }
+    }
+}
+
+/// What a call in the queue does next.
+enum Next {
+    Go(Turn),
+    /// Wait for its turn, or until its time is up. How long the guard that holds the lock can keep it, if the
+    /// call is the first.
+    Wait(Option<Duration>),
+    /// Wait until it is told what came of a hand-over.
+    Listen,
 }
 
 impl QueuePlace<'_> {
     /// Waits until this place is first and no guard of this client holds the lock, but no longer than
-    /// `budget` allows. When the time is up, returns who holds the lock, if that is known.
+    /// `budget` allows. When the time is up, returns who holds the lock, if that is known. With a `claim`, a
+    /// guard of this client may hand the lock over.
     ///
     /// A guard counts until its deadline, so a leaked guard does not block the queue.
     pub(crate) async fn turn(
@@ -166,48 +360,100 @@ impl QueuePlace<'_> {
         clock: &Clock,
         expiry_rule: &ExpiryRule,
         budget: &mut TimeBudget,
-    ) -> Result<(), Option<KnownHolder>> {
+        claim: Option<&Claim>,
+    ) -> Result<Turn, Option<KnownHolder>> {
         let mut has_waited = false;
         loop {
             let now = clock.now();
-            // Keep this order: a call notes its guard before it leaves the queue.
-            let is_first = self.queue.turns().is_first(&self.turn);
-            let holder = self.queue.holder(now);
-            if is_first && holder.is_none() {
-                if has_waited && budget.is_up() {
-                    budget.grant_late_try();
+            let next = match self.next(now) {
+                Next::Go(Turn::Take) => {
+                    if has_waited && budget.is_up() {
+                        budget.grant_late_try();
+                    }
+                    return Ok(Turn::Take);
                 }
-                return Ok(());
-            }
+                Next::Go(turn) => return Ok(turn),
+                Next::Wait(next) => next,
+                Next::Listen => {
+                    self.turn.notified().await;
+                    continue;
+                }
+            };
             let known = self.queue.known_holder(now, expiry_rule);
             let start = budget.start();
             if let Some(known) = &known {
                 budget.see_holder(known.free_in, known.is_fresh(start));
             }
             let left = budget.left();
+            let offer = claim.map(|claim| Offer::new(claim.clone(), left, now));
             if left.is_zero() {
-                return Err(known.filter(|known| known.is_fresh(start)));
+                if self.settle(State::Busy) {
+                    return Err(known.filter(|known| known.is_fresh(start)));
+                }
+                continue;
             }
-            let nap = match holder {
-                Some((_, remaining)) if is_first => remaining.min(left),
-                _ => left,
-            };
+            if !self.settle(State::Parked(offer)) {
+                continue;
+            }
             has_waited = true;
             tokio::select! {
                 () = self.turn.notified() => {}
-                () = clock.sleep(nap) => {}
+                () = clock.sleep(next.map_or(left, |free_in| free_in.min(left))) => {}
             }
+        }
+    }
+
+    fn next(&self, now: Instant) -> Next {
+        let mut turns = self.queue.turns();
+        let is_first = turns.is_first(&self.turn);
+        // In this one step with `is_first`: a call notes its guard before it leaves the queue.
+        let holder = turns.holder.as_ref().map(|holder| holder.lease.clone());
+        let remaining = holder.map_or(Duration::ZERO, |lease| lock(&lease).remaining(now));
+        let Some(state) = turns.state(&self.turn) else {
+            return Next::Listen;
+        };
+        match state {
+            State::Chosen => Next::Listen,
+            State::Busy | State::Parked(_) if !is_first || !remaining.is_zero() => {
+                Next::Wait(is_first.then_some(remaining))
+            }
+            state => match std::mem::replace(state, State::Busy) {
+                State::Told(turn) => Next::Go(turn),
+                _ => Next::Go(Turn::Take),
+            },
+        }
+    }
+
+    /// Does this from now on, unless a guard has chosen this call meanwhile. Returns whether it does.
+    fn settle(&self, next: State) -> bool {
+        let mut turns = self.queue.turns();
+        match turns.state(&self.turn) {
+            Some(state @ (State::Busy | State::Parked(_))) => {
+                *state = next;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Leaves the queue. Returns what the call was told and has not heard.
+    pub(crate) fn leave(&self) -> Option<Turn> {
+        let mut turns = self.queue.turns();
+        let is_it = |waiting: &Waiting| Arc::ptr_eq(&waiting.turn, &self.turn);
+        let at = turns.waiting.iter().position(is_it)?;
+        let left = turns.waiting.remove(at)?;
+        if at == 0 {
+            turns.wake_first();
+        }
+        match left.state {
+            State::Told(turn) => Some(turn),
+            _ => None,
         }
     }
 }
 
 impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
-        let mut turns = self.queue.turns();
-        let was_first = turns.is_first(&self.turn);
-        turns.waiting.retain(|turn| !Arc::ptr_eq(turn, &self.turn));
-        if was_first {
-            turns.wake_first();
-        }
+        self.leave();
     }
 }

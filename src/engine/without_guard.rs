@@ -42,7 +42,8 @@ impl LockContext {
         match end {
             Freed::Yes(released) => {
                 let token = released.record.fencing_token;
-                self.queue.observations().note_released(released);
+                let now = self.session.clock().now();
+                self.queue.observations().note_released(released, now);
                 match loss {
                     Loss::Broken => logs::warn!("broke {} by force", self.key()),
                     _ => logs::info!("released {} by owner name", self.key()),

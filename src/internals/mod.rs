@@ -75,6 +75,11 @@ pub fn waiting(lock: &S3Lock) -> usize {
     lock.context.queue.waiting()
 }
 
+/// How many calls of this lock's client sleep, and would take the lock from a guard that gives it back.
+pub fn parked(lock: &S3Lock) -> usize {
+    lock.context.queue.parked()
+}
+
 /// Signed requests through a client's own connections, without a lock. They are the lower bound
 /// that a lock's cycle is measured against.
 #[derive(Debug)]

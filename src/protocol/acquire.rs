@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::lease::Lease;
-use crate::protocol::object::{Condition, StoreSeconds};
+use crate::protocol::object::{Condition, ETag, StoreSeconds, WriteOutcome};
 use crate::protocol::observations::{ExpiryRule, Observations};
-use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+use crate::protocol::operation::{
+    Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write,
+};
+use crate::protocol::queue::QueueWrite;
 use crate::protocol::record::{Holder, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
+use crate::protocol::turn::{QueueTerms, Turn, Vacancy};
 
 /// Who asks for the lock, and on what terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +26,8 @@ pub struct Claim {
     pub expiry_rule: ExpiryRule,
     /// Whether to take over at once what another holds under the same owner name.
     pub reclaims: bool,
+    /// How to wait in the lock's queue. Without, the claim takes the lock as soon as it finds it free.
+    pub queue: Option<QueueTerms>,
 }
 
 /// An attempt to take the lock.
@@ -29,8 +35,12 @@ pub struct Claim {
 pub struct Acquire {
     claim: Claim,
     phase: Phase,
-    /// The holding that stands in the way, as of the last look.
-    held: Option<Snapshot>,
+    /// What the last look showed, if the lock could not be taken then.
+    seen: Option<Snapshot>,
+    /// Looks so far.
+    looks: u32,
+    /// What was done with the queue since the last look.
+    queue_use: QueueUse,
     /// The holding that the last write was to take over.
     from: Option<Box<Record>>,
     /// Writes since the last pause.
@@ -43,6 +53,12 @@ pub struct Acquire {
 enum Phase {
     /// No write is under way.
     Looking,
+    /// The queue is being read, to see whose turn it is.
+    SeeingQueue,
+    /// A ticket is being written.
+    Registering(QueueWrite),
+    /// Given up. The ticket is being given back.
+    Leaving,
     Taking(Cas),
     /// Given up, but the write may still land. The record is being read.
     Undoing(Cas),
@@ -51,6 +67,13 @@ enum Phase {
         taking: Cas,
         freeing: Cas,
     },
+}
+
+/// What was done with the queue since the last look at the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct QueueUse {
+    seen: bool,
+    registered: bool,
 }
 
 /// How an attempt to take the lock ended.
@@ -63,6 +86,8 @@ pub enum Acquired {
     },
     /// Another has it, as of the last look.
     Held(Snapshot),
+    /// Not taken: it was free at the last look, and others come first.
+    OthersFirst,
     /// Not taken. Nothing of the attempt remains.
     Failed,
     /// Not taken: the store refuses a write although its condition holds.
@@ -88,6 +113,17 @@ impl Operation for Acquire {
     fn on(&mut self, event: Event, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         match std::mem::replace(&mut self.phase, Phase::Looking) {
             Phase::Looking => self.look(event, inputs, known),
+            Phase::SeeingQueue | Phase::Registering(_) if event == Event::GiveUp => {
+                self.give_up(inputs, known)
+            }
+            Phase::SeeingQueue => self.go_on(inputs, known),
+            Phase::Registering(write) => {
+                if let Event::Queue(QueueEvent::Wrote(outcome)) = event {
+                    known.place.wrote(write, &outcome, inputs);
+                }
+                self.go_on(inputs, known)
+            }
+            Phase::Leaving => self.leave(&event, inputs, known),
             Phase::Taking(cas) => self.take(event, cas, inputs, known),
             Phase::Undoing(taking) => self.undo(event, taking, inputs),
             Phase::Freeing { taking, freeing } => self.free(event, taking, freeing, inputs, known),
@@ -100,10 +136,22 @@ impl Acquire {
         Acquire {
             claim,
             phase: Phase::Looking,
-            held: None,
+            seen: None,
+            looks: 0,
+            queue_use: QueueUse::default(),
             from: None,
             takes: 0,
             undo_writes: 0,
+        }
+    }
+
+    /// The same where another call has sent the write for this one, and does not know what came of it
+    /// ([`hand_over`](crate::protocol::hand_over)). It begins with a read.
+    pub fn resolving(claim: Claim, write: &Cas) -> Acquire {
+        Acquire {
+            phase: Phase::Taking(write.clone().in_doubt()),
+            takes: 1,
+            ..Acquire::new(claim)
         }
     }
 
@@ -112,27 +160,129 @@ impl Acquire {
             Event::Resume => self.resume(inputs, known),
             Event::Read(Ok(found)) => self.decide(found, inputs, known),
             Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
-            Event::Read(Err(Trouble::Permanent)) | Event::Wrote(_) => Step::Done(Acquired::Failed),
-            Event::GiveUp => Step::Done(match self.held.take() {
-                Some(seen) => Acquired::Held(seen),
-                None => Acquired::Failed,
-            }),
+            Event::GiveUp => self.give_up(inputs, known),
+            Event::Read(Err(Trouble::Permanent)) | Event::Wrote(_) | Event::Queue(_) => {
+                Step::Done(Acquired::Failed)
+            }
         }
     }
 
     fn resume(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
+        if self.looks == 0 {
+            known.place.begin();
+        }
         // A guess from this client's own last release: right unless another was here since.
         if let Some(released) = known.released.take() {
-            return self.replace(released, inputs, known);
+            return self.take_again(released, inputs, known);
         }
-        match &self.held {
+        if self.can_take_unread(inputs, known) {
             // No further read is needed: the condition of the write proves that nobody changed this
             // version.
-            Some(seen) if self.is_expired(seen, inputs, known) => {
-                self.replace(version(seen.clone()), inputs, known)
+            if let Some(seen) = self.seen.take() {
+                return self.replace(version(seen), inputs, known);
             }
-            _ => Step::Read,
         }
+        Step::Read
+    }
+
+    fn can_take_unread(&self, inputs: &Inputs, known: &Observations) -> bool {
+        let Some(seen) = &self.seen else {
+            return false;
+        };
+        seen.record.is_held()
+            && self.is_expired(seen, inputs, known)
+            && self.turn(seen, inputs, known) == Turn::Now
+    }
+
+    /// Takes the lock on from this client's own last release, unless others wait.
+    fn take_again(
+        &mut self,
+        released: StoredRecord,
+        inputs: &Inputs,
+        known: &mut Observations,
+    ) -> Step<Acquired> {
+        if self.claim.queue.is_none() {
+            if released.record.is_queued() || known.place.looks_beside(inputs.now) {
+                // Others wait, or may do so. To take it unread would leave them no moment to get it.
+                known.place.ask_for(None, inputs.now);
+                return Step::Read;
+            }
+            return self.replace(released, inputs, known);
+        }
+        let vacancy = Vacancy::default();
+        let StoredRecord { etag, record } = &released;
+        match known.place.turn(etag, record, &vacancy, inputs.now) {
+            Turn::Unknown => {
+                let step = self.see_queue(Some(&released.etag), inputs, known);
+                known.released = Some(released);
+                step
+            }
+            Turn::Later(_) => Step::Read,
+            Turn::Now if known.place.looks_beside(inputs.now) => {
+                known.place.ask_for(None, inputs.now);
+                match self.replace(released, inputs, known) {
+                    Step::Write(write) => Step::WriteAndSeeQueue(write),
+                    step => step,
+                }
+            }
+            Turn::Now => self.replace(released, inputs, known),
+        }
+    }
+
+    fn see_queue(
+        &mut self,
+        etag: Option<&ETag>,
+        inputs: &Inputs,
+        known: &mut Observations,
+    ) -> Step<Acquired> {
+        known.place.ask_for(etag, inputs.now);
+        self.queue_use.seen = true;
+        self.phase = Phase::SeeingQueue;
+        Step::SeeQueue
+    }
+
+    /// Goes on after a look at the queue or a try to get a ticket.
+    fn go_on(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
+        match self.seen.take() {
+            Some(seen) => self.consider(seen, inputs, known),
+            None => self.resume(inputs, known),
+        }
+    }
+
+    /// Ends without the lock, and gives the ticket back if nobody else of this client can use it.
+    fn give_up(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
+        if self.claim.queue.is_some() && known.place.has_ticket() && !inputs.others_wait {
+            known.place.ask_for(None, inputs.now);
+            self.phase = Phase::Leaving;
+            return Step::SeeQueue;
+        }
+        self.not_taken()
+    }
+
+    fn leave(
+        &mut self,
+        event: &Event,
+        inputs: &Inputs,
+        known: &mut Observations,
+    ) -> Step<Acquired> {
+        if *event == Event::Queue(QueueEvent::Seen)
+            && let Some(write) = known.place.resignation(inputs)
+        {
+            self.phase = Phase::Leaving;
+            return Step::WriteQueue(write);
+        }
+        if let Event::Queue(QueueEvent::Wrote(WriteOutcome::Applied { .. })) = event {
+            known.place.has_left();
+        }
+        self.not_taken()
+    }
+
+    fn not_taken(&mut self) -> Step<Acquired> {
+        Step::Done(match self.seen.take() {
+            Some(seen) if seen.record.is_held() => Acquired::Held(seen),
+            Some(_) => Acquired::OthersFirst,
+            None => Acquired::Failed,
+        })
     }
 
     fn free_in(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Duration {
@@ -150,9 +300,9 @@ impl Acquire {
         &mut self,
         found: ReadOutcome,
         inputs: &Inputs,
-        known: &Observations,
+        known: &mut Observations,
     ) -> Step<Acquired> {
-        self.held = None;
+        self.seen = None;
         match found {
             ReadOutcome::Foreign => Step::Done(Acquired::Failed),
             // A key that is hidden may be absent. If it is not, the store refuses the create. If
@@ -161,28 +311,106 @@ impl Acquire {
                 self.create(date, inputs, known)
             }
             ReadOutcome::Present(seen) => {
-                let is_free = !seen.record.is_held() || self.is_expired(&seen, inputs, known);
-                if !is_free && !self.reclaims(&seen) {
-                    let free_in = self.free_in(&seen, inputs, known);
-                    self.held = Some(seen);
-                    return Step::Wait { free_in };
+                self.looks += 1;
+                self.queue_use = QueueUse::default();
+                if self.claim.queue.is_some() {
+                    known.place.look(&seen);
                 }
-                if self.takes == MAX_TAKES {
-                    return self.rest(PauseReason::Contended);
-                }
-                let mut base = version(seen);
-                if !is_free {
-                    base.record.reclaimed = Some(base.record.fencing_token);
-                }
-                self.replace(base, inputs, known)
+                self.consider(seen, inputs, known)
             }
         }
     }
 
+    /// Decides what to do about a version that was just read.
+    fn consider(
+        &mut self,
+        seen: Snapshot,
+        inputs: &Inputs,
+        known: &mut Observations,
+    ) -> Step<Acquired> {
+        if self.reclaims(&seen, inputs, known) {
+            return self.replace_seen(seen, true, inputs, known);
+        }
+        let mut free_in = Duration::ZERO;
+        if seen.record.is_held() && !self.is_expired(&seen, inputs, known) {
+            free_in = self.free_in(&seen, inputs, known);
+        } else {
+            match self.turn(&seen, inputs, known) {
+                Turn::Now => return self.replace_seen(seen, false, inputs, known),
+                Turn::Unknown => {
+                    let step = self.see_queue(Some(&seen.etag), inputs, known);
+                    self.seen = Some(seen);
+                    return step;
+                }
+                Turn::Later(left) => free_in = free_in.max(left),
+            }
+        }
+        self.wait(seen, free_in, inputs, known)
+    }
+
+    fn turn(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Turn {
+        if self.claim.queue.is_none() {
+            return Turn::Now;
+        }
+        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
+        let vacancy = known.vacancy(seen, &expiry_rule, inputs.now);
+        let Snapshot { etag, record, .. } = seen;
+        known.place.turn(etag, record, &vacancy, inputs.now)
+    }
+
+    /// Waits until the next look, and takes a ticket before that if it is time for one.
+    fn wait(
+        &mut self,
+        seen: Snapshot,
+        free_in: Duration,
+        inputs: &Inputs,
+        known: &mut Observations,
+    ) -> Step<Acquired> {
+        let is_wanted = !seen.record.is_held() || seen.record.is_queued() || self.looks > 1;
+        self.seen = Some(seen);
+        let Some(terms) = &self.claim.queue else {
+            let pause = None;
+            return Step::Wait { free_in, pause };
+        };
+        if !self.queue_use.registered && known.place.wants_ticket(is_wanted, inputs.now) {
+            if !self.queue_use.seen {
+                return self.see_queue(None, inputs, known);
+            }
+            self.queue_use.registered = true;
+            if let Some(write) = known.place.registration(terms, inputs) {
+                self.phase = Phase::Registering(write.clone());
+                return Step::WriteQueue(write);
+            }
+        }
+        let pause = Some(known.place.pause(&terms.pace, inputs));
+        Step::Wait { free_in, pause }
+    }
+
+    fn replace_seen(
+        &mut self,
+        seen: Snapshot,
+        reclaims: bool,
+        inputs: &Inputs,
+        known: &Observations,
+    ) -> Step<Acquired> {
+        if self.takes == MAX_TAKES {
+            return self.rest(PauseReason::Contended);
+        }
+        let mut base = version(seen);
+        if reclaims {
+            base.record.reclaimed = Some(base.record.fencing_token);
+        }
+        self.replace(base, inputs, known)
+    }
+
     /// Whether to take over a holding before it has expired. Its owner has this claim's own name
     /// and is not at work in this process, so it has crashed.
-    fn reclaims(&self, seen: &Snapshot) -> bool {
-        self.claim.reclaims && seen.record.owner == self.claim.owner && !seen.live_here
+    fn reclaims(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> bool {
+        seen.record.is_held()
+            && !self.is_expired(seen, inputs, known)
+            && self.claim.reclaims
+            && seen.record.owner == self.claim.owner
+            && !seen.live_here
     }
 
     fn rest(&mut self, why: PauseReason) -> Step<Acquired> {
@@ -203,6 +431,7 @@ impl Acquire {
             return Step::Done(Acquired::TokensExhausted);
         };
         let record = Record::held(self.claim.holder(inputs), token, inputs.nonce);
+        let record = record.advised(&known.place.advice_of_claim(inputs.advice));
         self.from = None;
         self.start(record, Condition::Absent, inputs)
     }
@@ -218,6 +447,7 @@ impl Acquire {
         };
         let holder = self.claim.holder(inputs);
         let record = base.record.succeeded_by(holder, token, inputs.nonce);
+        let record = record.advised(&known.place.advice_of_claim(inputs.advice));
         self.from = base.record.is_held().then(|| Box::new(base.record));
         self.start(record, Condition::Matches(base.etag), inputs)
     }
@@ -239,8 +469,7 @@ impl Acquire {
         let step = match cas.on(event) {
             Progress::Applied(etag) => {
                 let record = cas.write().record.clone();
-                known.saw_token(record.fencing_token);
-                known.held = None;
+                known.note_taken(&record, inputs.now);
                 let lease = Lease::new(StoredRecord { etag, record }, cas.first_send());
                 let from = self.from.take();
                 return Step::Done(Acquired::Won { lease, from });
@@ -294,7 +523,7 @@ impl Acquire {
         }
         self.undo_writes += 1;
         let write = Write {
-            record: record.released(inputs.nonce),
+            record: record.released(inputs.nonce).advised(&inputs.advice),
             condition,
         };
         let freeing = Cas::new(write.clone(), inputs.now);
@@ -313,7 +542,7 @@ impl Acquire {
         let step = match freeing.on(event) {
             Progress::Applied(etag) => {
                 let record = freeing.write().record.clone();
-                known.note_released(StoredRecord { etag, record });
+                known.note_released(StoredRecord { etag, record }, inputs.now);
                 return Step::Done(Acquired::Failed);
             }
             Progress::Overtaken(found) => return self.undo(Event::Read(Ok(found)), taking, inputs),
@@ -333,7 +562,7 @@ impl Acquire {
 }
 
 impl Claim {
-    fn holder(&self, inputs: &Inputs) -> Holder {
+    pub(crate) fn holder(&self, inputs: &Inputs) -> Holder {
         Holder {
             owner: self.owner.clone(),
             lease: self.lease,

@@ -71,6 +71,16 @@ impl Cas {
         }
     }
 
+    /// The same write for another to resolve, who was not told what came of it.
+    pub(crate) fn in_doubt(self) -> Cas {
+        Cas {
+            certainty: Certainty::Unresolved,
+            why: PauseReason::Trouble,
+            reading: true,
+            ..self
+        }
+    }
+
     pub fn write(&self) -> &Write {
         &self.write
     }
@@ -99,7 +109,9 @@ impl Cas {
                 self.reading = true;
                 Progress::Pause(PauseReason::Trouble)
             }
-            Event::Read(Err(Trouble::Permanent)) | Event::GiveUp => self.give_up(),
+            Event::Read(Err(Trouble::Permanent)) | Event::GiveUp | Event::Queue(_) => {
+                self.give_up()
+            }
         }
     }
 

@@ -53,9 +53,10 @@ impl Operation for Free {
                 Event::Resume => Step::Read,
                 Event::Read(Ok(found)) => self.decide(found, inputs),
                 Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
-                Event::Read(Err(Trouble::Permanent)) | Event::GiveUp | Event::Wrote(_) => {
-                    Step::Done(Freed::Failed)
-                }
+                Event::Read(Err(Trouble::Permanent))
+                | Event::GiveUp
+                | Event::Wrote(_)
+                | Event::Queue(_) => Step::Done(Freed::Failed),
             };
         };
         let step = match cas.on(event) {
@@ -137,8 +138,8 @@ impl Free {
             return Step::Done(Freed::No);
         }
         let mut record = match self.behalf {
-            Behalf::Owner => seen.record.released(inputs.nonce),
-            Behalf::Operator => seen.record.broken(inputs.nonce),
+            Behalf::Owner => seen.record.released(inputs.nonce).advised(&inputs.advice),
+            Behalf::Operator => seen.record.broken(inputs.nonce).advised(&inputs.advice),
         };
         if self.behalf == Behalf::Owner {
             // Its guard may be alive, and must not take a later holding for a sign of its own

@@ -34,6 +34,14 @@ impl Instant {
         self.low.saturating_sub(earlier.low)
     }
 
+    /// The point that is this much later.
+    pub(crate) fn later_by(self, span: Duration) -> Instant {
+        Instant {
+            low: self.low.saturating_add(span),
+            high: self.high.saturating_add(span),
+        }
+    }
+
     /// Whether this is certainly later.
     pub fn is_after(self, other: Instant) -> bool {
         self.low > other.low

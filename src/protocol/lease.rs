@@ -18,6 +18,9 @@ pub struct Lease {
     since: Instant,
     /// Own writes that may have been applied or may yet be. A read may find any of them.
     unresolved: Vec<Sent>,
+    /// The write that hands the lock over to the next holder, unless it certainly never lands. It is no
+    /// write of this holding.
+    pub(crate) hand_over: Option<Box<Cas>>,
     /// Whether the last request of a renewal was a read that showed nothing.
     pub(crate) blind: bool,
     lost: Option<Loss>,
@@ -80,6 +83,7 @@ impl Lease {
             current,
             since,
             unresolved: Vec::new(),
+            hand_over: None,
             blind: false,
             lost: None,
         }
@@ -114,6 +118,25 @@ impl Lease {
     pub fn check(&mut self, now: Instant) -> Option<&Loss> {
         self.remaining(now);
         self.lost.as_ref()
+    }
+
+    /// Whether a write of this holding may have been applied or may yet be.
+    pub(crate) fn has_unresolved(&self) -> bool {
+        !self.unresolved.is_empty()
+    }
+
+    /// The write that has handed the lock over, may have done so, or may yet do so.
+    pub fn hand_over_in_doubt(&self) -> Option<Box<Cas>> {
+        self.hand_over.clone()
+    }
+
+    /// Whether a read shows that the lock was handed over. The token alone does not tell: another
+    /// client may have taken the lock with it.
+    pub(crate) fn was_handed_over(&self, found: &ReadOutcome) -> bool {
+        match (found, &self.hand_over) {
+            (ReadOutcome::Present(seen), Some(write)) => seen.record == write.write().record,
+            _ => false,
+        }
     }
 
     /// Whether the next renewal begins with a read, to see whether an earlier one has landed. If it

@@ -19,9 +19,10 @@ impl Operation for Look {
             Event::Resume => Step::Read,
             Event::Read(Ok(found)) => Step::Done(Some(found)),
             Event::Read(Err(Trouble::Transient)) => Step::Pause(PauseReason::Trouble),
-            Event::Read(Err(Trouble::Permanent)) | Event::Wrote(_) | Event::GiveUp => {
-                Step::Done(None)
-            }
+            Event::Read(Err(Trouble::Permanent))
+            | Event::Wrote(_)
+            | Event::Queue(_)
+            | Event::GiveUp => Step::Done(None),
         }
     }
 }
@@ -68,7 +69,9 @@ impl Operation for Verify {
                 }
             }
             (Event::Read(Err(Trouble::Transient)), _) => Step::Pause(PauseReason::Trouble),
-            (Event::Read(_) | Event::Wrote(_) | Event::GiveUp, _) => Step::Done(Verified::Failed),
+            (Event::Read(_) | Event::Wrote(_) | Event::Queue(_) | Event::GiveUp, _) => {
+                Step::Done(Verified::Failed)
+            }
         }
     }
 }

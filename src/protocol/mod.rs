@@ -36,8 +36,11 @@
 //! | [`acquire`] | taking the lock, and undoing an attempt that was given up |
 //! | [`lease`] | a holder's deadline, its unresolved writes and its loss |
 //! | [`renew`], [`release`] | extending the lease, giving the lock back |
+//! | [`hand_over`] | giving the lock back and to the next holder, in one write |
 //! | [`free`] | releasing by owner name or by force, without a guard |
 //! | [`look`] | reading the record, for status and verify |
+//! | [`queue`] | the stored bytes of the fair queue beside the lock |
+//! | [`turn`] | what a client knows of that queue, and whose turn it is |
 //! | `quote` | other programs' words, made fit for a record's reason or an error |
 //! | [`record`] | the stored bytes |
 //! | [`snapshot`], [`object`], [`instant`] | what a read shows, what a store is asked, points in time |
@@ -45,12 +48,14 @@
 pub mod acquire;
 pub mod cas;
 pub mod free;
+pub mod hand_over;
 pub mod instant;
 pub mod lease;
 pub mod look;
 pub mod object;
 pub mod observations;
 pub mod operation;
+pub mod queue;
 pub(crate) mod quote;
 pub mod record;
 pub mod release;
@@ -58,17 +63,22 @@ pub mod renew;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod turn;
 
 pub use acquire::{Acquire, Acquired, Claim};
+pub use cas::Cas;
 pub use free::{Free, Freed};
+pub use hand_over::{HandOver, HandedOver};
 pub use instant::Instant;
 pub use lease::{Lease, Loss};
 pub use look::{Look, Verified, Verify};
 pub use object::{Condition, ETag, Location, Refusal, StoreSeconds, WriteOutcome};
 pub use observations::{DateSample, ExpiryRule, Observations};
-pub use operation::{Event, Inputs, Operation, PauseReason, Step, Trouble, Write};
+pub use operation::{Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write};
+pub use queue::{Queue, QueueWrite};
 pub use release::{Release, Released};
 pub use renew::{Renew, Renewed};
 #[cfg(any(test, feature = "internals"))]
 pub use snapshot::StoredRecord;
 pub use snapshot::{ReadOutcome, Snapshot};
+pub use turn::{Pace, Place, QueueFound, QueueTerms, Standing};

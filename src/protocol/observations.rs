@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::protocol::instant::Instant;
 use crate::protocol::object::{ETag, StoreSeconds};
-use crate::protocol::record::MAX_TOKEN;
+use crate::protocol::record::{MAX_TOKEN, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
+use crate::protocol::turn::{Place, Vacancy};
 
 /// What this client remembers of a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -16,6 +17,10 @@ pub struct Observations {
     pub released: Option<StoredRecord>,
     /// The holding that the last read showed, if it showed one: another's or this client's own.
     pub held: Option<Snapshot>,
+    /// What it knows of the lock's queue.
+    pub place: Place,
+    /// Whether the last read was not permitted.
+    pub hidden: bool,
     highest_token: u64,
     sighting: Option<FirstSeen>,
 }
@@ -66,6 +71,7 @@ impl Observations {
     /// this client's clock. If so, `Date` must not tell any record's age.
     #[must_use]
     pub fn observe(&mut self, found: &ReadOutcome) -> bool {
+        self.hidden = matches!(found, ReadOutcome::Hidden { .. });
         let seen = match found {
             ReadOutcome::Present(seen) => seen,
             ReadOutcome::Absent { .. } => {
@@ -76,6 +82,7 @@ impl Observations {
             ReadOutcome::Hidden { .. } | ReadOutcome::Foreign => return false,
         };
         self.saw_token(seen.record.fencing_token);
+        self.place.saw_record(&seen.record);
         self.held = seen.record.is_held().then(|| seen.clone());
         match &self.sighting {
             Some(first) if first.etag == seen.etag => date_ran_ahead(first, seen),
@@ -92,10 +99,19 @@ impl Observations {
     }
 
     /// Takes in a record that this client has just released.
-    pub fn note_released(&mut self, released: StoredRecord) {
+    pub fn note_released(&mut self, released: StoredRecord, now: Instant) {
         self.saw_token(released.record.fencing_token);
+        self.place.released(&released.record, now);
         self.released = Some(released);
         // What the last look showed was this client's own, or is gone too.
+        self.held = None;
+    }
+
+    /// Takes in that this client holds the lock by this record.
+    pub fn note_taken(&mut self, record: &Record, now: Instant) {
+        self.saw_token(record.fencing_token);
+        self.place.won(record, now);
+        // What the last look showed is over.
         self.held = None;
     }
 
@@ -128,16 +144,42 @@ impl Observations {
     pub fn free_in(&self, seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Duration {
         let lease = seen.record.lease();
         let expiry = lease + expiry_rule.beyond(lease);
-        let own = match &self.sighting {
-            Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
-            _ => Duration::ZERO,
-        };
-        let age = own.max(age_by_store(seen, expiry_rule, now));
+        let age = self.age(seen, expiry_rule, now);
         // Older than, not as old as.
         match expiry.checked_sub(age) {
             Some(left) => left.max(Duration::from_nanos(1)),
             None => Duration::ZERO,
         }
+    }
+
+    /// For how long `seen`, which is free or expired, could have been taken.
+    pub(in crate::protocol) fn vacancy(
+        &self,
+        seen: &Snapshot,
+        expiry_rule: &ExpiryRule,
+        now: Instant,
+    ) -> Vacancy {
+        let age = self.age(seen, expiry_rule, now);
+        let lease = seen.record.lease();
+        let idle = if seen.record.is_held() {
+            age.saturating_sub(lease + expiry_rule.beyond(lease))
+        } else {
+            // The dates are cut to whole seconds.
+            age_by_store(seen, expiry_rule, now).saturating_sub(Duration::from_secs(1))
+        };
+        Vacancy {
+            idle,
+            is_busy: !seen.record.is_held() && age < Vacancy::BUSY,
+        }
+    }
+
+    /// How old the version `seen` is at least, as far as this client can tell.
+    fn age(&self, seen: &Snapshot, expiry_rule: &ExpiryRule, now: Instant) -> Duration {
+        let own = match &self.sighting {
+            Some(first) if first.etag == seen.etag => now.at_least_since(first.arrived),
+            _ => Duration::ZERO,
+        };
+        own.max(age_by_store(seen, expiry_rule, now))
     }
 }
 

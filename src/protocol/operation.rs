@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::protocol::instant::Instant;
 use crate::protocol::object::{Condition, WriteOutcome};
-use crate::protocol::record::{Nonce, Record, Stamp};
+use crate::protocol::queue::QueueWrite;
+use crate::protocol::record::{Advice, Nonce, Record, Stamp};
 use crate::protocol::snapshot::ReadOutcome;
 
 /// One logical write. Its body and condition are the same each time it is sent.
@@ -34,6 +35,16 @@ pub enum Event {
     GiveUp,
     Read(Result<ReadOutcome, Trouble>),
     Wrote(WriteOutcome<Trouble>),
+    /// What became of the queue's part of the last step.
+    Queue(QueueEvent),
+}
+
+/// What became of a request for the lock's queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum QueueEvent {
+    /// It was read, and the client's place has taken in what was found.
+    Seen,
+    Wrote(WriteOutcome<Trouble>),
 }
 
 /// What an operation gets with each event: the time, whether the store's clock is trusted, and random
@@ -45,23 +56,29 @@ pub struct Inputs {
     pub wall: Stamp,
     /// False once the store's `Date` was seen to run ahead.
     pub trusts_date: bool,
+    /// What a write of the record is to say of the queue.
+    pub advice: Advice,
+    /// Whether other calls of this client wait for the lock as well.
+    pub others_wait: bool,
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives for one step, one at a time"
-)]
 pub enum Step<End> {
     Read,
     /// Read, in at most half of the time that is left. A write follows, whether or not there is a reply.
     Peek,
     Write(Write),
-    /// The lock is held. Unless its holder acts, the observer may take it over in `free_in`. Look
-    /// again by then.
+    /// Write, and see the queue at the same time.
+    WriteAndSeeQueue(Write),
+    /// Read the queue, and have the client's place take in what was found.
+    SeeQueue,
+    WriteQueue(QueueWrite),
+    /// The lock is held, or others come first. Unless somebody acts, this client may take it in
+    /// `free_in`. Look again by then, after `pause` if so said.
     Wait {
         free_in: Duration,
+        pause: Option<Duration>,
     },
     /// Pause, for longer each time, then go on.
     Pause(PauseReason),

@@ -55,7 +55,12 @@ impl Release {
         if lease.is_gone() {
             return Step::Done(Released::Lost);
         }
-        let write = lease.write(lease.record().released(inputs.nonce));
+        let write = lease.write(
+            lease
+                .record()
+                .released(inputs.nonce)
+                .advised(&inputs.advice),
+        );
         self.cas = Some(Cas::new(write.clone(), inputs.now));
         Step::Write(write)
     }
@@ -92,6 +97,10 @@ impl Release {
         inputs: &Inputs,
         lease: &mut Lease,
     ) -> Step<Released> {
+        if lease.was_handed_over(&found) {
+            // Given back, and given to the next holder.
+            return Step::Done(Released::Yes(None));
+        }
         let was_in_time = lease.check(inputs.now).is_none();
         match lease.learn(&found, inputs.now) {
             Learned::Resolved => self.start(inputs, lease),

@@ -36,7 +36,7 @@ impl Operation for Renew {
         match &event {
             Event::Read(Ok(ReadOutcome::Hidden { .. }) | Err(_)) => lease.blind = true,
             Event::Read(Ok(_)) | Event::Wrote(_) => lease.blind = false,
-            Event::Resume | Event::GiveUp => {}
+            Event::Resume | Event::Queue(_) | Event::GiveUp => {}
         }
         let mark = self.mark.take();
         let step = self.advance(event, mark, inputs, lease);
@@ -133,7 +133,7 @@ impl Renew {
                     Looked::Held | Looked::Again => self.start(inputs, lease),
                 }
             }
-            Event::Wrote(_) | Event::GiveUp => Step::Done(Renewed::Failed),
+            Event::Wrote(_) | Event::Queue(_) | Event::GiveUp => Step::Done(Renewed::Failed),
         }
     }
 
@@ -141,7 +141,7 @@ impl Renew {
         if lease.check(inputs.now).is_some() {
             return Step::Done(Renewed::Lost);
         }
-        let write = lease.write(lease.record().renewed(inputs.nonce));
+        let write = lease.write(lease.record().renewed(inputs.nonce).advised(&inputs.advice));
         lease.begin(&write, inputs.now);
         self.cas = Some(Cas::new(write.clone(), inputs.now));
         Step::Write(write)

@@ -46,9 +46,10 @@ pub enum LockError {
     /// The lock did not become free within the wait limit, or the limit was too short for a request.
     /// Wait longer, or find out what the holder is doing.
     #[error(
-        "gave up waiting for the lock after {}{}",
+        "gave up waiting for the lock after {}{}{}",
         seconds(waited),
-        still_held(holder)
+        still_held(holder, ahead),
+        others_ahead(ahead)
     )]
     #[non_exhaustive]
     TimedOut {
@@ -56,6 +57,9 @@ pub enum LockError {
         waited: Duration,
         /// Who held the lock when the call last looked, if it saw a holder.
         holder: Option<Box<LockInfo>>,
+        /// How many others came before this call in the lock's queue when it last looked, if it has looked. If
+        /// it saw no holder either, the lock was free, and was left to them.
+        ahead: Option<usize>,
     },
 
     /// The acquire took so long that less than `max_operation` of the lease was left, so the client
@@ -175,12 +179,21 @@ fn unusable(key: &str, reason: &str, is_lock: &bool) -> String {
     }
 }
 
-fn still_held(holder: &Option<Box<LockInfo>>) -> String {
+fn still_held(holder: &Option<Box<LockInfo>>, ahead: &Option<usize>) -> String {
     match holder {
         Some(info) => format!(": {info}"),
+        None if ahead.is_some_and(|ahead| ahead > 0) => ": it is free".to_owned(),
         None => {
             "; no holder was seen: the limit may be too short, or the store too slow".to_owned()
         }
+    }
+}
+
+fn others_ahead(ahead: &Option<usize>) -> String {
+    match ahead {
+        None | Some(0) => String::new(),
+        Some(1) => "; 1 other comes first".to_owned(),
+        Some(ahead) => format!("; {ahead} others come first"),
     }
 }
 

@@ -249,6 +249,26 @@ impl LockInfo {
         self.record.purpose.as_deref()
     }
 
+    /// Whether others waited in the lock's queue, as of when the record was written: by the acquire, or by a later
+    /// renewal or release. Local, no I/O.
+    ///
+    /// A client writes that others wait only if it has seen them. So `false` does not mean that nobody waits: a
+    /// waiter that came later, or that does not use the queue, is not counted. Do not decide anything on it that
+    /// must be right.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// assert!(!lock.acquire("host-17")?.info().has_waiters());
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn has_waiters(&self) -> bool {
+        self.record.is_queued()
+    }
+
     /// The holder and its purpose. Names are escaped, so this is always one line.
     fn write_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -9,6 +9,10 @@ use crate::types::errors::ConfigError;
 
 /// The longest object key that S3 takes, in bytes.
 const MAX_KEY: usize = 1024;
+/// What the key of a lock ends with.
+const LOCK: &str = ".lock";
+/// What the key of a lock's queue ends with.
+const QUEUE: &str = ".queue";
 /// The longest owner name, in bytes of UTF-8.
 pub(crate) const MAX_OWNER: usize = 512;
 
@@ -22,21 +26,30 @@ pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Locatio
     }
     check_segment("name", name, name)?;
     let key = match trimmed {
-        "" => format!("{name}.lock"),
-        folder => format!("{folder}/{name}.lock"),
+        "" => format!("{name}{LOCK}"),
+        folder => format!("{folder}/{name}{LOCK}"),
     };
     let field = if name.len() > trimmed.len() {
         "name"
     } else {
         "folder"
     };
-    if key.len() > MAX_KEY {
+    if key.len() - LOCK.len() + QUEUE.len() > MAX_KEY {
         let value = if field == "name" { name } else { folder };
-        let reason = format!("the key {{folder}}/{{name}}.lock is longer than {MAX_KEY} bytes");
+        let reason = format!("the key {{folder}}/{{name}}.queue is longer than {MAX_KEY} bytes");
         return Err(ConfigError::invalid(field, value, &reason));
     }
     let bucket = bucket.to_owned();
     Ok(Location { bucket, key })
+}
+
+/// Where the queue of a lock is stored.
+pub(crate) fn queue_of(lock: &Location) -> Location {
+    let name = lock.key.strip_suffix(LOCK).unwrap_or(&lock.key);
+    Location {
+        bucket: lock.bucket.clone(),
+        key: format!("{name}{QUEUE}"),
+    }
 }
 
 /// The folder without a trailing slash.

@@ -17,7 +17,7 @@ use crate::sync::Mutex;
 use crate::time_budget::TimeBudget;
 use crate::wait_queue::{QueuePlace, WaitQueue};
 
-const EXPIRY_RULE: ExpiryRule = ExpiryRule {
+pub(super) const EXPIRY_RULE: ExpiryRule = ExpiryRule {
     margin: Duration::from_secs(2),
     store_clock: true,
 };
@@ -31,7 +31,7 @@ struct Client {
     turns: AtomicUsize,
 }
 
-fn lease(fencing_token: u64) -> Lease {
+pub(super) fn lease(fencing_token: u64) -> Lease {
     let record = format!(
         r#"{{"format":1,"state":"held","owner":"a","fencing_token":{fencing_token},"lease_ms":30000,
         "nonce":"{:032x}","acquired_at":"2026-01-01T00:00:00.000Z","host":"h","pid":1}}"#,
@@ -41,13 +41,14 @@ fn lease(fencing_token: u64) -> Lease {
         etag: ETag("1".to_owned()),
         record: Record::parse(record.as_bytes()).expect("a record"),
     };
-    Lease::new(known, Clock.now())
+    Lease::new(known, Clock::default().now())
 }
 
 fn wait(place: &QueuePlace<'_>, total: Duration) -> bool {
+    let clock = Clock::default();
     let looks = (Duration::from_millis(100), Duration::from_secs(2));
-    let mut budget = TimeBudget::new(&Clock, total, Duration::from_secs(5), looks);
-    block_on(place.turn(&Clock, &EXPIRY_RULE, &mut budget)).is_ok()
+    let mut budget = TimeBudget::new(&clock, total, Duration::from_secs(5), looks);
+    block_on(place.turn(&clock, &EXPIRY_RULE, &mut budget, None)).is_ok()
 }
 
 impl Client {

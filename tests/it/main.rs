@@ -18,6 +18,7 @@ mod drops;
 mod environment;
 mod force_release;
 mod forks;
+mod hand_over;
 mod holding;
 mod keep_alive;
 mod listing;

@@ -20,9 +20,9 @@ fn set(change: impl FnOnce(S3LockBuilder) -> S3LockBuilder) -> Result<S3Lock, Lo
 }
 
 #[test]
-fn builder_takes_a_key_of_1024_bytes_at_the_longest() {
-    named("my-bucket", "", &"x".repeat(1024 - ".lock".len())).unwrap();
-    refusal(named("my-bucket", "", &"x".repeat(1025 - ".lock".len())));
+fn builder_takes_a_name_whose_queue_has_a_key_of_1024_bytes_at_the_longest() {
+    named("my-bucket", "", &"x".repeat(1024 - ".queue".len())).unwrap();
+    refusal(named("my-bucket", "", &"x".repeat(1025 - ".queue".len())));
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use s3_lock::internals::Instant;
-use s3_lock::internals::protocol::record::{Nonce, Record};
+use s3_lock::internals::protocol::record::{Advice, Nonce, Record};
 use s3_lock::internals::protocol::{
     Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, Inputs, Lease, Look, Loss,
-    Observations, Operation, ReadOutcome, Refusal, Release, Released, Renew, Renewed, Snapshot,
-    Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
+    Observations, Operation, Place, ReadOutcome, Refusal, Release, Released, Renew, Renewed,
+    Snapshot, Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
 };
 
 use super::scenario::{Calls, Mutant, Scenario, TICK, at};
@@ -362,6 +362,8 @@ impl Client {
         let turn = self.turn(nonce(id, scenario));
         let before = self.holding.clone();
         let mut step = self.step(&mut task.call, event, &turn);
+        // There is no queue in this model. What a client knows of one would only make more states.
+        self.knowledge.place = Place::default();
         self.misjudge(before, &mut step, &task, scenario);
         match step {
             Step::Done(end) => {
@@ -383,7 +385,11 @@ impl Client {
             Step::Wait { .. } if scenario.has(Mutant::WaitsForNothing) => task.at = At::Pausing,
             Step::Wait { .. } => task.at = At::Waiting { since: self.clock },
             Step::Pause(_) => task.at = At::Pausing,
+            Step::SeeQueue | Step::WriteQueue(_) | Step::WriteAndSeeQueue(_) => {
+                unreachable!("this model has no queue")
+            }
         }
+
         self.task = Some(task);
         None
     }
@@ -394,7 +400,15 @@ impl Client {
             nonce,
             wall: std::time::SystemTime::UNIX_EPOCH.into(),
             trusts_date: self.trusts_date,
+            advice: Advice::default(),
+            others_wait: false,
         }
+    }
+
+    /// Takes in a record that this client has released.
+    pub fn note_released(&mut self, known: StoredRecord) {
+        self.knowledge.note_released(known, at(self.clock));
+        self.knowledge.place = Place::default();
     }
 
     /// Begins a look beside the call.
@@ -588,6 +602,7 @@ impl Running {
             purpose: None,
             expiry_rule: scenario.expiry_rule(role),
             reclaims: role.reclaims,
+            queue: None,
         }))
     }
 
@@ -641,7 +656,10 @@ fn map<A, B>(step: Step<A>, end: fn(A) -> B) -> Step<B> {
         Step::Read => Step::Read,
         Step::Peek => Step::Peek,
         Step::Write(write) => Step::Write(write),
-        Step::Wait { free_in } => Step::Wait { free_in },
+        Step::Wait { free_in, pause } => Step::Wait { free_in, pause },
+        Step::SeeQueue => Step::SeeQueue,
+        Step::WriteQueue(write) => Step::WriteQueue(write),
+        Step::WriteAndSeeQueue(write) => Step::WriteAndSeeQueue(write),
         Step::Pause(why) => Step::Pause(why),
     }
 }

@@ -140,7 +140,12 @@ impl World {
             End::Acquired(Acquired::ConditionIgnored) | End::Freed(Freed::ConditionIgnored) => {
                 Some(Fault::FalselyAccused)
             }
-            End::Acquired(Acquired::Held(_) | Acquired::Failed | Acquired::TokensExhausted) => {
+            End::Acquired(
+                Acquired::Held(_)
+                | Acquired::OthersFirst
+                | Acquired::Failed
+                | Acquired::TokensExhausted,
+            ) => {
                 let undone = task.landed.is_some_and(|id| self.store.is_released_by(id));
                 self.news = undone.then_some(News::Undone);
                 self.may_remain(who, &task, scenario)
@@ -154,7 +159,7 @@ impl World {
                 for other in self.threads_of(who, scenario) {
                     self.client_mut(other).note_ended(&known.record);
                 }
-                self.client_mut(who).knowledge.note_released(known);
+                self.client_mut(who).note_released(known);
                 (!done).then_some(Fault::NotDone)
             }
             End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
@@ -266,7 +271,7 @@ impl World {
                     self.news = Some(News::Resolved);
                 }
                 if let Some(known) = stored {
-                    self.client_mut(who).knowledge.note_released(known);
+                    self.client_mut(who).note_released(known);
                 }
                 (!done).then_some(Fault::NotDone)
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::store::{UNKNOWN, Written, applied, refused};
 use s3_lock::internals::Instant;
-use s3_lock::internals::protocol::record::{Holder, Nonce, Record, Stamp};
+use s3_lock::internals::protocol::record::{Advice, Holder, Nonce, Record, Stamp};
 use s3_lock::internals::protocol::{
     Condition, ETag, Event, Inputs, Lease, Operation, ReadOutcome, Refusal, Renew, Renewed,
     Snapshot, Step, StoredRecord, Trouble, Write,
@@ -216,6 +216,8 @@ impl Keeping {
                 nonce: Nonce(u128::from(next.writes) + 1),
                 wall: stamp(),
                 trusts_date: true,
+                advice: Advice::default(),
+                others_wait: false,
             };
             let step = renew.on(event, &turn, &mut next.holding);
             let left = until.saturating_sub(next.now);
@@ -248,7 +250,10 @@ impl Keeping {
                     next.writes += 1;
                     (Request::Write(write), attempt)
                 }
-                Step::Wait { .. } => unreachable!("a renewal waits for nobody"),
+                Step::Wait { .. }
+                | Step::SeeQueue
+                | Step::WriteQueue(_)
+                | Step::WriteAndSeeQueue(_) => unreachable!("a renewal waits for nobody"),
             };
             if limit > 0 {
                 next.task = Task::Renewing {

@@ -16,7 +16,7 @@ use crate::protocol::record::limits::MAX_BODY;
 pub(super) const MAX_UNKNOWN: usize = MAX_BODY / 2;
 
 /// The names of this version's fields. A test compares them with what is written.
-pub(super) const KNOWN: [&str; 13] = [
+pub(super) const KNOWN: [&str; 15] = [
     "format",
     "state",
     "owner",
@@ -30,6 +30,8 @@ pub(super) const KNOWN: [&str; 13] = [
     "broken",
     "reclaimed",
     "origin",
+    "served",
+    "queued",
 ];
 
 /// Fields in the order in which they were read. Most records have none, and then a clone costs

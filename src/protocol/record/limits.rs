@@ -11,3 +11,6 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The largest fencing token. Tokens stay below 2^53, so that no JSON tool rounds them.
 pub const MAX_TOKEN: u64 = (1 << 53) - 1;
+/// The largest number that is believed of a ticket. Larger ones would leave no room to count on, and are taken for
+/// damage.
+pub(in crate::protocol) const MAX_ADVISORY: u64 = 1 << 52;

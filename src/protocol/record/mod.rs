@@ -1,5 +1,6 @@
 //! The stored bytes: what the object at a lock's key holds.
 
+mod advisory;
 mod fields;
 mod limits;
 mod nonce;
@@ -12,6 +13,8 @@ mod stamp;
 mod tests;
 mod unusable;
 
+pub use advisory::Advice;
+pub(in crate::protocol) use limits::MAX_ADVISORY;
 pub use limits::{MAX_BODY, MAX_LEASE, MAX_TOKEN};
 pub use nonce::Nonce;
 #[cfg(feature = "internals")]

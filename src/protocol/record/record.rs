@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::record::advisory;
+use crate::protocol::record::advisory::Advice;
 use crate::protocol::record::fields::Fields;
-use crate::protocol::record::limits::{FORMAT, MAX_BODY, MAX_LEASE, MAX_TOKEN};
+use crate::protocol::record::limits::{FORMAT, MAX_ADVISORY, MAX_BODY, MAX_LEASE, MAX_TOKEN};
 use crate::protocol::record::nonce::Nonce;
 use crate::protocol::record::stamp::Stamp;
 use crate::protocol::record::unusable;
@@ -37,6 +39,20 @@ pub struct Record {
     /// anew: then what stood before says nothing of what stands now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Nonce>,
+    /// The highest ticket of the lock's queue that is known to have had its turn.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "advisory::number"
+    )]
+    served: Option<u64>,
+    /// Whether others wait for the lock.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "advisory::flag"
+    )]
+    queued: Option<bool>,
     /// Fields that a later version has added.
     #[serde(skip)]
     pub(in crate::protocol) unknown: Fields,
@@ -78,6 +94,8 @@ impl Record {
             broken: None,
             reclaimed: None,
             origin: Some(nonce),
+            served: None,
+            queued: None,
             unknown: Fields::default(),
         }
     }
@@ -91,6 +109,8 @@ impl Record {
             // The creator of the object may have left it out. Then this write counts as the one
             // that made it.
             origin: self.origin.or(Some(nonce)),
+            served: self.served,
+            queued: self.queued,
             unknown: self.unknown.clone(),
             ..Record::held(holder, fencing_token, nonce)
         }
@@ -118,6 +138,29 @@ impl Record {
             broken: Some(self.fencing_token),
             ..self.released(nonce)
         }
+    }
+
+    /// The same, with what its writer knows of the queue. `served` never goes back.
+    pub fn advised(self, advice: &Advice) -> Record {
+        let served = self.served().max(advice.served);
+        Record {
+            served: (served > 0).then_some(served),
+            queued: match advice.queued {
+                None => self.queued,
+                Some(queued) => queued.then_some(true),
+            },
+            ..self
+        }
+    }
+
+    /// The highest ticket that had its turn; 0 if none is on record.
+    pub fn served(&self) -> u64 {
+        self.served.unwrap_or(0)
+    }
+
+    /// Whether others waited when the record was written.
+    pub fn is_queued(&self) -> bool {
+        self.queued == Some(true)
     }
 
     /// Whether anybody but its holder may have ended the holding with this token while its lease
@@ -186,6 +229,8 @@ impl Record {
             broken: Some(MAX_TOKEN),
             reclaimed: Some(MAX_TOKEN),
             origin: self.origin.or(Some(Nonce(0))),
+            served: Some(MAX_ADVISORY),
+            queued: Some(true),
             ..self.clone()
         }
     }

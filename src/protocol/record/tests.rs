@@ -92,7 +92,11 @@ fn records_that_differ_in_an_unknown_field_are_different() {
 
 #[test]
 fn every_field_that_is_written_is_known() {
-    let mut written = record().broken(Nonce(1));
+    let advice = Advice {
+        served: 1,
+        queued: Some(true),
+    };
+    let mut written = record().broken(Nonce(1)).advised(&advice);
     written.purpose = Some("p".to_owned());
     written.reclaimed = Some(6);
     let body = written.to_body();

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::cas::{Cas, Progress};
 use super::lease::Learned;
-use super::record::{Holder, MAX_TOKEN, Nonce, Record, Stamp};
+use super::record::{Advice, Holder, MAX_TOKEN, Nonce, Record, Stamp};
 use super::*;
 
 mod acquire;
 mod cas;
 mod expiry;
 mod force_release;
+mod hand_over;
 mod instant;
 mod lease;
 mod reclaim;
@@ -48,6 +49,8 @@ fn turn(millis: u64, nonce: u128) -> Inputs {
         nonce: Nonce(nonce),
         wall: stamp(),
         trusts_date: true,
+        advice: Advice::default(),
+        others_wait: false,
     }
 }
 
@@ -118,6 +121,7 @@ fn claim() -> Claim {
         purpose: None,
         expiry_rule: EXPIRY_RULE,
         reclaims: false,
+        queue: None,
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::protocol::record::{MAX_BODY, MAX_LEASE};
+use crate::protocol::record::{Advice, MAX_BODY, MAX_LEASE};
 
 /// A claim with the longest names that a lock takes, in characters that grow most when escaped.
 fn claim(owner: &str, reclaims: bool) -> Claim {
@@ -23,6 +23,7 @@ fn claim(owner: &str, reclaims: bool) -> Claim {
             store_clock: true,
         },
         reclaims,
+        queue: None,
     }
 }
 
@@ -32,6 +33,8 @@ fn turn() -> Inputs {
         nonce: Nonce(u128::MAX),
         wall: DateTime::<Utc>::MAX_UTC.into(),
         trusts_date: true,
+        advice: Advice::default(),
+        others_wait: false,
     }
 }
 

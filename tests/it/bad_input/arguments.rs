@@ -46,7 +46,7 @@ fn builder_refuses_names_that_cannot_be_told_with_why() {
         folder("./f") => r#"invalid folder "./f": it has a segment '.' or '..'"#;
         folder("f/../g") => r#"invalid folder "f/../g": it has a segment '.' or '..'"#;
         folder("f\tg") => r#"invalid folder "f\tg": it holds a control character"#;
-        folder(&long(1018)) => r#"invalid folder "LONG": the key {folder}/{name}.lock is longer than 1024 bytes"#;
+        folder(&long(1018)) => r#"invalid folder "LONG": the key {folder}/{name}.queue is longer than 1024 bytes"#;
         name("") => r#"invalid name "": it is empty"#;
         name("a/b") => r#"invalid name "a/b": it holds a '/'; put folders into `folder`"#;
         name(".") => r#"invalid name ".": it is '.' or '..'"#;
@@ -54,7 +54,7 @@ fn builder_refuses_names_that_cannot_be_told_with_why() {
         name("nightly\n") => r#"invalid name "nightly\n": it holds a control character"#;
         name("a\u{7f}b") => r#"invalid name "a\u{7f}b": it holds a control character"#;
         name("a\u{85}b") => r#"invalid name "a\u{85}b": it holds a control character"#;
-        name(&long(1018)) => r#"invalid name "LONG": the key {folder}/{name}.lock is longer than 1024 bytes"#;
+        name(&long(1018)) => r#"invalid name "LONG": the key {folder}/{name}.queue is longer than 1024 bytes"#;
         told(Client::in_memory().list("", "f")) => r#"invalid bucket "": it is empty"#;
         told(Client::in_memory().list("my-bucket", "/f")) => r#"invalid folder "/f": it starts with a '/'; the bucket's root is the empty folder"#;
         told(Client::in_memory().list("my-bucket", "f//g")) => r#"invalid folder "f//g": it has an empty segment"#;

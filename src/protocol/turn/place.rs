@@ -1,0 +1,568 @@
+//! What one client knows of a lock's queue across its calls, and the rules that follow from it: whether
+//! it is this client's turn, when to look at the queue, and when to take a ticket.
+
+use std::time::Duration;
+
+use crate::protocol::instant::Instant;
+use crate::protocol::object::{Condition, ETag, Refusal, StoreSeconds, WriteOutcome};
+use crate::protocol::operation::{Inputs, Trouble};
+use crate::protocol::queue::{Queue, QueueWrite, Ticket};
+use crate::protocol::record::{Advice, MAX_ADVISORY, Nonce, Record};
+use crate::protocol::snapshot::Snapshot;
+use crate::protocol::turn::pace::{Pace, share_of};
+use crate::protocol::turn::patience::Patience;
+
+/// A claim's terms for waiting in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QueueTerms {
+    /// Who waits; for people who look at the queue.
+    pub label: String,
+    pub pace: Pace,
+}
+
+/// What a read of the queue's object found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum QueueFound {
+    Absent {
+        date: Option<StoreSeconds>,
+    },
+    /// Reading is not permitted, or the key is absent and listing is not permitted.
+    Hidden {
+        date: Option<StoreSeconds>,
+    },
+    Present {
+        etag: ETag,
+        queue: Queue,
+    },
+    /// Another program's object, or a damaged one.
+    Foreign,
+    /// No answer that says anything.
+    Failed(Trouble),
+}
+
+/// Whether a client may take a lock that is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// It may.
+    Now,
+    /// It has to look at the queue first.
+    Unknown,
+    /// Others come first, for so long at most.
+    Later(Duration),
+}
+
+/// Where a client stands in the queue, as of its last look; for logs and errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// How many wait before it.
+    pub before: usize,
+    /// For how long it lets them go first where the lock is free.
+    pub patience: Duration,
+}
+
+/// One client's place in a lock's queue, and what it knows of the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The highest ticket that had its turn or was passed over, in all that this client has seen.
+    served: u64,
+    sight: Option<Sight>,
+    own: Option<Own>,
+    /// How often in a row its ticket was passed over.
+    passed_over: u32,
+    patience: Patience,
+    /// The state of the lock that this client watches, and since when.
+    watched: Option<(Watched, Instant)>,
+    /// How long a request takes.
+    round_trip: Duration,
+    /// Its own last release, and when that was.
+    released: Option<(Nonce, Instant)>,
+    /// Since when it has taken the lock again and again, with nobody else in between as far as it knows.
+    looping_since: Option<Instant>,
+    /// When it last asked for the queue, with or without an answer.
+    asked: Option<Instant>,
+    /// Whether it has asked since it had the lock last. Those who came meanwhile are not in what it saw before.
+    has_asked_since: bool,
+    /// The free version that it has looked at the queue for.
+    looked_for: Option<ETag>,
+    /// Writes of the queue in a row that others were faster than, or that had no answer.
+    conflicts: u32,
+    /// No ticket is taken before this.
+    resting_until: Option<Instant>,
+    /// The queue cannot be used, and is not tried again before this.
+    unusable_until: Option<Instant>,
+    is_known_unusable: bool,
+    /// The queue was full when this ticket had been served last.
+    full_at: Option<u64>,
+}
+
+/// The queue as this client saw it last.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sight {
+    sent: Instant,
+    queue: Queue,
+    /// Under which a write replaces what was seen. None once this client has tried.
+    condition: Option<Condition>,
+    is_hidden: bool,
+}
+
+/// This client's own ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Own {
+    nonce: Nonce,
+    /// None while it is not known to be in the queue.
+    number: Option<u64>,
+}
+
+/// A state of the lock that does not end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Watched {
+    /// The holding with this token.
+    Held(u64),
+    /// Free since the holding with this token.
+    Free(u64),
+}
+
+/// By how much a client lets each ticket but the first go first.
+const SLOT: Duration = Duration::from_millis(250);
+/// How many tickets count as before a client's own until it has one, if anybody waits.
+const WITHOUT_TICKET: u32 = 4;
+/// For how long a look at the queue is good.
+const FRESH: Duration = Duration::from_secs(1);
+/// Where the lock was released so recently, others are likely to wait for it.
+const BUSY: Duration = Duration::from_secs(5);
+/// A client that takes its own release again this soon looks for others meanwhile.
+const AGAIN: Duration = Duration::from_secs(2);
+/// The least and the most that a ticket before one's own may take to react.
+const REACT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// The longest rest after a write of the queue that others were faster than.
+const MAX_REST: Duration = Duration::from_secs(8);
+/// The longest rest after the store was asked too often.
+const MAX_BUSY_REST: Duration = Duration::from_secs(32);
+/// How long a queue that cannot be used is left alone.
+const UNUSABLE: Duration = Duration::from_secs(60);
+/// The largest exponent of a rest.
+const MAX_DOUBLINGS: u32 = 16;
+
+impl Place {
+    // What reads and writes of the record show.
+
+    /// Takes in a read of the record.
+    pub(in crate::protocol) fn saw_record(&mut self, record: &Record) {
+        self.saw_served(record.served());
+    }
+
+    fn saw_served(&mut self, served: u64) {
+        if served <= self.served || served > MAX_ADVISORY {
+            return;
+        }
+        self.served = served;
+        self.patience.restart();
+        if self.number().is_some_and(|number| number <= served) {
+            self.own = None;
+            self.passed_over += 1;
+        }
+    }
+
+    /// Begins a call. What happened since the last call says nothing of who had an opportunity.
+    pub(in crate::protocol) fn begin(&mut self) {
+        self.patience.forget_last_look();
+    }
+
+    /// Takes in a look at the record by a call that waits.
+    pub(in crate::protocol) fn look(&mut self, seen: &Snapshot) {
+        self.looping_since = None;
+        let token = seen.record.fencing_token;
+        let held = seen.record.is_held().then_some(token);
+        self.patience.look(seen.arrived, held);
+        let took = seen.arrived.at_least_since(seen.sent);
+        self.round_trip = match self.round_trip {
+            Duration::ZERO => took,
+            before => (3 * before + took) / 4,
+        };
+        let state = held.map_or(Watched::Free(token), Watched::Held);
+        if self.watched.is_none_or(|(before, _)| before != state) {
+            self.watched = Some((state, seen.arrived));
+        }
+    }
+
+    /// This client has acquired the lock.
+    pub(in crate::protocol) fn won(&mut self, record: &Record, now: Instant) {
+        if self
+            .number()
+            .is_some_and(|number| number <= record.served())
+        {
+            // Used up, and not passed over.
+            self.own = None;
+        }
+        self.saw_served(record.served());
+        self.has_asked_since = false;
+        self.looping_since.get_or_insert(now);
+        self.passed_over = 0;
+        self.conflicts = 0;
+        self.resting_until = None;
+        self.watched = None;
+        self.patience.forget_last_look();
+    }
+
+    /// This client has released the lock.
+    pub(in crate::protocol) fn released(&mut self, record: &Record, now: Instant) {
+        self.saw_served(record.served());
+        self.released = Some((record.nonce, now));
+    }
+
+    /// What every write of the record carries on.
+    pub fn advice(&self, now: Instant) -> Advice {
+        let fresh = self
+            .sight
+            .as_ref()
+            .filter(|seen| is_within(FRESH, seen.sent, now));
+        Advice {
+            served: self.served,
+            queued: fresh
+                .filter(|seen| !seen.is_hidden)
+                .map(|_| self.others().next().is_some()),
+        }
+    }
+
+    /// What the write carries by which this client acquires: it uses up its ticket.
+    pub(in crate::protocol) fn advice_of_claim(&self, advice: Advice) -> Advice {
+        match self.number() {
+            Some(number) => Advice {
+                served: advice.served.max(number),
+                queued: Some(true),
+            },
+            None => advice,
+        }
+    }
+
+    // Whose turn it is.
+
+    fn number(&self) -> Option<u64> {
+        self.own.and_then(|own| own.number)
+    }
+
+    /// The tickets of others that have not had their turn.
+    fn others(&self) -> impl Iterator<Item = &Ticket> {
+        let own = self.own.map(|own| own.nonce);
+        let tickets = self.sight.iter().flat_map(|seen| &seen.queue.tickets);
+        tickets.filter(move |ticket| ticket.number > self.served && Some(ticket.nonce) != own)
+    }
+
+    /// Those of them that come first: all if this client has no ticket.
+    fn before(&self) -> impl Iterator<Item = &Ticket> {
+        let own = self.own.and_then(|own| Some((own.number?, own.nonce.0)));
+        self.others()
+            .filter(move |ticket| own.is_none_or(|own| ticket.rank() < own))
+    }
+
+    /// How many count as before this client.
+    fn count_before(&self) -> u32 {
+        let before = u32::try_from(self.before().count()).unwrap_or(u32::MAX);
+        match (before, self.number()) {
+            (0, _) => 0,
+            (before, Some(_)) => before,
+            (before, None) => before + WITHOUT_TICKET,
+        }
+    }
+
+    /// How many come before this client, if it has seen the queue.
+    pub fn ahead(&self) -> Option<usize> {
+        self.sight.as_ref().map(|_| self.before().count())
+    }
+
+    /// Where this client stands.
+    pub fn standing(&self) -> Standing {
+        let slowest = self.before().map(Ticket::react).max();
+        let grace = slowest.map_or(Duration::ZERO, |react| react.clamp(REACT.0, REACT.1));
+        Standing {
+            before: self.before().count(),
+            patience: grace + SLOT * self.count_before().saturating_sub(1),
+        }
+    }
+
+    /// Whether this client may take the free version `etag`, which was `idle` for so long at least, and was
+    /// released by `another` if so said.
+    pub(in crate::protocol) fn turn(
+        &self,
+        etag: &ETag,
+        record: &Record,
+        vacancy: &Vacancy,
+        now: Instant,
+    ) -> Turn {
+        if self.must_look(etag, record, vacancy, now) {
+            return Turn::Unknown;
+        }
+        let so_far = self.patience.so_far().max(vacancy.idle);
+        match self.standing().patience.checked_sub(so_far) {
+            None | Some(Duration::ZERO) => Turn::Now,
+            Some(left) => Turn::Later(left),
+        }
+    }
+
+    fn must_look(&self, etag: &ETag, record: &Record, vacancy: &Vacancy, now: Instant) -> bool {
+        let before = self.count_before();
+        if before == 0 && self.number().is_some() {
+            // Nobody can come before it any more.
+            return false;
+        }
+        let knows = self.has_asked(now) && (self.has_asked_since || before > 0);
+        if knows || self.is_unusable(now) {
+            return false;
+        }
+        let is_own = self
+            .released
+            .is_some_and(|(nonce, _)| nonce == record.nonce);
+        record.is_queued()
+            || vacancy.is_busy && !is_own
+            || before > 0 && self.looked_for.as_ref() != Some(etag)
+    }
+
+    /// Whether it has asked for the queue a moment ago.
+    fn has_asked(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|asked| is_within(FRESH, asked, now))
+    }
+
+    fn is_unusable(&self, now: Instant) -> bool {
+        self.unusable_until
+            .is_some_and(|until| !now.is_after(until))
+    }
+
+    /// Whether this client, which takes its own release again, should look for others at the same time: once a
+    /// second, if it does that all the time.
+    pub(in crate::protocol) fn looks_beside(&mut self, now: Instant) -> bool {
+        if !self
+            .released
+            .is_some_and(|(_, at)| is_within(AGAIN, at, now))
+        {
+            self.looping_since = None;
+            return false;
+        }
+        let has_just_begun = |since| is_within(FRESH, since, now);
+        !self.looping_since.is_none_or(has_just_begun)
+            && !self.has_asked(now)
+            && !self.is_unusable(now)
+    }
+
+    /// The pause before the next look.
+    pub(in crate::protocol) fn pause(&mut self, pace: &Pace, inputs: &Inputs) -> Duration {
+        let now = inputs.now;
+        let watched = self.watched.map(|(_, since)| now.at_least_since(since));
+        let is_alone = self.others().next().is_none();
+        let mut pause = pace.pause(
+            watched.unwrap_or_default(),
+            self.count_before(),
+            self.round_trip,
+            is_alone,
+            random(inputs),
+        );
+        if let (None, Some(until)) = (self.number(), self.resting_until) {
+            // It has no ticket, and may try again sooner.
+            pause = pause.min(until.at_least_since(now)).max(pace.min);
+        }
+
+        self.patience.plan(pause);
+        pause
+    }
+
+    // The ticket.
+
+    /// Whether a call that waits should take a ticket now. It `insists` if it has seen that the lock is
+    /// wanted.
+    pub(in crate::protocol) fn wants_ticket(&self, insists: bool, now: Instant) -> bool {
+        let is_resting = self.resting_until.is_some_and(|until| !now.is_after(until));
+        let is_full = self.full_at.is_some_and(|at| self.served <= at);
+        let is_wanted = insists || self.others().next().is_some();
+        is_wanted && self.number().is_none() && !is_resting && !is_full && !self.is_unusable(now)
+    }
+
+    /// Whether this client may have a ticket in the queue.
+    pub(in crate::protocol) fn has_ticket(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Notes that the queue is asked for, before a free version is taken.
+    pub(in crate::protocol) fn ask_for(&mut self, etag: Option<&ETag>, now: Instant) {
+        self.asked = Some(now);
+        self.has_asked_since = true;
+        self.looked_for = etag.cloned();
+    }
+
+    /// Takes in a read of the queue that was sent at `sent`.
+    pub fn saw_queue(&mut self, found: QueueFound, sent: Instant, inputs: &Inputs) {
+        let (queue, condition, is_hidden) = match found {
+            QueueFound::Absent { date } => (self.new_queue(date, inputs), Condition::Absent, false),
+            // It may be absent. If it is not, the store refuses to create it.
+            QueueFound::Hidden { date } => (self.new_queue(date, inputs), Condition::Absent, true),
+            QueueFound::Present { etag, queue } => (queue, Condition::Matches(etag), false),
+            QueueFound::Failed(Trouble::Transient) => return,
+            QueueFound::Foreign | QueueFound::Failed(Trouble::Permanent) => {
+                return self.shut(inputs.now);
+            }
+        };
+        if !is_hidden {
+            self.unusable_until = None;
+        }
+        self.saw_served(queue.served);
+        if let Some(own) = &mut self.own {
+            let ticket = queue
+                .tickets
+                .iter()
+                .find(|ticket| ticket.nonce == own.nonce);
+            own.number = ticket
+                .map(|ticket| ticket.number)
+                .filter(|n| *n > self.served);
+        }
+        self.sight = Some(Sight {
+            sent,
+            queue,
+            condition: Some(condition),
+            is_hidden,
+        });
+        self.note_newest();
+    }
+
+    fn new_queue(&self, date: Option<StoreSeconds>, inputs: &Inputs) -> Queue {
+        let seconds = date.unwrap_or(inputs.wall.unix_seconds());
+        let micros = u64::try_from(seconds)
+            .unwrap_or(0)
+            .saturating_mul(1_000_000);
+        Queue::starting_at(micros.min(MAX_ADVISORY / 2))
+    }
+
+    fn note_newest(&mut self) {
+        let newest = self.before().map(|ticket| ticket.number).max();
+        self.patience.saw_newest(newest.unwrap_or(0));
+    }
+
+    /// The write by which this client takes a ticket, if it has seen the queue just now, has none, and there
+    /// is room.
+    pub(in crate::protocol) fn registration(
+        &mut self,
+        terms: &QueueTerms,
+        inputs: &Inputs,
+    ) -> Option<QueueWrite> {
+        if self.number().is_some() {
+            return None;
+        }
+        let react = self.react(&terms.pace);
+        let own = *self.own.get_or_insert(Own {
+            nonce: inputs.nonce,
+            number: None,
+        });
+        let sight = self.sight.as_mut()?;
+        let condition = sight.condition.take()?;
+        let queue = sight.queue.without(own.nonce, self.served, inputs.nonce);
+        let Some((queue, _)) = queue.with(own.nonce, react, &terms.label) else {
+            self.full_at = Some(self.served);
+            return None;
+        };
+        self.full_at = None;
+        Some(QueueWrite { queue, condition })
+    }
+
+    /// How long this client may take to notice that the lock is free.
+    fn react(&self, pace: &Pace) -> Duration {
+        let react = pace
+            .max
+            .saturating_mul(2)
+            .saturating_add(4 * self.round_trip);
+        let doubled = react.saturating_mul(1 << self.passed_over.min(MAX_DOUBLINGS));
+        doubled.clamp(REACT.0, REACT.1)
+    }
+
+    /// The write by which this client gives its ticket back, if the queue that it has seen just now has it.
+    pub(in crate::protocol) fn resignation(&mut self, inputs: &Inputs) -> Option<QueueWrite> {
+        let own = self.own?;
+        own.number?;
+        let sight = self.sight.as_mut()?;
+        let condition = sight.condition.take()?;
+        let queue = sight.queue.without(own.nonce, self.served, inputs.nonce);
+        Some(QueueWrite { queue, condition })
+    }
+
+    /// The ticket was given back.
+    pub(in crate::protocol) fn has_left(&mut self) {
+        self.own = None;
+        self.passed_over = 0;
+    }
+
+    /// Takes in how the write of a queue ended.
+    pub(in crate::protocol) fn wrote(
+        &mut self,
+        write: QueueWrite,
+        outcome: &WriteOutcome<Trouble>,
+        inputs: &Inputs,
+    ) {
+        use WriteOutcome::{Applied, NotSent, Refused, Unknown};
+        let was_hidden = self.sight.as_ref().is_some_and(|seen| seen.is_hidden);
+        match outcome {
+            Applied { etag, .. } => {
+                let etag = etag.clone();
+                self.conflicts = 0;
+                let queue = write.queue;
+                self.saw_queue(QueueFound::Present { etag, queue }, inputs.now, inputs);
+            }
+            // It exists, and may not be read.
+            Refused(Refusal::Condition, _) if was_hidden => self.shut(inputs.now),
+            Refused(Refusal::Denied, _) => self.shut(inputs.now),
+            NotSent(Trouble::Permanent) | Unknown(Trouble::Permanent) => self.shut(inputs.now),
+            Refused(Refusal::Busy, _) => {
+                let most = Duration::from_secs(1) * self.doublings();
+                self.rest(Duration::from_secs(1), most.min(MAX_BUSY_REST), inputs);
+            }
+            // The next look shows whether it was applied.
+            Refused(Refusal::Condition | Refusal::Conflict, _) | NotSent(_) | Unknown(_) => {
+                let most = 2 * self.round_trip * self.doublings();
+                self.rest(Duration::ZERO, most.min(MAX_REST), inputs);
+            }
+        }
+    }
+
+    fn doublings(&mut self) -> u32 {
+        self.conflicts = (self.conflicts + 1).min(MAX_DOUBLINGS);
+        1 << self.conflicts
+    }
+
+    /// Rests for a random time, so that those who were in each other's way are not again.
+    fn rest(&mut self, least: Duration, most: Duration, inputs: &Inputs) {
+        let rest = least + share_of(most.saturating_sub(least), random(inputs));
+        self.resting_until = Some(inputs.now.later_by(rest));
+    }
+
+    /// Leaves the queue alone for a while.
+    fn shut(&mut self, now: Instant) {
+        self.unusable_until = Some(now.later_by(UNUSABLE));
+        self.sight = None;
+        self.own = None;
+    }
+
+    /// Whether the queue has turned out not to be usable. Says so once.
+    pub fn is_newly_unusable(&mut self) -> bool {
+        let is_news = self.unusable_until.is_some() && !self.is_known_unusable;
+        self.is_known_unusable |= is_news;
+        is_news
+    }
+}
+
+/// For how long a lock is known to have been free, and how it became so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(in crate::protocol) struct Vacancy {
+    /// At least so long.
+    pub idle: Duration,
+    /// Another client released it a few seconds ago.
+    pub is_busy: bool,
+}
+
+impl Vacancy {
+    /// The span within which a release counts as recent.
+    pub(in crate::protocol) const BUSY: Duration = BUSY;
+}
+
+/// Random bits for pauses.
+fn random(inputs: &Inputs) -> u16 {
+    (inputs.nonce.0 & 0xffff) as u16
+}
+
+fn is_within(span: Duration, earlier: Instant, now: Instant) -> bool {
+    now.at_most_since(earlier) <= span
+}
