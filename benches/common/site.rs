@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{CreateBucketRequest, S3, S3Client};
+use s3_lock::internals::Raw;
 
-use super::{Address, Logged, Relay, micros};
+use super::{Address, FOLDER, Logged, Relay, micros};
 use crate::support::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
 
 /// The server that others wrote, if one is to be measured.
@@ -89,6 +90,20 @@ impl Site {
             Store::Own(server) => server.set_latency(latency),
             Store::Other(relay) => relay.set_latency(latency),
         }
+    }
+
+    /// How long a request takes here, as a client sees it: the median of some.
+    pub fn round_trip(&self) -> Duration {
+        let object = format!("{FOLDER}/nothing");
+        let object = Raw::new(self.address.client(), &self.address.bucket, &object);
+        let times = (0..11).map(|_| {
+            let start = Instant::now();
+            object.get().expect("the store answers");
+            start.elapsed()
+        });
+        let mut times: Vec<_> = times.collect();
+        times.sort();
+        times[times.len() / 2]
     }
 
     /// The requests so far, in order of arrival.

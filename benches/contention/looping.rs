@@ -36,6 +36,7 @@ impl Looping {
 
     /// Runs it on a store that is prepared for it.
     fn run_on(&self, run: &Run, site: &Site) -> Figures {
+        let round_trip = site.round_trip();
         let mut crew = self.crew(run, site);
         let from = crew.begin();
         thread::sleep(run.time(self.time));
@@ -45,7 +46,7 @@ impl Looping {
         let requests = Tally::of(&site.log(), from, to);
         let contention = Contention::of(&events, requests, from, to);
         let mut figures = run.figures(site, LATENCY);
-        for (name, value) in self.more(&contention) {
+        for (name, value) in self.more(&contention, round_trip) {
             figures.more.insert(name.to_owned(), value);
         }
         figures.contention = Some(contention);
@@ -71,11 +72,12 @@ impl Looping {
     }
 
     /// The figures that not every run has.
-    fn more(&self, contention: &Contention) -> Vec<(&'static str, f64)> {
+    fn more(&self, contention: &Contention, round_trip: Duration) -> Vec<(&'static str, f64)> {
         let gets = contention.requests.gets() as f64;
         let mut more = vec![("gets_per_s", gets / contention.seconds)];
         if self.processes == 1 && self.threads > 1 {
-            let floor = (self.hold + LATENCY).as_secs_f64();
+            let floor = (self.hold + round_trip).as_secs_f64();
+            more.push(("round_trip_ms", round_trip.as_secs_f64() * 1e3));
             let share = contention.per_second * floor;
             more.push(("share_of_one_over_hold_and_round_trip", share));
         }

@@ -62,32 +62,39 @@ fn locks(address: &Address, count: usize, held: bool) {
     // The connection, and whatever else the first lock of a client needs.
     cycle(&lock(address, &client, "first"));
     let (in_use, resident) = (in_use(), resident());
+    let each = |before: f64, after: f64| (after - before) / count as f64;
+    let name = |serial| format!("lock-{serial}");
+    let locks = (0..count).map(|serial| lock(address, &client, &name(serial)));
+    let locks: Vec<S3Lock> = locks.collect();
+    say("handle_bytes", each(in_use, self::in_use()));
+
     let mut guards: Vec<LockGuard> = Vec::new();
-    let mut locks = Vec::new();
-    for serial in 0..count {
-        let lock = lock(address, &client, &format!("lock-{serial}"));
+    for lock in &locks {
         let guard = lock.acquire("bench").expect(SOUND);
         if held {
             guards.push(guard);
         } else {
             guard.release().expect(SOUND);
         }
-        locks.push(lock);
     }
-    let each = |before: f64, after: f64| (after - before) / count as f64;
     say("in_use_bytes", each(in_use, self::in_use()));
     say("resident_bytes", each(resident, self::resident()));
     drop(guards);
+    say("warm_cycle_ms", warm_cycle(&locks));
+    drop(locks);
+    say("left_bytes", each(in_use, self::in_use()));
+}
 
-    // Now all of them are known, and each was released by this client.
+/// The median time of cycles of locks that this client knows and released last.
+fn warm_cycle(locks: &[S3Lock]) -> f64 {
     let times = (0..200).map(|turn| {
         let start = Instant::now();
-        cycle(&locks[turn * 7_919 % count]);
+        cycle(&locks[turn * 7_919 % locks.len()]);
         start.elapsed().as_secs_f64() * 1e3
     });
     let mut times: Vec<f64> = times.collect();
     times.sort_by(f64::total_cmp);
-    say("warm_cycle_ms", quantile(&times, 0.5));
+    quantile(&times, 0.5)
 }
 
 fn first_call(address: &Address, name: &str, start: Instant) {

@@ -50,7 +50,8 @@ pub fn locks(is_test: bool) -> Figures {
             }
         }
     }
-    let note = "bytes for each lock, its handle included; held: and its guard";
+    let note = "bytes are for each lock: of the handle alone; in use with what its client knows, and the guard of one that is \
+                held; left when handles and guards are gone and the client is not";
     figures.notes.push(note.to_owned());
     figures
 }
