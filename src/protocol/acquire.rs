@@ -316,7 +316,8 @@ impl Acquire {
                 self.looks += 1;
                 self.queue_use = QueueUse::default();
                 if self.claim.queue.is_some() {
-                    known.place.look(&seen);
+                    let vacancy = self.vacancy(&seen, inputs, known);
+                    known.place.look(&seen, &vacancy);
                 }
                 self.consider(seen, inputs, known)
             }
@@ -350,12 +351,16 @@ impl Acquire {
         self.wait(seen, free_in, inputs, known)
     }
 
+    fn vacancy(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Vacancy {
+        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
+        known.vacancy(seen, &expiry_rule, inputs.now)
+    }
+
     fn turn(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Turn {
         if self.claim.queue.is_none() {
             return Turn::Now;
         }
-        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
-        let vacancy = known.vacancy(seen, &expiry_rule, inputs.now);
+        let vacancy = self.vacancy(seen, inputs, known);
         let Snapshot { etag, record, .. } = seen;
         known.place.turn(etag, record, &vacancy, inputs.now)
     }

@@ -53,8 +53,8 @@ impl Patience {
     }
 
     /// Takes in a look at the record. The time since the last look counts if the lock was free at some
-    /// moment between, and not only at the end of it.
-    pub(super) fn look(&mut self, arrived: Instant, held: Option<u64>) {
+    /// moment between, and not only at the end of it. A version that could be taken for `idle` counts that at least.
+    pub(super) fn look(&mut self, arrived: Instant, held: Option<u64>, idle: Duration) {
         if let Some(last) = &self.last {
             let counts = match (last.held, held) {
                 (None, _) => true,
@@ -67,6 +67,7 @@ impl Patience {
                 self.so_far += passed.min(self.planned + SLACK);
             }
         }
+        self.so_far = self.so_far.max(idle);
         self.last = Some(Glimpse { arrived, held });
     }
 

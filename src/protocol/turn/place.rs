@@ -169,11 +169,11 @@ impl Place {
     }
 
     /// Takes in a look at the record by a call that waits.
-    pub(in crate::protocol) fn look(&mut self, seen: &Snapshot) {
+    pub(in crate::protocol) fn look(&mut self, seen: &Snapshot, vacancy: &Vacancy) {
         self.looping_since = None;
         let token = seen.record.fencing_token;
         let held = seen.record.is_held().then_some(token);
-        self.patience.look(seen.arrived, held);
+        self.patience.look(seen.arrived, held, vacancy.idle);
         let took = seen.arrived.at_least_since(seen.sent);
         self.round_trip = match self.round_trip {
             Duration::ZERO => took,
