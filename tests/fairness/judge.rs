@@ -142,8 +142,8 @@ impl Judge {
             Some((ticket.number, *issued))
         });
         let live: Vec<(u64, Issued)> = issued.filter(live).collect();
-        let own = live.iter().find(|(_, issued)| issued.owner == Some(taking.by));
-        let own = own.map(|(number, _)| *number);
+        // The ticket that it has used up.
+        let own = Some(taking.record.served()).filter(|number| *number > served_before);
         for (number, ticket) in &live {
             let Some(passed) = ticket.owner.filter(|owner| *owner != taking.by) else {
                 continue;

@@ -53,6 +53,8 @@ pub struct World {
     pub network: Network,
     pub clients: Vec<Client>,
     pub judge: Judge,
+    /// Whether to print what arrives at the store.
+    pub traces: bool,
     mutant: Option<Mutant>,
     agenda: BTreeMap<(Duration, u64), Happening>,
     happenings: u64,
@@ -69,6 +71,7 @@ impl World {
             network,
             clients: Vec::new(),
             judge: Judge::default(),
+            traces: false,
             mutant: None,
             agenda: BTreeMap::new(),
             happenings: 0,
@@ -236,6 +239,9 @@ impl World {
 
     fn arrive(&mut self, request: Request) {
         let answer = self.serve(&request);
+        if self.traces {
+            trace(self.now, &request, &answer);
+        }
         if let Some(back) = request.back {
             let heard = Happening::Hear {
                 request,
@@ -381,4 +387,35 @@ pub struct Shares {
 
 fn happening_wake(who: usize, epoch: u64) -> (usize, u64) {
     (who, epoch)
+}
+
+fn trace(now: Duration, request: &Request, answer: &Answer) {
+    let asked = match &request.ask {
+        Ask::Get(object) => format!("gets the {object:?}"),
+        Ask::PutLock(record, _) => format!(
+            "writes {:?} {} served {} queued {}",
+            record.state,
+            record.fencing_token % 1_000_000,
+            record.served() % 1_000_000,
+            record.is_queued()
+        ),
+        Ask::PutQueue(write) => {
+            let numbers = write.queue.tickets.iter().map(|ticket| ticket.number % 1_000_000);
+            format!("writes tickets {:?}", numbers.collect::<Vec<_>>())
+        }
+    };
+    let answered = match answer {
+        Answer::Lock(shown) => shown.version.as_ref().map_or("absent".to_owned(), |version| {
+            format!("{:?} {}", version.body.state, version.body.fencing_token % 1_000_000)
+        }),
+        Answer::Queue(QueueFound::Present { queue, .. }) => {
+            let numbers = queue.tickets.iter().map(|ticket| ticket.number % 1_000_000);
+            format!("tickets {:?}", numbers.collect::<Vec<_>>())
+        }
+        Answer::Queue(found) => format!("{found:?}"),
+        Answer::Wrote(Written::Applied { .. }) => "done".to_owned(),
+        Answer::Wrote(outcome) => format!("{outcome:?}"),
+        Answer::Nothing => String::new(),
+    };
+    println!("{now:>12?} {} {asked}: {answered}", request.by);
 }

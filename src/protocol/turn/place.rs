@@ -72,6 +72,11 @@ pub struct Place {
     patience: Patience,
     /// The state of the lock that this client watches, and since when.
     watched: Option<(Watched, Instant)>,
+    /// The highest token that a look has shown, and what had been served then.
+    last_turn: (u64, u64),
+    /// Whether somebody has had the lock without a ticket since this client saw the queue. Its own ticket may
+    /// be gone.
+    doubts_ticket: bool,
     /// How long a request takes.
     round_trip: Duration,
     /// Its own last release, and when that was.
@@ -172,6 +177,10 @@ impl Place {
         let token = seen.record.fencing_token;
         let held = seen.record.is_held().then_some(token);
         self.patience.look(seen.arrived, held);
+        if token > self.last_turn.0 {
+            self.doubts_ticket |= self.served <= self.last_turn.1;
+            self.last_turn = (token, self.served);
+        }
         let took = seen.arrived.at_least_since(seen.sent);
         self.round_trip = match self.round_trip {
             Duration::ZERO => took,
@@ -191,6 +200,9 @@ impl Place {
         {
             // Used up, and not passed over.
             self.own = None;
+            // Others had turns since it last looked, and may want more.
+            self.sight = None;
+            self.asked = None;
         }
         self.saw_served(record.served());
         self.looping_since.get_or_insert(now);
@@ -371,6 +383,13 @@ impl Place {
         is_wanted && self.number().is_none() && !is_resting && !is_full && !self.is_unusable(now)
     }
 
+    /// Whether a call that waits should see whether its ticket is still there: others cannot wait for a ticket
+    /// that they do not see, and this client would take itself for the first for ever.
+    pub(in crate::protocol) fn doubts_ticket(&self, now: Instant) -> bool {
+        let doubts = self.doubts_ticket && self.number().is_some();
+        doubts && !self.has_asked(now) && !self.is_unusable(now)
+    }
+
     /// Whether this client may have a ticket in the queue.
     pub(in crate::protocol) fn has_ticket(&self) -> bool {
         self.own.is_some()
@@ -397,6 +416,7 @@ impl Place {
         if !is_hidden {
             self.unusable_until = None;
         }
+        self.doubts_ticket = false;
         self.saw_served(queue.served);
         if let Some(own) = &mut self.own {
             let ticket = queue
