@@ -151,10 +151,8 @@ fn trace() {
     for i in 0..2 {
         world.add(Spec { begins: ms(7 * i), ..Spec::default() });
     }
-    world.act_at(s(3), Act::DeleteQueue);
+    world.act_at(s(3), Act::LoseAdvice);
     world.run_until(ms(2500));
     world.traces = true;
     world.run_until(s(6));
-    println!("{:#?}", world.clients[0].known.place);
-    println!("{:#?}", world.clients[1].known.place);
 }

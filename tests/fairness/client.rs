@@ -165,6 +165,8 @@ pub struct Client {
     pub own_release: Option<ETag>,
     /// When the store has answered the last look at the queue that this client has heard of.
     pub looked: Option<Duration>,
+    /// When it last waited for an answer in vain.
+    pub stumbled: Option<Duration>,
     pub mutant: Option<Mutant>,
     awaits: Awaits,
     /// What its clock showed when the run began.
@@ -193,6 +195,7 @@ impl Client {
             began: Duration::ZERO,
             own_release: None,
             looked: None,
+            stumbled: None,
             mutant,
             awaits: Awaits::Sleep,
             offset: Duration::from_millis(dice.below(1_000_000_000)),
@@ -280,6 +283,9 @@ impl Client {
     pub fn hear(&mut self, now: Duration, answer: Answer, served: Duration) -> Option<Deed> {
         if let Answer::Queue(QueueFound::Present { .. } | QueueFound::Absent { .. }) = &answer {
             self.looked = Some(served);
+        }
+        if let Answer::Nothing = answer {
+            self.stumbled = Some(now);
         }
         let arrived = self.at(now);
         let awaits = std::mem::replace(&mut self.awaits, Awaits::Sleep);

@@ -1,6 +1,6 @@
 //! Compares what happens with what is promised.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use s3_lock::internals::protocol::record::Record;
@@ -62,6 +62,8 @@ pub struct Judge {
     pub longest_free: (Duration, Duration),
     tickets: HashMap<u128, Issued>,
     last_token: u64,
+    /// The highest ticket that had its turn or was passed over.
+    served: u64,
     free_since: Option<Duration>,
 }
 
@@ -79,7 +81,15 @@ impl Judge {
         self.tickets.values().any(|ticket| ticket.owner == Some(who))
     }
 
-    pub fn wrote_queue(&mut self, by: Option<usize>, queue: &Queue, now: Duration) {
+    /// This stands in place of the queue now, or nothing does.
+    pub fn wrote_queue(&mut self, by: Option<usize>, queue: Option<&Queue>, now: Duration) {
+        let tickets = queue.iter().flat_map(|queue| &queue.tickets);
+        let there: HashSet<u128> = tickets.map(|ticket| ticket.nonce.0).collect();
+        self.tickets.retain(|nonce, _| there.contains(nonce));
+        let Some(queue) = queue else {
+            return;
+        };
+        self.served = self.served.max(queue.served);
         for ticket in &queue.tickets {
             let issued = Issued {
                 owner: by,
@@ -87,7 +97,7 @@ impl Judge {
                 at: now,
             };
             let known = self.tickets.entry(ticket.nonce.0).or_insert(issued);
-            if known.number != ticket.number && known.owner == by {
+            if known.number != ticket.number {
                 *known = issued;
             }
         }
@@ -108,6 +118,7 @@ impl Judge {
         self.note_free(clients, taking.at);
         self.free_since = None;
         self.note_bypasses(taking, clients, queue);
+        self.served = self.served.max(taking.record.served());
     }
 
     /// The run is over.
@@ -134,7 +145,7 @@ impl Judge {
         let Some(queue) = queue else {
             return;
         };
-        let served_before = taking.before.map_or(0, Record::served).max(queue.served);
+        let served_before = self.served.max(taking.before.map_or(0, Record::served));
         let live = |ticket: &(u64, Issued)| ticket.0 > served_before;
         let tickets = queue.tickets.iter();
         let issued = tickets.filter_map(|ticket| {
@@ -150,7 +161,9 @@ impl Judge {
             };
             let client = &clients[passed];
             let is_behind = own.is_some_and(|own| own <= *number);
-            if is_behind || !client.waits_in_line() || is_away(client, ticket.at, taking.at) {
+            let stumbled = client.stumbled.is_some_and(|at| at >= ticket.at);
+            let is_there = client.waits_in_line() && !is_away(client, ticket.at, taking.at);
+            if is_behind || !is_there || stumbled {
                 continue;
             }
             self.bypasses.push(Bypass {

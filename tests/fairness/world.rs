@@ -301,7 +301,7 @@ impl World {
         let answer = self.store.write_queue(queue, condition, now);
         if let (Written::Applied { .. }, Some(queue)) = (&answer, self.store.queue()) {
             self.queue_written = Some(now);
-            self.judge.wrote_queue(Some(request.by), queue, now);
+            self.judge.wrote_queue(Some(request.by), Some(queue), now);
         }
         answer
     }
@@ -327,13 +327,11 @@ impl World {
                 forge(&mut json);
                 let body = serde_json::to_vec(&json).expect("it is JSON");
                 let body = Queue::parse(&body).map_or(QueueBody::Foreign, QueueBody::Queue);
-                if let QueueBody::Queue(queue) = &body {
-                    self.judge.wrote_queue(None, queue, now);
-                }
                 self.store.put_queue(body, now);
             }
-            Act::LoseAdvice => self.lose_advice(),
+            Act::LoseAdvice => return self.lose_advice(),
         }
+        self.judge.wrote_queue(None, self.store.queue(), now);
     }
 
     fn lose_advice(&mut self) {
