@@ -25,6 +25,8 @@ pub const PACE: Pace = Pace {
 pub const MARGIN: Duration = Duration::from_secs(2);
 /// How long a look at the queue beside a write may take at least beyond that write.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// Timers go off a little later than asked.
+const TIMER: Duration = Duration::from_millis(1);
 /// Pauses after errors, shortest and longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
@@ -165,7 +167,7 @@ pub struct Client {
     pub own_release: Option<ETag>,
     /// When the store has answered the last look at the queue that this client has heard of.
     pub looked: Option<Duration>,
-    /// When it last waited for an answer in vain.
+    /// Until when it last waited for an answer in vain, or does so now.
     pub stumbled: Option<Duration>,
     pub mutant: Option<Mutant>,
     awaits: Awaits,
@@ -266,8 +268,10 @@ impl Client {
                 if let Awaits::Both { .. } = self.awaits {
                     return self.both(now);
                 }
-                let is_up = now >= self.until;
-                self.feed(now, if is_up { Event::GiveUp } else { Event::Resume })
+                if now >= self.until {
+                    return self.give_up(now);
+                }
+                self.feed(now, Event::Resume)
             }
         }
     }
@@ -283,9 +287,6 @@ impl Client {
     pub fn hear(&mut self, now: Duration, answer: Answer, served: Duration) -> Option<Deed> {
         if let Answer::Queue(QueueFound::Present { .. } | QueueFound::Absent { .. }) = &answer {
             self.looked = Some(served);
-        }
-        if let Answer::Nothing = answer {
-            self.stumbled = Some(now);
         }
         let arrived = self.at(now);
         let awaits = std::mem::replace(&mut self.awaits, Awaits::Sleep);
@@ -485,7 +486,7 @@ impl Client {
 
     fn sleep(&mut self, span: Duration, now: Duration) -> Deed {
         self.awaits = Awaits::Sleep;
-        Deed::Sleep(span.min(self.until - now))
+        Deed::Sleep(span.min(self.until - now) + TIMER)
     }
 
     fn finish(&mut self, end: End, now: Duration) -> Deed {

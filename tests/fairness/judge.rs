@@ -9,6 +9,9 @@ use s3_lock::internals::protocol::{Condition, Queue};
 use crate::client::{Call, Client};
 use crate::network::is_in;
 
+/// How long the answer to a look at the queue is on its way. What comes after that look cannot be in it.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
 /// A write of the lock's record that the store has carried out.
 pub struct Taking<'a> {
     pub by: usize,
@@ -33,12 +36,14 @@ struct Issued {
 pub enum Excuse {
     /// It does not wait, or does not know the queue.
     Unaware,
-    /// When the write was sent, or the look that it rests on was answered, the ticket was not there.
+    /// When the write was sent, the ticket was not there or could not yet be known.
     Earlier,
     /// It took its own release again, and had not looked since the ticket was there.
     Again,
     /// There is none: it had no ticket and had looked.
     NoTicket,
+    /// There is none: it had no ticket and had not looked.
+    NoLook,
     /// There is none: its ticket was a later one.
     LaterTicket,
 }
@@ -179,7 +184,8 @@ impl Judge {
     /// The bypasses that nothing excuses.
     pub fn unexcused(&self) -> Vec<Bypass> {
         let bad = |bypass: &&Bypass| {
-            matches!(bypass.excuse, Excuse::NoTicket | Excuse::LaterTicket)
+            use Excuse::{LaterTicket, NoLook, NoTicket};
+            matches!(bypass.excuse, NoTicket | NoLook | LaterTicket)
         };
         self.bypasses.iter().filter(bad).copied().collect()
     }
@@ -193,7 +199,7 @@ fn excuse(taking: &Taking, taker: &Client, ticket_at: Duration, has_ticket: bool
     let has_looked = taker.looked.is_some_and(|looked| looked > ticket_at);
     if taker.spec.tries || !taker.spec.queue {
         Excuse::Unaware
-    } else if taking.sent <= ticket_at {
+    } else if taking.sent <= ticket_at + A_MOMENT {
         Excuse::Earlier
     } else if has_ticket {
         Excuse::LaterTicket
@@ -202,7 +208,7 @@ fn excuse(taking: &Taking, taker: &Client, ticket_at: Duration, has_ticket: bool
     } else if is_again {
         Excuse::Again
     } else {
-        Excuse::Earlier
+        Excuse::NoLook
     }
 }
 

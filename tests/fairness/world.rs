@@ -228,6 +228,7 @@ impl World {
             self.plan(self.now + there, Happening::Arrive(request.clone()));
         }
         if is_lost {
+            self.clients[by].stumbled = Some(self.now + TIMEOUT);
             let nothing = Happening::Hear {
                 request,
                 answer: Answer::Nothing,

@@ -314,18 +314,17 @@ impl Place {
             // Nobody can come before it any more.
             return false;
         }
-        let is_new = self.looked_for.as_ref() != Some(etag);
-        // Others wait, and this client knows of none: they came after it looked.
-        let is_news = record.is_queued() && before == 0 && is_new;
-        if self.has_asked(now) && !is_news || self.is_unusable(now) {
-            return false;
-        }
         let is_own = self
             .released
             .is_some_and(|(nonce, _)| nonce == record.nonce);
-        record.is_queued()
-            || vacancy.is_busy && !is_own
-            || before > 0 && is_new
+        let is_wanted = record.is_queued() || vacancy.is_busy && !is_own;
+        let is_new = self.looked_for.as_ref() != Some(etag);
+        // Others want it, and this client knows of none: they may have come after it looked.
+        let is_news = is_wanted && before == 0 && is_new;
+        if self.has_asked(now) && !is_news || self.is_unusable(now) {
+            return false;
+        }
+        is_wanted || before > 0 && is_new
     }
 
     /// Whether it has asked for the queue a moment ago.
