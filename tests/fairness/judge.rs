@@ -66,6 +66,8 @@ pub struct Judge {
     /// The longest that a free lock was left free while somebody waited, and when that ended.
     pub longest_free: (Duration, Duration),
     tickets: HashMap<u128, Issued>,
+    /// Every ticket that a client ever had.
+    ever: HashSet<(usize, u64)>,
     last_token: u64,
     /// The highest ticket that had its turn or was passed over.
     served: u64,
@@ -105,6 +107,7 @@ impl Judge {
             if known.number != ticket.number {
                 *known = issued;
             }
+            self.ever.extend(known.owner.map(|owner| (owner, ticket.number)));
         }
     }
 
@@ -159,7 +162,9 @@ impl Judge {
         });
         let live: Vec<(u64, Issued)> = issued.filter(live).collect();
         // The ticket that it has used up.
-        let own = Some(taking.record.served()).filter(|number| *number > served_before);
+        let used = taking.record.served();
+        let is_own = self.ever.contains(&(taking.by, used));
+        let own = Some(used).filter(|_| is_own && used > taking.before.map_or(0, Record::served));
         for (number, ticket) in &live {
             let Some(passed) = ticket.owner.filter(|owner| *owner != taking.by) else {
                 continue;
