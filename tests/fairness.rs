@@ -30,8 +30,3 @@ const fn ms(millis: u64) -> Duration {
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
-
-#[test]
-fn trace() {
-    order::trace();
-}

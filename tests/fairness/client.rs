@@ -12,7 +12,7 @@ use s3_lock::internals::protocol::{
 };
 
 use crate::dice::Dice;
-use crate::mutants::Mutant;
+use crate::mutants::{Mutant, Twist};
 use crate::network::{Span, TIMEOUT};
 use crate::store::{Object, Shown, Written};
 
@@ -170,6 +170,8 @@ pub struct Client {
     /// Until when it last waited for an answer in vain, or does so now.
     pub stumbled: Option<Duration>,
     pub mutant: Option<Mutant>,
+    /// What a mutant keeps in mind.
+    pub twist: Twist,
     awaits: Awaits,
     /// What its clock showed when the run began.
     offset: Duration,
@@ -199,6 +201,7 @@ impl Client {
             looked: None,
             stumbled: None,
             mutant,
+            twist: Twist::default(),
             awaits: Awaits::Sleep,
             offset: Duration::from_millis(dice.below(1_000_000_000)),
             until: Duration::MAX,
@@ -280,6 +283,7 @@ impl Client {
         self.until = now.saturating_add(limit);
         self.gave_up = false;
         (self.pauses, self.looks) = (0, 0);
+        self.twist.begin();
         self.feed(now, Event::Resume)
     }
 
@@ -293,7 +297,7 @@ impl Client {
         let event = match (awaits, answer) {
             (Awaits::Read(sent), Answer::Lock(shown)) => {
                 let found = shown.outcome(sent, arrived);
-                let found = Mutant::misread(self.mutant, found);
+                let found = self.misread(found, arrived);
                 if self.known.observe(&found) {
                     self.trusts_date = false;
                 }
@@ -307,7 +311,7 @@ impl Client {
                 Event::Queue(QueueEvent::Seen)
             }
             (Awaits::QueueWrite, Answer::Wrote(outcome)) => {
-                let outcome = Mutant::mishear(self.mutant, outcome);
+                let outcome = self.mishear(outcome);
                 Event::Queue(QueueEvent::Wrote(outcome))
             }
             (Awaits::QueueWrite, _) => Event::Queue(QueueEvent::Wrote(WriteOutcome::Unknown(
@@ -362,6 +366,7 @@ impl Client {
             unreachable!("it awaits both");
         };
         if let Some(found) = found {
+            self.twist.saw(&found);
             self.known.place.saw_queue(found, sent, &inputs);
         }
         let wrote = wrote.expect("the write is done");
@@ -370,7 +375,10 @@ impl Client {
 
     fn saw_queue(&mut self, answer: Answer, sent: Instant, inputs: &Inputs) {
         let found = match answer {
-            Answer::Queue(found) => found,
+            Answer::Queue(found) => {
+                self.twist.saw(&found);
+                found
+            }
             _ => QueueFound::Failed(Trouble::Transient),
         };
         self.known.place.saw_queue(found, sent, inputs);
@@ -392,8 +400,9 @@ impl Client {
     /// Lets the call go on until it needs something of the store or of time, or has ended.
     fn feed(&mut self, now: Duration, event: Event) -> Deed {
         let mut inputs = self.inputs(now);
-        self.twist_before(&event, &mut inputs);
-        let before = self.is_mutant_undoing().then(|| (self.call.clone(), self.known.clone()));
+        self.twist_before(&mut inputs);
+        let may_undo = self.mutant == Some(Mutant::GraceForEachTicket);
+        let before = may_undo.then(|| (self.call.clone(), self.known.clone()));
         let step = match &mut self.call {
             Call::Acquiring(acquire) => {
                 map(acquire.on(event, &inputs, &mut self.known), End::Acquired)
@@ -404,9 +413,12 @@ impl Client {
             call => unreachable!("no call is under way: {call:?}"),
         };
         let step = match before {
-            Some((call, known)) => self.twist_after(step, call, known, &inputs),
+            Some((call, known)) => self.wait_longer(step, call, known),
             None => step,
         };
+        if let Some(event) = self.spares_request(&step) {
+            return self.feed(now, event);
+        }
         self.carry_out(step, inputs, now)
     }
 

@@ -63,6 +63,8 @@ pub struct Judge {
     /// What must never be.
     pub faults: Vec<String>,
     pub bypasses: Vec<Bypass>,
+    /// Writes that used up a ticket without being by its owner: who, which and when.
+    pub raised: Vec<(usize, u64, Duration)>,
     /// The longest that a free lock was left free while somebody waited, and when that ended.
     pub longest_free: (Duration, Duration),
     tickets: HashMap<u128, Issued>,
@@ -112,7 +114,12 @@ impl Judge {
     }
 
     pub fn wrote_lock(&mut self, taking: &Taking, clients: &[Client], queue: Option<&Queue>) {
+        let served = taking.record.served();
+        if served > self.served && !self.ever.contains(&(taking.by, served)) {
+            self.raised.push((taking.by, served, taking.at));
+        }
         if !taking.record.is_held() {
+            self.served = self.served.max(served);
             self.free_since = Some(taking.at);
             return;
         }

@@ -43,6 +43,8 @@ pub fn is_fair(world: &World) {
     is_safe(world);
     let unexcused = world.judge.unexcused();
     assert!(unexcused.is_empty(), "{:#?}", &unexcused[..1]);
+    let raised = &world.judge.raised;
+    assert!(raised.is_empty(), "{raised:?}");
     let again = world.judge.bypasses.iter().filter(|b| b.excuse == Excuse::Again);
     let longest = again.map(|bypass| bypass.since).max().unwrap_or_default();
     assert!(longest <= A_SECOND_AND_A_CYCLE, "again after {longest:?}");
@@ -230,13 +232,4 @@ fn those_that_only_try_do_not_keep_a_waiter_from_its_turn() {
         let longest = waits.max();
         assert!(longest < Some(s(20)), "{longest:?}");
     }
-}
-pub fn trace() {
-    let mut world = loops(2, 8);
-    for i in 0..14 {
-        world.act_at(ms(2_000 + 1_731 * i), Act::ForgeQueue(forge_served));
-    }
-    world.run_until(ms(1_800));
-    world.traces = true;
-    world.run_until(ms(2_130));
 }

@@ -76,4 +76,9 @@ impl Patience {
     pub(super) fn so_far(&self) -> Duration {
         self.so_far
     }
+
+    #[cfg(feature = "internals")]
+    pub(super) fn so_far_mut(&mut self) -> &mut Duration {
+        &mut self.so_far
+    }
 }

@@ -561,6 +561,16 @@ impl Place {
     }
 }
 
+#[cfg(feature = "internals")]
+impl Place {
+    /// What a test may alter to see that it is needed: the highest ticket that was served, and how long the
+    /// tickets before this client's own have had their opportunity.
+    #[doc(hidden)]
+    pub fn memory(&mut self) -> (&mut u64, &mut Duration) {
+        (&mut self.served, self.patience.so_far_mut())
+    }
+}
+
 /// For how long a lock is known to have been free, and how it became so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::protocol) struct Vacancy {
