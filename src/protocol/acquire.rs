@@ -379,6 +379,9 @@ impl Acquire {
             let pause = None;
             return Step::Wait { free_in, pause };
         };
+        if !self.queue_use.seen && known.place.doubts_ticket(inputs.now) {
+            return self.see_queue(None, inputs, known);
+        }
         if !self.queue_use.registered && known.place.wants_ticket(is_wanted, inputs.now) {
             if !self.queue_use.seen {
                 return self.see_queue(None, inputs, known);

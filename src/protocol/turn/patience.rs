@@ -31,7 +31,10 @@ const SLACK: Duration = Duration::from_secs(1);
 impl Patience {
     /// Begins anew: somebody had a turn.
     pub(super) fn restart(&mut self) {
-        *self = Patience::default();
+        *self = Patience {
+            newest: self.newest,
+            ..Patience::default()
+        };
     }
 
     /// Forgets the last look, so that the time until the next one does not count.
@@ -73,5 +76,10 @@ impl Patience {
 
     pub(super) fn so_far(&self) -> Duration {
         self.so_far
+    }
+
+    #[cfg(feature = "internals")]
+    pub(super) fn so_far_mut(&mut self) -> &mut Duration {
+        &mut self.so_far
     }
 }
