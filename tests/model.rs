@@ -9,6 +9,7 @@
 //! | `scenario.rs` | what there is to explore: clients, budgets, the units of time, mutants |
 //! | `world.rs` | what can happen next, and its effects |
 //! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
+//! | `hand_over.rs` | hand-overs between the threads of one client |
 //! | `store.rs` | the store |
 //! | `judge.rs` | compares what happened with what was promised |
 //! | `lock.rs` | the promises |
@@ -24,6 +25,7 @@
 mod model {
     mod classic;
     pub mod client;
+    mod hand_over;
     pub mod judge;
     mod keeping;
     pub mod lock;
@@ -41,7 +43,8 @@ use stateright::{Checker, Model};
 
 use model::client::Who;
 use model::lock::{
-    ADOPTED, EVERYBODY, FREED, INFERRED, LEARNED_OF_FORCE, RECLAIMED, RESOLVED, TAKEOVER, UNDONE,
+    ADOPTED, EVERYBODY, FREED, HANDED_OVER, INFERRED, LEARNED_OF_FORCE, RECLAIMED, RESOLVED,
+    TAKEOVER, UNDONE,
 };
 use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
 
@@ -432,6 +435,85 @@ fn a_look_beside_a_renewal_finds_no_loss_that_is_none() {
         ..Scenario::of(vec![Role::of("a", holder), Role::of("operator", operator)])
     };
     holds(scenario, either(39_276, 190_410));
+}
+
+/// Two threads of a client and another client.
+fn handing_over(budget: Budget) -> Scenario {
+    let holder = Calls {
+        acquire: 1,
+        hand_over: 1,
+        ..Calls::default()
+    };
+    let thread = Role {
+        twin: Some(Who(0)),
+        ..acquires("b", 1)
+    };
+    Scenario {
+        budget,
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![EVERYBODY, HANDED_OVER],
+        ..Scenario::of(vec![Role::of("a", holder), thread, acquires("c", 1)])
+    }
+}
+
+/// The reply to any request may be lost, that to the hand-over too, and leases pass.
+#[test]
+fn a_lock_that_is_handed_over_has_one_holder_whatever_request_is_lost() {
+    let scenario = handing_over(Budget {
+        leases: either(1, 2),
+        losses: 1,
+        ..Budget::default()
+    });
+    let mut scenario = scenario;
+    scenario.fast = either(vec![STORES], vec![0, STORES]);
+    holds(scenario, either(1, 1));
+}
+
+/// Every answer to the hand-over: also that of a proxy that has sent it twice. And the thread that
+/// hands over may stop half way.
+#[test]
+fn a_hand_over_that_comes_to_nothing_or_twice_misleads_neither_thread() {
+    let scenario = handing_over(Budget {
+        repeats: 1,
+        failures: either(1, 2),
+        losses: either(0, 1),
+        crashes: 1,
+        ..Budget::default()
+    });
+    holds(scenario, either(1, 1));
+}
+
+/// An operator breaks either holding, and the next holder is told as any other.
+#[test]
+fn a_lock_that_is_broken_while_it_is_handed_over_is_no_longer_held() {
+    let mut scenario = handing_over(Budget {
+        losses: either(0, 1),
+        ..Budget::default()
+    });
+    scenario.roles[2].calls = Calls {
+        acquire: 1,
+        status: 1,
+        force_release: 1,
+        ..Calls::default()
+    };
+    scenario.possible = vec![EVERYBODY, HANDED_OVER, FREED];
+    holds(scenario, either(1, 1));
+}
+
+/// A third thread has the name of the second, and reclaims.
+#[test]
+fn nobody_reclaims_a_lock_that_is_being_handed_over() {
+    let mut scenario = handing_over(Budget {
+        losses: 1,
+        ..Budget::default()
+    });
+    scenario.roles[2] = Role {
+        twin: Some(Who(0)),
+        reclaims: true,
+        ..acquires("b", 1)
+    };
+    holds(scenario, either(1, 1));
 }
 
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.
