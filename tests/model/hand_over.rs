@@ -71,7 +71,9 @@ impl World {
         let task = self.client(who).task.clone().expect("it hands over");
         self.abandon(who);
         let next = self.client_mut(who).chosen.take().expect("it has chosen");
-        self.tell_of_doubt(who, next, &task, scenario);
+        if !scenario.has(Mutant::HandOverUntold) {
+            self.tell_of_doubt(who, next, &task, scenario);
+        }
         self.client_mut(who).holding = None;
     }
 

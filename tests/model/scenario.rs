@@ -196,6 +196,8 @@ pub enum Mutant {
     HandOverInDoubtADone,
     /// A chosen thread leaves before it is told.
     HandOverToNobody,
+    /// A thread that unwinds in the middle of a hand-over tells nobody.
+    HandOverUntold,
     /// The write of a hand-over in doubt has no entry in the registry.
     HandOverUnregistered,
 }

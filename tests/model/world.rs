@@ -293,9 +293,9 @@ impl World {
         }
         if self.may_crash(who, scenario) {
             actions.push(Action::Crash(who));
-            if let Running::HandOver(_) = task.call {
-                actions.push(Action::Unwind(who));
-            }
+        }
+        if self.left.crashes > 0 && matches!(task.call, Running::HandOver(_)) {
+            actions.push(Action::Unwind(who));
         }
     }
 
