@@ -461,12 +461,12 @@ fn handing_over(budget: Budget) -> Scenario {
 #[test]
 fn a_lock_that_is_handed_over_has_one_holder_whatever_request_is_lost() {
     let mut scenario = handing_over(Budget {
-        leases: either(0, 2),
+        leases: either(0, 1),
         losses: 1,
         ..Budget::default()
     });
     scenario.fast = vec![STORES];
-    holds(scenario, either(44_032, 1));
+    holds(scenario, either(44_024, 1));
 }
 
 /// Every answer to the hand-over: also that of a proxy that has sent it twice. And the thread that
@@ -476,11 +476,10 @@ fn a_hand_over_that_comes_to_nothing_or_twice_misleads_neither_thread() {
     let scenario = handing_over(Budget {
         repeats: either(0, 1),
         failures: 1,
-        losses: either(0, 1),
         crashes: 1,
         ..Budget::default()
     });
-    holds(scenario, either(185_574, 1));
+    holds(scenario, either(185_526, 1));
 }
 
 /// An operator breaks either holding, and the next holder is told as any other.
@@ -512,7 +511,7 @@ fn nobody_reclaims_a_lock_that_is_being_handed_over() {
         reclaims: true,
         ..acquires("b", 1)
     };
-    holds(scenario, either(51_346, 1));
+    holds(scenario, 50_492);
 }
 
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.

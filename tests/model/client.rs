@@ -138,6 +138,8 @@ pub struct Message {
     pub id: WriteId,
     pub write: Write,
     pub intent: Intent,
+    /// The hand-over that it undoes, if it does that.
+    pub undoes: Option<WriteId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -494,6 +496,8 @@ impl Client {
         }
         if write.record.is_held() {
             task.living = Some(write.record.fencing_token);
+            // A write of its own shows that the one before is resolved.
+            task.inherited = inherited;
         }
         if let (Running::HandOver(_), Some(holding)) = (&task.call, &self.holding) {
             match scenario.mutant {
@@ -507,6 +511,7 @@ impl Client {
         let message = Message {
             id,
             intent: task.intent(&write.record),
+            undoes: task.undoes(&write.record),
             write,
         };
         task.at = At::Writing {
@@ -573,6 +578,12 @@ impl Task {
             Running::Free(_) => Intent::End(self.aim),
             Running::Status(_) => unreachable!("it only looks"),
         }
+    }
+
+    /// The hand-over that it undoes, if that is what writing this record does.
+    fn undoes(&self, record: &Record) -> Option<WriteId> {
+        let is_undo = matches!(self.call, Running::Acquire(_)) && !record.is_held();
+        self.inherited.filter(|_| is_undo)
     }
 
     /// What a client that is broken on purpose makes of an event.

@@ -8,7 +8,7 @@ use s3_lock::internals::protocol::{
     Event, Free, Look, ReadOutcome, Refusal, Release, Renew, Trouble, WriteOutcome,
 };
 
-use super::client::{At, Client, Intent, Message, Reply, Running, Who, WriteId, version};
+use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
 use super::judge::{Fault, History, News};
 use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND, at};
 use super::store::{Object, Store};
@@ -643,9 +643,7 @@ impl World {
     /// Notes a write that was carried out with the calls that it is a write of. To undo a hand-over ends
     /// the old holding, too.
     fn credit(&mut self, message: &Message) {
-        let by = self.client(message.id.by).task.as_ref();
-        let undone = by.filter(|_| matches!(message.intent, Intent::Undo(_)));
-        let undone = undone.and_then(|task| task.inherited);
+        let undone = message.undoes;
         for who in self.everybody() {
             let Some(task) = &self.client(who).task else {
                 continue;
