@@ -26,10 +26,22 @@
 mod support;
 
 mod common;
+#[path = "contention/crowd.rs"]
+mod crowd;
+#[path = "contention/dead.rs"]
+mod dead;
+#[path = "contention/long_hold.rs"]
+mod long_hold;
 #[path = "contention/looping.rs"]
 mod looping;
 #[path = "contention/part.rs"]
 mod part;
+#[path = "contention/quiet.rs"]
+mod quiet;
+#[path = "contention/stream.rs"]
+mod stream;
+#[path = "contention/takeover.rs"]
+mod takeover;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -41,43 +53,57 @@ use part::Part;
 /// How long a request takes, as on S3.
 const LATENCY: Duration = Duration::from_millis(25);
 
+/// A name, and what measures.
 type Scenario = (&'static str, Box<dyn Fn(&Run) -> Figures>);
 
-/// All scenarios, by name.
+/// All scenarios.
 fn scenarios() -> Vec<Scenario> {
-    let mut all: Vec<Scenario> = Vec::new();
-    for (name, looping) in [
+    let mut all = looping_scenarios();
+    let mut add = |name, measure: Box<dyn Fn(&Run) -> Figures>| all.push((name, measure));
+    for (name, size) in [
+        ("crowd-1", 1),
+        ("crowd-3", 3),
+        ("crowd-10", 10),
+        ("crowd-30", 30),
+        ("crowd-100", 100),
+    ] {
+        add(name, Box::new(move |run| crowd::run(run, size)));
+    }
+    add("stream", Box::new(stream::run));
+    add("long-hold", Box::new(long_hold::run));
+    add("takeover", Box::new(takeover::run));
+    for (name, dead) in [("dead-1", 1), ("dead-60", 60)] {
+        add(name, Box::new(move |run| dead::run(run, dead)));
+    }
+    add("quiet", Box::new(quiet::run));
+    add("slow-store", Box::new(looping::on_slow_store));
+    all
+}
+
+/// Those in which all want the lock again and again.
+fn looping_scenarios() -> Vec<Scenario> {
+    let short = |looping| Looping {
+        threads: 8,
+        hold: Duration::from_millis(10),
+        ..looping
+    };
+    let mixed = Looping {
+        unaware: 1,
+        ..Looping::of(3, 20)
+    };
+    let all = [
         ("alone", Looping::of(1, 10)),
         ("looping-2", Looping::of(2, 20)),
         ("looping-8", Looping::of(8, 20)),
         ("looping-32", Looping::of(32, 120)),
-        (
-            "looping-8x8",
-            Looping {
-                threads: 8,
-                hold: Duration::from_millis(10),
-                ..Looping::of(8, 20)
-            },
-        ),
-        (
-            "threads-8",
-            Looping {
-                threads: 8,
-                hold: Duration::from_millis(10),
-                ..Looping::of(1, 20)
-            },
-        ),
-        (
-            "mixed",
-            Looping {
-                unaware: 1,
-                ..Looping::of(3, 20)
-            },
-        ),
-    ] {
-        all.push((name, Box::new(move |run| looping.run(run))));
-    }
-    all
+        ("looping-8x8", short(Looping::of(8, 20))),
+        ("threads-8", short(Looping::of(1, 20))),
+        ("mixed", mixed),
+    ];
+    let scenario = |(name, looping): (&'static str, Looping)| -> Scenario {
+        (name, Box::new(move |run| looping.run(run)))
+    };
+    all.into_iter().map(scenario).collect()
 }
 
 /// How a scenario is to run.

@@ -9,6 +9,7 @@
 //! | `scenario.rs` | what there is to explore: clients, budgets, the units of time, mutants |
 //! | `world.rs` | what can happen next, and its effects |
 //! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
+//! | `hand_over.rs` | hand-overs between the threads of one client |
 //! | `store.rs` | the store |
 //! | `judge.rs` | compares what happened with what was promised |
 //! | `lock.rs` | the promises |
@@ -24,6 +25,7 @@
 mod model {
     mod classic;
     pub mod client;
+    mod hand_over;
     pub mod judge;
     mod keeping;
     pub mod lock;
@@ -41,7 +43,8 @@ use stateright::{Checker, Model};
 
 use model::client::Who;
 use model::lock::{
-    ADOPTED, EVERYBODY, FREED, INFERRED, LEARNED_OF_FORCE, RECLAIMED, RESOLVED, TAKEOVER, UNDONE,
+    ADOPTED, EVERYBODY, FREED, HANDED_OVER, INFERRED, LEARNED_OF_FORCE, RECLAIMED, RESOLVED,
+    TAKEOVER, UNDONE,
 };
 use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
 
@@ -434,10 +437,105 @@ fn a_look_beside_a_renewal_finds_no_loss_that_is_none() {
     holds(scenario, either(39_276, 190_410));
 }
 
+/// Two threads of a client and another client.
+fn handing_over(budget: Budget) -> Scenario {
+    let holder = Calls {
+        acquire: 1,
+        hand_over: 1,
+        ..Calls::default()
+    };
+    let thread = Role {
+        twin: Some(Who(0)),
+        ..acquires("b", 1)
+    };
+    Scenario {
+        budget,
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![EVERYBODY, HANDED_OVER],
+        ..Scenario::of(vec![Role::of("a", holder), thread, acquires("c", 1)])
+    }
+}
+
+/// The reply to any request may be lost, that to the hand-over too, and leases pass.
+#[test]
+fn a_lock_that_is_handed_over_has_one_holder_whatever_request_is_lost() {
+    let mut scenario = handing_over(Budget {
+        leases: either(0, 1),
+        losses: 1,
+        ..Budget::default()
+    });
+    scenario.fast = vec![STORES];
+    holds(scenario, either(44_024, 1));
+}
+
+/// Every answer to the hand-over: also that of a proxy that has sent it twice. And the thread that
+/// hands over may stop half way.
+#[test]
+fn a_hand_over_that_comes_to_nothing_or_twice_misleads_neither_thread() {
+    let scenario = handing_over(Budget {
+        repeats: either(0, 1),
+        failures: 1,
+        crashes: 1,
+        ..Budget::default()
+    });
+    holds(scenario, either(185_526, 1));
+}
+
+/// An operator breaks either holding, and the next holder is told as any other.
+#[test]
+fn a_lock_that_is_broken_while_it_is_handed_over_is_no_longer_held() {
+    let mut scenario = handing_over(Budget {
+        losses: either(0, 1),
+        ..Budget::default()
+    });
+    scenario.roles[2].calls = Calls {
+        acquire: 1,
+        status: 1,
+        force_release: 1,
+        ..Calls::default()
+    };
+    scenario.possible = vec![EVERYBODY, HANDED_OVER, FREED];
+    holds(scenario, either(27_788, 1));
+}
+
+/// A third thread has the name of the second, and reclaims.
+#[test]
+fn nobody_reclaims_a_lock_that_is_being_handed_over() {
+    let mut scenario = handing_over(Budget {
+        losses: 1,
+        ..Budget::default()
+    });
+    scenario.roles[2] = Role {
+        twin: Some(Who(0)),
+        reclaims: true,
+        ..acquires("b", 1)
+    };
+    holds(scenario, 50_492);
+}
+
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.
 #[test]
 fn the_lock_is_eventually_free_again() {
     let mut scenario = patience();
     scenario.budget.losses = either(0, 1);
     holds(scenario, either(404_704, 3_929_542));
+}
+
+/// Whatever becomes of a hand-over, the thread that was chosen hears of it and gets the lock, on every path to
+/// its end.
+#[test]
+fn a_thread_that_was_chosen_eventually_gets_the_lock() {
+    let mut scenario = handing_over(Budget {
+        leases: 4,
+        losses: 1,
+        repeats: either(0, 1),
+        crashes: 1,
+        ..Budget::default()
+    });
+    scenario.roles.swap(1, 2);
+    let roles = scenario.roles.iter_mut();
+    roles.for_each(|role| role.is_steady = true);
+    scenario.must_end = true;
+    holds(scenario, either(17_598, 1));
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use s3_lock::{Client, ClientBuilder, S3Lock, S3LockBuilder};
+use s3_lock::{Client, S3Lock, S3LockBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,30 +17,36 @@ const PART: &str = "S3_LOCK_BENCH_PART";
 /// The folder of all locks that are measured.
 pub const FOLDER: &str = "s3-lock-bench";
 
-/// How a process reaches the store, and whether its locks queue.
+/// How a process reaches the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Address {
     pub endpoint: String,
     pub bucket: String,
     pub access_key: String,
     pub secret_key: String,
+    /// The store may want conditions in a form of its own, which a client learns by checking it.
+    pub needs_check: bool,
 }
 
 impl Address {
-    /// The settings of a client that sends no request but those of its locks.
-    pub fn client_builder(&self) -> ClientBuilder {
-        Client::builder()
+    /// A client of its own, as another process would have. It sends no request any more but those of its locks.
+    pub fn client(&self) -> Client {
+        let client = Client::builder()
             .endpoint(&self.endpoint)
             .region(REGION)
-            .credentials(&self.access_key, &self.secret_key, None)
-            .assume_conditional_writes()
-    }
-
-    /// A client of its own, as another process would have.
-    pub fn client(&self) -> Client {
-        self.client_builder()
-            .build()
-            .expect("the settings are valid")
+            .credentials(&self.access_key, &self.secret_key, None);
+        let client = if self.needs_check {
+            client
+        } else {
+            client.assume_conditional_writes()
+        };
+        let client = client.build().expect("the settings are valid");
+        if self.needs_check {
+            let lock = self.lock_builder("checked", &client).build();
+            let report = lock.expect("the settings are valid").check_store();
+            report.expect("the store answers");
+        }
+        client
     }
 
     /// The settings of a lock of this client. Nobody gives up while a run lasts: how long somebody

@@ -95,6 +95,13 @@ struct Member {
     events: Arc<Mutex<Vec<Event>>>,
 }
 
+impl Member {
+    fn go(&mut self) {
+        // It may have ended; then its events say how.
+        let _ = self.start.write_all(b"go\n");
+    }
+}
+
 /// Processes that end with this value at the latest.
 #[derive(Default)]
 pub struct Crew {
@@ -129,24 +136,35 @@ impl Crew {
         });
     }
 
-    /// Lets those begin that have not, once all of them are set up. Returns when that was.
+    /// Lets all begin, once all of them are set up. Returns when that was.
     pub fn begin(&mut self) -> u64 {
-        const SET_UP: Duration = Duration::from_secs(60);
-        for member in &self.members {
-            let ready = member.ready.recv_timeout(SET_UP);
-            ready.expect("a child of this bench is soon set up");
-        }
+        self.set_up();
         let start = micros();
         self.go();
         start
     }
 
+    /// Waits until all are set up.
+    pub fn set_up(&self) {
+        const SET_UP: Duration = Duration::from_secs(60);
+        for member in &self.members {
+            let ready = member.ready.recv_timeout(SET_UP);
+            ready.expect("a child of this bench is soon set up");
+        }
+    }
+
     /// Lets all begin as soon as they are set up.
     pub fn go(&mut self) {
         for member in &mut self.members {
-            // It may have ended; then its events say how.
-            let _ = member.start.write_all(b"go\n");
+            member.go();
         }
+    }
+
+    /// Starts a process that begins as soon as it is set up.
+    pub fn send(&mut self, command: Command) {
+        self.add(command);
+        let last = self.members.last_mut();
+        last.expect("it was added").go();
     }
 
     /// How many processes there are.

@@ -19,6 +19,8 @@ pub struct Figures {
     /// Figures that only some scenarios have. A name ends with its unit.
     pub more: BTreeMap<String, f64>,
     pub contention: Option<Contention>,
+    /// What a number cannot say.
+    pub notes: Vec<String>,
 }
 
 /// What was measured where several want one lock.
@@ -146,8 +148,13 @@ fn overlaps(contenders: &[Vec<Event>]) -> usize {
 impl Figures {
     /// The name of the run: that of the scenario, and how it was run if not as usual.
     pub fn run(&self) -> String {
-        let queue = if self.has_queue { "" } else { "-without-queue" };
-        format!("{}{queue}", self.scenario)
+        Figures::run_of(&self.scenario, self.has_queue)
+    }
+
+    /// The name of a run of this scenario.
+    pub fn run_of(scenario: &str, has_queue: bool) -> String {
+        let queue = if has_queue { "" } else { "-without-queue" };
+        format!("{scenario}{queue}")
     }
 
     /// Prints one line of the table, and what else there is below it.
@@ -184,6 +191,9 @@ impl Figures {
         }
         for (name, value) in &self.more {
             println!("    {name} {}", rounded(*value));
+        }
+        for note in &self.notes {
+            println!("    {note}");
         }
     }
 

@@ -16,7 +16,7 @@ mod requests;
 mod site;
 
 pub use arguments::Arguments;
-pub use child::{Address, command, micros, orders, with_queue};
+pub use child::{Address, FOLDER, command, micros, orders, with_queue};
 pub use crew::{Crew, Event, What, await_start};
 pub use figures::{Contention, Figures, folder, quantile, rounded};
 pub use relay::Relay;

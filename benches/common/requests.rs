@@ -19,6 +19,11 @@ impl Logged {
         self.key.ends_with(".queue")
     }
 
+    /// Whether it belongs to a check of the store, and so to no lock.
+    fn is_about_check(&self) -> bool {
+        self.key.ends_with(".s3-lock-check")
+    }
+
     /// A word on what was asked and answered, such as `PUT queue 412`.
     pub fn describe(&self) -> String {
         let what = if self.is_about_queue() {
@@ -49,6 +54,9 @@ impl Tally {
     pub fn of(log: &[Logged], from: u64, to: u64) -> Tally {
         let mut tally = Tally::default();
         for request in log.iter().filter(|r| (from..to).contains(&r.at)) {
+            if request.is_about_check() {
+                continue;
+            }
             let kind = match (request.method.as_str(), request.is_about_queue()) {
                 ("GET", false) => &mut tally.lock_gets,
                 ("GET", true) => &mut tally.queue_gets,

@@ -1,13 +1,14 @@
 //! The store that a run is measured on: this process's own, or one that others wrote, behind a relay.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{CreateBucketRequest, S3, S3Client};
+use s3_lock::internals::Raw;
 
-use super::{Address, Logged, Relay, micros};
+use super::{Address, FOLDER, Logged, Relay, micros};
 use crate::support::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
 
 /// The server that others wrote, if one is to be measured.
@@ -46,6 +47,7 @@ impl Site {
             bucket: BUCKET.to_owned(),
             access_key: ACCESS_KEY.to_owned(),
             secret_key: SECRET_KEY.to_owned(),
+            needs_check: false,
         };
         let store = Store::Own(server);
         Site { store, address }
@@ -59,6 +61,7 @@ impl Site {
             bucket: format!("s3-lock-bench-{}-{}", micros(), std::process::id()),
             access_key: of_environment("AWS_ACCESS_KEY_ID", ACCESS_KEY),
             secret_key: of_environment("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            needs_check: true,
         };
         create_bucket(endpoint, &address);
         let store = Store::Other(relay);
@@ -89,6 +92,20 @@ impl Site {
         }
     }
 
+    /// How long a request takes here, as a client sees it: the median of some.
+    pub fn round_trip(&self) -> Duration {
+        let object = format!("{FOLDER}/nothing");
+        let object = Raw::new(self.address.client(), &self.address.bucket, &object);
+        let times = (0..11).map(|_| {
+            let start = Instant::now();
+            object.get().expect("the store answers");
+            start.elapsed()
+        });
+        let mut times: Vec<_> = times.collect();
+        times.sort();
+        times[times.len() / 2]
+    }
+
     /// The requests so far, in order of arrival.
     pub fn log(&self) -> Vec<Logged> {
         let server = match &self.store {
@@ -99,9 +116,9 @@ impl Site {
         if requests.len() == JOURNAL {
             eprintln!("warning: only the latest {JOURNAL} requests are counted");
         }
-        let now = micros();
+        let (now, here) = (micros(), Instant::now());
         let logged = requests.into_iter().map(|request| {
-            let ago = request.at.elapsed().as_micros();
+            let ago = here.saturating_duration_since(request.at).as_micros();
             Logged {
                 method: request.method,
                 key: request.key,

@@ -247,8 +247,13 @@ impl<'a> Driver<'a> {
         if self.budget.is_late() {
             return self.give_up();
         }
-        let standing = self.queue.observations().place.standing();
-        self.budget.see_holder(free_in, true);
+        let (standing, is_held) = {
+            let known = self.queue.observations();
+            (known.place.standing(), known.held.is_some())
+        };
+        if is_held {
+            self.budget.see_holder(free_in, true);
+        }
         self.budget.see_queue(standing.patience);
         // The store answers again, so earlier errors no longer matter.
         self.budget.trouble_is_over();

@@ -204,7 +204,7 @@ impl Acquire {
         if self.claim.queue.is_none() {
             if released.record.is_queued() || known.place.looks_beside(inputs.now) {
                 // Others wait, or may do so. To take it unread would leave them no moment to get it.
-                known.place.ask_for(None, inputs.now);
+                known.place.left_a_moment(inputs.now);
                 return Step::Read;
             }
             return self.replace(released, inputs, known);
@@ -279,6 +279,7 @@ impl Acquire {
                     known.place.has_left();
                 }
             }
+            // There is no time for more. The client's next call uses the ticket.
             _ => {}
         }
         self.not_taken()
@@ -321,7 +322,8 @@ impl Acquire {
                 self.looks += 1;
                 self.queue_use = QueueUse::default();
                 if self.claim.queue.is_some() {
-                    known.place.look(&seen);
+                    let vacancy = self.vacancy(&seen, inputs, known);
+                    known.place.look(&seen, &vacancy);
                 }
                 self.consider(seen, inputs, known)
             }
@@ -355,12 +357,16 @@ impl Acquire {
         self.wait(seen, free_in, inputs, known)
     }
 
+    fn vacancy(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Vacancy {
+        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
+        known.vacancy(seen, &expiry_rule, inputs.now)
+    }
+
     fn turn(&self, seen: &Snapshot, inputs: &Inputs, known: &Observations) -> Turn {
         if self.claim.queue.is_none() {
             return Turn::Now;
         }
-        let expiry_rule = self.claim.expiry_rule.trusting(inputs.trusts_date);
-        let vacancy = known.vacancy(seen, &expiry_rule, inputs.now);
+        let vacancy = self.vacancy(seen, inputs, known);
         let Snapshot { etag, record, .. } = seen;
         known.place.turn(etag, record, &vacancy, inputs.now)
     }
@@ -379,6 +385,9 @@ impl Acquire {
             let pause = None;
             return Step::Wait { free_in, pause };
         };
+        if !self.queue_use.seen && known.place.doubts_ticket(inputs.now) {
+            return self.see_queue(None, inputs, known);
+        }
         if !self.queue_use.registered && known.place.wants_ticket(is_wanted, inputs.now) {
             if !self.queue_use.seen {
                 return self.see_queue(None, inputs, known);

@@ -36,7 +36,7 @@ impl Operation for Release {
         let Some(mut cas) = self.cas.take() else {
             return match event {
                 Event::Resume if !self.late => self.start(inputs, lease),
-                _ => Step::Done(Released::Failed),
+                _ => failed(lease),
             };
         };
         if event == Event::Resume && self.late {
@@ -79,7 +79,7 @@ impl Release {
             }
             Progress::Overtaken(found) => return self.overtaken(found, &cas, inputs, lease),
             Progress::NotApplied => return Step::Pause(PauseReason::Trouble),
-            Progress::Refused => return Step::Done(Released::Failed),
+            Progress::Refused => return failed(lease),
             Progress::ConditionIgnored => return Step::Done(Released::ConditionIgnored),
             Progress::Unresolved => return Step::Done(Released::Unknown),
             Progress::Send(write) => Step::Write(write),
@@ -114,4 +114,12 @@ impl Release {
             Learned::Lost => Step::Done(Released::Lost),
         }
     }
+}
+
+/// The end of a release that has written nothing. A hand-over in doubt may yet end the holding.
+fn failed(lease: &Lease) -> Step<Released> {
+    Step::Done(match lease.hand_over {
+        Some(_) => Released::Unknown,
+        None => Released::Failed,
+    })
 }

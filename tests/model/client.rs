@@ -7,9 +7,10 @@ use std::time::Duration;
 use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::record::{Advice, Nonce, Record};
 use s3_lock::internals::protocol::{
-    Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, Inputs, Lease, Look, Loss,
-    Observations, Operation, Place, ReadOutcome, Refusal, Release, Released, Renew, Renewed,
-    Snapshot, Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
+    Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, HandOver, HandedOver, Inputs,
+    Lease, Look, Loss, Observations, Operation, Place, ReadOutcome, Refusal, Release, Released,
+    Renew, Renewed, Snapshot, Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write,
+    WriteOutcome,
 };
 
 use super::scenario::{Calls, Mutant, Scenario, TICK, at};
@@ -47,6 +48,8 @@ pub struct Client {
     pub writes: u32,
     /// Whether it has ever had the lock.
     pub won: bool,
+    /// The thread that it is handing the lock over to.
+    pub chosen: Option<Who>,
 }
 
 /// A look at whether a holding still stands.
@@ -82,6 +85,8 @@ pub struct Task {
     pub living: Option<u64>,
     /// Whether it is about a holding that was lost before the call began.
     pub late: bool,
+    /// The write of another call that it goes on from. It counts as its own.
+    pub inherited: Option<WriteId>,
     /// How often it went on. Counted only where every path must end.
     pub turns: u8,
 }
@@ -95,6 +100,16 @@ pub enum Running {
     Release(Release),
     Status(Look),
     Free(Free),
+    HandOver(HandOver),
+}
+
+/// A write of another call that a call goes on from.
+pub struct Inherited {
+    pub id: WriteId,
+    /// Whether the store has carried it out already.
+    pub landed: bool,
+    /// The token of its holding, if this call has the entry in the registry.
+    pub living: Option<u64>,
 }
 
 /// What a call waits for.
@@ -123,6 +138,8 @@ pub struct Message {
     pub id: WriteId,
     pub write: Write,
     pub intent: Intent,
+    /// The hand-over that it undoes, if it does that.
+    pub undoes: Option<WriteId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +151,8 @@ pub enum Intent {
     GiveBack(u64),
     /// Ends what an acquire that was given up may have taken, or may yet take.
     Undo(u64),
+    /// Ends the holding with this token, which is the writer's own, and takes the lock for another thread.
+    HandOver(u64),
     /// Ends another's holding, for its owner or for an operator, if the call has seen any.
     End(Option<u64>),
 }
@@ -162,6 +181,7 @@ pub enum End {
     Released(Released),
     Looked,
     Freed(Freed),
+    HandedOver(HandedOver),
 }
 
 impl Client {
@@ -176,6 +196,7 @@ impl Client {
             calls,
             writes: 0,
             won: false,
+            chosen: None,
         }
     }
 
@@ -190,8 +211,11 @@ impl Client {
 
     /// Whether its user may go on with the work that the lock protects.
     pub fn believes(&self, scenario: &Scenario) -> bool {
-        let gives_back =
-            matches!(&self.task, Some(task) if matches!(task.call, Running::Release(_)));
+        let call = self.task.as_ref().map(|task| &task.call);
+        let gives_back = match call {
+            Some(Running::HandOver(_)) => !scenario.has(Mutant::HandOverWhileHeld),
+            call => matches!(call, Some(Running::Release(_))),
+        };
         let now = if scenario.has(Mutant::ValidOneTickPastTheDeadline) {
             self.clock - 1
         } else {
@@ -325,11 +349,13 @@ impl Client {
         who: Who,
         call: Running,
         aim: Option<u64>,
+        inherited: Option<Inherited>,
         scenario: &Scenario,
     ) -> Option<End> {
         if scenario.has(Mutant::RenewalForgotten) {
             self.holding = self.holding.take().map(|h| anew(&h, h.since()));
         }
+        let landed = inherited.as_ref().filter(|write| write.landed);
         self.task = Some(Task {
             call,
             at: At::Pausing,
@@ -339,9 +365,10 @@ impl Client {
             first_write: self.writes,
             first_send: self.clock,
             condition: None,
-            landed: None,
+            landed: landed.map(|write| write.id),
             aim,
-            living: None,
+            living: inherited.as_ref().and_then(|write| write.living),
+            inherited: inherited.map(|write| write.id),
             late: self.lost().is_some(),
             turns: 0,
         });
@@ -353,6 +380,7 @@ impl Client {
         let mut task = self.task.take()?;
         task.turns += u8::from(scenario.must_end);
         let event = task.misread(event, who, scenario);
+        let event = self.mistake_hand_over(&mut task, event, scenario);
         task.gave_up |= event == Event::GiveUp;
         let has_read = matches!(event, Event::Read(Ok(_)));
         let id = WriteId {
@@ -377,7 +405,7 @@ impl Client {
                     reply: None,
                 }
             }
-            Step::Write(write) => self.write(&mut task, write, id, &turn),
+            Step::Write(write) => self.write(&mut task, write, id, &turn, scenario),
             Step::Wait { .. } | Step::Pause(_) if task.gave_up => {
                 self.task = Some(task);
                 return self.feed(who, Event::GiveUp, scenario);
@@ -408,6 +436,12 @@ impl Client {
     /// Takes in a record that this client has released.
     pub fn note_released(&mut self, known: StoredRecord) {
         self.knowledge.note_released(known, at(self.clock));
+        self.knowledge.place = Place::default();
+    }
+
+    /// Takes in that this client has the lock by this record.
+    pub fn note_taken(&mut self, record: &Record) {
+        self.knowledge.note_taken(record, at(self.clock));
         self.knowledge.place = Place::default();
     }
 
@@ -453,24 +487,51 @@ impl Client {
                 let holding = self.holding.as_mut().expect("a guard gives back");
                 map(release.on(event, turn, holding), End::Released)
             }
+            Running::HandOver(hand_over) => {
+                let holding = self.holding.as_mut().expect("a guard hands over");
+                map(hand_over.on(event, turn, holding), End::HandedOver)
+            }
         }
     }
 
-    fn write(&mut self, task: &mut Task, write: Write, mut id: WriteId, turn: &Inputs) {
+    fn write(
+        &mut self,
+        task: &mut Task,
+        mut write: Write,
+        mut id: WriteId,
+        turn: &Inputs,
+        scenario: &Scenario,
+    ) {
+        let inherited = task.inherited;
+        let inherited = inherited.filter(|id| nonce(*id, scenario) == write.record.nonce);
         if write.record.nonce == turn.nonce {
             self.writes += 1;
             task.first_send = self.clock;
             task.condition = Some(write.condition.clone());
+        } else if let Some(inherited) = inherited {
+            id = inherited;
         } else {
             // The last write again.
             id.number -= 1;
         }
         if write.record.is_held() {
             task.living = Some(write.record.fencing_token);
+            // A write of its own shows that the one before is resolved.
+            task.inherited = inherited;
+        }
+        if let (Running::HandOver(_), Some(holding)) = (&task.call, &self.holding) {
+            match scenario.mutant {
+                Some(Mutant::HandOverKeepsToken) => {
+                    write.record.fencing_token = holding.record().fencing_token;
+                }
+                Some(Mutant::HandOverUnmarked) => write.record.broken = None,
+                _ => {}
+            }
         }
         let message = Message {
             id,
             intent: task.intent(&write.record),
+            undoes: task.undoes(&write.record),
             write,
         };
         task.at = At::Writing {
@@ -504,6 +565,11 @@ impl Client {
                 recount(holding, now);
             }
         }
+        if let Step::Done(End::HandedOver(HandedOver::Yes(holding))) = step {
+            if mutant == Mutant::DeadlineFromReply {
+                recount(holding, now);
+            }
+        }
         let (Some(before), Some(holding)) = (before, &mut self.holding) else {
             return;
         };
@@ -528,9 +594,16 @@ impl Task {
             Running::Acquire(_) => Intent::Undo(record.fencing_token),
             Running::Renew(_) => Intent::Renew(own()),
             Running::Release(_) => Intent::GiveBack(own()),
+            Running::HandOver(_) => Intent::HandOver(own()),
             Running::Free(_) => Intent::End(self.aim),
             Running::Status(_) => unreachable!("it only looks"),
         }
+    }
+
+    /// The hand-over that it undoes, if that is what writing this record does.
+    fn undoes(&self, record: &Record) -> Option<WriteId> {
+        let is_undo = matches!(self.call, Running::Acquire(_)) && !record.is_held();
+        self.inherited.filter(|_| is_undo)
     }
 
     /// What a client that is broken on purpose makes of an event.
@@ -572,7 +645,7 @@ impl Task {
 
     /// Whether it has made a write.
     pub fn has_made(&self, who: Who, id: WriteId) -> bool {
-        id.by == who && id.number >= self.first_write
+        (id.by == who && id.number >= self.first_write) || self.inherited == Some(id)
     }
 
     /// Whether the store has carried out the write of this record, as the last of this call's
@@ -593,17 +666,7 @@ impl Task {
 
 impl Running {
     pub fn acquire(who: Who, scenario: &Scenario) -> Running {
-        let role = scenario.role(who);
-        Running::Acquire(Acquire::new(Claim {
-            owner: role.owner.to_owned(),
-            lease: TICK * role.lease,
-            host: String::new(),
-            pid: 0,
-            purpose: None,
-            expiry_rule: scenario.expiry_rule(role),
-            reclaims: role.reclaims,
-            queue: None,
-        }))
+        Running::Acquire(Acquire::new(claim(who, scenario)))
     }
 
     /// By owner name: ends what the first client holds.
@@ -618,8 +681,22 @@ impl Running {
             Running::Renew(_) => Running::Renew(Renew::default()),
             Running::Release(_) => Running::Release(Release::default()),
             Running::Free(_) => Running::release(scenario),
-            Running::Status(_) => self.clone(),
+            Running::Status(_) | Running::HandOver(_) => self.clone(),
         }
+    }
+}
+
+pub fn claim(who: Who, scenario: &Scenario) -> Claim {
+    let role = scenario.role(who);
+    Claim {
+        owner: role.owner.to_owned(),
+        lease: TICK * role.lease,
+        host: String::new(),
+        pid: 0,
+        purpose: None,
+        expiry_rule: scenario.expiry_rule(role),
+        reclaims: role.reclaims,
+        queue: None,
     }
 }
 

@@ -57,6 +57,8 @@ pub enum News {
     Freed,
     /// A guard's release was inferred from what came after it.
     Inferred,
+    /// A thread has handed the lock over to another thread of its client.
+    HandedOver,
 }
 
 impl History {
@@ -84,12 +86,13 @@ impl World {
                     self.history.fault = Some(Fault::FreedAnothers);
                 }
             }
-            Intent::Take => {
-                if token <= self.history.highest_token {
-                    self.history.fault = Some(Fault::Token);
+            Intent::HandOver(own) => {
+                if before.is_some_and(|b| b.fencing_token != own) {
+                    self.history.fault = Some(Fault::FreedAnothers);
                 }
-                self.history.highest_token = self.history.highest_token.max(token);
+                self.judge_token(token);
             }
+            Intent::Take => self.judge_token(token),
             Intent::Undo(own) => {
                 let other = before.map(|b| b.fencing_token).filter(|t| *t != own);
                 // It may replace a holding that was to be taken over, if that is no longer valid.
@@ -106,6 +109,13 @@ impl World {
                 }
             }
         }
+    }
+
+    fn judge_token(&mut self, token: u64) {
+        if token <= self.history.highest_token {
+            self.history.fault = Some(Fault::Token);
+        }
+        self.history.highest_token = self.history.highest_token.max(token);
     }
 
     fn is_valid(&self, token: u64, scenario: &Scenario) -> bool {
@@ -164,13 +174,14 @@ impl World {
             }
             End::Freed(Freed::No | Freed::Failed) => self.done_after_all(who, &task, scenario),
             End::Freed(Freed::Unknown) => None,
+            End::HandedOver(end) => self.finish_hand_over(who, end, &task, scenario),
         };
         if fault.is_some() {
             self.history.fault = fault;
         }
     }
 
-    fn hand_out(&mut self, who: Who, holding: Lease) {
+    pub fn hand_out(&mut self, who: Who, holding: Lease) {
         let client = self.client_mut(who);
         client.won = true;
         client.holding = Some(holding);
@@ -302,7 +313,7 @@ impl World {
     }
 
     /// Whether an acquire has left the lock held, or may yet do so.
-    fn may_remain(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
+    pub fn may_remain(&self, who: Who, task: &Task, scenario: &Scenario) -> bool {
         let object = self.store.object.as_ref();
         let stands =
             object.is_some_and(|object| object.record.is_held() && task.has_made(who, object.by));

@@ -45,6 +45,10 @@ pub const LEARNED_OF_FORCE: Possible = ("a holder learns that its lock was broke
     said(world, News::LearnedOfForce)
 });
 
+pub const HANDED_OVER: Possible = ("the lock is handed over", |_, world| {
+    said(world, News::HandedOver)
+});
+
 impl Model for Scenario {
     type State = World;
     type Action = Action;

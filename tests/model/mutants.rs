@@ -13,12 +13,14 @@ use super::lock::{
     TRULY_LOST,
 };
 use super::scenario::{
-    Budget, Calls, DRIFT, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held, patience,
+    Budget, Calls, DRIFT, LEASE, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held,
+    patience,
 };
 use super::world::{Action, Call, MAX_TURNS};
 
 const A: Who = Who(0);
 const B: Who = Who(1);
+const C: Who = Who(2);
 /// Far longer than any history here.
 const FOR_EVER: u32 = 1_000_000;
 
@@ -676,4 +678,281 @@ fn a_waiter_that_never_takes_over() {
         ..left_alone()
     };
     refutes(FREE_AGAIN, broken, left_alone(), &waits_for_ever());
+}
+
+/// Two threads of one client, and another client. The first thread has the lock, and may hand it over to the
+/// second.
+fn two_threads_and_a_rival() -> Scenario {
+    let calls = Calls {
+        acquire: 1,
+        hand_over: 1,
+        ..Calls::default()
+    };
+    let thread = Role {
+        twin: Some(A),
+        ..Role::of("b", once())
+    };
+    let rival = Role::of("c", once());
+    Scenario {
+        fast: vec![STORES | clock_of(C)],
+        ahead: vec![NODES],
+        already: held(),
+        ..Scenario::of(vec![Role::of("a", calls), thread, rival])
+    }
+}
+
+/// The same, where a reply may be lost.
+fn two_threads_and_a_loss() -> Scenario {
+    Scenario {
+        budget: Budget {
+            losses: 1,
+            ..Budget::default()
+        },
+        ..two_threads_and_a_rival()
+    }
+}
+
+#[test]
+fn a_hand_over_with_the_same_token() {
+    let steps = "
+        A hands over to B
+        the store answers A
+    ";
+    let scenario = two_threads_and_a_rival();
+    shows(TOKENS_GROW, scenario, Mutant::HandOverKeepsToken, steps);
+}
+
+#[test]
+fn a_next_holder_that_believes_in_the_hand_over_once_it_is_sent() {
+    let steps = "
+        A hands over to B
+        A hears nothing
+        the store answers A
+        C begins to Acquire
+        the store answers C
+        C hears the answer
+        the store answers C
+        C hears the answer
+    ";
+    let scenario = two_threads_and_a_loss();
+    shows(ONE_HOLDER, scenario, Mutant::HandedOverAtTheSend, steps);
+}
+
+#[test]
+fn a_hand_over_whose_deadline_is_counted_from_the_reply() {
+    let scenario = Scenario {
+        budget: holder_at_its_deadline().budget,
+        already: [&held()[..], &[Action::HandOver(A, B)]].concat(),
+        ..two_threads_and_a_rival()
+    };
+    let steps = "
+        the store answers A
+        C begins to Acquire
+        a lease but for two ticks passes, fast: 1001
+        A hears the answer
+        a tick passes
+        a tick passes
+        the store answers C
+        C hears the answer
+        the store answers C
+        C hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::DeadlineFromReply, steps);
+}
+
+/// The next holder's lease may be shorter, and run out before that of the one before.
+#[test]
+fn a_hand_over_by_a_holder_that_goes_on_until_it_hears_of_it() {
+    let mut scenario = two_threads_and_a_rival();
+    scenario.roles[0].lease = 2 * LEASE;
+    scenario.budget = holder_at_its_deadline().budget;
+    let steps = "
+        A hands over to B
+        the store answers A
+        C begins to Acquire
+        a lease but for two ticks passes, fast: 1001
+        a tick passes
+        a tick passes
+        the store answers C
+        C hears the answer
+        the store answers C
+        C hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::HandOverWhileHeld, steps);
+}
+
+#[test]
+fn a_hand_over_that_drops_the_mark_of_a_broken_holding() {
+    let operator = Calls {
+        acquire: 1,
+        status: 1,
+        force_release: 1,
+        hand_over: 1,
+        ..Calls::default()
+    };
+    let thread = Role {
+        twin: Some(B),
+        ..Role::of("c", once())
+    };
+    let scenario = Scenario {
+        roles: vec![Role::of("a", once()), Role::of("b", operator), thread],
+        already: held(),
+        ..alone(0)
+    };
+    let steps = "
+        A begins to GiveBack
+        B begins to Status
+        the store answers B
+        B hears the answer
+        B begins to ForceRelease
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+        B hears the answer
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        B hands over to C
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(DONE, scenario, Mutant::HandOverUnmarked, steps);
+}
+
+#[test]
+fn a_hand_over_known_by_its_token_alone() {
+    let mut scenario = two_threads_and_a_loss();
+    scenario.roles[2].calls = Calls {
+        acquire: 1,
+        status: 1,
+        force_release: 1,
+        ..Calls::default()
+    };
+    let steps = "
+        A hands over to B
+        A hears nothing
+        C begins to Status
+        the store answers C
+        C hears the answer
+        C begins to ForceRelease
+        the store answers C
+        C hears the answer
+        the store answers C
+        the store answers A
+        A hears the answer
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+    ";
+    shows(DONE, scenario, Mutant::HandOverKnownByToken, steps);
+}
+
+#[test]
+fn a_hand_over_taken_for_a_write_of_the_holding_before() {
+    let steps = "
+        A hands over to B
+        the store answers A
+        A hears nothing
+        the store answers A
+        A hears the answer
+        the store answers A
+        A hears the answer
+        the store answers A
+    ";
+    let scenario = two_threads_and_a_loss();
+    shows(FREES_ITS_OWN, scenario, Mutant::HandOverAmongItsOwn, steps);
+}
+
+#[test]
+fn a_release_that_goes_on_after_it_has_found_its_hand_over() {
+    let steps = "
+        A hands over to B
+        the store answers A
+        A hears nothing
+        the store answers A
+        A hears the answer
+        the store answers A
+        A hears the answer
+        the store answers A
+    ";
+    let scenario = two_threads_and_a_loss();
+    shows(
+        FREES_ITS_OWN,
+        scenario,
+        Mutant::ReleasedOverAHandOver,
+        steps,
+    );
+}
+
+#[test]
+fn a_hand_over_in_doubt_taken_for_done() {
+    let steps = "
+        A hands over to B
+        A hears nothing
+    ";
+    let scenario = two_threads_and_a_loss();
+    shows(DONE, scenario, Mutant::HandOverInDoubtADone, steps);
+}
+
+#[test]
+fn a_thread_that_leaves_while_the_lock_is_handed_over_to_it() {
+    let steps = "
+        A hands over to B
+        the store answers A
+        A hears the answer
+    ";
+    let scenario = two_threads_and_a_rival();
+    shows(NOT_DONE, scenario, Mutant::HandOverToNobody, steps);
+}
+
+#[test]
+fn a_hand_over_in_doubt_without_an_entry_in_the_registry() {
+    let mut scenario = two_threads_and_a_loss();
+    scenario.roles[2] = Role {
+        twin: Some(A),
+        reclaims: true,
+        ..Role::of("b", once())
+    };
+    let steps = "
+        A hands over to B
+        the store answers A
+        A hears nothing
+        A gives up
+        the store answers B
+        C begins to Acquire
+        the store answers C
+        C hears the answer
+        B hears the answer
+        the store answers C
+        C hears the answer
+    ";
+    shows(ONE_HOLDER, scenario, Mutant::HandOverUnregistered, steps);
+}
+
+#[test]
+fn a_hand_over_that_stops_half_way_and_tells_nobody() {
+    let mut scenario = two_threads_and_a_rival();
+    scenario.roles.truncate(2);
+    let roles = scenario.roles.iter_mut();
+    roles.for_each(|role| role.is_steady = true);
+    scenario.must_end = true;
+    scenario.budget = Budget {
+        leases: 3,
+        crashes: 1,
+        ..Budget::default()
+    };
+    scenario.already.push(Action::HandOver(A, B));
+    let steps = "
+        A unwinds
+        a lease but for two ticks passes, fast: 1001
+        a lease but for two ticks passes, fast: 1001
+        a lease but for two ticks passes, fast: 1001
+        write 1 of A arrives late
+    ";
+    shows(FREE_AGAIN, scenario, Mutant::HandOverUntold, steps);
 }

@@ -104,6 +104,8 @@ pub struct Calls {
     /// By owner name: that of the first client.
     pub release: u16,
     pub force_release: u16,
+    /// To another thread of the same client, as part of a release.
+    pub hand_over: u16,
 }
 
 /// How often something may happen, to all clients together.
@@ -176,6 +178,28 @@ pub enum Mutant {
     EachSightForgotten,
     /// A waiter looks again and again, and lets no time pass.
     WaitsForNothing,
+    /// A hand-over gives the next holder the token of the one before.
+    HandOverKeepsToken,
+    /// The next holder believes that it has the lock as soon as the hand-over is sent.
+    HandedOverAtTheSend,
+    /// A holder that hands the lock over goes on until it hears that this was done.
+    HandOverWhileHeld,
+    /// A hand-over drops the mark of a holding that was broken by force.
+    HandOverUnmarked,
+    /// A release takes any record with the token of its hand-over for that hand-over.
+    HandOverKnownByToken,
+    /// A release takes the hand-over that it finds for a write of its own holding.
+    HandOverAmongItsOwn,
+    /// A release that finds its hand-over goes on to release.
+    ReleasedOverAHandOver,
+    /// A hand-over in doubt is reported as a release that was done.
+    HandOverInDoubtADone,
+    /// A chosen thread leaves before it is told.
+    HandOverToNobody,
+    /// A thread that unwinds in the middle of a hand-over tells nobody.
+    HandOverUntold,
+    /// The write of a hand-over in doubt has no entry in the registry.
+    HandOverUnregistered,
 }
 
 /// Sets of clocks that run fast: the store's, and the clients'.

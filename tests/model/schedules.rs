@@ -109,7 +109,9 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
     let fast = prop::collection::vec(set, 1..=3).no_shrink();
     let margin = prop_oneof![Just(MARGIN), MARGIN..=MARGIN + 2];
     let namesakes = prop::bool::weighted(0.15);
-    (roles, fast, margin, namesakes).prop_map(|(mut roles, fast, margin, namesakes)| {
+    let twins = prop::bool::weighted(0.4);
+    let kinds = (namesakes, twins);
+    (roles, fast, margin, kinds).prop_map(|(mut roles, fast, margin, (namesakes, twins))| {
         for (role, owner) in roles.iter_mut().zip(OWNERS) {
             role.owner = if namesakes { OWNERS[0] } else { owner };
             if namesakes {
@@ -117,6 +119,12 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
                 // living.
                 role.reclaims = false;
                 role.calls.release = 0;
+            }
+        }
+        if twins {
+            let store_clock = roles[0].store_clock;
+            if let Some(last) = roles.last_mut() {
+                (last.twin, last.store_clock) = (Some(Who(0)), store_clock);
             }
         }
         with_plenty(roles, fast, margin)
@@ -161,6 +169,7 @@ fn role() -> impl Strategy<Value = Role> {
             status: calls.1,
             release: calls.2,
             force_release: calls.3,
+            hand_over: PLENTY,
         },
     })
 }
@@ -172,6 +181,8 @@ impl Weather {
             Action::ServeLook(_) | Action::HearLook(_) => 10.0,
             Action::MissLook(_) => self.losses,
             Action::Delete => unreachable!("nobody does"),
+            Action::HandOver(..) => 8.0 * self.releases,
+            Action::Unwind(_) => 3.0 * self.crashes,
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
             Action::HearNothing(_) => 5.0 * self.losses,
@@ -273,6 +284,8 @@ fn code(action: Action) -> u64 {
         Action::HearLook(who) => (16, who, 0),
         Action::MissLook(who) => (17, who, 0),
         Action::Delete => (18, Who(0), 0),
+        Action::HandOver(who, next) => (19, who, next.0.into()),
+        Action::Unwind(who) => (20, who, 0),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }

@@ -35,6 +35,10 @@ pub struct World {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Begin(Who, Call),
+    /// The first hands the lock over to the second, or tries to.
+    HandOver(Who, Who),
+    /// A thread that hands the lock over stops in the middle.
+    Unwind(Who),
     /// The store carries out a request and answers it.
     Serve(Who),
     /// The store carries out a write. Then a proxy sends the same write once more.
@@ -186,6 +190,9 @@ impl World {
 
     fn calls(&self, who: Who, scenario: &Scenario, actions: &mut Vec<Action>) {
         let client = self.client(who);
+        if self.is_chosen(who) {
+            return;
+        }
         let mut offer = |left: u16, call| {
             if left > 0 {
                 actions.push(Action::Begin(who, call));
@@ -212,6 +219,9 @@ impl World {
         offer(calls.release, Call::ReleaseByName);
         if client.knowledge.held.is_some() {
             offer(calls.force_release, Call::ForceRelease);
+        }
+        for next in self.next_holders(who, scenario) {
+            actions.push(Action::HandOver(who, next));
         }
         if self.may_crash(who, scenario) && client.holding.is_some() {
             actions.push(Action::Crash(who));
@@ -284,6 +294,9 @@ impl World {
         if self.may_crash(who, scenario) {
             actions.push(Action::Crash(who));
         }
+        if self.left.crashes > 0 && matches!(task.call, Running::HandOver(_)) {
+            actions.push(Action::Unwind(who));
+        }
     }
 
     fn answers_to_write(
@@ -312,6 +325,8 @@ impl World {
         let before = self.clients.clone();
         match action {
             Action::Begin(who, call) => self.begin(who, call, scenario),
+            Action::HandOver(who, next) => self.hand_over(who, next, scenario),
+            Action::Unwind(who) => self.unwind(who, scenario),
             Action::Serve(who) => self.serve(who, scenario),
             Action::ServeTwice(who) => self.serve_twice(who, scenario),
             Action::Refuse(who, refusal) => self.refuse(who, refusal),
@@ -456,7 +471,7 @@ impl World {
                 Running::Free(Free::by_force(owner, seen.record.fencing_token))
             }
         };
-        if let Some(end) = client.begin(who, running, aim, scenario) {
+        if let Some(end) = client.begin(who, running, aim, None, scenario) {
             self.finish(who, end, scenario);
         }
     }
@@ -509,7 +524,7 @@ impl World {
     }
 
     /// Drops a call and what it waits for. What it has sent is still on its way.
-    fn abandon(&mut self, who: Who) {
+    pub fn abandon(&mut self, who: Who) {
         let task = self.client_mut(who).task.take();
         if let Some(At::Writing {
             message,
@@ -621,12 +636,27 @@ impl World {
             modified: self.store.stamp(),
             by: message.id,
         });
-        if let Some(task) = &mut self.client_mut(message.id.by).task {
-            if message.id.number >= task.first_write {
-                task.landed = Some(message.id);
+        self.credit(message);
+        applied(etag)
+    }
+
+    /// Notes a write that was carried out with the calls that it is a write of. To undo a hand-over ends
+    /// the old holding, too.
+    fn credit(&mut self, message: &Message) {
+        let undone = message.undoes;
+        for who in self.everybody() {
+            let Some(task) = &self.client(who).task else {
+                continue;
+            };
+            let is_undone = task.inherited == undone && task.landed.is_none();
+            let landed = match task.has_made(who, message.id) {
+                true => Some(message.id),
+                false => undone.filter(|_| is_undone),
+            };
+            if let (Some(landed), Some(task)) = (landed, &mut self.client_mut(who).task) {
+                task.landed = Some(landed);
             }
         }
-        applied(etag)
     }
 
     fn hear(&mut self, who: Who, scenario: &Scenario) {
@@ -673,6 +703,8 @@ impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Begin(who, call) => write!(f, "{who:?} begins to {call:?}"),
+            Action::HandOver(who, next) => write!(f, "{who:?} hands over to {next:?}"),
+            Action::Unwind(who) => write!(f, "{who:?} unwinds"),
             Action::Serve(who) => write!(f, "the store answers {who:?}"),
             Action::ServeTwice(who) => {
                 write!(

@@ -1,8 +1,9 @@
 //! What happens to a request around `s3s`: the journal, scripted faults, latency, refusals, the `Date` header.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use hyper1::Method;
@@ -27,6 +28,8 @@ pub struct Front {
     pub faults: Faults,
     pub service: S3Service,
     settings: Mutex<Settings>,
+    /// When each path was last written to, where that matters.
+    writes: Mutex<HashMap<String, Instant>>,
 }
 
 /// The answer that is none: hyper closes the connection without a byte when a service fails.
@@ -50,6 +53,7 @@ impl Front {
             journal: Journal::default(),
             faults: Faults::default(),
             settings: Mutex::default(),
+            writes: Mutex::default(),
         }
     }
 
@@ -58,6 +62,22 @@ impl Front {
         self.settings
             .lock()
             .expect("nothing panics while it holds the settings")
+    }
+
+    /// Whether a write comes too soon after another to the same path. If not, it counts as one.
+    fn is_hasty(&self, head: &Parts) -> bool {
+        let pause = self.settings().write_pause;
+        if pause.is_zero() || head.method == Method::GET || head.method == Method::HEAD {
+            return false;
+        }
+        let mut writes = self.writes.lock().expect("nothing panics with it");
+        let (path, now) = (head.uri.path(), Instant::now());
+        let last = writes.get(path);
+        let is_hasty = last.is_some_and(|last| now - *last < pause);
+        if !is_hasty {
+            writes.insert(path.to_owned(), now);
+        }
+        is_hasty
     }
 
     /// Answers a request that came on the connection of this number.
@@ -110,6 +130,13 @@ impl Exchange {
         }
         let reply = match fault {
             Some(fault) => self.go_wrong(fault).await?,
+            None if self.front.is_hasty(&self.head) => {
+                let fields = [
+                    ("Code", "SlowDown"),
+                    ("Message", "Reduce your request rate."),
+                ];
+                self.scripted(reply::error(429, &fields), &[])
+            }
             None => self.process().await?,
         };
         self.front

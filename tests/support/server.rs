@@ -104,6 +104,12 @@ impl Server {
         self.front.settings().latency = latency;
     }
 
+    /// Has each key take at most one write in so long, refused or not, as some stores do; other writes are answered
+    /// with 429.
+    pub fn set_write_pause(&self, pause: Duration) {
+        self.front.settings().write_pause = pause;
+    }
+
     /// Queues a fault; the first rule in the queue that fits a request is the one that hits it.
     pub fn fault(&self, rule: Match, fault: Fault) {
         self.front.faults.push(rule, fault);

@@ -34,6 +34,8 @@ pub enum RegionReply {
 #[derive(Clone, Default)]
 pub struct Settings {
     pub latency: Duration,
+    /// How long a key takes no further write after one.
+    pub write_pause: Duration,
     pub date: DateHeader,
     /// `None` accepts every region.
     pub region: Option<String>,

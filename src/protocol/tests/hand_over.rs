@@ -294,6 +294,27 @@ fn a_release_sends_its_own_write_while_a_hand_over_is_in_doubt() {
     assert_eq!(step, Step::Write(replacing("e0", mine.released(Nonce(9)))));
 }
 
+#[test]
+fn a_release_that_comes_to_nothing_is_unknown_while_a_hand_over_is_in_doubt() {
+    let (mut holding, _) = in_doubt();
+    let mut release = Release::default();
+    write_of(release.on(Event::Resume, &turn(2_000, 9), &mut holding));
+    let denied = Event::Wrote(refused(Refusal::Denied));
+    let step = release.on(denied, &turn(2_000, 0), &mut holding);
+    assert_eq!(step, Step::Done(Released::Unknown));
+}
+
+#[test]
+fn a_release_without_time_for_its_write_is_unknown_while_a_hand_over_is_in_doubt() {
+    let (mut holding, _) = in_doubt();
+    let mut release = Release::default();
+    write_of(release.on(Event::Resume, &turn(2_000, 9), &mut holding));
+    let step = release.on(Event::GiveUp, &turn(2_000, 0), &mut holding);
+    assert_eq!(step, Step::Pause(PauseReason::Trouble));
+    let step = release.on(Event::GiveUp, &turn(2_000, 0), &mut holding);
+    assert_eq!(step, Step::Done(Released::Unknown));
+}
+
 /// The next holder, who goes on with a write in doubt that was first sent at 1,000 ms.
 fn resolving() -> (Acquire, Observations, Record) {
     let (holding, record) = in_doubt();

@@ -31,7 +31,10 @@ const SLACK: Duration = Duration::from_secs(1);
 impl Patience {
     /// Begins anew: somebody had a turn.
     pub(super) fn restart(&mut self) {
-        *self = Patience::default();
+        *self = Patience {
+            newest: self.newest,
+            ..Patience::default()
+        };
     }
 
     /// Forgets the last look, so that the time until the next one does not count.
@@ -53,8 +56,8 @@ impl Patience {
     }
 
     /// Takes in a look at the record. The time since the last look counts if the lock was free at some
-    /// moment between, and not only at the end of it.
-    pub(super) fn look(&mut self, arrived: Instant, held: Option<u64>) {
+    /// moment between, and not only at the end of it. A version that could be taken for `idle` counts that at least.
+    pub(super) fn look(&mut self, arrived: Instant, held: Option<u64>, idle: Duration) {
         if let Some(last) = &self.last {
             let counts = match (last.held, held) {
                 (None, _) => true,
@@ -67,10 +70,16 @@ impl Patience {
                 self.so_far += passed.min(self.planned + SLACK);
             }
         }
+        self.so_far = self.so_far.max(idle);
         self.last = Some(Glimpse { arrived, held });
     }
 
     pub(super) fn so_far(&self) -> Duration {
         self.so_far
+    }
+
+    #[cfg(feature = "internals")]
+    pub(super) fn so_far_mut(&mut self) -> &mut Duration {
+        &mut self.so_far
     }
 }

@@ -72,6 +72,11 @@ pub struct Place {
     patience: Patience,
     /// The state of the lock that this client watches, and since when.
     watched: Option<(Watched, Instant)>,
+    /// The highest token that a look has shown, and what had been served then.
+    last_turn: (u64, u64),
+    /// Whether somebody has had the lock without a ticket since this client saw the queue. Its own ticket may
+    /// be gone.
+    doubts_ticket: bool,
     /// How long a request takes.
     round_trip: Duration,
     /// Its own last release, and when that was.
@@ -169,11 +174,15 @@ impl Place {
     }
 
     /// Takes in a look at the record by a call that waits.
-    pub(in crate::protocol) fn look(&mut self, seen: &Snapshot) {
+    pub(in crate::protocol) fn look(&mut self, seen: &Snapshot, vacancy: &Vacancy) {
         self.looping_since = None;
         let token = seen.record.fencing_token;
         let held = seen.record.is_held().then_some(token);
-        self.patience.look(seen.arrived, held);
+        self.patience.look(seen.arrived, held, vacancy.idle);
+        if token > self.last_turn.0 {
+            self.doubts_ticket |= self.served <= self.last_turn.1;
+            self.last_turn = (token, self.served);
+        }
         let took = seen.arrived.at_least_since(seen.sent);
         self.round_trip = match self.round_trip {
             Duration::ZERO => took,
@@ -193,6 +202,9 @@ impl Place {
         {
             // Used up, and not passed over.
             self.own = None;
+            // Others had turns since it last looked, and may want more.
+            self.sight = None;
+            self.asked = None;
         }
         self.saw_served(record.served());
         self.has_asked_since = false;
@@ -309,16 +321,17 @@ impl Place {
             // Nobody can come before it any more.
             return false;
         }
-        let knows = self.has_asked(now) && (self.has_asked_since || before > 0);
-        if knows || self.is_unusable(now) {
-            return false;
-        }
         let is_own = self
             .released
             .is_some_and(|(nonce, _)| nonce == record.nonce);
-        record.is_queued()
-            || vacancy.is_busy && !is_own
-            || before > 0 && self.looked_for.as_ref() != Some(etag)
+        let is_wanted = record.is_queued() || vacancy.is_busy && !is_own;
+        let is_new = self.looked_for.as_ref() != Some(etag);
+        // Others want it, and this client knows of none: they may have come after it looked.
+        let is_news = is_wanted && before == 0 && is_new;
+        if self.has_asked(now) && !is_news || self.is_unusable(now) {
+            return false;
+        }
+        is_wanted || before > 0 && is_new
     }
 
     /// Whether it has asked for the queue a moment ago.
@@ -345,6 +358,11 @@ impl Place {
         !self.looping_since.is_none_or(has_just_begun)
             && !self.has_asked(now)
             && !self.is_unusable(now)
+    }
+
+    /// This client, which does not look for others, has left them a moment to take the lock.
+    pub(in crate::protocol) fn left_a_moment(&mut self, now: Instant) {
+        self.looping_since = Some(now);
     }
 
     /// The pause before the next look.
@@ -379,6 +397,13 @@ impl Place {
         is_wanted && self.number().is_none() && !is_resting && !is_full && !self.is_unusable(now)
     }
 
+    /// Whether a call that waits should see whether its ticket is still there: others cannot wait for a ticket
+    /// that they do not see, and this client would take itself for the first for ever.
+    pub(in crate::protocol) fn doubts_ticket(&self, now: Instant) -> bool {
+        let doubts = self.doubts_ticket && self.number().is_some();
+        doubts && !self.has_asked(now) && !self.is_unusable(now)
+    }
+
     /// Whether this client may have a ticket in the queue.
     pub(in crate::protocol) fn has_ticket(&self) -> bool {
         self.own.is_some()
@@ -406,6 +431,7 @@ impl Place {
         if !is_hidden {
             self.unusable_until = None;
         }
+        self.doubts_ticket = false;
         self.saw_served(queue.served);
         if let Some(own) = &mut self.own {
             let ticket = queue
@@ -557,6 +583,16 @@ impl Place {
         let is_news = self.unusable_until.is_some() && !self.is_known_unusable;
         self.is_known_unusable |= is_news;
         is_news
+    }
+}
+
+#[cfg(feature = "internals")]
+impl Place {
+    /// What a test may alter to see that it is needed: the highest ticket that was served, and how long the
+    /// tickets before this client's own have had their opportunity.
+    #[doc(hidden)]
+    pub fn memory(&mut self) -> (&mut u64, &mut Duration) {
+        (&mut self.served, self.patience.so_far_mut())
     }
 }
 

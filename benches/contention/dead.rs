@@ -1,0 +1,98 @@
+//! Processes that were killed while they waited, before one that lives.
+
+use std::thread;
+use std::time::Duration;
+
+use s3_lock::internals::Raw;
+use serde_json::Value;
+
+use crate::common::{Crew, FOLDER, Figures, Site, Tally, What, command, micros, with_queue};
+use crate::part::Part;
+use crate::{LATENCY, Run};
+
+/// How long the dead may take to register before they die. Without a queue they cannot.
+const REGISTERING: Duration = Duration::from_secs(60);
+const WAITING: Duration = Duration::from_secs(3);
+/// How long the living one has waited when the lock becomes free.
+const BEFORE: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Measures how long a free lock stays unused because of so many dead.
+pub fn run(run: &Run, dead: usize) -> Figures {
+    let site = Site::start(LATENCY);
+    let part = Part {
+        queue: run.queue,
+        ..Part::once(Duration::ZERO)
+    };
+    let client = site.address.client();
+    let lock = site.address.lock_builder(&part.lock, &client);
+    let lock = lock.max_operation(Duration::from_secs(600));
+    let lock = with_queue(lock, run.queue).build();
+    let lock = lock.expect("the settings are valid");
+    let guard = lock.acquire("holder").expect("nobody else is there");
+
+    let mut crew = Crew::default();
+    for _ in 0..run.few(dead) {
+        crew.add(command(&site.address, &part));
+    }
+    crew.begin();
+    let queue = format!("{FOLDER}/{}.queue", part.lock);
+    let queue = Raw::new(client.clone(), &site.address.bucket, &queue);
+    let tickets = wait_for_tickets(run, &queue, crew.len());
+    crew.kill();
+
+    let mut living = Crew::default();
+    living.add(command(&site.address, &part));
+    living.begin();
+    thread::sleep(run.time(BEFORE));
+    let freed = micros();
+    guard.release().expect("it is held");
+    let released = micros();
+    let events = |all: &[Vec<crate::common::Event>], what| {
+        let mut events = all.iter().flatten();
+        events
+            .find(|event| event.what == what)
+            .map(|event| event.at)
+    };
+    living.wait_until(LIMIT, |all| events(all, What::Got).is_some());
+    let to = micros();
+    let got = events(&living.events(), What::Got).unwrap_or(to);
+
+    let mut figures = run.figures(&site, LATENCY);
+    let requests = Tally::of(&site.log(), freed, to);
+    for (name, value) in [
+        ("dead", crew.len() as f64),
+        ("dead_tickets", tickets as f64),
+        ("free_for_s", got.saturating_sub(released) as f64 / 1e6),
+        ("requests_meanwhile", requests.total() as f64),
+    ] {
+        figures.more.insert(name.to_owned(), value);
+    }
+    figures
+}
+
+/// Waits until as many wait, and returns how many tickets there are.
+fn wait_for_tickets(run: &Run, queue: &Raw, dead: usize) -> usize {
+    let limit = if run.queue { REGISTERING } else { WAITING };
+    let end = micros() + u64::try_from(run.time(limit).as_micros()).expect("it is short");
+    loop {
+        let found = tickets(queue);
+        if found >= dead || micros() > end {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// How many tickets the queue shows: it is an object, and they are its only list.
+fn tickets(queue: &Raw) -> usize {
+    let found = queue.get().expect("the store answers");
+    let Some((_, body)) = found else {
+        return 0;
+    };
+    let Ok(Value::Object(fields)) = serde_json::from_slice(&body) else {
+        return 0;
+    };
+    let list = fields.values().find_map(Value::as_array);
+    list.map_or(0, Vec::len)
+}
