@@ -226,7 +226,8 @@ impl Log for Calls {
             .filter(|_| record.target().starts_with("s3_lock"))
         {
             if !ASKING.replace(true) {
-                lock.status().unwrap();
+                // The clock that the test moves may have cut its time short.
+                let _ = lock.status();
                 ANSWERS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 ASKING.set(false);
             }

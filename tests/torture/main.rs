@@ -6,8 +6,13 @@
 //! By default it runs for 20 seconds. The environment makes it run longer:
 //!
 //! ```sh
-//! S3_LOCK_TORTURE_ACQUISITIONS=100000 cargo test --release --test torture -- --nocapture
+//! S3_LOCK_TORTURE_ACQUISITIONS=100000 S3_LOCK_TORTURE_PROCESSES=8 S3_LOCK_TORTURE_THREADS=16 \
+//!     S3_LOCK_TORTURE_LOCKS=96 cargo test --release --test torture -- --nocapture
 //! ```
+//!
+//! That takes some twenty minutes on two busy cores. Nearly all of it is spent waiting, so more threads over more locks get
+//! through more. Few locks for many threads (`S3_LOCK_TORTURE_LOCKS=8`) have more handed over from thread
+//! to thread.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
