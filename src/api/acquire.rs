@@ -10,17 +10,18 @@ use crate::types::errors::LockError;
 impl S3Lock {
     /// Takes the lock. If another owner holds it, or others came first, waits for it.
     ///
-    /// A call that waits takes a ticket in the lock's queue, one for all threads of its client. Clients get the lock in
-    /// the order of the tickets, [with some exceptions](crate::performance_and_fairness). A call that ends without the
-    /// lock gives the ticket back, unless another thread of the client still waits.
+    /// A call that waits takes a ticket in the lock's queue, one for all threads of its client. Clients get
+    /// the lock in the order of the tickets, [with some exceptions](crate::performance_and_fairness). A call
+    /// that ends without the lock gives the ticket back, unless another thread of the client still waits.
     ///
     /// `owner` is for people and for [`release`](S3Lock::release): any text of up to 512 bytes without control
     /// characters.
     ///
-    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more if it
-    /// then has to undo an attempt or to give its ticket back. Without contention it sends one request if this
-    /// client released the lock last, else two. Where the lock is wanted, it also reads the queue. A client with a custom endpoint [checks the store](S3Lock::check_store) before its first
-    /// acquire in a bucket, within the limit.
+    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more
+    /// if it then has to undo an attempt or to give its ticket back. Without contention it sends one request
+    /// if this client released the lock last, else two. Where the lock is wanted, it also reads the queue. A
+    /// client with a custom endpoint [checks the store](S3Lock::check_store) before its first acquire in a
+    /// bucket, within the limit.
     ///
     /// It retries trouble with the store within the limit, with one exception. If no store has ever answered
     /// this client and no connection can be made, it fails at once: a wrong endpoint is likelier than an outage.
@@ -60,8 +61,8 @@ impl S3Lock {
     ///
     /// Blocks for up to `limit`, requests included, and 2 × `request_timeout` more if it then has to undo an
     /// attempt or to give its ticket back. A limit shorter than a request cannot succeed: use
-    /// [`try_acquire`](S3Lock::try_acquire). A limit of a few seconds may end while the lock is free, if others come
-    /// first and are dead or slow.
+    /// [`try_acquire`](S3Lock::try_acquire). A limit of a few seconds may end while the lock is free, if
+    /// others come first and are dead or slow.
     ///
     /// # Errors
     ///

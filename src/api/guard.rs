@@ -424,8 +424,8 @@ impl LockGuard {
     }
 
     /// Keeps the lock without a guard, and does not release it. The lease ends it, or
-    /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O: nothing is
-    /// handed over to a waiting thread.
+    /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O:
+    /// nothing is handed over to a waiting thread.
     ///
     /// # Examples
     ///

@@ -108,10 +108,11 @@ impl S3Lock {
     /// place or process and release in another. Two requests, or one if there is nothing to release.
     ///
     /// The lock is released for all: it is not handed over to a waiting thread, as by
-    /// [`LockGuard::release`](crate::LockGuard::release). A lock that is free, or held under another name, stays as it is. If two participants use the same
-    /// owner name, each can release the other's lock: make the names unique. A guard that had the lock
-    /// loses it. One of the same client learns that at once, any other when it next asks the store
-    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)).
+    /// [`LockGuard::release`](crate::LockGuard::release). A lock that is free, or held under another name,
+    /// stays as it is. If two participants use the same owner name, each can release the other's lock: make
+    /// the names unique. A guard that had the lock loses it. One of the same client learns that at once, any
+    /// other when it next asks the store ([`LockGuard::verify`](crate::LockGuard::verify),
+    /// [`LockGuard::renew`](crate::LockGuard::renew)).
     ///
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to

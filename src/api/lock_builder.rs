@@ -329,10 +329,11 @@ impl S3LockBuilder {
     ///
     /// Threads of one client still take turns in the order of arrival. But whichever client looks first after
     /// a release takes the lock, and where all do so, one that takes it again and again keeps the others from
-    /// it. It leaves a moment only to clients that use the queue, by a GET before it takes the lock: where the record says that
-    /// others wait, and once a second in any case. Each release and each acquire is a write of its own, also
-    /// between threads of one client. Nothing is written beside the lock's own object. Use it where that one
-    /// object is all that a program may touch, or where the fewest requests matter more than the order.
+    /// it. It leaves a moment only to clients that use the queue, by a GET before it takes the lock: where
+    /// the record says that others wait, and once a second in any case. Each release and each acquire is a
+    /// write of its own, also between threads of one client. Nothing is written beside the lock's own object.
+    /// Use it where that one object is all that a program may touch, or where the fewest requests matter more
+    /// than the order.
     ///
     /// This is about calls on this lock and on its guards alone. Other participants may do as they like:
     /// the order is a courtesy, and no lock's safety rests on it.
@@ -357,8 +358,8 @@ impl S3LockBuilder {
 
     /// The client to use. Default: a new one, from the environment ([`Client::new`]).
     ///
-    /// Locks can share a client: it keeps connections, its threads queue for a lock in order, and they hand it over in
-    /// one write.
+    /// Locks can share a client: it keeps connections, its threads queue for a lock in order, and they hand
+    /// it over in one write.
     ///
     /// # Examples
     ///

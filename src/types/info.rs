@@ -252,8 +252,9 @@ impl LockInfo {
     /// Whether others waited in the lock's queue, as of when the record was written: by the acquire, or by a
     /// later renewal or hand-over. Local, no I/O.
     ///
-    /// It is a hint. After `false` there may be a waiter that came later, or that does not use the queue. After `true`
-    /// the last waiter may be this holder itself: who has waited for the lock says so until it has looked again.
+    /// It is a hint. After `false` there may be a waiter that came later, or that does not use the queue.
+    /// After `true` the last waiter may be this holder itself: who has waited for the lock says so until it
+    /// has looked again.
     ///
     /// # Examples
     ///

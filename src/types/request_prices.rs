@@ -19,10 +19,11 @@
 ///   [`poll_interval`](crate::S3LockBuilder::poll_interval) it is about 3600 s / maximum looks an hour behind
 ///   a long holding, and 3600 s / minimum at most.
 /// * **A place in the queue** costs a GET and a PUT: $5.40 for a million. So does leaving it without the lock.
-/// * **Waiting [without the queue](crate::S3LockBuilder::without_queue)** costs more: each pause is random, between
-///   the minimum and three times the previous pause, and never above the maximum. By default it is 0.84 s on
-///   average. (This is the mean of its stationary distribution, computed, and simulated in this crate's
-///   tests.) So such a client looks at most 4,300 times an hour, for $0.0017, and 103,000 times a day, for $0.041.
+/// * **Waiting [without the queue](crate::S3LockBuilder::without_queue)** costs more: each pause is random,
+///   between the minimum and three times the previous pause, and never above the maximum. By default it is
+///   0.84 s on average. (This is the mean of its stationary distribution, computed, and simulated in this
+///   crate's tests.) So such a client looks at most 4,300 times an hour, for $0.0017, and 103,000 times a
+///   day, for $0.041.
 /// * **Holding** costs nothing. **A renewal** costs a PUT. A lock that is kept alive is renewed every third of
 ///   its lease, which is `max_operation` plus `acquire_allowance`. That is 259,200 s / lease PUTs a day, for
 ///   $1.296 s / lease. With the default lease of 70 s it is 3,703 PUTs, for $0.0185. With a lease of an
