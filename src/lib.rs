@@ -26,8 +26,8 @@
 //!   a long stall) from finishing a write that is already on its way. No lease can. The
 //!   [fencing token](FencingToken) protects you, if the resource that is written to checks it.
 //! * It does not enforce the order in which clients get the lock. Clients that wait take tickets, and let
-//!   each other go first by them, so nobody starves. But [`try_acquire`](S3Lock::try_acquire) and clients
-//!   [without the queue](S3LockBuilder::without_queue) take a free lock as they find it.
+//!   each other go first by them, so none of them starves. But [`try_acquire`](S3Lock::try_acquire) and
+//!   clients [without the queue](S3LockBuilder::without_queue) take a free lock as they find it.
 //!   [Performance and fairness](performance_and_fairness) has the rules and their exceptions.
 //! * It does not let one owner take a lock twice. With
 //!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
@@ -98,17 +98,16 @@
 //! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T |
 //! | everything else | 0 | not at all |
 //!
-//! A lock is wanted where its record says that others wait, or where another client released it less than
-//! 5 s ago. (Without the store's clock, a client's first look counts as less.) Then an acquire reads the
-//! queue, once in a second at most. A client that takes its own release again and again reads it once a
-//! second, beside its own write. Where cycles are more than 5 s apart, nobody touches the queue. A call that
-//! waits takes its ticket at the second look: a GET and a PUT.
+//! A lock is wanted where its record says that others wait, or where another client released it in the last
+//! 5 s. (A client that cannot use the store's clock takes any other client's release for that, when it first
+//! sees it.) Then an acquire reads the queue, once a second at most. A client that takes its own
+//! release again and again reads it once a second, beside its own write. Where cycles are more than 5 s
+//! apart, nobody touches the queue. A call that waits takes its ticket at the second look: a GET and a PUT.
 //!
 //! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT), to give
 //! back a lock that was acquired too slowly, or to look once more after a sleep that ended past the limit.
-//! A client's first acquire in a
-//! bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store within its limit. If its first
-//! call there is a release by owner name or by force, the check comes on top.
+//! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
+//! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
 //!
 //! At AWS's prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles
 //! cost $10, a million cold ones $10.40. [`RequestPrices`] computes what waiting and renewing cost;
@@ -123,8 +122,8 @@
 //!
 //! Callbacks and your logger (crate `log`) never run on this thread: its log lines go to a short-lived
 //! thread. A call logs its own lines on its own thread just before it returns. One line that other thread
-//! logs at once: that the call waits, and for which holder. So a logger may block or call this crate. If
-//! it panics, only the panic hook notices.
+//! logs at once: that the call waits, for which holder, and behind how many others. So a logger may block
+//! or call this crate. If it panics, only the panic hook notices.
 //!
 //! A thousand guards cost 3 MB. Kept alive, they cost 5 MB more, one thread, and as many connections as
 //! are renewed at the same moment; each may need a short-lived thread, 16 at the most, to look up a host

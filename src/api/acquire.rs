@@ -19,9 +19,9 @@ impl S3Lock {
     ///
     /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more
     /// if it then has to undo an attempt or to give its ticket back. Without contention it sends one request
-    /// if this client released the lock last, else two. Where the lock is wanted, it also reads the queue. A
-    /// client with a custom endpoint [checks the store](S3Lock::check_store) before its first acquire in a
-    /// bucket, within the limit.
+    /// if this client released the lock last, else two. Where [others seem to
+    /// want it](crate#how-long-a-call-can-block), it also reads the queue. A client with a custom endpoint
+    /// [checks the store](S3Lock::check_store) before its first acquire in a bucket, within the limit.
     ///
     /// It retries trouble with the store within the limit, with one exception. If no store has ever answered
     /// this client and no connection can be made, it fails at once: a wrong endpoint is likelier than an outage.
@@ -31,8 +31,8 @@ impl S3Lock {
     ///
     /// # Errors
     ///
-    /// * [`LockError::TimedOut`]: another owner still has it, others come first, or the limit was too short for a
-    ///   request. Wait longer, or ask the holder that it names. It says how many come first.
+    /// * [`LockError::TimedOut`]: another owner still has it, others come first, or the limit was too short
+    ///   for a request. Wait longer, or ask the holder that it names. It says how many come first.
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: do as its message advises. If the outcome is unknown, the lock may be held in
     ///   this owner's name until the lease has run out.

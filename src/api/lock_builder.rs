@@ -28,7 +28,7 @@ use crate::types::names::{location, no_longer_than};
 ///     .keep_alive()
 ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
 ///     .wait_limit(Duration::from_secs(5 * 3600)) // longer than any holder renews
-///     .poll_interval(Duration::from_secs(1), Duration::from_secs(10)) // a wait of hours needs few looks
+///     .poll_interval(Duration::from_secs(1), Duration::from_secs(5)) // a wait of hours needs few looks
 ///     .purpose("the report that goes out at six")
 ///     .client(Client::in_memory())
 ///     .build()?;
