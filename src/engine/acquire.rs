@@ -135,7 +135,12 @@ impl LockContext {
         driven: Driven<Acquired>,
         budget: &TimeBudget,
     ) -> Result<Won, LockError> {
-        let Driven { end, errors, entry } = driven;
+        let Driven {
+            end,
+            errors,
+            ahead,
+            entry,
+        } = driven;
         Err(match end {
             Acquired::Won { lease, from } => {
                 self.log_acquired(lease.record(), from.as_deref());
@@ -144,13 +149,13 @@ impl LockContext {
             }
             Acquired::Held(seen) if budget.waits() => {
                 let holder = Some(self.describe(&seen));
-                errors.timed_out(self.waited(budget), holder, self.ahead())
+                errors.timed_out(self.waited(budget), holder, ahead)
             }
             Acquired::Held(seen) => LockError::Held(Box::new(self.describe(&seen))),
-            Acquired::OthersFirst => errors.timed_out(self.waited(budget), None, self.ahead()),
+            Acquired::OthersFirst => errors.timed_out(self.waited(budget), None, ahead),
             Acquired::Failed if budget.waits() && budget.gave_up() => {
                 let holder = self.holder_seen_in(budget);
-                errors.timed_out(self.waited(budget), holder, self.ahead())
+                errors.timed_out(self.waited(budget), holder, ahead)
             }
             Acquired::Failed => errors.failed(self.key()),
             Acquired::ConditionIgnored => condition_ignored(self.key()),
@@ -196,11 +201,6 @@ impl LockContext {
                 .into(),
             Err(error) => error,
         })
-    }
-
-    /// How many come first in the lock's queue, if this client has looked.
-    fn ahead(&self) -> Option<usize> {
-        self.queue.observations().place.ahead()
     }
 
     /// The holder, if a read of this client has shown one since the call began.

@@ -36,6 +36,8 @@ pub(crate) struct Driver<'a> {
     nonsense: u32,
     /// The registry's entry of the holding that the last write tried to make.
     entry: Option<Entry>,
+    /// How many came first in the lock's queue when the call gave up, if it had looked.
+    ahead: Option<usize>,
 }
 
 /// Whom a call waits for: the holding, and how many before it in the queue.
@@ -49,6 +51,8 @@ struct Announced {
 pub(crate) struct Driven<End> {
     pub end: End,
     pub errors: LastErrors,
+    /// How many came first in the lock's queue when the call gave up, if it had looked.
+    pub ahead: Option<usize>,
     /// Keeps other calls in this process from reclaiming the new holding.
     pub entry: Option<Entry>,
 }
@@ -74,6 +78,7 @@ impl<'a> Driver<'a> {
             announced: None,
             nonsense: 0,
             entry: None,
+            ahead: None,
         }
     }
 
@@ -105,6 +110,7 @@ impl<'a> Driver<'a> {
                     return Ok(Driven {
                         end,
                         errors: self.errors,
+                        ahead: self.ahead,
                         entry: self.entry,
                     });
                 }
@@ -297,6 +303,10 @@ impl<'a> Driver<'a> {
     }
 
     fn give_up(&mut self) -> Event {
+        if !self.budget.gave_up() {
+            // Before the call leaves the queue: then it has no place there.
+            self.ahead = self.queue.observations().place.ahead();
+        }
         self.budget.give_up();
         Event::GiveUp
     }

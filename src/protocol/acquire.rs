@@ -57,8 +57,8 @@ enum Phase {
     SeeingQueue,
     /// A ticket is being written.
     Registering(QueueWrite),
-    /// Given up. The ticket is being given back.
-    Leaving,
+    /// Given up. The ticket is being given back: the queue is being read, or written.
+    Leaving(Option<QueueWrite>),
     Taking(Cas),
     /// Given up, but the write may still land. The record is being read.
     Undoing(Cas),
@@ -123,7 +123,7 @@ impl Operation for Acquire {
                 }
                 self.go_on(inputs, known)
             }
-            Phase::Leaving => self.leave(&event, inputs, known),
+            Phase::Leaving(write) => self.leave(event, write, inputs, known),
             Phase::Taking(cas) => self.take(event, cas, inputs, known),
             Phase::Undoing(taking) => self.undo(event, taking, inputs),
             Phase::Freeing { taking, freeing } => self.free(event, taking, freeing, inputs, known),
@@ -253,7 +253,7 @@ impl Acquire {
     fn give_up(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
         if self.claim.queue.is_some() && known.place.has_ticket() && !inputs.others_wait {
             known.place.ask_for(None, inputs.now);
-            self.phase = Phase::Leaving;
+            self.phase = Phase::Leaving(None);
             return Step::SeeQueue;
         }
         self.not_taken()
@@ -261,18 +261,24 @@ impl Acquire {
 
     fn leave(
         &mut self,
-        event: &Event,
+        event: Event,
+        write: Option<QueueWrite>,
         inputs: &Inputs,
         known: &mut Observations,
     ) -> Step<Acquired> {
-        match event {
-            Event::Queue(QueueEvent::Seen) => {
+        match (event, write) {
+            (Event::Queue(QueueEvent::Seen), _) => {
                 if let Some(write) = known.place.resignation(inputs) {
-                    self.phase = Phase::Leaving;
+                    self.phase = Phase::Leaving(Some(write.clone()));
                     return Step::WriteQueue(write);
                 }
             }
-            Event::Queue(QueueEvent::Wrote(WriteOutcome::Applied { .. })) => known.place.has_left(),
+            (Event::Queue(QueueEvent::Wrote(outcome)), Some(write)) => {
+                known.place.wrote(write, &outcome, inputs);
+                if let WriteOutcome::Applied { .. } = outcome {
+                    known.place.has_left();
+                }
+            }
             // There is no time for more. The client's next call uses the ticket.
             _ => {}
         }

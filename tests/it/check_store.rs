@@ -273,9 +273,13 @@ fn check_store_sends_only_conditional_writes_each_with_a_new_body() {
 
 #[test]
 fn check_store_takes_twelve_requests_undisturbed_and_two_more_the_first_time() {
-    let server = server(None);
-    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 14);
-    assert_eq!(requests_of(&server, || check(&server).unwrap()).0.len(), 12);
+    // On a busy machine a race of two writes may tell nothing, and is run again.
+    let takes = |_| {
+        let server = server(None);
+        let count = || requests_of(&server, || check(&server).unwrap()).0.len();
+        (count(), count()) == (14, 12)
+    };
+    assert!((0..10).any(takes));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use rusoto_core::credential::StaticProvider;
@@ -10,11 +11,13 @@ use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{
     CreateBucketRequest, PutBucketVersioningRequest, S3, S3Client, VersioningConfiguration,
 };
+use s3_lock::internals::Raw;
 use s3_lock::{Client, InMemoryStore, LockError, LockStatus, S3Lock};
+use serde_json::Value;
 
 use crate::contention::Counter;
 use crate::support::{BUCKET, Server};
-use crate::{checking_client, child};
+use crate::{checking_client, child, eventually};
 
 /// What every store must do. `client` makes an independent client each time.
 fn suite(bucket: &str, client: &dyn Fn() -> Client) {
@@ -53,6 +56,72 @@ fn suite(bucket: &str, client: &dyn Fn() -> Client) {
     let _ = guard.detach();
     assert!(yours.release("me").unwrap());
     assert_eq!(mine.status().unwrap(), LockStatus::Free);
+}
+
+/// What every store must do with a queue: two clients wait behind a third.
+fn queue_suite(bucket: &str, client: &dyn Fn() -> Client) {
+    let lock = || {
+        let lock = S3Lock::builder(bucket, "queue").folder("suite/näme +%");
+        // Each tells the others to give it the longest time, so that no slow store has it passed over.
+        let lock = lock.poll_interval(Duration::from_millis(20), Duration::from_secs(5));
+        lock.client(client()).build().unwrap()
+    };
+    let looks = Raw::new(client(), bucket, "suite/näme +%/queue.queue");
+    let tickets = || {
+        let stored = looks.get().unwrap();
+        let queue: Option<Value> = stored.map(|(_, body)| serde_json::from_slice(&body).unwrap());
+        queue.map_or(0, |queue| queue["tickets"].as_array().unwrap().len())
+    };
+    let (first, second, third) = (lock(), lock(), lock());
+    let long = Duration::from_secs(300);
+    for _ in 0..3 {
+        let guard = first.acquire("first").unwrap();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| second.acquire_within("second", long).unwrap());
+            eventually("one waits", || tickets() == 1);
+            let third = scope.spawn(|| third.acquire_within("third", long).unwrap());
+            eventually("two wait", || tickets() == 2);
+            guard.release().unwrap();
+            let second = second.join().unwrap();
+            assert!(second.info().has_waiters());
+            let token = second.fencing_token();
+            second.release().unwrap();
+            assert!(third.join().unwrap().fencing_token() > token);
+        });
+    }
+    // Who gives up leaves the queue, and says who came first.
+    let guard = first.acquire("first").unwrap();
+    match second.acquire_within("second", Duration::from_secs(3)) {
+        Err(LockError::TimedOut { ahead, .. }) => assert_eq!(ahead, Some(0)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(tickets(), 0);
+    guard.release().unwrap();
+    let listed = client().list(bucket, "suite/näme +%").unwrap();
+    assert!(
+        listed
+            .iter()
+            .all(|listed| !listed.name().contains(".queue"))
+    );
+}
+
+#[test]
+fn in_memory_store_has_a_queue() {
+    let store = InMemoryStore::new();
+    queue_suite(BUCKET, &|| store.client());
+}
+
+#[test]
+fn server_of_these_tests_has_a_queue() {
+    let server = Server::start();
+    queue_suite(BUCKET, &|| checking_client(&server));
+}
+
+#[test]
+#[ignore = "needs the server that S3_LOCK_TEST_ENDPOINT names"]
+fn other_server_has_a_queue() {
+    let other = Other::new("queue");
+    queue_suite(&other.bucket, &|| other.client());
 }
 
 #[test]

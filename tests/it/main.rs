@@ -29,6 +29,7 @@ mod on_lost;
 mod on_trouble;
 mod properties;
 mod proxy;
+mod queue;
 mod race_store;
 mod reclaim;
 mod request_counts;

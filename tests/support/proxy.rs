@@ -102,6 +102,14 @@ impl Proxy {
         self.desk.book().counts.clone()
     }
 
+    /// Returns how many requests there were about objects whose keys end so.
+    pub fn count_of(&self, ending: &str) -> u64 {
+        let book = self.desk.book();
+        let serials = book.serials.iter();
+        let fit = serials.filter(|(target, _)| target.ends_with(ending));
+        fit.map(|(_, count)| count).sum()
+    }
+
     /// Waits until no request is under way, which takes up to 3 s after the last was sent: then
     /// nothing late can land any more. Says whether it came to that within a minute.
     pub fn falls_silent(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The processes, and what befalls some of them.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -27,6 +28,8 @@ pub struct Slot {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blows {
     pub killed: u64,
+    /// Those that killed themselves while they handed a lock over.
+    pub suicides: u64,
     pub stopped: u64,
     /// Holdings of killed processes that an operator broke by force.
     pub broken: u64,
@@ -57,8 +60,14 @@ impl Slot {
     /// Does what is due; `locks` are an operator's. Fails if the process has ended by itself.
     pub fn tick(&mut self, locks: &[S3Lock]) -> Result<(), ExitStatus> {
         let ended = self.child.try_wait().expect("it is this process's child");
-        if let Some(status) = ended {
-            return Err(status);
+        match ended {
+            Some(status) if self.task.is_mortal && status.signal() == Some(libc::SIGKILL) => {
+                self.blows.suicides += 1;
+                self.follow(locks);
+                return Ok(());
+            }
+            Some(status) => return Err(status),
+            None => {}
         }
         let now = Instant::now();
         if self.stopped.is_some_and(|until| until <= now) {
@@ -91,15 +100,21 @@ impl Slot {
         self.blows.killed += 1;
         self.child.kill().expect("it is this process's child");
         self.child.wait().expect("it was killed");
+        self.follow(locks);
+    }
+
+    /// Starts the successor of a process that is dead.
+    fn follow(&mut self, locks: &[S3Lock]) {
         if self.dice.one_in(2) {
             self.blows.broken += break_all(locks, self.child.id());
         }
         self.task.life += 1;
+        self.stopped = None;
         self.child = spawn(&self.task, self.offset);
     }
 
     /// Has it come to its end, and says how it did.
-    pub fn end(mut self) -> (ExitStatus, Blows) {
+    pub fn end(mut self) -> (Result<(), ExitStatus>, Blows) {
         if self.stopped.is_some() {
             self.go_on();
         }
@@ -107,7 +122,9 @@ impl Slot {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it is this process's child") {
-                return (status, self.blows);
+                let killed_itself = status.signal() == Some(libc::SIGKILL);
+                let is_well = status.success() || self.task.is_mortal && killed_itself;
+                return (is_well.then_some(()).ok_or(status), self.blows);
             }
             assert!(start.elapsed() < HANGS, "process {} hangs", self.task.slot);
             std::thread::sleep(Duration::from_millis(10));

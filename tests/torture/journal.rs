@@ -39,9 +39,11 @@ pub enum What {
     Shared,
     /// The process was forked while it held the lock.
     Forked,
+    /// It is about to be given back while another thread of its process waits for it.
+    Passed,
 }
 
-const WHATS: [What; 12] = [
+const WHATS: [What; 13] = [
     What::Acquired,
     What::Valid,
     What::Entered,
@@ -54,6 +56,7 @@ const WHATS: [What; 12] = [
     What::Untold,
     What::Shared,
     What::Forked,
+    What::Passed,
 ];
 
 /// One holding of the lock: a number that no other has, and its fencing token.

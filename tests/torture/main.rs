@@ -1,6 +1,7 @@
 //! Torture: processes whose threads want the same locks, over a network that goes wrong in every way
 //! that it can, while some of them are killed or stopped; and an oracle that does not believe the
 //! lock. Listeners are told of losses, threads share guards, and processes fork while they hold locks.
+//! Most wait in the queues of the locks, some do not; and somebody spoils the queues.
 //!
 //! By default it runs for 20 seconds. The environment makes it run longer:
 //!
@@ -13,7 +14,7 @@
 //! | `S3_LOCK_TORTURE_ACQUISITIONS` | goes on until so many acquisitions | 0 |
 //! | `S3_LOCK_TORTURE_SECONDS` | and for so long | 20 |
 //! | `S3_LOCK_TORTURE_SEED` | the seed to replay | another each time |
-//! | `S3_LOCK_TORTURE_PROCESSES`, `_THREADS`, `_LOCKS` | how many, how many each, over how many | 4, 8, 24 |
+//! | `S3_LOCK_TORTURE_PROCESSES`, `_THREADS`, `_LOCKS` | how many, how many each, over how many | 4, 8, 16 |
 //! | `S3_LOCK_TORTURE_PER_MILLE` | how many requests in a thousand go wrong | 150 |
 //!
 //! The seed, which is printed, decides what happens to the nth request about an object, what each
@@ -31,6 +32,7 @@
 mod chaos;
 mod journal;
 mod oracle;
+mod vandal;
 mod worker;
 
 #[path = "../support/mod.rs"]
@@ -47,6 +49,7 @@ use journal::{Reader, span};
 use oracle::{Oracle, Tally};
 use s3_lock::{Client, S3Lock};
 use support::{ACCESS_KEY, BUCKET, Counts, Dates, Fates, Proxy, REGION, SECRET_KEY, Server};
+use vandal::{Deeds, Vandal};
 use worker::{LONGEST_LEASE, REQUEST, Task, Temper};
 
 #[test]
@@ -58,6 +61,7 @@ fn the_lock_is_never_wrong_whatever_the_network_does() {
     let outcome = torture.end();
     println!("{}", outcome.summary());
     assert!(outcome.tally.acquired > 0 && outcome.faults() > 0);
+    assert!(outcome.queue_requests > 0 && outcome.tally.passed > 0);
     let is_right = outcome.violations.is_empty();
     assert!(is_right, "the lock was wrong, as the summary tells");
 }
@@ -97,7 +101,7 @@ impl Plan {
             seconds: number("SECONDS", 20),
             processes: number("PROCESSES", 4),
             threads: number("THREADS", 8),
-            locks: number("LOCKS", 24),
+            locks: number("LOCKS", 16),
             per_mille: number("PER_MILLE", 150),
         }
     }
@@ -115,6 +119,9 @@ struct Torture {
     operators: Vec<S3Lock>,
     watched: Vec<(Reader, Oracle)>,
     violations: Vec<String>,
+    vandal: Vandal,
+    /// How many journals that are wrong in one place the oracle was shown.
+    doubts: u64,
     server: Server,
 }
 
@@ -167,6 +174,8 @@ impl Torture {
             watched: watched.collect(),
             slots: slots.collect(),
             violations: Vec::new(),
+            vandal: Vandal::new(plan.seed, plan.locks),
+            doubts: 0,
             plan,
             dir,
             proxies,
@@ -183,6 +192,7 @@ impl Torture {
                     self.violations.push(ended_badly(status));
                 }
             }
+            self.vandal.tick(&self.server);
             let acquired = self.watch();
             let is_enough = acquired >= self.plan.acquisitions
                 && self.start.elapsed() >= Duration::from_secs(self.plan.seconds);
@@ -219,19 +229,24 @@ impl Torture {
     fn end(mut self) -> Outcome {
         let mut blows = Blows::default();
         for slot in self.slots.drain(..) {
-            let (status, more) = slot.end();
-            if !status.success() {
+            let (ended, more) = slot.end();
+            if let Err(status) = ended {
                 self.violations.push(ended_badly(status));
             }
             blows.killed += more.killed;
+            blows.suicides += more.suicides;
             blows.stopped += more.stopped;
             blows.broken += more.broken;
         }
         let duration = self.start.elapsed();
         assert!(self.proxies.iter().all(Proxy::falls_silent));
         self.watch();
+        self.server.clear_faults();
         if self.violations.is_empty() {
             self.find_all_free();
+        }
+        if self.violations.is_empty() {
+            self.doubt_the_oracle();
         }
         let mut tally = Tally::default();
         for (_, oracle) in &self.watched {
@@ -242,36 +257,60 @@ impl Torture {
             duration,
             tally,
             blows,
+            deeds: self.vandal.deeds,
+            doubts: self.doubts,
             counts: self.proxies.iter().map(Proxy::counts).collect(),
+            queue_requests: self.proxies.iter().map(|p| p.count_of(".queue")).sum(),
             violations: self.violations,
             _dir: self.dir,
         }
     }
 
-    /// Whatever happened, every lock must be free when lease and margins have passed: by its default
-    /// an acquire waits for just that. Tokens go on where they were, and every increment that was
-    /// acknowledged stands.
+    /// Whatever happened, every lock must be free when lease and margins have passed, and the dead in its queue
+    /// had their opportunity: by its default an acquire waits for just that. Tokens go on where they were,
+    /// and every increment that was acknowledged stands.
     fn find_all_free(&mut self) {
         let locks = locks(&self.server.endpoint(), self.plan.locks, 10 * REQUEST);
-        for (number, (lock, (_, oracle))) in locks.iter().zip(&self.watched).enumerate() {
-            let token = match lock.acquire("the end").and_then(|guard| {
-                let token = guard.fencing_token().get();
-                guard.release().map(|()| token)
-            }) {
-                Ok(token) => token,
-                Err(error) => {
-                    self.violations
-                        .push(format!("lock {number} is not free: {error}"));
-                    continue;
-                }
-            };
-            if token <= oracle.highest_token() {
-                self.violations
-                    .push(format!("lock {number} has gone back to token {token}"));
+        let take = |lock: &S3Lock| {
+            let guard = lock.acquire("the end")?;
+            let token = guard.fencing_token().get();
+            guard.release().map(|()| token)
+        };
+        let tokens: Vec<_> = thread::scope(|scope| {
+            let takers: Vec<_> = locks
+                .iter()
+                .map(|lock| scope.spawn(|| take(lock)))
+                .collect();
+            let tokens = takers.into_iter();
+            tokens.map(|t| t.join().expect("no call panics")).collect()
+        });
+        for (number, (token, (_, oracle))) in tokens.into_iter().zip(&self.watched).enumerate() {
+            match token {
+                Err(error) => self
+                    .violations
+                    .push(format!("lock {number} is not free: {error}")),
+                Ok(token) if token <= oracle.highest_token() => self
+                    .violations
+                    .push(format!("lock {number} has gone back to token {token}")),
+                Ok(_) if oracle.value() != oracle.tally.wrote => self
+                    .violations
+                    .push(format!("lock {number} has lost increments")),
+                Ok(_) => {}
             }
-            if oracle.value() != oracle.tally.wrote {
-                self.violations
-                    .push(format!("lock {number} has lost increments"));
+        }
+    }
+
+    /// An oracle that had heard of one thing more would have said that it was wrong.
+    fn doubt_the_oracle(&mut self) {
+        for lock in 0..self.plan.locks {
+            let journal = Reader::open(&self.dir.0, lock).and_then(|mut reader| reader.read());
+            let words = oracle::words_on_mutants(&journal.expect("the journal can be read"));
+            for (what, word) in words {
+                self.doubts += 1;
+                if word.is_ok() {
+                    let blind = format!("the oracle of lock {lock} does not see {what}");
+                    self.violations.push(blind);
+                }
             }
         }
     }
@@ -289,7 +328,9 @@ fn start_slot(plan: Plan, slot: u64, dir: &Path, proxies: &[Proxy; 3]) -> Slot {
         2 => (Temper::Solitary, 2, None),
         _ => (Temper::Careful, 1, Some("+540")),
     };
+    let is_struck = slot % 4 < 2;
     let task = Task {
+        is_mortal: is_struck,
         seed: plan.seed,
         slot,
         life: 0,
@@ -299,7 +340,7 @@ fn start_slot(plan: Plan, slot: u64, dir: &Path, proxies: &[Proxy; 3]) -> Slot {
         endpoint: proxies[proxy].endpoint(),
         dir: dir.to_owned(),
     };
-    Slot::start(task, offset, slot % 4 < 2)
+    Slot::start(task, offset, is_struck)
 }
 
 /// The locks, as somebody has them who gives each request so long.
@@ -329,7 +370,10 @@ struct Outcome {
     duration: Duration,
     tally: Tally,
     blows: Blows,
+    deeds: Deeds,
+    doubts: u64,
     counts: Vec<Counts>,
+    queue_requests: u64,
     violations: Vec<String>,
     /// Kept for finding out what went wrong.
     _dir: Dir,
@@ -371,6 +415,7 @@ impl Outcome {
             writeln!(text, "  in vain         {count:>8} {failure:?}")?;
         }
         writeln!(text, "  taken over      {}", tally.taken_over)?;
+        writeln!(text, "  given back before a thread {}", tally.passed)?;
         writeln!(text, "moments of belief {}", tally.valid)?;
         writeln!(text, "losses found      {}", tally.lost)?;
         writeln!(text, "  told listeners  {}", tally.told)?;
@@ -387,13 +432,17 @@ impl Outcome {
             blows.killed, blows.broken
         )?;
         writeln!(text, "processes stopped {}", blows.stopped)?;
+        writeln!(text, "  killed at hand-over {}", blows.suicides)?;
+        writeln!(text, "queues spoiled    {:?}", self.deeds)?;
         writeln!(text, "requests          {}", self.requests())?;
+        writeln!(text, "  for queues      {}", self.queue_requests)?;
         writeln!(text, "  went wrong      {} ({share:.1} %)", self.faults())?;
         for (fate, _) in support::FATES {
             let counts = self.counts.iter();
             let count: u64 = counts.filter_map(|c| c.faults.get(&fate)).sum();
             writeln!(text, "  {count:>14}  {fate:?}")?;
         }
+        writeln!(text, "mutants seen      {}", self.doubts)?;
         writeln!(text, "violations        {}", self.violations.len())?;
         for violation in self.violations.iter().take(20) {
             writeln!(text, "  {violation}")?;

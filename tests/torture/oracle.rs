@@ -56,6 +56,7 @@ pub struct Tally {
     pub told: u64,
     pub shared: u64,
     pub forked: u64,
+    pub passed: u64,
     pub worst_wait: u64,
     pub failed: [u64; FAILURES.len()],
 }
@@ -150,6 +151,10 @@ impl Oracle {
                 self.tally.forked += 1;
                 Ok(())
             }
+            What::Passed => {
+                self.tally.passed += 1;
+                Ok(())
+            }
             What::TookOver => {
                 self.tally.taken_over += 1;
                 Ok(())
@@ -239,6 +244,45 @@ impl Oracle {
     }
 }
 
+/// What an oracle says if each of these journals had gone wrong in one more way: a holding was valid once more
+/// when the next one was, a token was had twice, or a write was lost. It must find every one of them.
+pub fn words_on_mutants(entries: &[Entry]) -> Vec<(&'static str, Result<(), Violation>)> {
+    let mut oracle = Oracle::default();
+    for entry in entries {
+        oracle.hear(entry).expect("it was right");
+    }
+    let mut valid = oracle.holdings.iter().filter_map(|(token, span)| {
+        let (id, token) = (span.id, *token);
+        span.valid.map(|(first, _)| (Holding { id, token }, first))
+    });
+    let (Some((one, _)), Some((two, at))) = (valid.next(), valid.next()) else {
+        return Vec::new();
+    };
+    let more = |what, holding| Entry {
+        what,
+        holding,
+        at,
+        detail: 0,
+        state: oracle.state,
+    };
+    let twice = Holding {
+        id: one.id,
+        token: two.token,
+    };
+    [
+        ("an overlap", more(What::Valid, one)),
+        ("a token had twice", more(What::Acquired, twice)),
+        ("a lost increment", more(What::Wrote, two)),
+    ]
+    .map(|(name, mutant)| {
+        let mut again = Oracle::default();
+        let entries = entries.iter().chain([&mutant]);
+        let word = entries.into_iter().try_for_each(|entry| again.hear(entry));
+        (name, word)
+    })
+    .into()
+}
+
 impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.acquired += other.acquired;
@@ -250,6 +294,7 @@ impl Tally {
         self.told += other.told;
         self.shared += other.shared;
         self.forked += other.forked;
+        self.passed += other.passed;
         self.worst_wait = self.worst_wait.max(other.worst_wait);
         for (sum, more) in self.failed.iter_mut().zip(other.failed) {
             *sum += more;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, process, ptr, thread};
 
-use s3_lock::{Client, LockError, LockGuard, S3Lock};
+use s3_lock::{Client, LockError, LockGuard, S3Lock, internals};
 
 use super::journal::{Holding, Journal, What, now, span};
 use super::support::{ACCESS_KEY, BUCKET, Dice, REGION, SECRET_KEY};
@@ -56,6 +56,8 @@ pub struct Task {
     pub threads: u64,
     pub locks: u64,
     pub temper: Temper,
+    /// Whether it may kill itself.
+    pub is_mortal: bool,
     pub endpoint: String,
     pub dir: PathBuf,
 }
@@ -73,15 +75,16 @@ impl Task {
             threads,
             locks,
             temper,
+            is_mortal,
             endpoint,
             dir,
         } = self;
         let dir = dir.display();
-        format!("{seed} {slot} {life} {threads} {locks} {temper:?} {endpoint} {dir}")
+        format!("{seed} {slot} {life} {threads} {locks} {temper:?} {is_mortal} {endpoint} {dir}")
     }
 
     fn from_text(text: &str) -> Option<Task> {
-        let mut words = text.splitn(8, ' ');
+        let mut words = text.splitn(9, ' ');
         let mut number = || words.next()?.parse().ok();
         let (seed, slot, life) = (number()?, number()?, number()?);
         let (threads, locks) = (number()?, number()?);
@@ -97,6 +100,7 @@ impl Task {
             threads,
             locks,
             temper,
+            is_mortal: words.next()?.parse().ok()?,
             endpoint: words.next()?.to_owned(),
             dir: words.next()?.into(),
         })
@@ -139,8 +143,10 @@ impl Task {
         if customs == Customs::Reclaim {
             builder = builder.reclaim_same_owner();
         }
+        let plain = builder.clone().without_queue();
         Bench {
             lock: builder.build().expect("the settings are valid"),
+            plain: plain.build().expect("the settings are valid"),
             journal: Arc::new(Journal::open(&self.dir, lock).expect("the directory is there")),
             customs,
         }
@@ -155,6 +161,8 @@ impl Task {
     }
 }
 
+/// How many locks are wanted by many.
+const WANTED: u64 = 3;
 /// How long a request may take: less than what is late may be late.
 pub const REQUEST: Duration = Duration::from_millis(600);
 /// So much of the shortest lease that an acquire which hears of its success late is too slow.
@@ -191,6 +199,8 @@ impl Customs {
 /// A lock and what it protects.
 struct Bench {
     lock: S3Lock,
+    /// The same lock for who does not care who else waits.
+    plain: S3Lock,
     journal: Arc<Journal>,
     customs: Customs,
 }
@@ -277,7 +287,14 @@ struct Turn<'a> {
 
 impl<'a> Worker<'a> {
     fn take_a_turn(&mut self) {
-        let place = self.dice.below(self.benches.len() as u64);
+        let locks = self.benches.len() as u64;
+        // Some locks are wanted by many.
+        let most = if self.dice.one_in(4) {
+            WANTED.min(locks)
+        } else {
+            locks
+        };
+        let place = self.dice.below(most);
         let bench = &self.benches[usize::try_from(place).expect("it is an index")];
         let start = now();
         TOOK_OVER.set(false);
@@ -298,14 +315,19 @@ impl<'a> Worker<'a> {
 
     fn acquire(&mut self, bench: &Bench) -> Result<LockGuard, LockError> {
         let owner = self.task.owner(self.number, bench.customs);
+        let lock = if self.dice.one_in(10) {
+            &bench.plain
+        } else {
+            &bench.lock
+        };
         match self.dice.below(10) {
-            0..3 => bench.lock.try_acquire(owner),
+            0..3 => lock.try_acquire(owner),
             3..8 => {
                 let (least, most) = (Duration::from_millis(50), Duration::from_secs(3));
                 let limit = self.dice.between(least, most);
-                bench.lock.acquire_within(owner, limit)
+                lock.acquire_within(owner, limit)
             }
-            _ => bench.lock.acquire(owner),
+            _ => lock.acquire(owner),
         }
     }
 
@@ -410,6 +432,12 @@ impl<'a> Worker<'a> {
     }
 
     fn end(&mut self, turn: Turn<'_>) {
+        if internals::parked(&turn.bench.lock) > 0 {
+            turn.note(What::Passed);
+            if self.task.is_mortal && self.dice.one_in(30) {
+                die_within(self.dice.between(Duration::ZERO, Duration::from_millis(6)));
+            }
+        }
         let Turn {
             bench,
             guard,
@@ -594,6 +622,15 @@ impl Turn<'_> {
 /// How long to sleep between two looks, and how often: for half a minute.
 const NAP: Duration = Duration::from_millis(10);
 const NAPS: u32 = 3_000;
+
+/// Kills this process in a moment: before the lock is handed over, meanwhile, or before that is known.
+fn die_within(moment: Duration) {
+    thread::spawn(move || {
+        thread::sleep(moment);
+        // SAFETY: it is a signal to this very process.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    });
+}
 
 /// Ends this process, which the torture takes for a violation.
 fn give_up(why: &str) -> ! {

@@ -234,12 +234,18 @@ impl Place {
         }
     }
 
-    /// What the write carries by which this client acquires: it uses up its ticket.
+    /// What the write carries by which this client acquires: it uses up its ticket, or passes over a full queue
+    /// that had its opportunity.
     pub(in crate::protocol) fn advice_of_claim(&self, advice: Advice) -> Advice {
         match self.number() {
             Some(number) => Advice {
                 served: advice.served.max(number),
                 queued: Some(true),
+            },
+            // It could get no ticket, so nobody ever passes those before it over by using one up.
+            None if self.full_at == Some(self.served) && self.has_been_patient() => Advice {
+                served: advice.served.max(self.newest_before()),
+                ..advice
             },
             None => advice,
         }
@@ -453,9 +459,18 @@ impl Place {
         Queue::starting_at(micros.min(MAX_ADVISORY / 2))
     }
 
+    fn newest_before(&self) -> u64 {
+        let numbers = self.before().map(|ticket| ticket.number);
+        numbers.max().unwrap_or(0)
+    }
+
     fn note_newest(&mut self) {
-        let newest = self.before().map(|ticket| ticket.number).max();
-        self.patience.saw_newest(newest.unwrap_or(0));
+        self.patience.saw_newest(self.newest_before());
+    }
+
+    /// Whether those before this client have had their opportunity.
+    fn has_been_patient(&self) -> bool {
+        self.patience.so_far() >= self.standing().patience
     }
 
     /// The write by which this client takes a ticket, if it has seen the queue just now, has none, and there
@@ -490,8 +505,11 @@ impl Place {
             .max
             .saturating_mul(2)
             .saturating_add(4 * self.round_trip);
-        let doubled = react.saturating_mul(1 << self.passed_over.min(MAX_DOUBLINGS));
-        doubled.clamp(REACT.0, REACT.1)
+        // At least what others give to any ticket: less, doubled, might still be no more than that.
+        let doubled = react
+            .max(REACT.0)
+            .saturating_mul(1 << self.passed_over.min(MAX_DOUBLINGS));
+        doubled.min(REACT.1)
     }
 
     /// The write by which this client gives its ticket back, if the queue that it has seen just now has it.
