@@ -25,9 +25,10 @@
 //! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM moved,
 //!   a long stall) from finishing a write that is already on its way. No lease can. The
 //!   [fencing token](FencingToken) protects you, if the resource that is written to checks it.
-//! * It keeps no order between clients: the first to look after a release gets the lock. Calls within
-//!   one client queue in order of arrival and hand the lock on at once, so a client whose queue never
-//!   empties starves the others.
+//! * It does not enforce the order in which clients get the lock. Clients that wait take tickets, and let
+//!   each other go first by them, so none of them starves. But [`try_acquire`](S3Lock::try_acquire) and
+//!   clients [without the queue](S3LockBuilder::without_queue) take a free lock as they find it.
+//!   [Performance and fairness](performance_and_fairness) has the rules and their exceptions.
 //! * It does not let one owner take a lock twice. With
 //!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
 //!   lock back at once, if no other participant has its owner name.
@@ -84,7 +85,7 @@
 //!
 //! | call | requests, undisturbed | blocks for at most |
 //! |---|---|---|
-//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 for each look while waiting; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
+//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 more for the queue where the lock is wanted; 1 for each look while waiting, and 2 for a ticket; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
@@ -94,13 +95,19 @@
 //! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline |
 //! | [`LockGuard::verify`] | the same | T |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
-//! | [`LockGuard::release`], drop | 1 | 2 T |
+//! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T |
 //! | everything else | 0 | not at all |
 //!
-//! The 2 T after a limit are used only to undo an attempt, to give back a lock that was acquired too
-//! slowly, or to look once more after a sleep that ended past the limit. A client's first acquire in a
-//! bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store within its limit. If its first
-//! call there is a release by owner name or by force, the check comes on top.
+//! A lock is wanted where its record says that others wait, or where another client released it in the last
+//! 5 s. (A client that cannot use the store's clock takes any other client's release for that, when it first
+//! sees it.) Then an acquire reads the queue, once a second at most. A client that takes its own
+//! release again and again reads it once a second, beside its own write. Where cycles are more than 5 s
+//! apart, nobody touches the queue. A call that waits takes its ticket at the second look: a GET and a PUT.
+//!
+//! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT), to give
+//! back a lock that was acquired too slowly, or to look once more after a sleep that ended past the limit.
+//! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
+//! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
 //!
 //! At AWS's prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles
 //! cost $10, a million cold ones $10.40. [`RequestPrices`] computes what waiting and renewing cost;
@@ -115,8 +122,8 @@
 //!
 //! Callbacks and your logger (crate `log`) never run on this thread: its log lines go to a short-lived
 //! thread. A call logs its own lines on its own thread just before it returns. One line that other thread
-//! logs at once: that the call waits, and for which holder. So a logger may block or call this crate. If
-//! it panics, only the panic hook notices.
+//! logs at once: that the call waits, for which holder, and behind how many others. So a logger may block
+//! or call this crate. If it panics, only the panic hook notices.
 //!
 //! A thousand guards cost 3 MB. Kept alive, they cost 5 MB more, one thread, and as many connections as
 //! are renewed at the same moment; each may need a short-lived thread, 16 at the most, to look up a host
@@ -170,7 +177,9 @@
 //! # Implementation
 //!
 //! Each lock is one object, `{folder}/{name}.lock`, with a small JSON record. It is replaced and never
-//! deleted, so fencing tokens only grow. Every write is conditional (`If-None-Match: *` or `If-Match`) and
+//! deleted, so fencing tokens only grow. Clients that wait have tickets in a second object beside it,
+//! `{folder}/{name}.queue`. Whose turn it is only delays a write; nothing in the queue can make two holders.
+//! Every write is conditional (`If-None-Match: *` or `If-Match`) and
 //! carries a fresh random number, so no version's ETag ever returns. A write whose reply is lost is
 //! *unknown* until the client has read back what happened; it never guesses. The rules are pure code
 //! (`src/protocol`), which a model checker [explores](why_you_can_trust_it). A loop
@@ -193,6 +202,8 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("performance.md")]
+pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
 pub mod why_you_can_trust_it {}
 

@@ -8,15 +8,20 @@ use crate::engine::acquire::Wait;
 use crate::types::errors::LockError;
 
 impl S3Lock {
-    /// Takes the lock. If another owner holds it, waits for it.
+    /// Takes the lock. If another owner holds it, or others came first, waits for it.
+    ///
+    /// A call that waits takes a ticket in the lock's queue, one for all threads of its client. Clients get
+    /// the lock in the order of the tickets, [with some exceptions](crate::performance_and_fairness). A call
+    /// that ends without the lock gives the ticket back, unless another thread of the client still waits.
     ///
     /// `owner` is for people and for [`release`](S3Lock::release): any text of up to 512 bytes without control
     /// characters.
     ///
-    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more if it
-    /// then has to undo an attempt. Without contention it sends one request if this client released the lock
-    /// last, else two. A client with a custom endpoint [checks the store](S3Lock::check_store) before its first
-    /// acquire in a bucket, within the limit.
+    /// Blocks for up to the [`wait_limit`](crate::S3LockBuilder::wait_limit), and 2 × `request_timeout` more
+    /// if it then has to undo an attempt or to give its ticket back. Without contention it sends one request
+    /// if this client released the lock last, else two. Where [others seem to
+    /// want it](crate#how-long-a-call-can-block), it also reads the queue. A client with a custom endpoint
+    /// [checks the store](S3Lock::check_store) before its first acquire in a bucket, within the limit.
     ///
     /// It retries trouble with the store within the limit, with one exception. If no store has ever answered
     /// this client and no connection can be made, it fails at once: a wrong endpoint is likelier than an outage.
@@ -26,8 +31,8 @@ impl S3Lock {
     ///
     /// # Errors
     ///
-    /// * [`LockError::TimedOut`]: another owner still has it, or the limit was too short for a request. Wait
-    ///   longer, or ask the holder that it names.
+    /// * [`LockError::TimedOut`]: another owner still has it, others come first, or the limit was too short
+    ///   for a request. Wait longer, or ask the holder that it names. It says how many come first.
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: do as its message advises. If the outcome is unknown, the lock may be held in
     ///   this owner's name until the lease has run out.
@@ -55,7 +60,9 @@ impl S3Lock {
     /// Takes the lock, waiting for it no longer than `limit`.
     ///
     /// Blocks for up to `limit`, requests included, and 2 × `request_timeout` more if it then has to undo an
-    /// attempt. A limit shorter than a request cannot succeed: use [`try_acquire`](S3Lock::try_acquire).
+    /// attempt or to give its ticket back. A limit shorter than a request cannot succeed: use
+    /// [`try_acquire`](S3Lock::try_acquire). A limit of a few seconds may end while the lock is free, if
+    /// others come first and are dead or slow.
     ///
     /// # Errors
     ///
@@ -89,7 +96,8 @@ impl S3Lock {
         Ok(LockGuard::new(won))
     }
 
-    /// Takes the lock if it is free, in one attempt. It never sleeps and does not queue.
+    /// Takes the lock if it is free, in one attempt. It never sleeps and does not queue: it takes a free lock
+    /// even if others wait for it.
     ///
     /// Blocks for a request or two. While the store does not answer, it blocks for up to 4 × `request_timeout`,
     /// and 2 × more if it then has to undo an attempt. If a guard of the same client holds the lock, it sends

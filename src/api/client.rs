@@ -16,7 +16,9 @@ use crate::types::request_counts::RequestCounts;
 /// Clones are the same client. In a forked child it [starts afresh](crate#forking).
 ///
 /// Acquires of one client that wait for one lock queue in order of arrival, and only the first of them
-/// asks the store. So make one client and share it.
+/// asks the store. A guard that gives the lock back hands it over to the next of them in one write.
+/// Towards other clients they have one ticket in the lock's queue. So make one client and share it:
+/// two in one process wait in line twice.
 ///
 /// # Threads
 ///

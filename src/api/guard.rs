@@ -25,7 +25,8 @@ use crate::types::renewal_trouble::RenewalTrouble;
 ///
 /// # Dropping
 ///
-/// Drop sends the release and blocks for the reply, for up to 2 × `request_timeout`. It never panics. If
+/// Drop sends the release and blocks for the reply, for up to 2 × `request_timeout`. Like
+/// [`release`](LockGuard::release) it may hand the lock over to a waiting thread. It never panics. If
 /// the release fails, it logs a warning, and the lease ends the holding. A panic that unwinds also releases
 /// the lock; there is no poisoning. `std::process::exit`, signals, `std::mem::forget` and statics skip
 /// Drop: then, too, the lease ends the holding.
@@ -390,9 +391,10 @@ impl LockGuard {
     /// Releases the lock and returns the outcome, which Drop can only log. Blocks for up to
     /// 2 × `request_timeout`.
     ///
-    /// If another thread of the client waits for the lock, the same request gives the lock to that thread.
-    /// So threads that take turns need one request for each turn. After 16 turns or a second in a row the
-    /// lock is released for all clients.
+    /// If another thread of the client waits for the lock, the same request gives the lock to that thread, with
+    /// the next fencing token. So threads that take turns need one request for each turn. After 16 turns or
+    /// a second in a row the lock is released for all clients. If nothing tells whether that request was
+    /// carried out, the other thread finds out, and this call releases the lock by a request of its own.
     /// ([`without_queue`](crate::S3LockBuilder::without_queue) turns this off.)
     ///
     /// A release whose reply was lost, or that was refused, counts as done if two things hold: another owner
@@ -422,7 +424,8 @@ impl LockGuard {
     }
 
     /// Keeps the lock without a guard, and does not release it. The lease ends it, or
-    /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O.
+    /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O:
+    /// nothing is handed over to a waiting thread.
     ///
     /// # Examples
     ///

@@ -11,8 +11,8 @@ use crate::store::memory::MemoryStore;
 
 /// A store in this process's memory, for unit tests of code that takes locks.
 ///
-/// It follows the same protocol and gives the same errors as S3, without a network. Every bucket
-/// exists. A forked child cannot use its parent's.
+/// It follows the same protocol and gives the same errors as S3, without a network, and has the same queue
+/// beside each lock. Every bucket exists. A forked child cannot use its parent's.
 ///
 /// It and its clients use the system's clock until [`advance`] moves it. So a test can let a lease run out
 /// without waiting for it.

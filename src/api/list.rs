@@ -13,8 +13,9 @@ impl Client {
     /// Lists every lock in a folder with its status, in order of the keys. It sends one request for each
     /// 1,000 keys and one for each lock, one after another.
     ///
-    /// An empty `folder` is the bucket's root. The list leaves out objects that are no locks of this crate, the
-    /// folders inside the folder, and locks that this version cannot use (with a warning in the log).
+    /// An empty `folder` is the bucket's root. The list leaves out objects that are no locks of this crate,
+    /// the locks' queues, the folders inside the folder, and locks that this version cannot use (with a
+    /// warning in the log).
     ///
     /// Blocks for up to `request_timeout` for each request, and stops after 1,000 pages. Needs the permission
     /// `s3:ListBucket`.

@@ -14,8 +14,8 @@ use crate::types::names::check_owner;
 /// A named lock in a bucket.
 ///
 /// Making one does no I/O and does not take the lock; [`acquire`](S3Lock::acquire) does. Clones are the
-/// same lock and share its client. Calls that share a client queue for a lock in order of arrival. There
-/// is no order between clients.
+/// same lock and share its client. Calls that share a client queue for a lock in order of arrival. Clients
+/// queue in the order in which they [registered](crate::performance_and_fairness).
 ///
 /// # Examples
 ///
@@ -107,10 +107,12 @@ impl S3Lock {
     /// Releases the lock if `owner` holds it, and says whether this call released it. Use it to acquire in one
     /// place or process and release in another. Two requests, or one if there is nothing to release.
     ///
-    /// A lock that is free, or held under another name, stays as it is. If two participants use the same
-    /// owner name, each can release the other's lock: make the names unique. A guard that had the lock
-    /// loses it. One of the same client learns that at once, any other when it next asks the store
-    /// ([`LockGuard::verify`](crate::LockGuard::verify), [`LockGuard::renew`](crate::LockGuard::renew)).
+    /// The lock is released for all: it is not handed over to a waiting thread, as by
+    /// [`LockGuard::release`](crate::LockGuard::release). A lock that is free, or held under another name,
+    /// stays as it is. If two participants use the same owner name, each can release the other's lock: make
+    /// the names unique. A guard that had the lock loses it. One of the same client learns that at once, any
+    /// other when it next asks the store ([`LockGuard::verify`](crate::LockGuard::verify),
+    /// [`LockGuard::renew`](crate::LockGuard::renew)).
     ///
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to

@@ -28,7 +28,7 @@ use crate::types::names::{location, no_longer_than};
 ///     .keep_alive()
 ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
 ///     .wait_limit(Duration::from_secs(5 * 3600)) // longer than any holder renews
-///     .poll_interval(Duration::from_secs(1), Duration::from_secs(10)) // a wait of hours needs few looks
+///     .poll_interval(Duration::from_secs(1), Duration::from_secs(5)) // a wait of hours needs few looks
 ///     .purpose("the report that goes out at six")
 ///     .client(Client::in_memory())
 ///     .build()?;
@@ -145,7 +145,8 @@ impl S3LockBuilder {
         }
     }
 
-    /// The folder of the lock's object, `{folder}/{name}.lock`. Default: the bucket's root.
+    /// The folder of the lock's object, `{folder}/{name}.lock`. Default: the bucket's root. If clients ever
+    /// wait for the lock, there is a second object beside it: their queue, `{folder}/{name}.queue`.
     ///
     /// It may have several segments (`a/b`). One trailing `/` makes no difference. Another folder is another
     /// lock, so all programs that share a lock set the same one.
@@ -178,6 +179,10 @@ impl S3LockBuilder {
     /// Default: until the holder that it first saw would have expired, plus twice the client's
     /// `request_timeout`; at least twice this lock's own lease. So a dead holder alone never makes an acquire
     /// fail. A live holder that renews does: set hours to wait for one.
+    ///
+    /// Where others come first in the lock's queue, the default grows once by the time for which a free lock is
+    /// left to them: 10 s at most, and 250 ms for each but the first. So dead waiters alone never make an
+    /// acquire fail either.
     pub fn wait_limit(mut self, span: Duration) -> S3LockBuilder {
         self.wait_limit = Some(span);
         self
@@ -196,10 +201,17 @@ impl S3LockBuilder {
     }
 
     /// The shortest and the longest pause between two looks at a lock that another owner holds. Default:
-    /// 100 ms to 2 s; each from 1 ms to 7 days.
+    /// 100 ms to 2 s, and 15 s once a client has watched one holding for two minutes and knows of nobody else
+    /// who waits. Each from 1 ms to 7 days.
     ///
-    /// Each pause is random, between the shortest and three times the one before. With the default a client
-    /// that waits sends about 1.2 GET per second.
+    /// A pause is an eighth of the time that the client has watched this holding, more if others come first, and
+    /// up to a quarter of that at random. With the default, a client that waits sends a GET every 2 s after the
+    /// first 16 s. ([`RequestPrices`](crate::RequestPrices) has the cost. Without the queue each pause
+    /// is random, between the shortest and three times the one before.)
+    ///
+    /// A longest pause that is set here is never exceeded. A ticket asks the others to leave the lock to its
+    /// client for twice as long, but never for more than 10 s. So with more than 5 s here, others may come first
+    /// although they came later.
     pub fn poll_interval(mut self, min: Duration, max: Duration) -> S3LockBuilder {
         self.poll = Some((min, max));
         self
@@ -316,10 +328,12 @@ impl S3LockBuilder {
     /// a contended lock.
     ///
     /// Threads of one client still take turns in the order of arrival. But whichever client looks first after
-    /// a release takes the lock, so one that takes it again and again may keep all others from it. Each
-    /// release and each acquire is a write of its own, also between threads of one client. Nothing is
-    /// written beside the lock's own object. Use it where that one object is all that a program may
-    /// touch, or where the fewest requests matter more than the order.
+    /// a release takes the lock, and where all do so, one that takes it again and again keeps the others from
+    /// it. It leaves a moment only to clients that use the queue, by a GET before it takes the lock: where
+    /// the record says that others wait, and once a second in any case. Each release and each acquire is a
+    /// write of its own, also between threads of one client. Nothing is written beside the lock's own object.
+    /// Use it where that one object is all that a program may touch, or where the fewest requests matter more
+    /// than the order.
     ///
     /// This is about calls on this lock and on its guards alone. Other participants may do as they like:
     /// the order is a courtesy, and no lock's safety rests on it.
@@ -344,7 +358,8 @@ impl S3LockBuilder {
 
     /// The client to use. Default: a new one, from the environment ([`Client::new`]).
     ///
-    /// Locks can share a client: it keeps connections, and its threads queue for a lock in order.
+    /// Locks can share a client: it keeps connections, its threads queue for a lock in order, and they hand
+    /// it over in one write.
     ///
     /// # Examples
     ///

@@ -43,8 +43,8 @@ pub enum LockError {
     #[error("{0}; try again later")]
     Held(Box<LockInfo>),
 
-    /// The lock did not become free within the wait limit, or the limit was too short for a request.
-    /// Wait longer, or find out what the holder is doing.
+    /// The lock did not become free within the wait limit, or was left to others that come first, or the
+    /// limit was too short for a request. Wait longer, or find out what the holder is doing.
     #[error(
         "gave up waiting for the lock after {}{}{}",
         seconds(waited),

@@ -249,12 +249,12 @@ impl LockInfo {
         self.record.purpose.as_deref()
     }
 
-    /// Whether others waited in the lock's queue, as of when the record was written: by the acquire, or by a later
-    /// renewal or release. Local, no I/O.
+    /// Whether others waited in the lock's queue, as of when the record was written: by the acquire, or by a
+    /// later renewal or hand-over. Local, no I/O.
     ///
-    /// A client writes that others wait only if it has seen them. So `false` does not mean that nobody waits: a
-    /// waiter that came later, or that does not use the queue, is not counted. Do not decide anything on it that
-    /// must be right.
+    /// It is a hint. After `false` there may be a waiter that came later, or that does not use the queue.
+    /// After `true` the last waiter may be this holder itself: who has waited for the lock says so until it
+    /// has looked again.
     ///
     /// # Examples
     ///

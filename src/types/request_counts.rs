@@ -8,9 +8,9 @@ use crate::types::request_prices::RequestPrices;
 /// How many requests a client has sent to its store, by kind and outcome. Returned by
 /// [`Client::request_counts`](crate::Client::request_counts).
 ///
-/// Every HTTP request that was sent counts. That includes each poll of a held lock, each retry, and the
-/// second request when S3 names another region for the bucket. A request counts when it has ended, so
-/// those under way are not included yet.
+/// Every HTTP request that was sent counts. That includes each look at a held lock, each read and write
+/// of its queue, each retry, and the second request when S3 names another region for the bucket. A
+/// request counts when it has ended, so those under way are not included yet.
 ///
 /// Not counted are:
 ///

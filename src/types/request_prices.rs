@@ -7,14 +7,23 @@
 /// At [AWS's prices](RequestPrices::S3_STANDARD_US_EAST_1) for S3 Standard in us-east-1:
 ///
 /// * **An acquire and a release** cost 2 PUTs, and a GET as well if this client did not release the lock
-///   last. A million of them cost $10.00, or $10.40 with the GET.
-/// * **Waiting** costs a GET for each poll. Each pause is random, between the minimum of
-///   [`poll_interval`](crate::S3LockBuilder::poll_interval) and three times the previous pause, and never
-///   above the maximum. With the default of 100 ms to 2 s it is 0.84 s on average. (This is the mean of its
-///   stationary distribution, computed, and simulated in this crate's tests.) So a client polls at most
-///   4,300 times an hour, for $0.0017, and 103,000 times a day, for $0.041. The time that the answers
-///   take makes it a little less. Threads that wait for one lock in one client share their polls. With
-///   another `poll_interval` it is between 3600 s / maximum and 3600 s / minimum polls an hour.
+///   last. A million of them cost $10.00, or $10.40 with the GET, and $10.80 where the queue is read as well.
+///   One program that takes the lock again and again sends one GET a second more: $1.04 a month.
+///   Threads that hand the lock over pay one PUT for each turn.
+/// * **Waiting** costs a GET for each look. A client looks again after an eighth of the time that it has watched
+///   the holding, 100 ms to 2 s by default. A client that is alone looks every 15 s after two minutes. So
+///   behind one holding it looks at most 320 times in the first hour, for $0.00013, and 5,900 times a day,
+///   for $0.0024. One of several looks at most 1,830 times an hour, for $0.0007, and 43,300 times a day, for
+///   $0.017. (This crate's tests count these.) The time that the answers take makes it a little less.
+///   Threads that wait for one lock in one client share their looks. With another
+///   [`poll_interval`](crate::S3LockBuilder::poll_interval) it is about 3600 s / maximum looks an hour behind
+///   a long holding, and 3600 s / minimum at most.
+/// * **A place in the queue** costs a GET and a PUT: $5.40 for a million. So does leaving it without the lock.
+/// * **Waiting [without the queue](crate::S3LockBuilder::without_queue)** costs more: each pause is random,
+///   between the minimum and three times the previous pause, and never above the maximum. By default it is
+///   0.84 s on average. (This is the mean of its stationary distribution, computed, and simulated in this
+///   crate's tests.) So such a client looks at most 4,300 times an hour, for $0.0017, and 103,000 times a
+///   day, for $0.041.
 /// * **Holding** costs nothing. **A renewal** costs a PUT. A lock that is kept alive is renewed every third of
 ///   its lease, which is `max_operation` plus `acquire_allowance`. That is 259,200 s / lease PUTs a day, for
 ///   $1.296 s / lease. With the default lease of 70 s it is 3,703 PUTs, for $0.0185. With a lease of an

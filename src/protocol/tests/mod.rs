@@ -14,6 +14,7 @@ mod force_release;
 mod hand_over;
 mod instant;
 mod lease;
+mod pace;
 mod reclaim;
 mod release;
 mod release_by_name;
