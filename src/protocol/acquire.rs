@@ -116,7 +116,10 @@ impl Operation for Acquire {
             Phase::SeeingQueue | Phase::Registering(_) if event == Event::GiveUp => {
                 self.give_up(inputs, known)
             }
-            Phase::SeeingQueue => self.go_on(inputs, known),
+            Phase::SeeingQueue => {
+                known.place.has_asked_until(inputs.now);
+                self.go_on(inputs, known)
+            }
             Phase::Registering(write) => {
                 if let Event::Queue(QueueEvent::Wrote(outcome)) = event {
                     known.place.wrote(write, &outcome, inputs);

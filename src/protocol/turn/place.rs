@@ -416,6 +416,14 @@ impl Place {
         self.looked_for = etag.cloned();
     }
 
+    /// Notes that a look at the queue has ended, with or without an answer. If it took long, it counts from now:
+    /// else a client of a slow store would look again and again, and not take the lock.
+    pub(in crate::protocol) fn has_asked_until(&mut self, now: Instant) {
+        if !self.has_asked(now) {
+            self.asked = Some(now);
+        }
+    }
+
     /// Takes in a read of the queue that was sent at `sent`.
     pub fn saw_queue(&mut self, found: QueueFound, sent: Instant, inputs: &Inputs) {
         let (queue, condition, is_hidden) = match found {

@@ -418,3 +418,37 @@ fn acquire_behind_a_full_queue_of_the_dead_waits_only_once_for_all_clients() {
     });
     got.unwrap().release().unwrap();
 }
+
+/// Takes a lock that others are said to wait for, while each read of its queue takes so long.
+fn taken_beside_a_slow_queue(slow: Duration) {
+    let server = Server::start();
+    lock(&server).acquire("first").unwrap().release().unwrap();
+    edit_record(&server, |record| record["queued"] = true.into());
+    server.fault(Match::get().key(QUEUE).always(), Fault::Stall(slow));
+    let client = crate::client_builder(&server).request_timeout(Duration::from_secs(2));
+    let waiter = quick(&client.build().unwrap()).build().unwrap();
+    drop(
+        waiter
+            .acquire_within("second", Duration::from_secs(30))
+            .unwrap(),
+    );
+    assert!(queue_requests(&server).len() <= 2);
+}
+
+#[test]
+fn acquire_takes_a_free_lock_whose_queue_answers_slowly() {
+    taken_beside_a_slow_queue(Duration::from_millis(1_300));
+}
+
+#[test]
+fn acquire_takes_a_free_lock_whose_queue_does_not_answer() {
+    taken_beside_a_slow_queue(Duration::from_secs(3));
+}
+
+#[test]
+fn acquire_beside_a_queue_whose_numbers_are_used_up_leaves_it_alone() {
+    let mut queue = forged(0, []);
+    queue["next"] = (1_u64 << 52).into();
+    let warnings = life_beside("used-up", queue.to_string());
+    assert!(warnings.is_empty(), "{warnings:#?}");
+}
