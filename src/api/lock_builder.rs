@@ -76,8 +76,8 @@ const DEFAULT_CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// The smallest margin for a lock that does not use the store's clock.
 const MIN_OWN_CLOCK_MARGIN: Duration = Duration::from_millis(100);
 const DEFAULT_POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// The longest pause of the only waiter once it has watched one holding for two minutes.
-const DEFAULT_POLL_ALONE: Duration = Duration::from_secs(15);
+/// The longest pause of the only waiter once it has watched one holding for a minute. Others leave it 10 s.
+const DEFAULT_POLL_ALONE: Duration = Duration::from_secs(9);
 /// The shortest span that a setting may have, unless it says otherwise.
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// The largest value of any single setting of time.

@@ -37,6 +37,9 @@ pub(crate) struct Won {
 
 /// A call that does not wait gets the time of this many requests.
 const TRY_REQUESTS: u32 = 4;
+/// A call that waits for less takes no place in the lock's queue. It would hardly get the lock before it had to give
+/// the place back, and that is two more writes for others to wait for.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// A takeover gets the time of this many requests after the holder has expired.
 const TAKEOVER_REQUESTS: u32 = 2;
 
@@ -115,12 +118,17 @@ impl LockContext {
         let host = host_name();
         let pid = std::process::id();
         let queues = self.settings.queue && !matches!(wait, Wait::No);
+        let limit = match wait {
+            Wait::Within(limit) => Some(*limit),
+            Wait::No | Wait::AsSet => self.settings.wait_limit,
+        };
         Claim {
             owner: owner.to_owned(),
             lease: self.settings.lease,
             queue: queues.then(|| QueueTerms {
                 label: format!("{owner} ({host}/{pid})"),
                 pace: self.settings.pace,
+                takes_ticket: limit.is_none_or(|limit| limit >= LEAST_WAIT),
             }),
             host,
             pid,

@@ -11,7 +11,7 @@ use crate::protocol::operation::{
     Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write,
 };
 use crate::protocol::queue::QueueWrite;
-use crate::protocol::record::{Holder, Record};
+use crate::protocol::record::{Advice, Holder, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 use crate::protocol::turn::{QueueTerms, Turn, Vacancy};
 
@@ -46,6 +46,8 @@ pub struct Acquire {
     /// Writes since the last pause.
     takes: u32,
     undo_writes: u32,
+    /// Tries to give the ticket back.
+    leaves: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +104,8 @@ pub enum Acquired {
 /// How many times in a row an acquire tries a free lock before it pauses. Each time another was
 /// faster, and going on at once would only keep all of them busy.
 const MAX_TAKES: u32 = 3;
+/// How many times a call that gives up tries to give its ticket back.
+const MAX_LEAVES: u32 = 3;
 /// The most released records that an undo writes. It needs a further one only if the write to be
 /// undone landed between one read and the next.
 const MAX_UNDO_WRITES: u32 = 3;
@@ -145,6 +149,7 @@ impl Acquire {
             from: None,
             takes: 0,
             undo_writes: 0,
+            leaves: 0,
         }
     }
 
@@ -254,7 +259,9 @@ impl Acquire {
 
     /// Ends without the lock, and gives the ticket back if nobody else of this client can use it.
     fn give_up(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
-        if self.claim.queue.is_some() && known.place.has_ticket() && !inputs.others_wait {
+        let may_leave = self.claim.queue.is_some() && self.leaves < MAX_LEAVES;
+        if may_leave && known.place.has_ticket() && !inputs.others_wait {
+            self.leaves += 1;
             known.place.ask_for(None, inputs.now);
             self.phase = Phase::Leaving(None);
             return Step::SeeQueue;
@@ -281,6 +288,8 @@ impl Acquire {
                 if let WriteOutcome::Applied { .. } = outcome {
                     known.place.has_left();
                 }
+                // Else somebody else was faster, and it is worth another try.
+                return self.give_up(inputs, known);
             }
             // There is no time for more. The client's next call uses the ticket.
             _ => {}
@@ -391,7 +400,7 @@ impl Acquire {
         if !self.queue_use.seen && known.place.doubts_ticket(inputs.now) {
             return self.see_queue(None, inputs, known);
         }
-        if !self.queue_use.registered && known.place.wants_ticket(is_wanted, inputs.now) {
+        if !self.queue_use.registered && known.place.wants_ticket(terms, is_wanted, inputs.now) {
             if !self.queue_use.seen {
                 return self.see_queue(None, inputs, known);
             }
@@ -450,7 +459,7 @@ impl Acquire {
             return Step::Done(Acquired::TokensExhausted);
         };
         let record = Record::held(self.claim.holder(inputs), token, inputs.nonce);
-        let record = record.advised(&known.place.advice_of_claim(inputs.advice));
+        let record = record.advised(&self.advice(inputs, known));
         self.from = None;
         self.start(record, Condition::Absent, inputs)
     }
@@ -466,9 +475,17 @@ impl Acquire {
         };
         let holder = self.claim.holder(inputs);
         let record = base.record.succeeded_by(holder, token, inputs.nonce);
-        let record = record.advised(&known.place.advice_of_claim(inputs.advice));
+        let record = record.advised(&self.advice(inputs, known));
         self.from = base.record.is_held().then(|| Box::new(base.record));
         self.start(record, Condition::Matches(base.etag), inputs)
+    }
+
+    fn advice(&self, inputs: &Inputs, known: &Observations) -> Advice {
+        match self.claim.queue {
+            Some(_) => known.place.advice_of_claim(inputs.advice),
+            // It does not wait, and leaves the ticket to those who do.
+            None => inputs.advice,
+        }
     }
 
     fn start(&mut self, record: Record, condition: Condition, inputs: &Inputs) -> Step<Acquired> {

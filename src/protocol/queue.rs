@@ -114,26 +114,28 @@ impl Queue {
         }
     }
 
-    /// The same with one more ticket at its end, and that ticket's number. None if the queue is full or
-    /// its numbers are used up.
+    /// The same with one more ticket: with this `number`, or at the end. None if the queue is full or its
+    /// numbers are used up.
     pub(in crate::protocol) fn with(
         mut self,
+        number: Option<u64>,
         own: Nonce,
         react: Duration,
         label: &str,
-    ) -> Option<(Queue, u64)> {
-        let number = self.next.max(self.served + 1);
+    ) -> Option<Queue> {
+        let number = number.unwrap_or(self.next.max(self.served + 1));
         if self.tickets.len() >= MAX_TICKETS || number >= MAX_ADVISORY {
             return None;
         }
-        self.next = number + 1;
+        self.next = self.next.max(number + 1);
         self.tickets.push(Ticket {
             number,
             nonce: own,
             react_ms: u64::try_from(react.as_millis()).unwrap_or(u64::MAX),
             label: cut(label),
         });
-        Some((self, number))
+        self.tickets.sort_by_key(Ticket::rank);
+        Some(self)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::store::{Object, Shown, Written};
 pub const PACE: Pace = Pace {
     min: Duration::from_millis(100),
     max: Duration::from_secs(2),
-    max_alone: Duration::from_secs(15),
+    max_alone: Duration::from_secs(9),
 };
 pub const MARGIN: Duration = Duration::from_secs(2);
 /// How long a look at the queue beside a write may take at least beyond that write.
@@ -244,6 +244,7 @@ impl Client {
             },
             reclaims: false,
             queue: (self.spec.queue && !self.spec.tries).then(|| QueueTerms {
+                takes_ticket: true,
                 label: "somebody".to_owned(),
                 pace: self.spec.pace,
             }),

@@ -9,14 +9,19 @@ pub struct Pace {
     pub min: Duration,
     /// The longest pause.
     pub max: Duration,
-    /// The longest pause once one holding was watched for long, if nobody else waits.
+    /// The longest pause once one holding was watched for a minute, if nobody else waits.
     pub max_alone: Duration,
 }
 
 /// One holding was watched for long after this.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(60);
 
 impl Pace {
+    /// Whether a client that has `watched` one holding for so long looks seldom, if nobody else waits.
+    pub(super) fn becomes_slow(&self, watched: Duration) -> bool {
+        watched >= LONG && self.max_alone > self.max
+    }
+
     /// The pause before the next look at a lock that this client has `watched` in one state for so long,
     /// with `before` tickets before its own and `round_trip` for a request.
     ///
@@ -33,7 +38,7 @@ impl Pace {
     ) -> Duration {
         let turn = 2 * round_trip + self.min + watched;
         let pause = (watched / 8).saturating_add(turn.saturating_mul(before) / 2);
-        let max = if is_alone && watched >= LONG {
+        let max = if is_alone && self.becomes_slow(watched) {
             self.max_alone
         } else {
             self.max

@@ -18,6 +18,8 @@ pub struct QueueTerms {
     /// Who waits; for people who look at the queue.
     pub label: String,
     pub pace: Pace,
+    /// False for a call that is over soon: it lets others go first, and takes no place among them.
+    pub takes_ticket: bool,
 }
 
 /// What a read of the queue's object found.
@@ -116,6 +118,8 @@ struct Own {
     nonce: Nonce,
     /// None while it is not known to be in the queue.
     number: Option<u64>,
+    /// How long it says that this client may take to react.
+    react: Duration,
 }
 
 /// A state of the lock that does not end by itself.
@@ -129,6 +133,8 @@ enum Watched {
 
 /// By how much a client lets each ticket but the first go first.
 const SLOT: Duration = Duration::from_millis(250);
+/// What it gives to all but the first altogether. Or many that gave up could keep the lock free for a minute.
+const MAX_SLOTS: Duration = Duration::from_secs(15);
 /// How many tickets count as before a client's own until it has one, if anybody waits.
 const WITHOUT_TICKET: u32 = 4;
 /// For how long a look at the queue is good.
@@ -292,7 +298,7 @@ impl Place {
         let grace = slowest.map_or(Duration::ZERO, |react| react.clamp(REACT.0, REACT.1));
         Standing {
             before: self.before().count(),
-            patience: grace + SLOT * self.count_before().saturating_sub(1),
+            patience: grace + MAX_SLOTS.min(SLOT * self.count_before().saturating_sub(1)),
         }
     }
 
@@ -368,33 +374,63 @@ impl Place {
     /// The pause before the next look.
     pub(in crate::protocol) fn pause(&mut self, pace: &Pace, inputs: &Inputs) -> Duration {
         let now = inputs.now;
-        let watched = self.watched.map(|(_, since)| now.at_least_since(since));
-        let is_alone = self.others().next().is_none();
         let mut pause = pace.pause(
-            watched.unwrap_or_default(),
+            self.watched_for(now),
             self.count_before(),
             self.round_trip,
-            is_alone,
+            self.is_alone() && self.may_be_slow(),
             random(inputs),
         );
         if let (None, Some(until)) = (self.number(), self.resting_until) {
             // It has no ticket, and may try again sooner.
             pause = pause.min(until.at_least_since(now)).max(pace.min);
         }
-
         self.patience.plan(pause);
         pause
     }
 
+    /// For how long this client has watched the lock in one state.
+    fn watched_for(&self, now: Instant) -> Duration {
+        let since = self.watched.map(|(_, since)| since);
+        since.map_or(Duration::ZERO, |since| now.at_least_since(since))
+    }
+
+    /// Whether nobody else waits, as far as this client knows.
+    fn is_alone(&self) -> bool {
+        self.others().next().is_none()
+    }
+
+    /// Whether its ticket tells those who come later to leave it much time.
+    fn may_be_slow(&self) -> bool {
+        self.own
+            .is_some_and(|own| own.number.is_some() && own.react >= REACT.1)
+    }
+
     // The ticket.
 
-    /// Whether a call that waits should take a ticket now. It `insists` if it has seen that the lock is
-    /// wanted.
-    pub(in crate::protocol) fn wants_ticket(&self, insists: bool, now: Instant) -> bool {
+    /// Whether a call that waits should take a ticket now, or change the one that it has. It `insists` if it has
+    /// seen that the lock is wanted.
+    pub(in crate::protocol) fn wants_ticket(
+        &self,
+        terms: &QueueTerms,
+        insists: bool,
+        now: Instant,
+    ) -> bool {
         let is_resting = self.resting_until.is_some_and(|until| !now.is_after(until));
+        if !terms.takes_ticket || is_resting || self.is_unusable(now) {
+            return false;
+        }
+        if self.number().is_some() {
+            return self.is_to_be_slow(terms, now);
+        }
         let is_full = self.full_at.is_some_and(|at| self.served <= at);
-        let is_wanted = insists || self.others().next().is_some();
-        is_wanted && self.number().is_none() && !is_resting && !is_full && !self.is_unusable(now)
+        (insists || !self.is_alone()) && !is_full
+    }
+
+    /// Whether this client is about to look seldom, and its ticket does not say so yet.
+    fn is_to_be_slow(&self, terms: &QueueTerms, now: Instant) -> bool {
+        let is_long = terms.pace.becomes_slow(self.watched_for(now));
+        is_long && self.is_alone() && !self.may_be_slow()
     }
 
     /// Whether a call that waits should see whether its ticket is still there: others cannot wait for a ticket
@@ -446,9 +482,9 @@ impl Place {
                 .tickets
                 .iter()
                 .find(|ticket| ticket.nonce == own.nonce);
-            own.number = ticket
-                .map(|ticket| ticket.number)
-                .filter(|n| *n > self.served);
+            let ticket = ticket.filter(|ticket| ticket.number > self.served);
+            own.number = ticket.map(|ticket| ticket.number);
+            own.react = ticket.map_or(Duration::ZERO, Ticket::react);
         }
         self.sight = Some(Sight {
             sent,
@@ -481,25 +517,27 @@ impl Place {
         self.patience.so_far() >= self.standing().patience
     }
 
-    /// The write by which this client takes a ticket, if it has seen the queue just now, has none, and there
-    /// is room.
+    /// The write by which this client takes a ticket or changes it, if it has seen the queue just now and
+    /// there is room.
     pub(in crate::protocol) fn registration(
         &mut self,
         terms: &QueueTerms,
         inputs: &Inputs,
     ) -> Option<QueueWrite> {
-        if self.number().is_some() {
-            return None;
-        }
-        let react = self.react(&terms.pace);
+        let react = match self.number() {
+            None => self.react(&terms.pace),
+            Some(_) if self.is_to_be_slow(terms, inputs.now) => REACT.1,
+            Some(_) => return None,
+        };
         let own = *self.own.get_or_insert(Own {
             nonce: inputs.nonce,
             number: None,
+            react,
         });
         let sight = self.sight.as_mut()?;
         let condition = sight.condition.take()?;
         let queue = sight.queue.without(own.nonce, self.served, inputs.nonce);
-        let Some((queue, _)) = queue.with(own.nonce, react, &terms.label) else {
+        let Some(queue) = queue.with(own.number, own.nonce, react, &terms.label) else {
             self.full_at = Some(self.served);
             return None;
         };
