@@ -288,3 +288,42 @@ fn list_leaves_out_queues() {
     assert!(queue_requests(&server).is_empty());
     drop(guard);
 }
+
+#[test]
+fn acquire_that_has_waited_alone_for_long_is_not_passed_over_by_one_that_comes_later() {
+    let (server, time) = (Server::start(), Time::default());
+    let holder = crate::leased(&client(&server), 900_000).build().unwrap();
+    let guard = holder.acquire("first").unwrap();
+    let by_default = |_| {
+        let client = timed_client(&server, &time);
+        builder(&client).without_store_clock().build().unwrap()
+    };
+    let waiters = [0, 1].map(by_default);
+    let [early, late] = &waiters;
+    let looks = || server.count("GET");
+    thread::scope(|scope| {
+        let early = scope.spawn(|| early.acquire_within("early", 10 * LONG).unwrap());
+        wait_for_tickets(&server, 1);
+        // Until it looks once in 15 s.
+        for _ in 0..1_900 {
+            time.advance(Duration::from_millis(95));
+            thread::sleep(Duration::from_millis(2));
+        }
+        let before = looks();
+        while looks() == before {
+            time.advance(Duration::from_millis(95));
+            thread::sleep(Duration::from_millis(5));
+        }
+        let late = scope.spawn(|| late.acquire_within("late", 10 * LONG).unwrap());
+        wait_for_tickets(&server, 2);
+        guard.release().unwrap();
+        while !early.is_finished() && !late.is_finished() {
+            time.advance(Duration::from_millis(95));
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(record(&server)["owner"], "early");
+        drop(early.join().unwrap());
+        time.advance(Duration::from_secs(20));
+        drop(late.join().unwrap());
+    });
+}
