@@ -269,6 +269,31 @@ fn acquire_within_that_gives_up_takes_its_ticket_out() {
 }
 
 #[test]
+fn acquire_within_that_gives_up_tries_again_to_take_its_ticket_out() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let resignation = Match::put().key(QUEUE).skip(1);
+    server.fault(
+        resignation,
+        Fault::answer(409, "ConditionalRequestConflict"),
+    );
+    let limit = Duration::from_secs(1);
+    waiter.acquire_within("second", limit).unwrap_err();
+    assert!(tickets(&server).is_empty());
+}
+
+#[test]
+fn acquire_within_that_waits_for_less_than_a_second_takes_no_ticket() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let limit = Duration::from_millis(900);
+    waiter.acquire_within("second", limit).unwrap_err();
+    assert!(!queue_requests(&server).contains(&"PUT".to_owned()));
+}
+
+#[test]
 fn acquire_within_that_gives_up_leaves_the_ticket_to_another_thread_of_its_client() {
     let server = Server::start();
     let guard = lock(&server).acquire("first").unwrap();
@@ -324,11 +349,12 @@ fn acquire_that_has_given_up_and_kept_its_ticket_uses_it_the_next_time() {
     let waiter = quick(&client(&server)).build().unwrap();
     // The registration passes, and no write after it.
     let resignation = Match::put().key(QUEUE).skip(1);
-    server.fault(resignation, Fault::answer(503, "SlowDown"));
+    server.fault(resignation.always(), Fault::answer(503, "SlowDown"));
     let limit = Duration::from_secs(1);
     waiter.acquire_within("second", limit).unwrap_err();
     let kept = tickets(&server);
     assert_eq!(kept.len(), 1);
+    server.clear_faults();
     drop(guard);
     let _guard = waiter.acquire("second").unwrap();
     assert_eq!(record(&server)["served"], kept[0]["n"]);
