@@ -62,7 +62,8 @@ pub fn run(run: &Run, dead: usize) -> Figures {
     let requests = Tally::of(&site.log(), freed, to);
     for (name, value) in [
         ("dead", crew.len() as f64),
-        ("dead_tickets", tickets as f64),
+        ("dead_tickets", tickets.len() as f64),
+        ("grace_s", grace(&tickets)),
         ("free_for_s", got.saturating_sub(released) as f64 / 1e6),
         ("requests_meanwhile", requests.total() as f64),
     ] {
@@ -71,28 +72,30 @@ pub fn run(run: &Run, dead: usize) -> Figures {
     figures
 }
 
-/// Waits until as many wait, and returns how many tickets there are.
-fn wait_for_tickets(run: &Run, queue: &Raw, dead: usize) -> usize {
+/// Waits until as many wait, and returns their tickets.
+fn wait_for_tickets(run: &Run, queue: &Raw, dead: usize) -> Vec<Value> {
     let limit = if run.queue { REGISTERING } else { WAITING };
     let end = micros() + u64::try_from(run.time(limit).as_micros()).expect("it is short");
     loop {
-        let found = tickets(queue);
-        if found >= dead || micros() > end {
+        let found = tickets(queue).unwrap_or_default();
+        if found.len() >= dead || micros() > end {
             return found;
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// How many tickets the queue shows: it is an object, and they are its only list.
-fn tickets(queue: &Raw) -> usize {
-    let found = queue.get().expect("the store answers");
-    let Some((_, body)) = found else {
-        return 0;
-    };
-    let Ok(Value::Object(fields)) = serde_json::from_slice(&body) else {
-        return 0;
-    };
-    let list = fields.values().find_map(Value::as_array);
-    list.map_or(0, Vec::len)
+/// The tickets that the queue shows.
+fn tickets(queue: &Raw) -> Option<Vec<Value>> {
+    let (_, body) = queue.get().expect("the store answers")?;
+    let queue: Value = serde_json::from_slice(&body).ok()?;
+    queue["tickets"].as_array().cloned()
+}
+
+/// How long the living wait for the dead once the lock is free, in seconds: the G of the protocol.
+fn grace(tickets: &[Value]) -> f64 {
+    let react = tickets
+        .iter()
+        .filter_map(|ticket| ticket["react_ms"].as_f64());
+    react.fold(0.0, f64::max).clamp(1_000.0, 10_000.0) / 1e3
 }
