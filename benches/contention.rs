@@ -70,13 +70,14 @@ fn scenarios() -> Vec<Scenario> {
     ] {
         add(name, Box::new(move |run| crowd::run(run, size)));
     }
-    for (name, before, patience) in [
-        ("stream", 250, None),
-        ("stream-impatient", 2_000, Some(250)),
-        ("stream-backlog", 2_000, None),
+    for (name, before, seconds, patience) in [
+        ("stream", 250, 12, None),
+        ("stream-backlog", 2_000, 12, None),
+        ("stream-impatient", 2_000, 60, Some(250)),
     ] {
         let stream = Stream {
             before: Duration::from_millis(before),
+            time: Duration::from_secs(seconds),
             patience: patience.map(Duration::from_millis),
         };
         add(name, Box::new(move |run| stream::run(run, &stream)));

@@ -10,8 +10,6 @@ use crate::{LATENCY, Run};
 const HOLD: Duration = Duration::from_millis(20);
 /// Twenty a second, which is more than can hold the lock one after the other.
 const EVERY: Duration = Duration::from_millis(50);
-/// How long the stream flows once the waiter is there.
-const TIME: Duration = Duration::from_secs(12);
 /// How long the waiter rests between two waits.
 const REST: Duration = Duration::from_millis(500);
 
@@ -19,6 +17,8 @@ const REST: Duration = Duration::from_millis(500);
 pub struct Stream {
     /// How long it flows before the waiter comes: so many of its processes wait before it.
     pub before: Duration,
+    /// How long it flows once the waiter is there.
+    pub time: Duration,
     /// How long its processes wait at most; none for as long as it takes.
     pub patience: Option<Duration>,
 }
@@ -47,7 +47,7 @@ pub fn run(run: &Run, stream: &Stream) -> Figures {
     });
     let from = micros();
     waiter.go();
-    flow(&mut crew, run.time(TIME), || {
+    flow(&mut crew, run.time(stream.time), || {
         command(&site.address, &passing)
     });
     let to = micros();
