@@ -3,10 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::internals::Raw;
 use serde_json::Value;
 
-use crate::common::{Crew, FOLDER, Figures, Site, Tally, What, command, micros, with_queue};
+use crate::common::{Crew, Figures, Site, Tally, What, command, micros, with_queue};
 use crate::part::Part;
 use crate::{LATENCY, Run};
 
@@ -36,9 +35,7 @@ pub fn run(run: &Run, dead: usize) -> Figures {
         crew.add(command(&site.address, &part));
     }
     crew.begin();
-    let queue = format!("{FOLDER}/{}.queue", part.lock);
-    let queue = Raw::new(client.clone(), &site.address.bucket, &queue);
-    let tickets = wait_for_tickets(run, &queue, crew.len());
+    let tickets = wait_for_tickets(run, &site, &part.lock, crew.len());
     crew.kill();
 
     let mut living = Crew::default();
@@ -73,23 +70,16 @@ pub fn run(run: &Run, dead: usize) -> Figures {
 }
 
 /// Waits until as many wait, and returns their tickets.
-fn wait_for_tickets(run: &Run, queue: &Raw, dead: usize) -> Vec<Value> {
+fn wait_for_tickets(run: &Run, site: &Site, lock: &str, dead: usize) -> Vec<Value> {
     let limit = if run.queue { REGISTERING } else { WAITING };
     let end = micros() + u64::try_from(run.time(limit).as_micros()).expect("it is short");
     loop {
-        let found = tickets(queue).unwrap_or_default();
+        let found = site.tickets(lock);
         if found.len() >= dead || micros() > end {
             return found;
         }
         thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// The tickets that the queue shows.
-fn tickets(queue: &Raw) -> Option<Vec<Value>> {
-    let (_, body) = queue.get().expect("the store answers")?;
-    let queue: Value = serde_json::from_slice(&body).ok()?;
-    queue["tickets"].as_array().cloned()
 }
 
 /// How long the living wait for the dead once the lock is free, in seconds: the G of the protocol.

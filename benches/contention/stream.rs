@@ -55,6 +55,7 @@ pub fn run(run: &Run, stream: &Stream) -> Figures {
     waiter.kill();
 
     let requests = Tally::of(&site.log(), from, to);
+    let tickets = site.tickets(&part.lock).len();
     let (waiter, passed) = (waiter.events(), crew.events());
     let since = |events: &[Event]| -> Vec<Event> {
         let events = events.iter().filter(|event| event.at >= from);
@@ -70,6 +71,7 @@ pub fn run(run: &Run, stream: &Stream) -> Figures {
         ("waiter_median_wait_s", of_waiter.median_wait_s),
         ("waiter_longest_wait_s", of_waiter.longest_wait_s),
         ("waiter_open_waits", of_waiter.open_waits as f64),
+        ("tickets_at_end", tickets as f64),
         ("stream_started", passed.len() as f64),
         ("stream_got", of_stream.acquisitions as f64),
         ("stream_median_wait_s", of_stream.median_wait_s),
