@@ -49,6 +49,7 @@ use std::time::Duration;
 use common::{Arguments, Figures, Site, orders};
 use looping::Looping;
 use part::Part;
+use stream::Stream;
 
 /// How long a request takes, as on S3.
 const LATENCY: Duration = Duration::from_millis(25);
@@ -69,7 +70,18 @@ fn scenarios() -> Vec<Scenario> {
     ] {
         add(name, Box::new(move |run| crowd::run(run, size)));
     }
-    add("stream", Box::new(stream::run));
+    for (name, before, seconds, patience) in [
+        ("stream", 250, 12, None),
+        ("stream-backlog", 2_000, 12, None),
+        ("stream-impatient", 2_000, 60, Some(250)),
+    ] {
+        let stream = Stream {
+            before: Duration::from_millis(before),
+            time: Duration::from_secs(seconds),
+            patience: patience.map(Duration::from_millis),
+        };
+        add(name, Box::new(move |run| stream::run(run, &stream)));
+    }
     add("long-hold", Box::new(long_hold::run));
     add("takeover", Box::new(takeover::run));
     for (name, dead) in [("dead-1", 1), ("dead-60", 60)] {

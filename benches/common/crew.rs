@@ -20,16 +20,19 @@ pub enum What {
     Leaving,
     /// It has released the lock.
     Left,
+    /// It does not wait any longer, as it was meant to.
+    GaveUp,
     /// It was told an error.
     Failed,
 }
 
 impl What {
-    const ALL: [(What, &str); 5] = [
+    const ALL: [(What, &str); 6] = [
         (What::Asked, "asked"),
         (What::Got, "got"),
         (What::Leaving, "leaving"),
         (What::Left, "left"),
+        (What::GaveUp, "gave-up"),
         (What::Failed, "failed"),
     ];
 

@@ -111,7 +111,7 @@ fn waits(events: &[Event], end: u64) -> Vec<Wait> {
                 let asked = open.remove(&event.thread);
                 waits.extend(asked.map(|asked| Wait { asked, got }));
             }
-            What::Failed => {
+            What::GaveUp | What::Failed => {
                 open.remove(&event.thread);
             }
             What::Leaving | What::Left => {}

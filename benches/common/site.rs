@@ -7,6 +7,7 @@ use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{CreateBucketRequest, S3, S3Client};
 use s3_lock::internals::Raw;
+use serde_json::Value;
 
 use super::{Address, FOLDER, Logged, Relay, micros};
 use crate::support::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
@@ -104,6 +105,17 @@ impl Site {
         let mut times: Vec<_> = times.collect();
         times.sort();
         times[times.len() / 2]
+    }
+
+    /// The tickets that the queue of a lock shows.
+    pub fn tickets(&self, lock: &str) -> Vec<Value> {
+        let object = format!("{FOLDER}/{lock}.queue");
+        let object = Raw::new(self.address.client(), &self.address.bucket, &object);
+        let Some((_, body)) = object.get().expect("the store answers") else {
+            return Vec::new();
+        };
+        let queue: Value = serde_json::from_slice(&body).unwrap_or_default();
+        queue["tickets"].as_array().cloned().unwrap_or_default()
     }
 
     /// The requests so far, in order of arrival.

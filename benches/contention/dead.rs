@@ -3,10 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::internals::Raw;
 use serde_json::Value;
 
-use crate::common::{Crew, FOLDER, Figures, Site, Tally, What, command, micros, with_queue};
+use crate::common::{Crew, Figures, Site, Tally, What, command, micros, with_queue};
 use crate::part::Part;
 use crate::{LATENCY, Run};
 
@@ -36,9 +35,7 @@ pub fn run(run: &Run, dead: usize) -> Figures {
         crew.add(command(&site.address, &part));
     }
     crew.begin();
-    let queue = format!("{FOLDER}/{}.queue", part.lock);
-    let queue = Raw::new(client.clone(), &site.address.bucket, &queue);
-    let tickets = wait_for_tickets(run, &queue, crew.len());
+    let tickets = wait_for_tickets(run, &site, &part.lock, crew.len());
     crew.kill();
 
     let mut living = Crew::default();
@@ -62,7 +59,8 @@ pub fn run(run: &Run, dead: usize) -> Figures {
     let requests = Tally::of(&site.log(), freed, to);
     for (name, value) in [
         ("dead", crew.len() as f64),
-        ("dead_tickets", tickets as f64),
+        ("dead_tickets", tickets.len() as f64),
+        ("grace_s", grace(&tickets)),
         ("free_for_s", got.saturating_sub(released) as f64 / 1e6),
         ("requests_meanwhile", requests.total() as f64),
     ] {
@@ -71,28 +69,23 @@ pub fn run(run: &Run, dead: usize) -> Figures {
     figures
 }
 
-/// Waits until as many wait, and returns how many tickets there are.
-fn wait_for_tickets(run: &Run, queue: &Raw, dead: usize) -> usize {
+/// Waits until as many wait, and returns their tickets.
+fn wait_for_tickets(run: &Run, site: &Site, lock: &str, dead: usize) -> Vec<Value> {
     let limit = if run.queue { REGISTERING } else { WAITING };
     let end = micros() + u64::try_from(run.time(limit).as_micros()).expect("it is short");
     loop {
-        let found = tickets(queue);
-        if found >= dead || micros() > end {
+        let found = site.tickets(lock);
+        if found.len() >= dead || micros() > end {
             return found;
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// How many tickets the queue shows: it is an object, and they are its only list.
-fn tickets(queue: &Raw) -> usize {
-    let found = queue.get().expect("the store answers");
-    let Some((_, body)) = found else {
-        return 0;
-    };
-    let Ok(Value::Object(fields)) = serde_json::from_slice(&body) else {
-        return 0;
-    };
-    let list = fields.values().find_map(Value::as_array);
-    list.map_or(0, Vec::len)
+/// How long the living wait for the dead once the lock is free, in seconds: the G of the protocol.
+fn grace(tickets: &[Value]) -> f64 {
+    let react = tickets
+        .iter()
+        .filter_map(|ticket| ticket["react_ms"].as_f64());
+    react.fold(0.0, f64::max).clamp(1_000.0, 10_000.0) / 1e3
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use s3_lock::S3Lock;
+use s3_lock::{LockError, S3Lock};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Address, Event, What, await_start, with_queue};
@@ -17,6 +17,8 @@ pub struct Part {
     pub hold: Duration,
     /// How long each thread does something else before it asks again.
     pub pause: Duration,
+    /// How long each thread waits at most; none for as long as it takes.
+    pub patience: Option<Duration>,
     /// How often each thread asks; none for ever.
     pub times: Option<usize>,
 }
@@ -30,6 +32,7 @@ impl Part {
             threads: 1,
             hold,
             pause: Duration::ZERO,
+            patience: None,
             times: None,
         }
     }
@@ -70,8 +73,15 @@ impl Part {
 
     fn turn(&self, thread: usize, lock: &S3Lock, owner: &str) {
         Event::report(What::Asked, thread);
-        let guard = match lock.acquire(owner) {
+        let acquired = match self.patience {
+            Some(patience) => lock.acquire_within(owner, patience),
+            None => lock.acquire(owner),
+        };
+        let guard = match acquired {
             Ok(guard) => guard,
+            Err(LockError::TimedOut { .. }) if self.patience.is_some() => {
+                return Event::report(What::GaveUp, thread);
+            }
             Err(error) => {
                 eprintln!("{owner} could not acquire: {error}");
                 Event::report(What::Failed, thread);

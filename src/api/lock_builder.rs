@@ -201,7 +201,7 @@ impl S3LockBuilder {
     }
 
     /// The shortest and the longest pause between two looks at a lock that another owner holds. Default:
-    /// 100 ms to 2 s, and 15 s once a client has watched one holding for two minutes and knows of nobody else
+    /// 100 ms to 2 s, and 9 s once a client has watched one holding for a minute and knows of nobody else
     /// who waits. Each from 1 ms to 7 days.
     ///
     /// A pause is an eighth of the time that the client has watched this holding, more if others come first, and

@@ -11,9 +11,9 @@
 ///   One program that takes the lock again and again sends one GET a second more: $1.04 a month.
 ///   Threads that hand the lock over pay one PUT for each turn.
 /// * **Waiting** costs a GET for each look. A client looks again after an eighth of the time that it has watched
-///   the holding, 100 ms to 2 s by default. A client that is alone looks every 15 s after two minutes. So
-///   behind one holding it looks at most 320 times in the first hour, for $0.00013, and 5,900 times a day,
-///   for $0.0024. One of several looks at most 1,830 times an hour, for $0.0007, and 43,300 times a day, for
+///   the holding, 100 ms to 2 s by default. A client that is alone looks every 9 s after a minute. So
+///   behind one holding it looks at most 460 times in the first hour, for $0.0002, and 9,700 times a day,
+///   for $0.004. One of several looks at most 1,830 times an hour, for $0.0007, and 43,300 times a day, for
 ///   $0.017. (This crate's tests count these.) The time that the answers take makes it a little less.
 ///   Threads that wait for one lock in one client share their looks. With another
 ///   [`poll_interval`](crate::S3LockBuilder::poll_interval) it is about 3600 s / maximum looks an hour behind

@@ -134,7 +134,7 @@ enum Watched {
 /// By how much a client lets each ticket but the first go first.
 const SLOT: Duration = Duration::from_millis(250);
 /// What it gives to all but the first altogether. Or many that gave up could keep the lock free for a minute.
-const MAX_SLOTS: Duration = Duration::from_secs(15);
+const MAX_SLOTS: Duration = Duration::from_secs(13);
 /// How many tickets count as before a client's own until it has one, if anybody waits.
 const WITHOUT_TICKET: u32 = 4;
 /// For how long a look at the queue is good.
