@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::engine::driver::Driver;
-use crate::protocol::queue::{Queue, QueueWrite};
-use crate::protocol::{Event, Inputs, Instant, QueueFound, Trouble, Write, WriteOutcome};
+use crate::protocol::{
+    Event, Inputs, Instant, Queue, QueueFound, QueueWrite, Trouble, Write, WriteOutcome,
+};
 use crate::store::interface::Found;
 use crate::sys::logs;
 use crate::types::errors::LockError;

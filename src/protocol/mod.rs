@@ -81,4 +81,6 @@ pub use renew::{Renew, Renewed};
 #[cfg(any(test, feature = "internals"))]
 pub use snapshot::StoredRecord;
 pub use snapshot::{ReadOutcome, Snapshot};
-pub use turn::{Pace, Place, QueueFound, QueueTerms, Standing};
+#[cfg(any(test, feature = "internals"))]
+pub use turn::Place;
+pub use turn::{Pace, QueueFound, QueueTerms};

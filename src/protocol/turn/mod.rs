@@ -12,4 +12,4 @@ mod place;
 
 pub use pace::Pace;
 pub(in crate::protocol) use place::Vacancy;
-pub use place::{Place, QueueFound, QueueTerms, Standing, Turn};
+pub use place::{Place, QueueFound, QueueTerms, Turn};
