@@ -2,10 +2,10 @@
 
 #[path = "fairness/client.rs"]
 mod client;
-#[path = "support/dice.rs"]
-mod dice;
 #[path = "fairness/cost.rs"]
 mod cost;
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "fairness/judge.rs"]
 mod judge;
 #[path = "fairness/mutants.rs"]

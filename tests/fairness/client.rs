@@ -314,9 +314,9 @@ impl Client {
                 let outcome = self.mishear(outcome);
                 Event::Queue(QueueEvent::Wrote(outcome))
             }
-            (Awaits::QueueWrite, _) => Event::Queue(QueueEvent::Wrote(WriteOutcome::Unknown(
-                Trouble::Transient,
-            ))),
+            (Awaits::QueueWrite, _) => {
+                Event::Queue(QueueEvent::Wrote(WriteOutcome::Unknown(Trouble::Transient)))
+            }
             (both @ Awaits::Both { .. }, answer) => {
                 self.awaits = both;
                 return self.hear_one_of_both(now, answer);
@@ -434,9 +434,10 @@ impl Client {
             Step::Wait { free_in, pause } => return self.wait(free_in, pause, now),
             Step::Pause(_) => return self.pause(now),
             Step::Read | Step::Peek => (Awaits::Read(sent), vec![Ask::Get(Object::Lock)]),
-            Step::Write(write) => {
-                (Awaits::Write, vec![Ask::PutLock(write.record, write.condition)])
-            }
+            Step::Write(write) => (
+                Awaits::Write,
+                vec![Ask::PutLock(write.record, write.condition)],
+            ),
             Step::WriteAndSeeQueue(write) => {
                 let both = Awaits::Both {
                     sent,
@@ -447,9 +448,7 @@ impl Client {
                 let put = Ask::PutLock(write.record, write.condition);
                 (both, vec![put, Ask::Get(Object::Queue)])
             }
-            Step::SeeQueue => {
-                (Awaits::Queue(sent, inputs), vec![Ask::Get(Object::Queue)])
-            }
+            Step::SeeQueue => (Awaits::Queue(sent, inputs), vec![Ask::Get(Object::Queue)]),
             Step::WriteQueue(write) => (Awaits::QueueWrite, vec![Ask::PutQueue(write)]),
         };
         self.awaits = awaits;

@@ -81,13 +81,16 @@ impl Judge {
     pub fn believes(&mut self, who: usize, clients: &mut [Client], now: Duration) {
         for (other, client) in clients.iter_mut().enumerate() {
             if other != who && client.believes(now) {
-                self.faults.push(format!("{who} and {other} hold the lock at {now:?}"));
+                self.faults
+                    .push(format!("{who} and {other} hold the lock at {now:?}"));
             }
         }
     }
 
     pub fn has_ticket(&self, who: usize) -> bool {
-        self.tickets.values().any(|ticket| ticket.owner == Some(who))
+        self.tickets
+            .values()
+            .any(|ticket| ticket.owner == Some(who))
     }
 
     /// This stands in place of the queue now, or nothing does.
@@ -109,7 +112,8 @@ impl Judge {
             if known.number != ticket.number {
                 *known = issued;
             }
-            self.ever.extend(known.owner.map(|owner| (owner, ticket.number)));
+            self.ever
+                .extend(known.owner.map(|owner| (owner, ticket.number)));
         }
     }
 
@@ -146,7 +150,11 @@ impl Judge {
             return;
         };
         let waits = |client: &&Client| client.waits_in_line() && !is_away(client, free_since, now);
-        let waiting = clients.iter().filter(waits).map(|client| client.began).min();
+        let waiting = clients
+            .iter()
+            .filter(waits)
+            .map(|client| client.began)
+            .min();
         if let Some(since) = waiting {
             let free = now - free_since.max(since);
             if free > self.longest_free.0 {

@@ -45,7 +45,11 @@ pub fn is_fair(world: &World) {
     assert!(unexcused.is_empty(), "{:#?}", &unexcused[..1]);
     let raised = &world.judge.raised;
     assert!(raised.is_empty(), "{raised:?}");
-    let again = world.judge.bypasses.iter().filter(|b| b.excuse == Excuse::Again);
+    let again = world
+        .judge
+        .bypasses
+        .iter()
+        .filter(|b| b.excuse == Excuse::Again);
     let longest = again.map(|bypass| bypass.since).max().unwrap_or_default();
     assert!(longest <= A_SECOND_AND_A_CYCLE, "again after {longest:?}");
 }
@@ -96,7 +100,10 @@ fn forge_first(queue: &mut serde_json::Value) {
     let ticket = serde_json::json!({
         "n": least, "nonce": format!("{least:032x}"), "react_ms": u64::MAX, "label": "forged",
     });
-    queue["tickets"].as_array_mut().expect("a list").insert(0, ticket);
+    queue["tickets"]
+        .as_array_mut()
+        .expect("a list")
+        .insert(0, ticket);
     queue["nonce"] = format!("{:032x}", least + 1).into();
 }
 
@@ -127,7 +134,11 @@ fn a_punctual_client_is_never_passed_over_for_others_that_die() {
     for seed in 1..=3 {
         let mut world = loops(seed, 4);
         for i in 0..12 {
-            let dies = if i % 3 == 0 { Death::Holding } else { Death::Waiting };
+            let dies = if i % 3 == 0 {
+                Death::Holding
+            } else {
+                Death::Waiting
+            };
             world.add(Spec {
                 begins: ms(1_000 + 2_300 * i),
                 lease: s(3),
@@ -152,7 +163,11 @@ fn a_client_that_was_passed_over_while_suspended_has_its_turn_afterwards() {
         world.run_until(s(45));
         is_safe(&world);
         let client = &world.clients[suspended].tally;
-        let after = client.times.iter().find(|at| **at > s(25)).expect("it has its turn");
+        let after = client
+            .times
+            .iter()
+            .find(|at| **at > s(25))
+            .expect("it has its turn");
         assert!(*after < s(30), "{after:?}");
         let later = client.times.iter().filter(|at| **at > s(30)).count();
         assert!(later >= 8, "{later} turns in 15 s");
@@ -188,7 +203,10 @@ fn there_are_never_two_holders_whatever_is_lost() {
         }
         world.run_until(s(250));
         is_safe(&world);
-        let acquired: Vec<u32> = world.clients[5..].iter().map(|c| c.tally.acquired).collect();
+        let acquired: Vec<u32> = world.clients[5..]
+            .iter()
+            .map(|c| c.tally.acquired)
+            .collect();
         assert!(acquired.iter().all(|times| *times > 5), "{acquired:?}");
     }
 }
@@ -208,7 +226,10 @@ fn one_that_does_not_know_the_queue_leaves_each_waiter_a_third_of_its_share() {
         let others = &world.clients[..usize::try_from(count).expect("few")];
         let least = others.iter().map(|client| client.tally.acquired).min();
         assert!(least > Some(equal / 3), "{least:?} of {equal}");
-        let longest = others.iter().map(|client| client.tally.longest_wait()).max();
+        let longest = others
+            .iter()
+            .map(|client| client.tally.longest_wait())
+            .max();
         assert!(longest < Some(s(15)), "{longest:?}");
     }
 }
@@ -228,7 +249,9 @@ fn those_that_only_try_do_not_keep_a_waiter_from_its_turn() {
         }
         world.run_until(s(60));
         is_safe(&world);
-        let waits = world.clients[..4].iter().map(|client| client.tally.longest_wait());
+        let waits = world.clients[..4]
+            .iter()
+            .map(|client| client.tally.longest_wait());
         let longest = waits.max();
         assert!(longest < Some(s(20)), "{longest:?}");
     }

@@ -101,7 +101,10 @@ fn sixty_dead_tickets_cost_one_grace_and_a_slot_each() {
         is_used(&world, bound(REACT, 60));
         let waited = world.clients[waiter].tally.waits[0];
         // From the release on, and not from the first look after it.
-        assert!(waited <= s(10) + PACE.max + REACT + s(15) + 5 * ROUND_TRIP, "{waited:?}");
+        assert!(
+            waited <= s(10) + PACE.max + REACT + s(15) + 5 * ROUND_TRIP,
+            "{waited:?}"
+        );
         assert!(world.clients[waiter].tally.acquired > 200);
     }
 }
@@ -134,12 +137,18 @@ fn a_holder_that_dies_is_followed_as_soon_as_its_lease_has_run_out() {
         }
         world.run_until(s(60));
         is_fair(&world);
-        let first = world.clients[1..].iter().filter_map(|client| client.tally.times.first());
+        let first = world.clients[1..]
+            .iter()
+            .filter_map(|client| client.tally.times.first());
         let first = *first.min().expect("somebody follows");
         // The store's dates are cut to whole seconds.
         let earliest = s(10) + MARGIN;
         assert!(first > earliest && first < earliest + s(1), "{first:?}");
-        assert!(world.clients[1..].iter().all(|client| client.tally.acquired >= 10));
+        assert!(
+            world.clients[1..]
+                .iter()
+                .all(|client| client.tally.acquired >= 10)
+        );
     }
 }
 
@@ -191,7 +200,9 @@ fn a_stream_of_new_processes_that_only_try_does_not_keep_a_waiter() {
             .collect();
         world.run_until(s(60));
         is_safe(&world);
-        let waits = waiters.iter().map(|waiter| world.clients[*waiter].tally.waits[0]);
+        let waits = waiters
+            .iter()
+            .map(|waiter| world.clients[*waiter].tally.waits[0]);
         let longest = waits.max().expect("all have had it");
         assert!(longest <= s(15), "{longest:?}");
     }
@@ -263,7 +274,10 @@ fn a_queue_without_numbers_left_or_of_another_program_stops_nobody() {
         is_safe(&world);
         is_used(&world, bound(REACT, 0));
         let acquired: Vec<u32> = world.clients.iter().map(|c| c.tally.acquired).collect();
-        assert!(acquired.iter().all(|times| *times > 20), "{act:?}: {acquired:?}");
+        assert!(
+            acquired.iter().all(|times| *times > 20),
+            "{act:?}: {acquired:?}"
+        );
     }
 }
 
@@ -313,8 +327,16 @@ fn a_queue_that_was_denied_for_a_while_is_used_again() {
     let before: Vec<u32> = world.clients.iter().map(|c| c.tally.acquired).collect();
     world.run_until(s(120));
     is_safe(&world);
-    let since = world.clients.iter().zip(before).map(|(c, before)| c.tally.acquired - before);
-    assert!(since.clone().min() > Some(20), "{:?}", since.collect::<Vec<_>>());
+    let since = world
+        .clients
+        .iter()
+        .zip(before)
+        .map(|(c, before)| c.tally.acquired - before);
+    assert!(
+        since.clone().min() > Some(20),
+        "{:?}",
+        since.collect::<Vec<_>>()
+    );
 }
 
 /// Only so many can have tickets. For the others it is a matter of luck.

@@ -29,11 +29,22 @@ pub enum Act {
 
 #[derive(Debug)]
 enum Happening {
-    Wake { who: usize, epoch: u64 },
+    Wake {
+        who: usize,
+        epoch: u64,
+    },
     Arrive(Request),
-    Hear { request: Request, answer: Answer, served: Duration },
+    Hear {
+        request: Request,
+        answer: Answer,
+        served: Duration,
+    },
     Act(Act),
-    Spawn { spec: Spec, every: Duration, until: Duration },
+    Spawn {
+        spec: Spec,
+        every: Duration,
+        until: Duration,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -127,7 +138,9 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Wake { who, epoch } => {
-                if self.clients[who].epoch == epoch && !self.is_put_off(who, &happening_wake(who, epoch)) {
+                if self.clients[who].epoch == epoch
+                    && !self.is_put_off(who, &happening_wake(who, epoch))
+                {
                     self.wake(who);
                 }
             }
@@ -285,7 +298,8 @@ impl World {
                 record,
                 before: before.as_ref(),
             };
-            self.judge.wrote_lock(&taking, &self.clients, self.store.queue());
+            self.judge
+                .wrote_lock(&taking, &self.clients, self.store.queue());
         }
         answer
     }
@@ -360,13 +374,19 @@ impl World {
         let equal = f64::from(total) / acquired.len() as f64;
         let open = self.clients.iter().filter(|client| client.waits_in_line());
         let open = open.map(|client| self.now - client.began).max();
-        let waits = self.clients.iter().map(|client| client.tally.longest_wait());
+        let waits = self
+            .clients
+            .iter()
+            .map(|client| client.tally.longest_wait());
         Shares {
             least: f64::from(acquired.iter().min().copied().unwrap_or(0)) / equal,
             most: f64::from(acquired.iter().max().copied().unwrap_or(0)) / equal,
             rate: f64::from(total) / self.now.as_secs_f64(),
             requests: f64::from(requests) / f64::from(total),
-            longest_wait: waits.max().unwrap_or_default().max(open.unwrap_or_default()),
+            longest_wait: waits
+                .max()
+                .unwrap_or_default()
+                .max(open.unwrap_or_default()),
         }
     }
 }
@@ -399,14 +419,25 @@ fn trace(now: Duration, request: &Request, answer: &Answer) {
             record.is_queued()
         ),
         Ask::PutQueue(write) => {
-            let numbers = write.queue.tickets.iter().map(|ticket| ticket.number % 1_000_000);
+            let numbers = write
+                .queue
+                .tickets
+                .iter()
+                .map(|ticket| ticket.number % 1_000_000);
             format!("writes tickets {:?}", numbers.collect::<Vec<_>>())
         }
     };
     let answered = match answer {
-        Answer::Lock(shown) => shown.version.as_ref().map_or("absent".to_owned(), |version| {
-            format!("{:?} {}", version.body.state, version.body.fencing_token % 1_000_000)
-        }),
+        Answer::Lock(shown) => shown
+            .version
+            .as_ref()
+            .map_or("absent".to_owned(), |version| {
+                format!(
+                    "{:?} {}",
+                    version.body.state,
+                    version.body.fencing_token % 1_000_000
+                )
+            }),
         Answer::Queue(QueueFound::Present { queue, .. }) => {
             let numbers = queue.tickets.iter().map(|ticket| ticket.number % 1_000_000);
             format!("tickets {:?}", numbers.collect::<Vec<_>>())

@@ -14,10 +14,13 @@ mod force_release;
 mod hand_over;
 mod instant;
 mod lease;
+mod queue;
 mod reclaim;
 mod release;
+
 mod release_by_name;
 mod renew;
+mod turn;
 mod verify;
 mod writes;
 

@@ -429,6 +429,9 @@ impl Place {
                 .map(|ticket| ticket.number)
                 .filter(|n| *n > self.served);
         }
+        if queue.has_room() {
+            self.full_at = None;
+        }
         self.sight = Some(Sight {
             sent,
             queue,
