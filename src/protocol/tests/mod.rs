@@ -17,7 +17,6 @@ mod lease;
 mod queue;
 mod reclaim;
 mod release;
-
 mod release_by_name;
 mod renew;
 mod turn;
