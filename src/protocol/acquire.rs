@@ -37,7 +37,7 @@ pub struct Acquire {
     phase: Phase,
     /// What the last look showed, if the lock could not be taken then.
     seen: Option<Snapshot>,
-    /// Looks so far.
+    /// Looks so far, up to two, if the claim waits in the queue.
     looks: u32,
     /// What was done with the queue since the last look.
     queue_use: QueueUse,
@@ -311,9 +311,9 @@ impl Acquire {
                 self.create(date, inputs, known)
             }
             ReadOutcome::Present(seen) => {
-                self.looks += 1;
                 self.queue_use = QueueUse::default();
                 if self.claim.queue.is_some() {
+                    self.looks = (self.looks + 1).min(2);
                     known.place.look(&seen);
                 }
                 self.consider(seen, inputs, known)
