@@ -121,6 +121,7 @@ pub enum Ask {
 
 /// What it hears.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are of the largest kind")]
 pub enum Answer {
     Lock(Shown<Record>),
     Queue(QueueFound),

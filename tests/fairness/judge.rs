@@ -40,6 +40,9 @@ pub enum Excuse {
     Earlier,
     /// It took its own release again, and had not looked since the ticket was there.
     Again,
+    /// A dead ticket was before both. Who lets it have its time first goes first: each counts on its own, and
+    /// not all look at once.
+    BehindDead,
     /// There is none: it had no ticket and had looked.
     NoTicket,
     /// There is none: it had no ticket and had not looked.
@@ -49,6 +52,7 @@ pub enum Excuse {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "shown where it fails")]
 pub struct Bypass {
     pub by: usize,
     pub passed: usize,
@@ -191,11 +195,21 @@ impl Judge {
             if is_behind || !is_there || stumbled {
                 continue;
             }
+            let is_dead = |(before, ticket): &(u64, Issued)| {
+                let waits = ticket
+                    .owner
+                    .is_some_and(|owner| clients[owner].waits_in_line());
+                before < number && !waits
+            };
+            let mut excuse = excuse(taking, &clients[taking.by], ticket.at, own.is_some());
+            if excuse == Excuse::LaterTicket && live.iter().any(is_dead) {
+                excuse = Excuse::BehindDead;
+            }
             self.bypasses.push(Bypass {
                 by: taking.by,
                 passed,
                 at: taking.at,
-                excuse: excuse(taking, &clients[taking.by], ticket.at, own.is_some()),
+                excuse,
                 since: taking.sent.saturating_sub(ticket.at),
             });
         }

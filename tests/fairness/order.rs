@@ -130,7 +130,7 @@ fn nobody_is_bypassed_but_as_promised_while_tickets_are_forged_to_have_had_their
 
 /// Some die while they wait, or with the lock.
 #[test]
-fn a_punctual_client_is_never_passed_over_for_others_that_die() {
+fn the_first_in_line_is_never_passed_over_and_the_dead_keep_nobody() {
     for seed in 1..=3 {
         let mut world = loops(seed, 4);
         for i in 0..12 {
@@ -148,6 +148,11 @@ fn a_punctual_client_is_never_passed_over_for_others_that_die() {
         }
         world.run_until(s(90));
         is_fair(&world);
+        let waits = world.clients[..4]
+            .iter()
+            .map(|client| client.tally.longest_wait());
+        let longest = waits.max();
+        assert!(longest < Some(s(20)), "{longest:?}");
     }
 }
 

@@ -276,22 +276,31 @@ impl World {
             At::Pausing => actions.push(Action::GoOn(who)),
         }
         let waits = matches!(task.at, At::Waiting { .. } | At::Pausing);
-        let is_at_queue = matches!(task.at, At::Queue(_));
-        if !waits && !is_at_queue && self.left.losses > 0 {
-            actions.push(Action::HearNothing(who));
-        }
-        if may_be_unsent && !is_at_queue && self.left.failures > 0 {
-            if let At::Reading { .. } = task.at {
-                actions.push(Action::Forbid(who));
-            }
-            actions.push(Action::Fail(who, Trouble::Transient));
-            actions.push(Action::Fail(who, Trouble::Permanent));
+        if !waits {
+            self.failures(who, &task.at, may_be_unsent, actions);
         }
         if (waits || may_be_unsent) && !scenario.must_end {
             actions.push(Action::GiveUp(who));
         }
         if self.may_crash(who, scenario) {
             actions.push(Action::Crash(who));
+        }
+    }
+
+    /// What may go wrong with a request for the lock.
+    fn failures(&self, who: Who, at: &At, may_be_unsent: bool, actions: &mut Vec<Action>) {
+        if let At::Queue(_) = at {
+            return;
+        }
+        if self.left.losses > 0 {
+            actions.push(Action::HearNothing(who));
+        }
+        if may_be_unsent && self.left.failures > 0 {
+            if let At::Reading { .. } = at {
+                actions.push(Action::Forbid(who));
+            }
+            actions.push(Action::Fail(who, Trouble::Transient));
+            actions.push(Action::Fail(who, Trouble::Permanent));
         }
     }
 
