@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use s3_lock::internals::protocol::Queue;
 use s3_lock::internals::protocol::record::Record;
-use s3_lock::internals::protocol::{Condition, Queue};
 
 use crate::client::{Call, Client};
 use crate::network::is_in;
@@ -17,7 +17,6 @@ pub struct Taking<'a> {
     pub by: usize,
     pub sent: Duration,
     pub at: Duration,
-    pub over: &'a Condition,
     pub record: &'a Record,
     pub before: Option<&'a Record>,
 }
@@ -226,11 +225,12 @@ impl Judge {
 }
 
 fn excuse(taking: &Taking, taker: &Client, ticket_at: Duration, has_ticket: bool) -> Excuse {
-    let is_again = match (taking.over, &taker.own_release) {
-        (Condition::Matches(etag), Some(own)) => etag == own,
-        _ => false,
-    };
-    let has_looked = taker.looked.is_some_and(|looked| looked > ticket_at);
+    let base = taking.before.map(|record| record.nonce);
+    let is_again = base.is_some() && base == taker.own_release;
+    // A look beside the write comes too late for it.
+    let has_looked = taker
+        .looked
+        .is_some_and(|looked| ticket_at < looked && looked < taking.sent);
     if taker.spec.tries || !taker.spec.queue {
         Excuse::Unaware
     } else if taking.sent <= ticket_at + A_MOMENT {

@@ -287,7 +287,6 @@ impl World {
                 by: request.by,
                 sent: request.sent,
                 at: self.now,
-                over: condition,
                 record,
                 before: before.as_ref(),
             };
