@@ -261,3 +261,31 @@ fn those_that_only_try_do_not_keep_a_waiter_from_its_turn() {
         assert!(longest < Some(s(20)), "{longest:?}");
     }
 }
+
+/// They come one after the other, just when the lease of a dead holder runs out.
+#[test]
+fn newcomers_do_not_take_an_expired_lock_before_those_that_wait() {
+    for seed in 1..=3 {
+        let mut world = World::new(seed, network());
+        world.add(Spec {
+            lease: s(10),
+            dies: Some(Death::Holding),
+            ..Spec::default()
+        });
+        for i in 0..2 {
+            world.add(Spec {
+                begins: ms(500 + 100 * i),
+                hold: ms(200),
+                ..Spec::default()
+            });
+        }
+        let newcomer = Spec {
+            begins: ms(11_900),
+            cycles: Some(1),
+            ..Spec::default()
+        };
+        world.stream(newcomer, ms(20), s(14));
+        world.run_until(s(30));
+        is_fair(&world);
+    }
+}

@@ -625,3 +625,29 @@ fn react_covers_two_of_the_longest_pauses_and_four_round_trips() {
     let write = place.registration(&terms(), &turn(0, 1)).unwrap();
     assert_eq!(write.queue.tickets[0].react_ms, 2 * 2_000 + 4 * 50);
 }
+
+/// What a claim that keeps to the queue does at its first look, at a holding that expired so long ago.
+fn first_look_after_expiry(millis: u64) -> Step<Acquired> {
+    let mut acquire = Acquire::new(Claim {
+        queue: Some(terms()),
+        ..claim()
+    });
+    let mut known = Observations::default();
+    acquire.on(Event::Resume, &turn(0, 1), &mut known);
+    let held = seen("held", &record("dead", 1, 1), 0);
+    let _: bool = known.observe(&ReadOutcome::Present(held.clone()));
+    let expiry = LEASE + EXPIRY_RULE.beyond(LEASE) + ms(millis);
+    let now = u64::try_from(expiry.as_millis()).unwrap();
+    acquire.on(read(ReadOutcome::Present(held)), &turn(now, 2), &mut known)
+}
+
+#[test]
+fn a_holding_that_has_just_expired_is_not_taken_over_without_a_look() {
+    assert_eq!(first_look_after_expiry(1), Step::SeeQueue);
+    assert_eq!(first_look_after_expiry(4_999), Step::SeeQueue);
+}
+
+#[test]
+fn a_holding_that_has_expired_long_ago_is_taken_over_unseen() {
+    write_of(first_look_after_expiry(5_000));
+}
