@@ -43,8 +43,8 @@ use stateright::{Checker, Model};
 
 use model::client::Who;
 use model::lock::{
-    ADOPTED, EVERYBODY, FREED, HANDED_OVER, INFERRED, LEARNED_OF_FORCE, RECLAIMED, RESOLVED,
-    TAKEOVER, UNDONE,
+    ADOPTED, EVERYBODY, FREED, HANDED_OVER, HELD_BACK, INFERRED, LEARNED_OF_FORCE, RECLAIMED,
+    RESOLVED, TAKEOVER, UNDONE,
 };
 use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
 
@@ -381,6 +381,33 @@ fn behind_a_front_that_dates_reads_alone_there_is_one_holder_too() {
         ..Scenario::of(vec![behind("a"), behind("b")])
     };
     holds(scenario, either(3_878, 32_284));
+}
+
+/// Whatever the lock's queue shows, and whether or not a client can have a ticket: whose turn it is decides only
+/// when a write is sent.
+#[test]
+fn whatever_the_queue_shows_there_is_one_holder() {
+    let queues = |owner, times| Role {
+        queues: true,
+        ..acquires(owner, times)
+    };
+    let scenario = Scenario {
+        budget: Budget {
+            ticks: either(0, 2),
+            leases: 1,
+            losses: either(1, 0),
+            ..Budget::default()
+        },
+        fast: vec![STORES],
+        ahead: vec![NODES],
+        already: held(),
+        possible: either(
+            vec![EVERYBODY, HELD_BACK, RESOLVED],
+            vec![EVERYBODY, HELD_BACK, TAKEOVER],
+        ),
+        ..Scenario::of(vec![queues("a", either(1, 2)), queues("b", 1)])
+    };
+    holds(scenario, either(25_516, 2_410_457));
 }
 
 /// What one thread learns, the other knows, in the middle of its own call.

@@ -37,7 +37,7 @@ pub struct Acquire {
     phase: Phase,
     /// What the last look showed, if the lock could not be taken then.
     seen: Option<Snapshot>,
-    /// Looks so far, if the claim waits in the queue.
+    /// Looks so far, up to two, if the claim waits in the queue.
     looks: u32,
     /// What was done with the queue since the last look.
     queue_use: QueueUse,
@@ -332,7 +332,7 @@ impl Acquire {
             }
             ReadOutcome::Present(seen) => {
                 if self.claim.queue.is_some() {
-                    self.looks = self.looks.saturating_add(1);
+                    self.looks = (self.looks + 1).min(2);
                     self.queue_use = QueueUse::default();
                     let vacancy = self.vacancy(&seen, inputs, known);
                     known.place.look(&seen, &vacancy);

@@ -161,15 +161,17 @@ impl Observations {
     ) -> Vacancy {
         let age = self.age(seen, expiry_rule, now);
         let lease = seen.record.lease();
-        let idle = if seen.record.is_held() {
-            age.saturating_sub(lease + expiry_rule.beyond(lease))
-        } else {
-            // The dates are cut to whole seconds.
-            age_by_store(seen, expiry_rule, now).saturating_sub(Duration::from_secs(1))
-        };
+        if seen.record.is_held() {
+            let idle = age.saturating_sub(lease + expiry_rule.beyond(lease));
+            return Vacancy {
+                idle,
+                is_busy: idle < Vacancy::BUSY,
+            };
+        }
         Vacancy {
-            idle,
-            is_busy: !seen.record.is_held() && age < Vacancy::BUSY,
+            // The dates are cut to whole seconds.
+            idle: age_by_store(seen, expiry_rule, now).saturating_sub(Duration::from_secs(1)),
+            is_busy: age < Vacancy::BUSY,
         }
     }
 

@@ -114,6 +114,12 @@ impl Queue {
         }
     }
 
+    /// Whether there is a place and a number for one more ticket.
+    pub(in crate::protocol) fn has_room(&self) -> bool {
+        let number = self.next.max(self.served + 1);
+        self.tickets.len() < MAX_TICKETS && number < MAX_ADVISORY
+    }
+
     /// The same with one more ticket: with this `number`, or at the end. None if the queue is full or its
     /// numbers are used up.
     pub(in crate::protocol) fn with(
@@ -124,7 +130,7 @@ impl Queue {
         label: &str,
     ) -> Option<Queue> {
         let number = number.unwrap_or(self.next.max(self.served + 1));
-        if self.tickets.len() >= MAX_TICKETS || number >= MAX_ADVISORY {
+        if !self.has_room() {
             return None;
         }
         self.next = self.next.max(number + 1);

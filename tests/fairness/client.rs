@@ -6,9 +6,9 @@ use std::time::Duration;
 use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::record::{Nonce, Record};
 use s3_lock::internals::protocol::{
-    Acquire, Acquired, Claim, Condition, ETag, Event, ExpiryRule, Inputs, Lease, Observations,
-    Operation, Pace, QueueEvent, QueueFound, QueueTerms, QueueWrite, Release, Released, Step,
-    Trouble, WriteOutcome,
+    Acquire, Acquired, Claim, Condition, Event, ExpiryRule, Inputs, Lease, Observations, Operation,
+    Pace, QueueEvent, QueueFound, QueueTerms, QueueWrite, Release, Released, Step, Trouble,
+    WriteOutcome,
 };
 
 use crate::dice::Dice;
@@ -121,6 +121,7 @@ pub enum Ask {
 
 /// What it hears.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are of the largest kind")]
 pub enum Answer {
     Lock(Shown<Record>),
     Queue(QueueFound),
@@ -163,8 +164,8 @@ pub struct Client {
     pub tally: Tally,
     /// When the acquire that is under way began.
     pub began: Duration,
-    /// The version by which it gave the lock back itself last.
-    pub own_release: Option<ETag>,
+    /// The nonce of its own last release.
+    pub own_release: Option<Nonce>,
     /// When the store has answered the last look at the queue that this client has heard of.
     pub looked: Option<Duration>,
     /// Until when it last waited for an answer in vain, or does so now.
@@ -516,7 +517,7 @@ impl Client {
             }
             (End::Acquired(_), _) => self.tally.given_up += 1,
             (End::Released(Released::Yes(Some(stored))), _) => {
-                self.own_release = Some(stored.etag.clone());
+                self.own_release = Some(stored.record.nonce);
                 self.known.note_released(stored, self.at(now));
             }
             (End::Released(_), _) => {}

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use s3_lock::internals::protocol::Queue;
 use s3_lock::internals::protocol::record::Record;
-use s3_lock::internals::protocol::{Condition, Queue};
 
 use crate::client::{Call, Client};
 use crate::network::is_in;
@@ -17,7 +17,6 @@ pub struct Taking<'a> {
     pub by: usize,
     pub sent: Duration,
     pub at: Duration,
-    pub over: &'a Condition,
     pub record: &'a Record,
     pub before: Option<&'a Record>,
 }
@@ -40,6 +39,9 @@ pub enum Excuse {
     Earlier,
     /// It took its own release again, and had not looked since the ticket was there.
     Again,
+    /// A dead ticket was before both. Who lets it have its time first goes first: each counts on its own, and
+    /// not all look at once.
+    BehindDead,
     /// There is none: it had no ticket and had looked.
     NoTicket,
     /// There is none: it had no ticket and had not looked.
@@ -49,6 +51,7 @@ pub enum Excuse {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "shown where it fails")]
 pub struct Bypass {
     pub by: usize,
     pub passed: usize,
@@ -191,11 +194,21 @@ impl Judge {
             if is_behind || !is_there || stumbled {
                 continue;
             }
+            let is_dead = |(before, ticket): &(u64, Issued)| {
+                let waits = ticket
+                    .owner
+                    .is_some_and(|owner| clients[owner].waits_in_line());
+                before < number && !waits
+            };
+            let mut excuse = excuse(taking, &clients[taking.by], ticket.at, own.is_some());
+            if excuse == Excuse::LaterTicket && live.iter().any(is_dead) {
+                excuse = Excuse::BehindDead;
+            }
             self.bypasses.push(Bypass {
                 by: taking.by,
                 passed,
                 at: taking.at,
-                excuse: excuse(taking, &clients[taking.by], ticket.at, own.is_some()),
+                excuse,
                 since: taking.sent.saturating_sub(ticket.at),
             });
         }
@@ -212,11 +225,12 @@ impl Judge {
 }
 
 fn excuse(taking: &Taking, taker: &Client, ticket_at: Duration, has_ticket: bool) -> Excuse {
-    let is_again = match (taking.over, &taker.own_release) {
-        (Condition::Matches(etag), Some(own)) => etag == own,
-        _ => false,
-    };
-    let has_looked = taker.looked.is_some_and(|looked| looked > ticket_at);
+    let base = taking.before.map(|record| record.nonce);
+    let is_again = base.is_some() && base == taker.own_release;
+    // A look beside the write comes too late for it.
+    let has_looked = taker
+        .looked
+        .is_some_and(|looked| ticket_at < looked && looked < taking.sent);
     if taker.spec.tries || !taker.spec.queue {
         Excuse::Unaware
     } else if taking.sent <= ticket_at + A_MOMENT {

@@ -50,11 +50,8 @@ impl Network {
     }
 
     pub fn way(&self, dice: &mut Dice) -> Way {
-        let mut one_way = || {
-            let (least, most) = self.way;
-            let range = u64::try_from((most - least).as_micros()).expect("short");
-            least + Duration::from_micros(dice.below(range + 1))
-        };
+        let (least, most) = self.way;
+        let mut one_way = || dice.between(least, most);
         let (mut there, mut back) = (Some(one_way()), Some(one_way()));
         let mut happens = |one_in: u64| one_in > 0 && dice.one_in(one_in);
         if happens(self.late) {

@@ -130,7 +130,7 @@ fn nobody_is_bypassed_but_as_promised_while_tickets_are_forged_to_have_had_their
 
 /// Some die while they wait, or with the lock.
 #[test]
-fn a_punctual_client_is_never_passed_over_for_others_that_die() {
+fn the_first_in_line_is_never_passed_over_and_the_dead_keep_nobody() {
     for seed in 1..=3 {
         let mut world = loops(seed, 4);
         for i in 0..12 {
@@ -148,6 +148,11 @@ fn a_punctual_client_is_never_passed_over_for_others_that_die() {
         }
         world.run_until(s(90));
         is_fair(&world);
+        let waits = world.clients[..4]
+            .iter()
+            .map(|client| client.tally.longest_wait());
+        let longest = waits.max();
+        assert!(longest < Some(s(45)), "{longest:?}");
     }
 }
 
@@ -254,5 +259,33 @@ fn those_that_only_try_do_not_keep_a_waiter_from_its_turn() {
             .map(|client| client.tally.longest_wait());
         let longest = waits.max();
         assert!(longest < Some(s(20)), "{longest:?}");
+    }
+}
+
+/// They come one after the other, just when the lease of a dead holder runs out.
+#[test]
+fn newcomers_do_not_take_an_expired_lock_before_those_that_wait() {
+    for seed in 1..=3 {
+        let mut world = World::new(seed, network());
+        world.add(Spec {
+            lease: s(10),
+            dies: Some(Death::Holding),
+            ..Spec::default()
+        });
+        for i in 0..2 {
+            world.add(Spec {
+                begins: ms(500 + 100 * i),
+                hold: ms(200),
+                ..Spec::default()
+            });
+        }
+        let newcomer = Spec {
+            begins: ms(11_900),
+            cycles: Some(1),
+            ..Spec::default()
+        };
+        world.stream(newcomer, ms(20), s(14));
+        world.run_until(s(30));
+        is_fair(&world);
     }
 }

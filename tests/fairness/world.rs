@@ -28,6 +28,7 @@ pub enum Act {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are of the largest kinds")]
 enum Happening {
     Wake {
         who: usize,
@@ -138,10 +139,8 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Wake { who, epoch } => {
-                if self.clients[who].epoch == epoch
-                    && !self.is_put_off(who, &happening_wake(who, epoch))
-                {
-                    self.wake(who);
+                if self.clients[who].epoch == epoch {
+                    self.wake(who, epoch);
                 }
             }
             Happening::Arrive(request) => self.arrive(request),
@@ -171,16 +170,10 @@ impl World {
         Some(until)
     }
 
-    fn is_put_off(&mut self, who: usize, happening: &(usize, u64)) -> bool {
-        let Some(until) = self.resumes(who) else {
-            return false;
-        };
-        let (who, epoch) = *happening;
-        self.plan(until, Happening::Wake { who, epoch });
-        true
-    }
-
-    fn wake(&mut self, who: usize) {
+    fn wake(&mut self, who: usize, epoch: u64) {
+        if let Some(until) = self.resumes(who) {
+            return self.plan(until, Happening::Wake { who, epoch });
+        }
         let client = &mut self.clients[who];
         let has_ticket = self.judge.has_ticket(who);
         if client.spec.dies == Some(Death::Waiting) && has_ticket {
@@ -294,7 +287,6 @@ impl World {
                 by: request.by,
                 sent: request.sent,
                 at: self.now,
-                over: condition,
                 record,
                 before: before.as_ref(),
             };
@@ -393,6 +385,7 @@ impl World {
 
 /// How the lock was shared.
 #[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "shown where it fails")]
 pub struct Shares {
     /// The least and the most that one client had, as a part of an equal share.
     pub least: f64,
@@ -402,10 +395,6 @@ pub struct Shares {
     /// Requests for each acquisition.
     pub requests: f64,
     pub longest_wait: Duration,
-}
-
-fn happening_wake(who: usize, epoch: u64) -> (usize, u64) {
-    (who, epoch)
 }
 
 fn trace(now: Duration, request: &Request, answer: &Answer) {

@@ -8,13 +8,13 @@ use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::record::{Advice, Nonce, Record};
 use s3_lock::internals::protocol::{
     Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, HandOver, HandedOver, Inputs,
-    Lease, Look, Loss, Observations, Operation, Place, ReadOutcome, Refusal, Release, Released,
-    Renew, Renewed, Snapshot, Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write,
-    WriteOutcome,
+    Lease, Look, Loss, Observations, Operation, Pace, Place, Queue, QueueEvent, QueueFound,
+    QueueTerms, QueueWrite, ReadOutcome, Refusal, Release, Released, Renew, Renewed, Snapshot,
+    Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
 };
 
 use super::scenario::{Calls, Mutant, Scenario, TICK, at};
-use super::store::{Written, refused};
+use super::store::{UNKNOWN, Written, applied, refused};
 
 /// A client's place in the scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,6 +89,8 @@ pub struct Task {
     pub inherited: Option<WriteId>,
     /// How often it went on. Counted only where every path must end.
     pub turns: u8,
+    /// The version that its last look showed, if it keeps to the queue: then it may wait at a free one.
+    pub seen: Option<ETag>,
 }
 
 /// The crate's own operations.
@@ -125,6 +127,8 @@ pub enum At {
         repeated: bool,
         reply: Option<Written>,
     },
+    /// Looks at the lock's queue, or writes it.
+    Queue(Option<QueueWrite>),
     /// Waits for the lock to be free: it looks again when some time has passed.
     Waiting {
         since: u32,
@@ -155,6 +159,37 @@ pub enum Intent {
     HandOver(u64),
     /// Ends another's holding, for its owner or for an operator, if the call has seen any.
     End(Option<u64>),
+}
+
+/// What comes of a request for the queue. The queue has no state here: it shows anything at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueNews {
+    /// A look shows somebody who comes first. A write is done.
+    Others,
+    /// A look shows nobody. A write is refused.
+    Nobody,
+    /// There is no answer.
+    Nothing,
+}
+
+impl QueueNews {
+    fn found(self, served: u64) -> QueueFound {
+        match self {
+            QueueNews::Nothing => QueueFound::Failed(Trouble::Transient),
+            QueueNews::Nobody => QueueFound::Absent { date: Some(0) },
+            QueueNews::Others => {
+                let (first, next) = (served + 1, served + 2);
+                let (nonce, other) = ("0".repeat(32), "f".repeat(32));
+                let body = format!(
+                    r#"{{"format":1,"nonce":"{nonce}","next":{next},"served":0,"tickets":[
+                        {{"n":{first},"nonce":"{other}","react_ms":1000,"label":""}}]}}"#
+                );
+                let queue = Queue::parse(body.as_bytes()).expect("it is a queue");
+                let etag = ETag(other);
+                QueueFound::Present { etag, queue }
+            }
+        }
+    }
 }
 
 /// The store's reply to a read.
@@ -284,8 +319,11 @@ impl Client {
         is_alive: impl Fn(u64) -> bool,
         scenario: &Scenario,
     ) -> ReadOutcome {
-        if let Some((_, record, _)) = &shown.object {
+        if let Some((etag, record, _)) = &shown.object {
             self.aim_at(record, scenario);
+            if let Some(task) = self.task.as_mut().filter(|_| scenario.role(who).queues) {
+                task.seen = Some(etag.clone());
+            }
         }
         self.take_in(who, sent, shown, is_alive, scenario)
     }
@@ -371,6 +409,7 @@ impl Client {
             inherited: inherited.map(|write| write.id),
             late: self.lost().is_some(),
             turns: 0,
+            seen: None,
         });
         self.feed(who, Event::Resume, scenario)
     }
@@ -390,8 +429,10 @@ impl Client {
         let turn = self.turn(nonce(id, scenario));
         let before = self.holding.clone();
         let mut step = self.step(&mut task.call, event, &turn);
-        // There is no queue in this model. What a client knows of one would only make more states.
-        self.knowledge.place = Place::default();
+        // Whose turn it is is left to chance. What a client remembers of that would only make more states.
+        if !matches!(step, Step::SeeQueue | Step::WriteQueue(_)) {
+            self.knowledge.place = Place::default();
+        }
         self.misjudge(before, &mut step, &task, scenario);
         match step {
             Step::Done(end) => {
@@ -405,7 +446,12 @@ impl Client {
                     reply: None,
                 }
             }
-            Step::Write(write) => self.write(&mut task, write, id, &turn, scenario),
+            // What it would see of the queue beside the write, it sees at another time.
+            Step::Write(write) | Step::WriteAndSeeQueue(write) => {
+                self.write(&mut task, write, id, &turn, scenario);
+            }
+            Step::SeeQueue => task.at = At::Queue(None),
+            Step::WriteQueue(write) => task.at = At::Queue(Some(write)),
             Step::Wait { .. } | Step::Pause(_) if task.gave_up => {
                 self.task = Some(task);
                 return self.feed(who, Event::GiveUp, scenario);
@@ -413,13 +459,34 @@ impl Client {
             Step::Wait { .. } if scenario.has(Mutant::WaitsForNothing) => task.at = At::Pausing,
             Step::Wait { .. } => task.at = At::Waiting { since: self.clock },
             Step::Pause(_) => task.at = At::Pausing,
-            Step::SeeQueue | Step::WriteQueue(_) | Step::WriteAndSeeQueue(_) => {
-                unreachable!("this model has no queue")
-            }
         }
 
         self.task = Some(task);
         None
+    }
+
+    /// Lets the call go on from its request for the queue, of which this came.
+    pub fn ask_queue(&mut self, who: Who, news: QueueNews, scenario: &Scenario) -> Option<End> {
+        let task = self.task.as_mut()?;
+        let At::Queue(asked) = std::mem::replace(&mut task.at, At::Pausing) else {
+            unreachable!("it asks for the queue");
+        };
+        let event = match (asked, news) {
+            (Some(write), QueueNews::Others) => {
+                let outcome = applied(ETag(format!("{:?}", write.queue)));
+                QueueEvent::Wrote(outcome)
+            }
+            (Some(_), QueueNews::Nobody) => QueueEvent::Wrote(refused(Refusal::Condition)),
+            (Some(_), QueueNews::Nothing) => QueueEvent::Wrote(UNKNOWN),
+            (None, news) => {
+                let turn = self.turn(Nonce(0));
+                let served = self.knowledge.place.advice(turn.now).served;
+                let place = &mut self.knowledge.place;
+                place.saw_queue(news.found(served), turn.now, &turn);
+                QueueEvent::Seen
+            }
+        };
+        self.feed(who, Event::Queue(event), scenario)
     }
 
     fn turn(&self, nonce: Nonce) -> Inputs {
@@ -696,7 +763,15 @@ pub fn claim(who: Who, scenario: &Scenario) -> Claim {
         purpose: None,
         expiry_rule: scenario.expiry_rule(role),
         reclaims: role.reclaims,
-        queue: None,
+        queue: role.queues.then(|| QueueTerms {
+            label: String::new(),
+            pace: Pace {
+                min: TICK,
+                max: TICK,
+                max_alone: TICK,
+            },
+            takes_ticket: true,
+        }),
     }
 }
 

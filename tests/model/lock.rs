@@ -1,7 +1,10 @@
 //! The lock's promises, for the checker to test in every state.
 
+use std::sync::Arc;
+
 use stateright::{Model, Property};
 
+use super::client::{At, Client};
 use super::judge::{Fault, News};
 use super::scenario::{Scenario, TICKS_PER_SECOND};
 use super::world::{Action, World};
@@ -47,6 +50,20 @@ pub const LEARNED_OF_FORCE: Possible = ("a holder learns that its lock was broke
 
 pub const HANDED_OVER: Possible = ("the lock is handed over", |_, world| {
     said(world, News::HandedOver)
+});
+
+pub const HELD_BACK: Possible = ("a client leaves a free lock to others", |_, world| {
+    let free = world
+        .store
+        .object
+        .as_ref()
+        .filter(|object| !object.record.is_held());
+    let waits = |client: &Arc<Client>| {
+        let task = client.task.as_ref();
+        let waits = task.filter(|task| matches!(task.at, At::Waiting { .. }));
+        waits.is_some_and(|task| task.seen.as_ref() == free.map(|object| &object.etag))
+    };
+    free.is_some() && world.clients.iter().any(waits)
 });
 
 impl Model for Scenario {

@@ -64,6 +64,8 @@ pub struct Role {
     /// Whether a front before the store dates its reads, but passes on the store's replies to its
     /// writes.
     pub front: bool,
+    /// Whether it keeps to the lock's queue, in which there may be anything at any time.
+    pub queues: bool,
     /// The client that this one is another thread of, if any. What one thread learns, the other
     /// knows.
     pub twin: Option<Who>,
@@ -80,6 +82,7 @@ impl Role {
             reclaims: false,
             store_clock: true,
             front: false,
+            queues: false,
             twin: None,
             is_steady: false,
             calls,

@@ -19,7 +19,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use stateright::{Expectation, Model, Property};
 
-use super::client::Who;
+use super::client::{QueueNews, Who};
 use super::judge::News;
 use super::scenario::{
     Budget, Calls, LEASE, MARGIN, Mutant, NODES, Role, STORES, Scenario, TICKS_PER_SECOND,
@@ -152,13 +152,14 @@ fn role() -> impl Strategy<Value = Role> {
     let some = |share| prop::bool::weighted(share).prop_map(|has| if has { PLENTY } else { 0 });
     let calls = (some(0.3), some(0.5), some(0.2), some(0.2));
     let lease = select(&[LEASE, 2 * LEASE][..]);
-    let flags = (any::<bool>(), any::<bool>());
-    (lease, flags, calls).prop_map(|(lease, (reclaims, store_clock), calls)| Role {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (lease, flags, calls).prop_map(|(lease, (reclaims, store_clock, queues), calls)| Role {
         owner: OWNERS[0],
         lease,
         reclaims,
         store_clock,
         front: false,
+        queues,
         twin: None,
         is_steady: false,
         calls: Calls {
@@ -188,6 +189,8 @@ impl Weather {
             Action::HearNothing(_) => 5.0 * self.losses,
             Action::Refuse(..) | Action::Forbid(_) | Action::Fail(..) => 0.5 * self.losses,
             Action::Garble(_) => self.losses,
+            Action::Queue(_, QueueNews::Nobody) => 20.0,
+            Action::Queue(..) => 10.0,
             Action::Land(_) => 5.0 * self.late,
             Action::GiveUp(_) => 2.0 * self.impatience,
             Action::Crash(_) => 0.3 * self.crashes,
@@ -286,6 +289,7 @@ fn code(action: Action) -> u64 {
         Action::Delete => (18, Who(0), 0),
         Action::HandOver(who, next) => (19, who, next.0.into()),
         Action::Unwind(who) => (20, who, 0),
+        Action::Queue(who, news) => (21, who, news as u32),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }

@@ -8,7 +8,7 @@ use s3_lock::internals::protocol::{
     Event, Free, Look, ReadOutcome, Refusal, Release, Renew, Trouble, WriteOutcome,
 };
 
-use super::client::{At, Client, Message, Reply, Running, Who, WriteId, version};
+use super::client::{At, Client, Message, QueueNews, Reply, Running, Who, WriteId, version};
 use super::judge::{Fault, History, News};
 use super::scenario::{Budget, DRIFT, LEASE, Mutant, Role, Scenario, TICKS_PER_SECOND, at};
 use super::store::{Object, Store};
@@ -60,6 +60,8 @@ pub enum Action {
     HearLook(Who),
     /// A look has no reply.
     MissLook(Who),
+    /// Something comes of a request for the queue.
+    Queue(Who, QueueNews),
     GoOn(Who),
     GiveUp(Who),
     Crash(Who),
@@ -267,9 +269,15 @@ impl World {
                 }
             }
             At::Reading { .. } | At::Writing { .. } => actions.push(Action::Hear(who)),
+            At::Queue(_) => {
+                let news = [QueueNews::Others, QueueNews::Nobody, QueueNews::Nothing];
+                actions.extend(news.map(|news| Action::Queue(who, news)));
+                may_be_unsent = true;
+            }
             // Another look at the same moment at the same version would show the same.
             At::Waiting { since } => {
-                let seen = client.knowledge.held.as_ref().map(|seen| &seen.etag);
+                let held = client.knowledge.held.as_ref().map(|seen| &seen.etag);
+                let seen = held.or(task.seen.as_ref());
                 let stored = self.store.object.as_ref().map(|object| &object.etag);
                 if *since != client.clock || seen != stored {
                     actions.push(Action::GoOn(who));
@@ -278,15 +286,8 @@ impl World {
             At::Pausing => actions.push(Action::GoOn(who)),
         }
         let waits = matches!(task.at, At::Waiting { .. } | At::Pausing);
-        if !waits && self.left.losses > 0 {
-            actions.push(Action::HearNothing(who));
-        }
-        if may_be_unsent && self.left.failures > 0 {
-            if let At::Reading { .. } = task.at {
-                actions.push(Action::Forbid(who));
-            }
-            actions.push(Action::Fail(who, Trouble::Transient));
-            actions.push(Action::Fail(who, Trouble::Permanent));
+        if !waits {
+            self.failures(who, &task.at, may_be_unsent, actions);
         }
         if (waits || may_be_unsent) && !scenario.must_end {
             actions.push(Action::GiveUp(who));
@@ -296,6 +297,23 @@ impl World {
         }
         if self.left.crashes > 0 && matches!(task.call, Running::HandOver(_)) {
             actions.push(Action::Unwind(who));
+        }
+    }
+
+    /// What may go wrong with a request for the lock.
+    fn failures(&self, who: Who, at: &At, may_be_unsent: bool, actions: &mut Vec<Action>) {
+        if let At::Queue(_) = at {
+            return;
+        }
+        if self.left.losses > 0 {
+            actions.push(Action::HearNothing(who));
+        }
+        if may_be_unsent && self.left.failures > 0 {
+            if let At::Reading { .. } = at {
+                actions.push(Action::Forbid(who));
+            }
+            actions.push(Action::Fail(who, Trouble::Transient));
+            actions.push(Action::Fail(who, Trouble::Permanent));
         }
     }
 
@@ -357,6 +375,11 @@ impl World {
                 let place = self.late.iter().position(|m| m.id == id);
                 let message = self.late.remove(place.expect("it is on its way"));
                 self.carry_out(&message, scenario);
+            }
+            Action::Queue(who, news) => {
+                if let Some(end) = self.client_mut(who).ask_queue(who, news, scenario) {
+                    self.finish(who, end, scenario);
+                }
             }
             Action::GoOn(who) => self.feed(who, Event::Resume, scenario),
             // Instead of the request: there was no time left to send it.
@@ -724,6 +747,7 @@ impl fmt::Debug for Action {
             Action::HearLook(who) => write!(f, "{who:?} hears the answer to its look"),
             Action::MissLook(who) => write!(f, "{who:?} hears nothing of its look"),
             Action::Delete => write!(f, "somebody deletes the object"),
+            Action::Queue(who, news) => write!(f, "{who:?} asks for the queue: {news:?}"),
             Action::GoOn(who) => write!(f, "{who:?} goes on"),
             Action::GiveUp(who) => write!(f, "{who:?} gives up"),
             Action::Crash(who) => write!(f, "{who:?} crashes and starts again"),

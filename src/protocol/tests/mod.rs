@@ -15,10 +15,12 @@ mod hand_over;
 mod instant;
 mod lease;
 mod pace;
+mod queue;
 mod reclaim;
 mod release;
 mod release_by_name;
 mod renew;
+mod turn;
 mod verify;
 mod writes;
 

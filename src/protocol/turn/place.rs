@@ -486,6 +486,9 @@ impl Place {
             own.number = ticket.map(|ticket| ticket.number);
             own.react = ticket.map_or(Duration::ZERO, Ticket::react);
         }
+        if queue.has_room() {
+            self.full_at = None;
+        }
         self.sight = Some(Sight {
             sent,
             queue,
@@ -647,12 +650,12 @@ impl Place {
 pub(in crate::protocol) struct Vacancy {
     /// At least so long.
     pub idle: Duration,
-    /// Another client released it a few seconds ago.
+    /// Another client released it, or was due to, a few seconds ago.
     pub is_busy: bool,
 }
 
 impl Vacancy {
-    /// The span within which a release counts as recent.
+    /// The span within which a release or an expiry counts as recent.
     pub(in crate::protocol) const BUSY: Duration = BUSY;
 }
 
