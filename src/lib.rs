@@ -84,7 +84,7 @@
 //!
 //! | call | requests, undisturbed | blocks for at most |
 //! |---|---|---|
-//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 for each look while waiting; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
+//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 for each look while waiting; 0 if a thread of this client gives it on | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
