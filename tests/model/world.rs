@@ -649,9 +649,10 @@ impl World {
                 continue;
             };
             let is_undone = task.inherited == undone && task.landed.is_none();
-            let landed = match task.has_made(who, message.id) {
-                true => Some(message.id),
-                false => undone.filter(|_| is_undone),
+            let landed = if task.has_made(who, message.id) {
+                Some(message.id)
+            } else {
+                undone.filter(|_| is_undone)
             };
             if let (Some(landed), Some(task)) = (landed, &mut self.client_mut(who).task) {
                 task.landed = Some(landed);
