@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub pace: Pace,
     pub keep_alive: bool,
     pub max_hold: Option<Duration>,
-    pub purpose: Option<String>,
+    pub purpose: Option<Box<str>>,
     pub expiry_rule: ExpiryRule,
     pub reclaims: bool,
     /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
