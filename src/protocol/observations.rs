@@ -103,8 +103,6 @@ impl Observations {
     pub fn note_released(&mut self, released: StoredRecord, now: Instant) {
         self.saw_token(released.record.fencing_token);
         self.place.released(&released.record, now);
-        // Older versions do not come back.
-        self.sighting.take_if(|first| first.etag != released.etag);
         self.released = Some(Box::new(released));
         // What the last look showed was this client's own, or is gone too.
         self.held = None;
