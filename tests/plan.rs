@@ -44,12 +44,13 @@ const PLACES: [(&str, &[&str]); 23] = [
 ];
 
 /// What the rules may name besides themselves.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "chrono",
     "crate::protocol",
     "serde",
     "serde_json",
     "std::fmt",
+    "std::hash",
     "std::mem",
     "std::num",
     "std::ops",

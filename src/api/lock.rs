@@ -53,7 +53,7 @@ impl S3Lock {
     ) -> S3Lock {
         S3Lock {
             client,
-            context: Arc::new(LockContext::new(session, location, settings)),
+            context: Arc::new(LockContext::new(session, Arc::new(location), settings)),
         }
     }
 
@@ -196,7 +196,7 @@ impl S3Lock {
     /// ```
     pub fn force_release(&self, seen: &LockInfo) -> Result<bool, LockError> {
         let context = self.context()?;
-        if *seen.location() != context.location {
+        if *seen.location() != *context.location {
             let (there, here) = (seen.location(), &context.location);
             let reason = format!(
                 "it is of bucket {}, and this lock is {} of bucket {}",

@@ -407,7 +407,7 @@ impl S3LockBuilder {
             pace: self.pace(),
             keep_alive: self.keep_alive,
             max_hold: self.max_hold,
-            purpose: self.purpose,
+            purpose: self.purpose.map(String::into_boxed_str),
             reclaims: self.reclaims,
             queue: self.queue,
             expiry_rule: ExpiryRule {

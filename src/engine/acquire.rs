@@ -132,7 +132,7 @@ impl LockContext {
             }),
             host,
             pid,
-            purpose: self.settings.purpose.clone(),
+            purpose: self.settings.purpose.as_deref().map(str::to_owned),
             expiry_rule: self.settings.expiry_rule,
             reclaims: self.settings.reclaims,
         }

@@ -2,7 +2,7 @@
 //! it out (a request, a wait, a pause), and passes the result back as an event. All calls on a lock
 //! run through here, except checks and races of a store.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::last_errors::LastErrors;
@@ -24,7 +24,7 @@ use crate::types::info::LockInfo;
 /// One run of an operation.
 pub(crate) struct Driver<'a> {
     pub(super) session: &'a Session,
-    pub(super) location: &'a Location,
+    pub(super) location: &'a Arc<Location>,
     pub(super) queue: &'a WaitQueue,
     budget: &'a mut TimeBudget,
     errors: LastErrors,
@@ -64,7 +64,7 @@ const MAX_NONSENSE: u32 = 3;
 impl<'a> Driver<'a> {
     pub(crate) fn new(
         session: &'a Session,
-        location: &'a Location,
+        location: &'a Arc<Location>,
         queue: &'a WaitQueue,
         budget: &'a mut TimeBudget,
     ) -> Driver<'a> {

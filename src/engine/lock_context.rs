@@ -16,7 +16,7 @@ use crate::types::info::LockInfo;
 pub(crate) struct LockContext {
     /// The client's session in this process.
     pub(crate) session: Session,
-    pub(crate) location: Location,
+    pub(crate) location: Arc<Location>,
     pub(crate) queue: Arc<WaitQueue>,
     pub(crate) settings: Settings,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub pace: Pace,
     pub keep_alive: bool,
     pub max_hold: Option<Duration>,
-    pub purpose: Option<String>,
+    pub purpose: Option<Box<str>>,
     pub expiry_rule: ExpiryRule,
     pub reclaims: bool,
     /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
@@ -40,7 +40,11 @@ pub(crate) struct Settings {
 }
 
 impl LockContext {
-    pub(crate) fn new(session: Session, location: Location, settings: Settings) -> LockContext {
+    pub(crate) fn new(
+        session: Session,
+        location: Arc<Location>,
+        settings: Settings,
+    ) -> LockContext {
         LockContext {
             queue: session.queue(&location),
             session,

@@ -7,8 +7,8 @@
 //! sent, and stays until its guard is gone. So a call that reads the record finds the holding here.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::protocol::Location;
 use crate::sys::forks::Process;
@@ -39,7 +39,7 @@ struct Table {
 struct Holding {
     scope: u64,
     token: u64,
-    location: Location,
+    location: Arc<Location>,
 }
 
 /// The scope of all S3 clients: two endpoints may lead to one store.
@@ -66,7 +66,7 @@ impl Registry {
     }
 
     /// Enters a holding.
-    pub(crate) fn enter(self, location: &Location, token: u64) -> Entry {
+    pub(crate) fn enter(self, location: &Arc<Location>, token: u64) -> Entry {
         let holding = self.holding(location, token);
         if let Some(table) = self.table {
             *lock(&table.counts).entry(holding.clone()).or_default() += 1;
@@ -78,7 +78,7 @@ impl Registry {
     }
 
     /// Whether a holding has an entry other than `own`.
-    pub(crate) fn has(self, location: &Location, token: u64, own: Option<&Entry>) -> bool {
+    pub(crate) fn has(self, location: &Arc<Location>, token: u64, own: Option<&Entry>) -> bool {
         let Some(table) = self.table else {
             return true;
         };
@@ -88,7 +88,7 @@ impl Registry {
         entries.unwrap_or(0) > usize::from(own)
     }
 
-    fn holding(self, location: &Location, token: u64) -> Holding {
+    fn holding(self, location: &Arc<Location>, token: u64) -> Holding {
         Holding {
             scope: self.scope,
             token,
@@ -129,11 +129,11 @@ impl Drop for Entry {
 mod tests {
     use super::*;
 
-    fn here() -> Location {
-        Location {
+    fn here() -> Arc<Location> {
+        Arc::new(Location {
             bucket: "bucket".to_owned(),
             key: "nightly.lock".to_owned(),
-        }
+        })
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
         let _seven = registry.enter(&here(), 7);
         assert!(!registry.has(&here(), 8, None));
         let mut elsewhere = here();
-        elsewhere.bucket.push('2');
+        Arc::make_mut(&mut elsewhere).bucket.push('2');
         assert!(!registry.has(&elsewhere, 7, None));
     }
 

@@ -64,7 +64,7 @@ struct Inner {
     /// Which holdings are alive in this process.
     registry: Registry,
     /// What this client's threads share about each lock that they have used.
-    queues: Mutex<HashMap<Location, Arc<WaitQueue>>>,
+    queues: Mutex<HashMap<Arc<Location>, Arc<WaitQueue>>>,
     background: Background,
     // Last, so that the connections are dropped before the runtime that drives them.
     runtime: Runtime,
@@ -211,7 +211,7 @@ impl Session {
     }
 
     /// What the threads of this client share about the lock at `location`.
-    pub(crate) fn queue(&self, location: &Location) -> Arc<WaitQueue> {
+    pub(crate) fn queue(&self, location: &Arc<Location>) -> Arc<WaitQueue> {
         let mut queues = lock(&self.inner.queues);
         if let Some(queue) = queues.get(location) {
             return queue.clone();

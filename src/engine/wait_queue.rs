@@ -445,6 +445,10 @@ impl QueuePlace<'_> {
         if at == 0 {
             turns.wake_first();
         }
+        if turns.waiting.is_empty() {
+            // Nobody waits for most locks, most of the time.
+            turns.waiting.shrink_to_fit();
+        }
         match left.state {
             State::Told(turn) => Some(turn),
             _ => None,

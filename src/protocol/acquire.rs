@@ -181,7 +181,7 @@ impl Acquire {
         }
         // A guess from this client's own last release: right unless another was here since.
         if let Some(released) = known.released.take() {
-            return self.take_again(released, inputs, known);
+            return self.take_again(*released, inputs, known);
         }
         if self.can_take_unread(inputs, known) {
             // No further read is needed: the condition of the write proves that nobody changed this
@@ -222,7 +222,7 @@ impl Acquire {
         match known.place.turn(etag, record, &vacancy, inputs.now) {
             Turn::Unknown => {
                 let step = self.see_queue(Some(&released.etag), inputs, known);
-                known.released = Some(released);
+                known.released = Some(Box::new(released));
                 step
             }
             Turn::Later(_) => Step::Read,

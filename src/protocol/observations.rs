@@ -9,20 +9,21 @@ use crate::protocol::record::{MAX_TOKEN, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 use crate::protocol::turn::{Place, Vacancy};
 
-/// What this client remembers of a lock.
+/// What this client remembers of a lock. Much of it is in boxes: a client may know thousands of locks, and of most
+/// it has nothing to remember there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Observations {
     /// The record that this client itself released last. The next acquire may guess that it still
     /// stands.
-    pub released: Option<StoredRecord>,
+    pub released: Option<Box<StoredRecord>>,
     /// The holding that the last read showed, if it showed one: another's or this client's own.
-    pub held: Option<Snapshot>,
+    pub held: Option<Box<Snapshot>>,
     /// What it knows of the lock's queue.
     pub place: Place,
     /// Whether the last read was not permitted.
     pub hidden: bool,
     highest_token: u64,
-    sighting: Option<FirstSeen>,
+    sighting: Option<Box<FirstSeen>>,
 }
 
 /// The first time that this client saw the current version.
@@ -83,16 +84,16 @@ impl Observations {
         };
         self.saw_token(seen.record.fencing_token);
         self.place.saw_record(&seen.record);
-        self.held = seen.record.is_held().then(|| seen.clone());
+        self.held = seen.record.is_held().then(|| Box::new(seen.clone()));
         match &self.sighting {
             Some(first) if first.etag == seen.etag => date_ran_ahead(first, seen),
             _ => {
-                self.sighting = Some(FirstSeen {
+                self.sighting = Some(Box::new(FirstSeen {
                     etag: seen.etag.clone(),
                     sent: seen.sent,
                     arrived: seen.arrived,
                     date: seen.date,
-                });
+                }));
                 false
             }
         }
@@ -102,7 +103,7 @@ impl Observations {
     pub fn note_released(&mut self, released: StoredRecord, now: Instant) {
         self.saw_token(released.record.fencing_token);
         self.place.released(&released.record, now);
-        self.released = Some(released);
+        self.released = Some(Box::new(released));
         // What the last look showed was this client's own, or is gone too.
         self.held = None;
     }

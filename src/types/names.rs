@@ -26,8 +26,8 @@ pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Locatio
     }
     check_segment("name", name, name)?;
     let key = match trimmed {
-        "" => format!("{name}{LOCK}"),
-        folder => format!("{folder}/{name}{LOCK}"),
+        "" => [name, LOCK].concat(),
+        folder => [folder, "/", name, LOCK].concat(),
     };
     let field = if name.len() > trimmed.len() {
         "name"

@@ -9,7 +9,7 @@ use crate::protocol::instant::Instant;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Patience {
     so_far: Duration,
-    last: Option<Glimpse>,
+    last: Option<Box<Glimpse>>,
     /// The longest that the time until the next look may count.
     planned: Duration,
     /// The largest number of a ticket that was before one's own.
@@ -71,7 +71,7 @@ impl Patience {
             }
         }
         self.so_far = self.so_far.max(idle);
-        self.last = Some(Glimpse { arrived, held });
+        self.last = Some(Box::new(Glimpse { arrived, held }));
     }
 
     pub(super) fn so_far(&self) -> Duration {

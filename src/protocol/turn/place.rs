@@ -11,6 +11,7 @@ use crate::protocol::record::{Advice, MAX_ADVISORY, Nonce, Record};
 use crate::protocol::snapshot::Snapshot;
 use crate::protocol::turn::pace::{Pace, share_of};
 use crate::protocol::turn::patience::Patience;
+use crate::protocol::turn::waiting::{Own, Sight, Waiting, Watched};
 
 /// A claim's terms for waiting in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,13 +68,11 @@ pub struct Standing {
 pub struct Place {
     /// The highest ticket that had its turn or was passed over, in all that this client has seen.
     served: u64,
-    sight: Option<Sight>,
-    own: Option<Own>,
+    /// What it knows of the queue, and of its own wait.
+    waiting: Waiting,
     /// How often in a row its ticket was passed over.
     passed_over: u32,
     patience: Patience,
-    /// The state of the lock that this client watches, and since when.
-    watched: Option<(Watched, Instant)>,
     /// The highest token that a look has shown, and what had been served then.
     last_turn: (u64, u64),
     /// Whether somebody has had the lock without a ticket since this client saw the queue. Its own ticket may
@@ -85,50 +84,11 @@ pub struct Place {
     released: Option<(Nonce, Instant)>,
     /// Since when it has taken the lock again and again, with nobody else in between as far as it knows.
     looping_since: Option<Instant>,
-    /// When it last asked for the queue, with or without an answer.
-    asked: Option<Instant>,
     /// Whether it has asked since it had the lock last. Those who came meanwhile are not in what it saw before.
     has_asked_since: bool,
-    /// The free version that it has looked at the queue for.
-    looked_for: Option<ETag>,
     /// Writes of the queue in a row that others were faster than, or that had no answer.
     conflicts: u32,
-    /// No ticket is taken before this.
-    resting_until: Option<Instant>,
-    /// The queue cannot be used, and is not tried again before this.
-    unusable_until: Option<Instant>,
     is_known_unusable: bool,
-    /// The queue was full when this ticket had been served last.
-    full_at: Option<u64>,
-}
-
-/// The queue as this client saw it last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Sight {
-    sent: Instant,
-    queue: Queue,
-    /// Under which a write replaces what was seen. None once this client has tried.
-    condition: Option<Condition>,
-    is_hidden: bool,
-}
-
-/// This client's own ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Own {
-    nonce: Nonce,
-    /// None while it is not known to be in the queue.
-    number: Option<u64>,
-    /// How long it says that this client may take to react.
-    react: Duration,
-}
-
-/// A state of the lock that does not end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Watched {
-    /// The holding with this token.
-    Held(u64),
-    /// Free since the holding with this token.
-    Free(u64),
 }
 
 /// By how much a client lets each ticket but the first go first.
@@ -169,7 +129,7 @@ impl Place {
         self.served = served;
         self.patience.restart();
         if self.number().is_some_and(|number| number <= served) {
-            self.own = None;
+            self.waiting.own = None;
             self.passed_over += 1;
         }
     }
@@ -195,8 +155,12 @@ impl Place {
             before => (3 * before + took) / 4,
         };
         let state = held.map_or(Watched::Free(token), Watched::Held);
-        if self.watched.is_none_or(|(before, _)| before != state) {
-            self.watched = Some((state, seen.arrived));
+        if self
+            .waiting
+            .watched
+            .is_none_or(|(before, _)| before != state)
+        {
+            self.waiting.watched = Some((state, seen.arrived));
         }
     }
 
@@ -207,19 +171,18 @@ impl Place {
             .is_some_and(|number| number <= record.served())
         {
             // Used up, and not passed over.
-            self.own = None;
+            self.waiting.own = None;
             // Others had turns since it last looked, and may want more.
-            self.sight = None;
-            self.asked = None;
+            self.waiting.sight = None;
+            self.waiting.asked = None;
         }
         self.saw_served(record.served());
         self.has_asked_since = false;
         self.looping_since.get_or_insert(now);
         self.passed_over = 0;
         self.conflicts = 0;
-        self.resting_until = None;
-        self.watched = None;
         self.patience.forget_last_look();
+        self.waiting.end();
     }
 
     /// This client has released the lock.
@@ -230,7 +193,7 @@ impl Place {
 
     /// What every write of the record carries on.
     pub fn advice(&self, now: Instant) -> Advice {
-        let fresh = self.sight.as_ref();
+        let fresh = self.waiting.sight.as_ref();
         let fresh = fresh.filter(|seen| !seen.is_hidden && is_within(FRESH, seen.sent, now));
         let others = fresh.map(|_| self.others().next().is_some());
         Advice {
@@ -249,10 +212,12 @@ impl Place {
                 queued: Some(true),
             },
             // It could get no ticket, so nobody ever passes those before it over by using one up.
-            None if self.full_at == Some(self.served) && self.has_been_patient() => Advice {
-                served: advice.served.max(self.newest_before()),
-                ..advice
-            },
+            None if self.waiting.full_at == Some(self.served) && self.has_been_patient() => {
+                Advice {
+                    served: advice.served.max(self.newest_before()),
+                    ..advice
+                }
+            }
             None => advice,
         }
     }
@@ -260,19 +225,26 @@ impl Place {
     // Whose turn it is.
 
     fn number(&self) -> Option<u64> {
-        self.own.and_then(|own| own.number)
+        self.waiting.own.and_then(|own| own.number)
     }
 
     /// The tickets of others that have not had their turn.
     fn others(&self) -> impl Iterator<Item = &Ticket> {
-        let own = self.own.map(|own| own.nonce);
-        let tickets = self.sight.iter().flat_map(|seen| &seen.queue.tickets);
+        let own = self.waiting.own.map(|own| own.nonce);
+        let tickets = self
+            .waiting
+            .sight
+            .iter()
+            .flat_map(|seen| &seen.queue.tickets);
         tickets.filter(move |ticket| ticket.number > self.served && Some(ticket.nonce) != own)
     }
 
     /// Those of them that come first: all if this client has no ticket.
     fn before(&self) -> impl Iterator<Item = &Ticket> {
-        let own = self.own.and_then(|own| Some((own.number?, own.nonce.0)));
+        let own = self
+            .waiting
+            .own
+            .and_then(|own| Some((own.number?, own.nonce.0)));
         self.others()
             .filter(move |ticket| own.is_none_or(|own| ticket.rank() < own))
     }
@@ -289,7 +261,7 @@ impl Place {
 
     /// How many come before this client, if it has seen the queue.
     pub fn ahead(&self) -> Option<usize> {
-        self.sight.as_ref().map(|_| self.before().count())
+        self.waiting.sight.as_ref().map(|_| self.before().count())
     }
 
     /// Where this client stands.
@@ -331,7 +303,7 @@ impl Place {
             .released
             .is_some_and(|(nonce, _)| nonce == record.nonce);
         let is_wanted = record.is_queued() || vacancy.is_busy && !is_own;
-        let is_new = self.looked_for.as_ref() != Some(etag);
+        let is_new = self.waiting.looked_for.as_ref() != Some(etag);
         // Others want it, and this client knows of none: they may have come after it looked.
         let is_news = is_wanted && before == 0 && is_new;
         if self.has_asked(now) && !is_news || self.is_unusable(now) {
@@ -342,11 +314,14 @@ impl Place {
 
     /// Whether it has asked for the queue a moment ago.
     fn has_asked(&self, now: Instant) -> bool {
-        self.asked.is_some_and(|asked| is_within(FRESH, asked, now))
+        self.waiting
+            .asked
+            .is_some_and(|asked| is_within(FRESH, asked, now))
     }
 
     fn is_unusable(&self, now: Instant) -> bool {
-        self.unusable_until
+        self.waiting
+            .unusable_until
             .is_some_and(|until| !now.is_after(until))
     }
 
@@ -381,7 +356,7 @@ impl Place {
             self.is_alone() && self.may_be_slow(),
             random(inputs),
         );
-        if let (None, Some(until)) = (self.number(), self.resting_until) {
+        if let (None, Some(until)) = (self.number(), self.waiting.resting_until) {
             // It has no ticket, and may try again sooner.
             pause = pause.min(until.at_least_since(now)).max(pace.min);
         }
@@ -391,7 +366,7 @@ impl Place {
 
     /// For how long this client has watched the lock in one state.
     fn watched_for(&self, now: Instant) -> Duration {
-        let since = self.watched.map(|(_, since)| since);
+        let since = self.waiting.watched.map(|(_, since)| since);
         since.map_or(Duration::ZERO, |since| now.at_least_since(since))
     }
 
@@ -402,7 +377,8 @@ impl Place {
 
     /// Whether its ticket tells those who come later to leave it much time.
     fn may_be_slow(&self) -> bool {
-        self.own
+        self.waiting
+            .own
             .is_some_and(|own| own.number.is_some() && own.react >= REACT.1)
     }
 
@@ -416,14 +392,17 @@ impl Place {
         insists: bool,
         now: Instant,
     ) -> bool {
-        let is_resting = self.resting_until.is_some_and(|until| !now.is_after(until));
+        let is_resting = self
+            .waiting
+            .resting_until
+            .is_some_and(|until| !now.is_after(until));
         if !terms.takes_ticket || is_resting || self.is_unusable(now) {
             return false;
         }
         if self.number().is_some() {
             return self.is_to_be_slow(terms, now);
         }
-        let is_full = self.full_at.is_some_and(|at| self.served <= at);
+        let is_full = self.waiting.full_at.is_some_and(|at| self.served <= at);
         (insists || !self.is_alone()) && !is_full
     }
 
@@ -442,21 +421,21 @@ impl Place {
 
     /// Whether this client may have a ticket in the queue.
     pub(in crate::protocol) fn has_ticket(&self) -> bool {
-        self.own.is_some()
+        self.waiting.own.is_some()
     }
 
     /// Notes that the queue is asked for, before a free version is taken.
     pub(in crate::protocol) fn ask_for(&mut self, etag: Option<&ETag>, now: Instant) {
-        self.asked = Some(now);
+        self.waiting.asked = Some(now);
         self.has_asked_since = true;
-        self.looked_for = etag.cloned();
+        self.waiting.looked_for = etag.cloned();
     }
 
     /// Notes that a look at the queue has ended, with or without an answer. If it took long, it counts from now:
     /// else a client of a slow store would look again and again, and not take the lock.
     pub(in crate::protocol) fn has_asked_until(&mut self, now: Instant) {
         if !self.has_asked(now) {
-            self.asked = Some(now);
+            self.waiting.asked = Some(now);
         }
     }
 
@@ -473,11 +452,11 @@ impl Place {
             }
         };
         if !is_hidden {
-            self.unusable_until = None;
+            self.waiting.unusable_until = None;
         }
         self.doubts_ticket = false;
         self.saw_served(queue.served);
-        if let Some(own) = &mut self.own {
+        if let Some(own) = &mut self.waiting.own {
             let ticket = queue
                 .tickets
                 .iter()
@@ -487,9 +466,9 @@ impl Place {
             own.react = ticket.map_or(Duration::ZERO, Ticket::react);
         }
         if queue.has_room() {
-            self.full_at = None;
+            self.waiting.full_at = None;
         }
-        self.sight = Some(Sight {
+        self.waiting.sight = Some(Sight {
             sent,
             queue,
             condition: Some(condition),
@@ -532,19 +511,19 @@ impl Place {
             Some(_) if self.is_to_be_slow(terms, inputs.now) => REACT.1,
             Some(_) => return None,
         };
-        let own = *self.own.get_or_insert(Own {
+        let own = *self.waiting.own.get_or_insert(Own {
             nonce: inputs.nonce,
             number: None,
             react,
         });
-        let sight = self.sight.as_mut()?;
+        let sight = self.waiting.sight.as_mut()?;
         let condition = sight.condition.take()?;
         let queue = sight.queue.without(own.nonce, self.served, inputs.nonce);
         let Some(queue) = queue.with(own.number, own.nonce, react, &terms.label) else {
-            self.full_at = Some(self.served);
+            self.waiting.full_at = Some(self.served);
             return None;
         };
-        self.full_at = None;
+        self.waiting.full_at = None;
         Some(QueueWrite { queue, condition })
     }
 
@@ -563,9 +542,9 @@ impl Place {
 
     /// The write by which this client gives its ticket back, if the queue that it has seen just now has it.
     pub(in crate::protocol) fn resignation(&mut self, inputs: &Inputs) -> Option<QueueWrite> {
-        let own = self.own?;
+        let own = self.waiting.own?;
         own.number?;
-        let sight = self.sight.as_mut()?;
+        let sight = self.waiting.sight.as_mut()?;
         let condition = sight.condition.take()?;
         let queue = sight.queue.without(own.nonce, self.served, inputs.nonce);
         Some(QueueWrite { queue, condition })
@@ -573,7 +552,7 @@ impl Place {
 
     /// The ticket was given back.
     pub(in crate::protocol) fn has_left(&mut self) {
-        self.own = None;
+        self.waiting.own = None;
         self.passed_over = 0;
     }
 
@@ -585,7 +564,11 @@ impl Place {
         inputs: &Inputs,
     ) {
         use WriteOutcome::{Applied, NotSent, Refused, Unknown};
-        let was_hidden = self.sight.as_ref().is_some_and(|seen| seen.is_hidden);
+        let was_hidden = self
+            .waiting
+            .sight
+            .as_ref()
+            .is_some_and(|seen| seen.is_hidden);
         match outcome {
             Applied { etag, .. } => {
                 let etag = etag.clone();
@@ -617,19 +600,19 @@ impl Place {
     /// Rests for a random time, so that those who were in each other's way are not again.
     fn rest(&mut self, least: Duration, most: Duration, inputs: &Inputs) {
         let rest = least + share_of(most.saturating_sub(least), random(inputs));
-        self.resting_until = Some(inputs.now.later_by(rest));
+        self.waiting.resting_until = Some(inputs.now.later_by(rest));
     }
 
     /// Leaves the queue alone for a while.
     fn shut(&mut self, now: Instant) {
-        self.unusable_until = Some(now.later_by(UNUSABLE));
-        self.sight = None;
-        self.own = None;
+        self.waiting.unusable_until = Some(now.later_by(UNUSABLE));
+        self.waiting.sight = None;
+        self.waiting.own = None;
     }
 
     /// Whether the queue has turned out not to be usable. Says so once.
     pub fn is_newly_unusable(&mut self) -> bool {
-        let is_news = self.unusable_until.is_some() && !self.is_known_unusable;
+        let is_news = self.waiting.unusable_until.is_some() && !self.is_known_unusable;
         self.is_known_unusable |= is_news;
         is_news
     }
