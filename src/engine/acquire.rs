@@ -64,7 +64,13 @@ impl LockContext {
             logs::flush();
         }
         let turn = match &place {
-            Some(place) => self.turn(&place.place, &claim, &mut budget).await?,
+            Some(place) => match self.turn(&place.place, &claim, &mut budget).await {
+                Ok(turn) => turn,
+                Err(timed_out) => {
+                    self.leave(claim).await;
+                    return Err(timed_out);
+                }
+            },
             None => Turn::Take,
         };
         match turn {
@@ -98,6 +104,20 @@ impl LockContext {
             holder: holder.map(|known| Box::new(self.info(known.record, known.free_in))),
             ahead: None,
         })
+    }
+
+    /// Gives this client's ticket back if the last call that waits is about to leave. Another call has taken it.
+    async fn leave(&self, claim: Claim) {
+        if self.queue.waiting() > 1 || !self.queue.observations().place.has_ticket() {
+            return;
+        }
+        // There is no time to take the lock, so the operation gives up and leaves.
+        let mut budget = self.budget(Duration::ZERO);
+        let driver = self.driver(&mut budget);
+        // Best effort: what cannot be given back is passed over.
+        let _ = driver
+            .run(Acquire::new(claim), &self.queue.observations)
+            .await;
     }
 
     fn acquire_budget(&self, wait: Wait) -> TimeBudget {

@@ -102,7 +102,9 @@ impl<'a> Driver<'a> {
             let step = operation.on(event, &inputs, &mut lock(memory));
             self.report_queue();
             let limit = match &step {
-                Step::Peek | Step::SeeQueue => self.budget.next_of_two_requests(),
+                Step::Peek | Step::SeeQueue | Step::WriteQueue(_) => {
+                    self.budget.next_of_two_requests()
+                }
                 _ => self.budget.next_request(),
             };
             event = match (step, limit) {

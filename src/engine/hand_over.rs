@@ -64,8 +64,18 @@ impl HeldLock {
             settings,
         } = &*self.context;
         let now = session.clock().now();
-        let chain = self.chain.next(now).filter(|_| settings.queue)?;
-        let chosen = queue.choose(&self.lease, session.request_timeout(), now)?;
+        if !settings.queue {
+            return None;
+        }
+        let Some(chain) = self.chain.next(now) else {
+            if self.chain.is_long() {
+                queue.observations().place.has_had_its_turn();
+            }
+            return None;
+        };
+        // Time for the write, and for half as long a look if it is refused.
+        let least = session.request_timeout() * 3 / 2;
+        let chosen = queue.choose(&self.lease, least, now)?;
         let claim = chosen.offer.claim.clone();
         let operation = {
             let known = queue.observations();

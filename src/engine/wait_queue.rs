@@ -99,6 +99,11 @@ impl Chain {
         }
     }
 
+    /// Whether the lock was handed over at all.
+    pub(crate) fn is_long(self) -> bool {
+        self.hand_overs > 0
+    }
+
     /// The chain with one more hand-over, unless it has to end.
     pub(crate) fn next(self, now: Instant) -> Option<Chain> {
         let (most, longest) = CHAIN;

@@ -176,7 +176,7 @@ impl Acquire {
     }
 
     fn resume(&mut self, inputs: &Inputs, known: &mut Observations) -> Step<Acquired> {
-        if self.looks == 0 {
+        if self.claim.queue.is_some() && self.looks == 0 {
             known.place.begin();
         }
         // A guess from this client's own last release: right unless another was here since.
@@ -392,17 +392,18 @@ impl Acquire {
         known: &mut Observations,
     ) -> Step<Acquired> {
         let is_wanted = !seen.record.is_held() || seen.record.is_queued() || self.looks > 1;
+        let etag = seen.etag.clone();
         self.seen = Some(seen);
         let Some(terms) = &self.claim.queue else {
             let pause = None;
             return Step::Wait { free_in, pause };
         };
         if !self.queue_use.seen && known.place.doubts_ticket(inputs.now) {
-            return self.see_queue(None, inputs, known);
+            return self.see_queue(Some(&etag), inputs, known);
         }
         if !self.queue_use.registered && known.place.wants_ticket(terms, is_wanted, inputs.now) {
             if !self.queue_use.seen {
-                return self.see_queue(None, inputs, known);
+                return self.see_queue(Some(&etag), inputs, known);
             }
             self.queue_use.registered = true;
             if let Some(write) = known.place.registration(terms, inputs) {

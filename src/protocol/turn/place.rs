@@ -86,6 +86,10 @@ pub struct Place {
     looping_since: Option<Instant>,
     /// Whether it has asked since it had the lock last. Those who came meanwhile are not in what it saw before.
     has_asked_since: bool,
+    /// How many looks at the queue in a row had no answer.
+    failures: u32,
+    /// Whether this client has had the lock for as long as is fair, and looks for others before it takes it on.
+    yields: bool,
     /// Writes of the queue in a row that others were faster than, or that had no answer.
     conflicts: u32,
     is_known_unusable: bool,
@@ -183,6 +187,11 @@ impl Place {
         self.conflicts = 0;
         self.patience.forget_last_look();
         self.waiting.end();
+    }
+
+    /// This client's threads have had the lock one after the other for as long as is fair.
+    pub fn has_had_its_turn(&mut self) {
+        self.yields = true;
     }
 
     /// This client has released the lock.
@@ -309,7 +318,7 @@ impl Place {
         if self.has_asked(now) && !is_news || self.is_unusable(now) {
             return false;
         }
-        is_wanted || before > 0 && is_new
+        is_wanted || self.yields || before > 0 && is_new
     }
 
     /// Whether it has asked for the queue a moment ago.
@@ -319,7 +328,15 @@ impl Place {
             .is_some_and(|asked| is_within(FRESH, asked, now))
     }
 
+    /// Whether the queue is to be left alone for now.
     fn is_unusable(&self, now: Instant) -> bool {
+        if self
+            .waiting
+            .failing_until
+            .is_some_and(|until| !now.is_after(until))
+        {
+            return true;
+        }
         self.waiting
             .unusable_until
             .is_some_and(|until| !now.is_after(until))
@@ -420,14 +437,14 @@ impl Place {
     }
 
     /// Whether this client may have a ticket in the queue.
-    pub(in crate::protocol) fn has_ticket(&self) -> bool {
+    pub fn has_ticket(&self) -> bool {
         self.waiting.own.is_some()
     }
 
     /// Notes that the queue is asked for, before a free version is taken.
     pub(in crate::protocol) fn ask_for(&mut self, etag: Option<&ETag>, now: Instant) {
         self.waiting.asked = Some(now);
-        self.has_asked_since = true;
+        self.yields = false;
         self.waiting.looked_for = etag.cloned();
     }
 
@@ -446,7 +463,7 @@ impl Place {
             // It may be absent. If it is not, the store refuses to create it.
             QueueFound::Hidden { date } => (self.new_queue(date, inputs), Condition::Absent, true),
             QueueFound::Present { etag, queue } => (queue, Condition::Matches(etag), false),
-            QueueFound::Failed(Trouble::Transient) => return,
+            QueueFound::Failed(Trouble::Transient) => return self.let_recover(inputs.now),
             QueueFound::Foreign | QueueFound::Failed(Trouble::Permanent) => {
                 return self.shut(inputs.now);
             }
@@ -455,6 +472,8 @@ impl Place {
             self.waiting.unusable_until = None;
         }
         self.doubts_ticket = false;
+        self.has_asked_since = true;
+        self.failures = 0;
         self.saw_served(queue.served);
         if let Some(own) = &mut self.waiting.own {
             let ticket = queue
@@ -601,6 +620,13 @@ impl Place {
     fn rest(&mut self, least: Duration, most: Duration, inputs: &Inputs) {
         let rest = least + share_of(most.saturating_sub(least), random(inputs));
         self.waiting.resting_until = Some(inputs.now.later_by(rest));
+    }
+
+    /// Leaves a queue alone that was not answered for, longer each time. Else each look at the lock would wait for it.
+    fn let_recover(&mut self, now: Instant) {
+        self.failures = (self.failures + 1).min(MAX_DOUBLINGS);
+        let rest = (FRESH * (1 << self.failures)).min(MAX_BUSY_REST);
+        self.waiting.failing_until = Some(now.later_by(rest));
     }
 
     /// Leaves the queue alone for a while.
