@@ -166,7 +166,7 @@ impl<'a> Driver<'a> {
             wall: self.session.clock().wall().into(),
             trusts_date: self.session.trusts_date(),
             advice: self.queue.observations().place.advice(now),
-            others_wait: self.queue.waiting() > 1,
+            others_wait: self.queue.others_use_ticket(now),
         }
     }
 

@@ -41,7 +41,8 @@ impl HeldLock {
             return false;
         };
         let time = under_way.time();
-        let mut budget = context.budget(limit).with_requests_of(time);
+        // Within the chosen call's time: it cannot leave before it is told.
+        let mut budget = context.budget(limit.min(time));
         let driver = context.driver(&mut budget);
         match driver.run(operation, &self.lease).await {
             Ok(Driven {

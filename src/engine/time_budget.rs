@@ -84,14 +84,6 @@ impl TimeBudget {
         }
     }
 
-    /// The same with requests of at most `request`.
-    pub(crate) fn with_requests_of(self, request: Duration) -> TimeBudget {
-        TimeBudget {
-            request: self.request.min(request),
-            ..self
-        }
-    }
-
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }

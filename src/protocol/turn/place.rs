@@ -98,6 +98,8 @@ pub struct Place {
     /// The queue cannot be used, and is not tried again before this.
     unusable_until: Option<Instant>,
     is_known_unusable: bool,
+    /// Requests for the queue in a row that had no answer in time.
+    silences: u32,
     /// The queue was full when this ticket had been served last.
     full_at: Option<u64>,
 }
@@ -151,6 +153,10 @@ const MAX_REST: Duration = Duration::from_secs(8);
 const MAX_BUSY_REST: Duration = Duration::from_secs(32);
 /// How long a queue that cannot be used is left alone.
 const UNUSABLE: Duration = Duration::from_secs(60);
+/// How long a queue that gave no answer in time is left alone, at first.
+const SILENT: Duration = Duration::from_secs(4);
+/// After so many requests in a row without an answer in time, the queue counts as one that cannot be used.
+const MAX_SILENCES: u32 = 3;
 /// The largest exponent of a rest.
 const MAX_DOUBLINGS: u32 = 16;
 
@@ -467,6 +473,7 @@ impl Place {
         if !is_hidden {
             self.unusable_until = None;
         }
+        self.silences = 0;
         self.doubts_ticket = false;
         self.saw_served(queue.served);
         if let Some(own) = &mut self.own {
@@ -612,13 +619,27 @@ impl Place {
     /// Leaves the queue alone for a while.
     fn shut(&mut self, now: Instant) {
         self.unusable_until = Some(now.later_by(UNUSABLE));
+        self.silences = 0;
         self.sight = None;
         self.own = None;
     }
 
+    /// The queue gave no answer in time. It is left alone for longer each time, or each look would cost the
+    /// caller that time. The ticket may still be there.
+    pub fn had_no_answer(&mut self, now: Instant) {
+        let rest = (SILENT * (1 << self.silences)).min(UNUSABLE);
+        self.silences = (self.silences + 1).min(MAX_DOUBLINGS);
+        self.unusable_until = Some(now.later_by(rest));
+        self.sight = None;
+        if let Some(own) = &mut self.own {
+            own.number = None;
+        }
+    }
+
     /// Whether the queue has turned out not to be usable. Says so once.
     pub fn is_newly_unusable(&mut self) -> bool {
-        let is_news = self.unusable_until.is_some() && !self.is_known_unusable;
+        let is_silent = (1..MAX_SILENCES).contains(&self.silences);
+        let is_news = self.unusable_until.is_some() && !is_silent && !self.is_known_unusable;
         self.is_known_unusable |= is_news;
         is_news
     }
