@@ -21,6 +21,17 @@ const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 const LEAST_WAIT: Duration = Duration::from_millis(20);
 
 impl Driver<'_> {
+    /// Pauses before the next try to give the ticket back: many calls may have given up at the same moment, and
+    /// would be in each other's way again. Returns how long the next request may take, which is `limit` without a
+    /// pause.
+    pub(super) async fn make_room(&mut self, limit: Duration) -> Option<Duration> {
+        if !self.left_in_vain {
+            return Some(limit);
+        }
+        self.budget.rest().await;
+        self.budget.next_of_two_requests()
+    }
+
     /// Reads the queue.
     pub(super) async fn see_queue(&mut self, inputs: &Inputs, limit: Duration) {
         let at = queue_of(self.location);
@@ -118,6 +129,8 @@ impl Driver<'_> {
         let outcome = put.map_error(|error| self.queue_trouble(&error));
         let failed = matches!(outcome, WriteOutcome::NotSent(_) | WriteOutcome::Unknown(_));
         self.note_silence(failed, sent, limit);
+        let applied = matches!(outcome, WriteOutcome::Applied { .. });
+        self.left_in_vain = !applied && self.budget.gave_up();
         outcome
     }
 

@@ -198,6 +198,12 @@ impl TimeBudget {
         self.sleep(nap).await
     }
 
+    /// Pauses as after an error, also in a call that has given up.
+    pub(crate) async fn rest(&mut self) {
+        let nap = self.pauses.next();
+        self.sleep(nap).await;
+    }
+
     /// Sleeps for `span`, or until the time is up. Returns whether to go on.
     pub(crate) async fn sleep(&self, span: Duration) -> bool {
         self.clock.sleep(span.min(self.left())).await;

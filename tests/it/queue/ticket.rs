@@ -325,6 +325,19 @@ fn acquire_within_that_gives_up_leaves_no_ticket_to_threads_that_give_up_as_well
 }
 
 #[test]
+fn acquire_within_that_gives_up_takes_its_ticket_out_although_others_are_faster_five_times() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let resignation = Match::put().key(QUEUE).skip(1).times(5);
+    server.fault(resignation, Fault::answer(412, "PreconditionFailed"));
+    let limit = Duration::from_secs(1);
+    waiter.acquire_within("second", limit).unwrap_err();
+    assert_eq!(server.pending_faults(), 0);
+    assert!(tickets(&server).is_empty());
+}
+
+#[test]
 fn acquire_within_that_cannot_take_its_ticket_out_still_ends_in_time() {
     let (server, time) = (Server::start(), Time::default());
     let _guard = lock(&server).acquire("first").unwrap();
