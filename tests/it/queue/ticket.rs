@@ -371,7 +371,7 @@ fn acquire_that_has_given_up_and_kept_its_ticket_uses_it_the_next_time() {
     let guard = lock(&server).acquire("first").unwrap();
     let waiter = quick(&client(&server)).build().unwrap();
     // The registration passes, and no write after it.
-    let resignation = Match::put().key(QUEUE).skip(1);
+    let resignation = Match::put().key(QUEUE).skip(1).always();
     server.fault(resignation, Fault::answer(503, "SlowDown"));
     let limit = Duration::from_secs(1);
     waiter.acquire_within("second", limit).unwrap_err();
