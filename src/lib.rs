@@ -104,8 +104,9 @@
 //! release again and again reads it once a second, beside its own write. Where cycles are more than 5 s
 //! apart, nobody touches the queue. A call that waits takes its ticket at the second look: a GET and a PUT.
 //!
-//! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT), to give
-//! back a lock that was acquired too slowly, or to look once more after a sleep that ended past the limit.
+//! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and after a
+//! pause again where others were faster), to give back a lock that was acquired too slowly, or to look once more
+//! after a sleep that ended past the limit.
 //! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
 //! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
 //!

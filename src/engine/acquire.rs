@@ -108,7 +108,9 @@ impl LockContext {
 
     /// Gives this client's ticket back if the last call that waits is about to leave. Another call has taken it.
     async fn leave(&self, claim: Claim) {
-        if self.queue.waiting() > 1 || !self.queue.observations().place.has_ticket() {
+        let now = self.session.clock().now();
+        let is_last = !self.queue.others_use_ticket(now);
+        if !is_last || !self.queue.observations().place.has_ticket() {
             return;
         }
         // There is no time to take the lock, so the operation gives up and leaves.

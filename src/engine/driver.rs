@@ -26,10 +26,12 @@ pub(crate) struct Driver<'a> {
     pub(super) session: &'a Session,
     pub(super) location: &'a Arc<Location>,
     pub(super) queue: &'a WaitQueue,
-    budget: &'a mut TimeBudget,
+    pub(super) budget: &'a mut TimeBudget,
     errors: LastErrors,
     /// Why the last request for the queue failed.
     pub(super) queue_error: Option<String>,
+    /// Whether this call has given up, and others were faster with their write of the queue.
+    pub(super) left_in_vain: bool,
     /// What the last log line said that the call waits for.
     announced: Option<Announced>,
     /// How many writes since the last that was done had an answer that says nothing.
@@ -75,6 +77,7 @@ impl<'a> Driver<'a> {
             budget,
             errors: LastErrors::default(),
             queue_error: None,
+            left_in_vain: false,
             announced: None,
             nonsense: 0,
             entry: None,
@@ -128,10 +131,13 @@ impl<'a> Driver<'a> {
                     let found = self.session.read(self.location, limit).await;
                     self.found(found, sent, limit)
                 }
-                (Step::SeeQueue, Some(limit)) => {
-                    self.see_queue(&inputs, limit).await;
-                    Event::Queue(QueueEvent::Seen)
-                }
+                (Step::SeeQueue, Some(limit)) => match self.make_room(limit).await {
+                    Some(limit) => {
+                        self.see_queue(&inputs, limit).await;
+                        Event::Queue(QueueEvent::Seen)
+                    }
+                    None => self.give_up(),
+                },
                 (Step::Write(write), Some(limit)) => {
                     nonce = next_nonce(nonce);
                     self.write(write, limit).await
@@ -168,7 +174,7 @@ impl<'a> Driver<'a> {
             wall: self.session.clock().wall().into(),
             trusts_date: self.session.trusts_date(),
             advice: self.queue.observations().place.advice(now),
-            others_wait: self.queue.waiting() > 1,
+            others_wait: self.queue.others_use_ticket(now),
         }
     }
 

@@ -41,7 +41,8 @@ impl HeldLock {
             return false;
         };
         let time = under_way.time();
-        let mut budget = context.budget(limit).with_requests_of(time);
+        // Within the chosen call's time: it cannot leave before it is told.
+        let mut budget = context.budget(limit.min(time));
         let driver = context.driver(&mut budget);
         match driver.run(operation, &self.lease).await {
             Ok(Driven {
@@ -73,9 +74,7 @@ impl HeldLock {
             }
             return None;
         };
-        // Time for the write, and for half as long a look if it is refused.
-        let least = session.request_timeout() * 3 / 2;
-        let chosen = queue.choose(&self.lease, least, now)?;
+        let chosen = queue.choose(&self.lease, session.request_timeout(), now)?;
         let claim = chosen.offer.claim.clone();
         let operation = {
             let known = queue.observations();

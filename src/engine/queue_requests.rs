@@ -12,16 +12,51 @@ use crate::sys::logs;
 use crate::types::errors::LockError;
 use crate::types::names::queue_of;
 
+/// A request for the queue may take this part of what others may. A call must not be held up for long by it,
+/// while the lock itself answers.
+const SHARE: u32 = 5;
+/// But at least so long, where others may.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a look at the queue may take beyond the write beside it, which the caller waits for.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
 
 impl Driver<'_> {
+    /// Pauses before the next try to give the ticket back: many calls may have given up at the same moment, and
+    /// would be in each other's way again. Returns how long the next request may take, which is `limit` without a
+    /// pause.
+    pub(super) async fn make_room(&mut self, limit: Duration) -> Option<Duration> {
+        if !self.left_in_vain {
+            return Some(limit);
+        }
+        self.budget.rest().await;
+        self.budget.next_of_two_requests()
+    }
+
     /// Reads the queue.
     pub(super) async fn see_queue(&mut self, inputs: &Inputs, limit: Duration) {
         let at = queue_of(self.location);
         let sent = self.session.clock().now();
+        let limit = limit.min(self.queue_timeout());
         let found = self.session.read(&at, limit).await;
+        let failed = found.is_err();
         self.saw_queue(found, sent, inputs);
+        self.note_silence(failed, sent, limit);
+    }
+
+    fn queue_timeout(&self) -> Duration {
+        let others = self.session.request_timeout();
+        (others / SHARE).max(LEAST_TIMEOUT).min(others)
+    }
+
+    /// Leaves the queue alone for a while if a request that was sent at `sent` had no answer within `limit`,
+    /// and the caller's own time did not cut it short.
+    fn note_silence(&self, failed: bool, sent: Instant, limit: Duration) {
+        let now = self.session.clock().now();
+        let in_full = limit >= self.queue_timeout();
+        if failed && in_full && now.at_most_since(sent) >= limit {
+            self.queue.observations().place.had_no_answer(now);
+        }
     }
 
     /// Writes the record and reads the queue at the same time. Nothing drives the runtime between calls, so
@@ -89,8 +124,15 @@ impl Driver<'_> {
         let at = queue_of(self.location);
         let condition = self.session.spelled(&at, &write.condition);
         let body = write.queue.to_body();
+        let sent = self.session.clock().now();
+        let limit = limit.min(self.queue_timeout());
         let put = self.session.write(&at, body, &condition, limit, None).await;
-        put.map_error(|error| self.queue_trouble(&error))
+        let outcome = put.map_error(|error| self.queue_trouble(&error));
+        let failed = matches!(outcome, WriteOutcome::NotSent(_) | WriteOutcome::Unknown(_));
+        self.note_silence(failed, sent, limit);
+        let applied = matches!(outcome, WriteOutcome::Applied { .. });
+        self.left_in_vain = !applied && self.budget.gave_up();
+        outcome
     }
 
     fn queue_trouble(&mut self, error: &LockError) -> Trouble {

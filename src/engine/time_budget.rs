@@ -84,14 +84,6 @@ impl TimeBudget {
         }
     }
 
-    /// The same with requests of at most `request`.
-    pub(crate) fn with_requests_of(self, request: Duration) -> TimeBudget {
-        TimeBudget {
-            request: self.request.min(request),
-            ..self
-        }
-    }
-
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }
@@ -204,6 +196,12 @@ impl TimeBudget {
         }
         let nap = self.pauses.next();
         self.sleep(nap).await
+    }
+
+    /// Pauses as after an error, also in a call that has given up.
+    pub(crate) async fn rest(&mut self) {
+        let nap = self.pauses.next();
+        self.sleep(nap).await;
     }
 
     /// Sleeps for `span`, or until the time is up. Returns whether to go on.

@@ -90,6 +90,10 @@ pub(crate) struct Chain {
 /// The longest chain, and how long after its beginning the lock is last handed over.
 const CHAIN: (u32, Duration) = (16, Duration::from_secs(1));
 
+/// A call that has less than this of its time left does not keep its client's ticket for itself. It might leave
+/// with the call that had the ticket, and nobody would take the ticket out.
+const LEAST_USE: Duration = Duration::from_secs(1);
+
 impl Chain {
     /// A chain that begins with a holding acquired at `began`.
     pub(crate) fn new(began: Instant) -> Chain {
@@ -246,8 +250,18 @@ impl WaitQueue {
     }
 
     /// How many are in the queue.
+    #[cfg(feature = "internals")]
     pub(crate) fn waiting(&self) -> usize {
         self.turns().waiting.len()
+    }
+
+    /// Whether a call waits that could use this client's ticket after the one that asks.
+    pub(crate) fn others_use_ticket(&self, now: Instant) -> bool {
+        let turns = self.turns();
+        turns.waiting.iter().any(|waiting| match &waiting.state {
+            State::Parked(Some(offer)) => offer.left(now) >= LEAST_USE,
+            _ => false,
+        })
     }
 
     /// How many of them a guard may hand the lock over to, once they are first.

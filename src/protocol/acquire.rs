@@ -104,8 +104,9 @@ pub enum Acquired {
 /// How many times in a row an acquire tries a free lock before it pauses. Each time another was
 /// faster, and going on at once would only keep all of them busy.
 const MAX_TAKES: u32 = 3;
-/// How many times a call that gives up tries to give its ticket back.
-const MAX_LEAVES: u32 = 3;
+/// How many times a call that gives up tries to give its ticket back. Of many that give up at once, one succeeds
+/// at a time; the tickets of the others would be those of dead waiters.
+const MAX_LEAVES: u32 = 8;
 /// The most released records that an undo writes. It needs a further one only if the write to be
 /// undone landed between one read and the next.
 const MAX_UNDO_WRITES: u32 = 3;

@@ -58,7 +58,7 @@ pub struct Inputs {
     pub trusts_date: bool,
     /// What a write of the record is to say of the queue.
     pub advice: Advice,
-    /// Whether other calls of this client wait for the lock as well.
+    /// Whether other calls of this client wait for the lock as well, and could use its ticket.
     pub others_wait: bool,
 }
 

@@ -254,7 +254,8 @@ impl LockInfo {
     ///
     /// It is a hint. After `false` there may be a waiter that came later, or that does not use the queue.
     /// After `true` the last waiter may be this holder itself: who has waited for the lock says so until it
-    /// has looked again.
+    /// has looked again. `try_acquire` and handles without the queue never look: where they alone take the lock,
+    /// `true` stays.
     ///
     /// # Examples
     ///

@@ -86,13 +86,13 @@ pub struct Place {
     looping_since: Option<Instant>,
     /// Whether it has asked since it had the lock last. Those who came meanwhile are not in what it saw before.
     has_asked_since: bool,
-    /// How many looks at the queue in a row had no answer.
-    failures: u32,
     /// Whether this client has had the lock for as long as is fair, and looks for others before it takes it on.
     yields: bool,
     /// Writes of the queue in a row that others were faster than, or that had no answer.
     conflicts: u32,
     is_known_unusable: bool,
+    /// Requests for the queue in a row that had no answer in time.
+    silences: u32,
 }
 
 /// By how much a client lets each ticket but the first go first.
@@ -115,6 +115,10 @@ const MAX_REST: Duration = Duration::from_secs(8);
 const MAX_BUSY_REST: Duration = Duration::from_secs(32);
 /// How long a queue that cannot be used is left alone.
 const UNUSABLE: Duration = Duration::from_secs(60);
+/// How long a queue that gave no answer in time is left alone, at first.
+const SILENT: Duration = Duration::from_secs(4);
+/// After so many requests in a row without an answer in time, the queue counts as one that cannot be used.
+const MAX_SILENCES: u32 = 3;
 /// The largest exponent of a rest.
 const MAX_DOUBLINGS: u32 = 16;
 
@@ -328,15 +332,7 @@ impl Place {
             .is_some_and(|asked| is_within(FRESH, asked, now))
     }
 
-    /// Whether the queue is to be left alone for now.
     fn is_unusable(&self, now: Instant) -> bool {
-        if self
-            .waiting
-            .failing_until
-            .is_some_and(|until| !now.is_after(until))
-        {
-            return true;
-        }
         self.waiting
             .unusable_until
             .is_some_and(|until| !now.is_after(until))
@@ -463,7 +459,7 @@ impl Place {
             // It may be absent. If it is not, the store refuses to create it.
             QueueFound::Hidden { date } => (self.new_queue(date, inputs), Condition::Absent, true),
             QueueFound::Present { etag, queue } => (queue, Condition::Matches(etag), false),
-            QueueFound::Failed(Trouble::Transient) => return self.let_recover(inputs.now),
+            QueueFound::Failed(Trouble::Transient) => return,
             QueueFound::Foreign | QueueFound::Failed(Trouble::Permanent) => {
                 return self.shut(inputs.now);
             }
@@ -471,9 +467,9 @@ impl Place {
         if !is_hidden {
             self.waiting.unusable_until = None;
         }
+        self.silences = 0;
         self.doubts_ticket = false;
         self.has_asked_since = true;
-        self.failures = 0;
         self.saw_served(queue.served);
         if let Some(own) = &mut self.waiting.own {
             let ticket = queue
@@ -622,23 +618,31 @@ impl Place {
         self.waiting.resting_until = Some(inputs.now.later_by(rest));
     }
 
-    /// Leaves a queue alone that was not answered for, longer each time. Else each look at the lock would wait for it.
-    fn let_recover(&mut self, now: Instant) {
-        self.failures = (self.failures + 1).min(MAX_DOUBLINGS);
-        let rest = (FRESH * (1 << self.failures)).min(MAX_BUSY_REST);
-        self.waiting.failing_until = Some(now.later_by(rest));
-    }
-
     /// Leaves the queue alone for a while.
     fn shut(&mut self, now: Instant) {
         self.waiting.unusable_until = Some(now.later_by(UNUSABLE));
+        self.silences = 0;
         self.waiting.sight = None;
         self.waiting.own = None;
     }
 
+    /// The queue gave no answer in time. It is left alone for longer each time, or each look would cost the
+    /// caller that time. The ticket may still be there.
+    pub fn had_no_answer(&mut self, now: Instant) {
+        let rest = (SILENT * (1 << self.silences)).min(UNUSABLE);
+        self.silences = (self.silences + 1).min(MAX_DOUBLINGS);
+        self.waiting.unusable_until = Some(now.later_by(rest));
+        self.waiting.sight = None;
+        if let Some(own) = &mut self.waiting.own {
+            own.number = None;
+        }
+    }
+
     /// Whether the queue has turned out not to be usable. Says so once.
     pub fn is_newly_unusable(&mut self) -> bool {
-        let is_news = self.waiting.unusable_until.is_some() && !self.is_known_unusable;
+        let is_silent = (1..MAX_SILENCES).contains(&self.silences);
+        let is_news =
+            self.waiting.unusable_until.is_some() && !is_silent && !self.is_known_unusable;
         self.is_known_unusable |= is_news;
         is_news
     }

@@ -27,8 +27,6 @@ pub(super) struct Known {
     pub looked_for: Option<ETag>,
     /// No ticket is taken before this.
     pub resting_until: Option<Instant>,
-    /// The queue was not answered for, and is not tried again before this.
-    pub failing_until: Option<Instant>,
     /// The queue cannot be used, and is not tried again before this.
     pub unusable_until: Option<Instant>,
     /// The queue was full when this ticket had been served last.
@@ -71,7 +69,6 @@ static NOTHING: Known = Known {
     asked: None,
     looked_for: None,
     resting_until: None,
-    failing_until: None,
     unusable_until: None,
     full_at: None,
 };

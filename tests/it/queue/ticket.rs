@@ -315,6 +315,54 @@ fn acquire_within_that_gives_up_leaves_the_ticket_to_another_thread_of_its_clien
 }
 
 #[test]
+fn acquire_within_that_gives_up_leaves_no_ticket_to_a_thread_that_does_not_use_the_queue() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let client = client(&server);
+    let waiter = quick(&client).build().unwrap();
+    let other = quick(&client).without_queue().build().unwrap();
+    let limit = Duration::from_secs(2);
+    thread::scope(|scope| {
+        let leaves = scope.spawn(|| waiter.acquire_within("second", limit));
+        wait_for_tickets(&server, 1);
+        scope.spawn(|| other.acquire_within("third", 2 * limit));
+        eventually("both wait", || internals::waiting(&waiter) == 2);
+        leaves.join().unwrap().unwrap_err();
+        assert!(tickets(&server).is_empty());
+    });
+}
+
+#[test]
+fn acquire_within_that_gives_up_leaves_no_ticket_to_threads_that_give_up_as_well() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let limit = Duration::from_secs(2);
+    thread::scope(|scope| {
+        let call = || waiter.acquire_within("waiter", limit).unwrap_err();
+        let calls: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        wait_for_tickets(&server, 1);
+        for call in calls {
+            call.join().unwrap();
+        }
+    });
+    assert!(tickets(&server).is_empty());
+}
+
+#[test]
+fn acquire_within_that_gives_up_takes_its_ticket_out_although_others_are_faster_five_times() {
+    let server = Server::start();
+    let _guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    let resignation = Match::put().key(QUEUE).skip(1).times(5);
+    server.fault(resignation, Fault::answer(412, "PreconditionFailed"));
+    let limit = Duration::from_secs(1);
+    waiter.acquire_within("second", limit).unwrap_err();
+    assert_eq!(server.pending_faults(), 0);
+    assert!(tickets(&server).is_empty());
+}
+
+#[test]
 fn acquire_within_that_cannot_take_its_ticket_out_still_ends_in_time() {
     let (server, time) = (Server::start(), Time::default());
     let _guard = lock(&server).acquire("first").unwrap();

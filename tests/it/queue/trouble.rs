@@ -11,7 +11,7 @@ use super::{
     LONG, QUEUE, ahead, edit_record, forged, listen, named, queue_requests, quick, record, tickets,
     timed_client, wait_for_tickets, warnings, while_time_passes,
 };
-use crate::support::{Fault, Match, Server};
+use crate::support::{Fault, Gate, Match, Server};
 use crate::{client, eventually, lock, requests_of};
 
 /// Has one client wait behind another twice, and returns the warnings about the queue of the lock of this name.
@@ -330,6 +330,48 @@ fn unseen() -> [Fault; 5] {
         Fault::DropBefore,
         Fault::answer(409, "ConditionalRequestConflict"),
     ]
+}
+
+/// Has the queue's requests of one kind hang for ever.
+fn hang(server: &Server, which: Match) -> Gate {
+    let gate = Gate::default();
+    let hung = Fault::HoldAt(gate.clone());
+    server.fault(which.key(QUEUE).always(), hung);
+    gate
+}
+
+#[test]
+fn acquire_asks_less_often_for_a_queue_that_does_not_answer() {
+    let server = Server::start();
+    let gate = hang(&server, Match::get());
+    let (one, other) = (lock(&server), lock(&server));
+    drop(other.acquire("other").unwrap());
+    server.clear_requests();
+    for _ in 0..3 {
+        // Another has just released it, so this client wants to see the queue.
+        drop(one.acquire("one").unwrap());
+        drop(other.try_acquire("other").unwrap());
+    }
+    let asked = queue_requests(&server).len();
+    assert!((1..=2).contains(&asked), "{asked}");
+    gate.open();
+}
+
+#[test]
+fn acquire_within_gets_a_lock_that_is_released_while_a_write_of_the_queue_hangs() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let gate = hang(&server, Match::put());
+    let waiter = quick(&client(&server)).build().unwrap();
+    // As long as a request may take.
+    let limit = Duration::from_secs(5);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", limit).map(drop));
+        eventually("it registers", || queue_requests(&server).len() == 2);
+        guard.release().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    gate.open();
 }
 
 #[test]
