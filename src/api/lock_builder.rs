@@ -330,8 +330,8 @@ impl S3LockBuilder {
     /// Threads of one client still take turns in the order of arrival. But whichever client looks first after
     /// a release takes the lock, and where all do so, one that takes it again and again keeps the others from
     /// it. It leaves others a moment by a GET before it takes its own release again: where that record says
-    /// that others wait, and once a second in any case. So a loop costs one GET a second more. The moment is
-    /// enough for a client that is first in the queue and looks often, but rarely for one without the queue.
+    /// that others wait, and once a second in any case. So a loop costs one GET a second more, or one for each
+    /// turn while others wait in the queue. The moment is enough for a client that is first in the queue and looks often, but rarely for one without the queue.
     /// Each release and each acquire is a write of its own: this turns off hand-overs between threads of one
     /// client. Nothing is written beside the lock's own object.
     ///
