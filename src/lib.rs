@@ -86,6 +86,7 @@
 //! | call | requests, undisturbed | blocks for at most |
 //! |---|---|---|
 //! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 more for the queue where the lock is wanted; 1 for each look while waiting, and 2 for a ticket; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
+//! | the same [without the queue](S3LockBuilder::without_queue) | 1 if this client released it last, else 2; 1 for each look while waiting; in a loop 1 more once a second, and where its own record says that others wait | the same |
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
 //! | [`S3Lock::status`] | 1 | T |
@@ -98,15 +99,19 @@
 //! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T |
 //! | everything else | 0 | not at all |
 //!
-//! A lock is wanted where its record says that others wait, or where another client released it in the last
-//! 5 s. (A client that cannot use the store's clock takes any other client's release for that, when it first
-//! sees it.) Then an acquire reads the queue, once a second at most. A client that takes its own
-//! release again and again reads it once a second, beside its own write. Where cycles are more than 5 s
-//! apart, nobody touches the queue. A call that waits takes its ticket at the second look: a GET and a PUT.
+//! A lock is wanted where its record says that others wait, or where, in the last 5 s, another client released
+//! it or its holding expired. (A client that cannot use the store's clock takes any other client's release
+//! for that, when it first sees it.) Then an acquire reads the queue: once for each release that it finds,
+//! else once a second. A client that takes its own release again and again reads it once a second, beside
+//! its own write. After a row of hand-overs it reads it before it takes the lock on, unless it has done so
+//! within the last second. Where cycles are more than 5 s apart, nobody touches the queue.
 //!
-//! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and after a
-//! pause again where others were faster), to give back a lock that was acquired too slowly, or to look once more
-//! after a sleep that ended past the limit.
+//! A call that waits takes its ticket at the second look, or at the first where others are known to wait: a
+//! GET and a PUT. A call that waits for less than 1 s takes none.
+//!
+//! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and up to
+//! eight times that, with pauses, if others write the queue first), to give back a lock that was acquired too slowly, or
+//! to look once more after a sleep that ended past the limit.
 //! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
 //! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
 //!

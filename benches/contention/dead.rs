@@ -82,7 +82,8 @@ fn wait_for_tickets(run: &Run, site: &Site, lock: &str, dead: usize) -> Vec<Valu
     }
 }
 
-/// How long the living wait for the dead once the lock is free, in seconds: the G of the protocol.
+/// For how long, in seconds, the living leave a free lock to the first of the dead: the longest time to react that
+/// one of their tickets names, at least 1 s and at most 10 s.
 fn grace(tickets: &[Value]) -> f64 {
     let react = tickets
         .iter()

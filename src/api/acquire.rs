@@ -12,7 +12,11 @@ impl S3Lock {
     ///
     /// A call that waits takes a ticket in the lock's queue, one for all threads of its client. Clients get
     /// the lock in the order of the tickets, [with some exceptions](crate::performance_and_fairness). A call
-    /// that ends without the lock gives the ticket back, unless another thread of the client still waits.
+    /// that ends without the lock gives the ticket back as a rule, unless another thread of the client still
+    /// waits. (It does not if it may not read the lock, if the object is foreign, if the outcome is unknown, or
+    /// if its time is up first. Then the client's next call uses the ticket, or others pass it over.) A call
+    /// whose [`wait_limit`](crate::S3LockBuilder::wait_limit) is less than 1 s takes no ticket: it lets others
+    /// go first.
     ///
     /// `owner` is for people and for [`release`](S3Lock::release): any text of up to 512 bytes without control
     /// characters.
@@ -61,8 +65,9 @@ impl S3Lock {
     ///
     /// Blocks for up to `limit`, requests included, and 2 × `request_timeout` more if it then has to undo an
     /// attempt or to give its ticket back. A limit shorter than a request cannot succeed: use
-    /// [`try_acquire`](S3Lock::try_acquire). A limit of a few seconds may end while the lock is free, if
-    /// others come first and are dead or slow.
+    /// [`try_acquire`](S3Lock::try_acquire). A call with a limit of less than 1 s takes no ticket: it lets
+    /// others go first. A longer limit may end while the lock is free, if others come first and are dead
+    /// or slow: they are given 4 s as a rule, and never more than 23 s.
     ///
     /// # Errors
     ///

@@ -181,8 +181,8 @@ impl S3LockBuilder {
     /// fail. A live holder that renews does: set hours to wait for one.
     ///
     /// Where others come first in the lock's queue, the default grows once by the time for which a free lock is
-    /// left to them: 10 s at most, and 250 ms for each but the first. So dead waiters alone never make an
-    /// acquire fail either.
+    /// left to them: 10 s at most, and 250 ms for each but the first, 13 s at most. So dead waiters alone never
+    /// make an acquire fail either. With less than 1 s here a call takes no ticket.
     pub fn wait_limit(mut self, span: Duration) -> S3LockBuilder {
         self.wait_limit = Some(span);
         self
@@ -327,13 +327,16 @@ impl S3LockBuilder {
     /// Takes and gives back the lock without regard to who else waits for it. By default, clients queue for
     /// a contended lock.
     ///
-    /// Threads of one client still take turns in the order of arrival. But whichever client looks first after
-    /// a release takes the lock, and where all do so, one that takes it again and again keeps the others from
-    /// it. It leaves a moment only to clients that use the queue, by a GET before it takes the lock: where
-    /// the record says that others wait, and once a second in any case. Each release and each acquire is a
-    /// write of its own, also between threads of one client. Nothing is written beside the lock's own object.
-    /// Use it where that one object is all that a program may touch, or where the fewest requests matter more
-    /// than the order.
+    /// Threads of one client still take turns in the order of arrival. But whichever client looks first after a
+    /// release takes the lock, and where all do so, one that takes it again and again keeps the others from it.
+    /// It leaves others a moment by a GET before it takes its own release again: where that record says that
+    /// others wait, and once a second in any case. So a loop costs one GET a second more, or one for each turn
+    /// while others wait in the queue. The moment is enough for a client that is first in the queue and looks
+    /// often, but rarely for one without the queue. Each release and each acquire is a write of its own: this
+    /// turns off hand-overs between threads of one client. Nothing is written beside the lock's own object.
+    ///
+    /// Use it where that one object is all that a program may touch, or where a call must not wait for others
+    /// that come first. Do not use it in programs that take one lock in a loop, beside others of that kind.
     ///
     /// This is about calls on this lock and on its guards alone. Other participants may do as they like:
     /// the order is a courtesy, and no lock's safety rests on it.

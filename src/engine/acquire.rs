@@ -24,7 +24,7 @@ pub(crate) enum Wait {
     No,
     Within(Duration),
     /// As the settings say. Without a setting: two leases, or longer if the first holder that it sees
-    /// needs longer to expire.
+    /// needs longer to expire. That grows once by the time for which a free lock is left to others.
     AsSet,
 }
 

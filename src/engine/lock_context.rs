@@ -34,8 +34,8 @@ pub(crate) struct Settings {
     pub purpose: Option<Box<str>>,
     pub expiry_rule: ExpiryRule,
     pub reclaims: bool,
-    /// Whether this handle keeps the order of arrival with other clients, and hands the lock over to a
-    /// waiting thread of its own client in one write.
+    /// Whether this handle waits in the lock's queue, in the order in which clients register, and hands the
+    /// lock over to a waiting thread of its own client in one write.
     pub queue: bool,
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct TimeBudget {
     /// extra try for that.
     is_late: bool,
     gave_up: bool,
-    /// The pauses between two looks at a held lock.
+    /// The pauses between two looks at a held lock. Only calls that do not use the lock's queue take them:
+    /// for the others the protocol says how long to pause.
     looks: Backoff,
     /// The pauses after errors.
     pauses: Backoff,

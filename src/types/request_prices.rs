@@ -7,9 +7,11 @@
 /// At [AWS's prices](RequestPrices::S3_STANDARD_US_EAST_1) for S3 Standard in us-east-1:
 ///
 /// * **An acquire and a release** cost 2 PUTs, and a GET as well if this client did not release the lock
-///   last. A million of them cost $10.00, or $10.40 with the GET, and $10.80 where the queue is read as well.
-///   One program that takes the lock again and again sends one GET a second more: $1.04 a month.
-///   Threads that hand the lock over pay one PUT for each turn.
+///   last. A million of them cost $10.00, or $10.40 with the GET, and $10.80 where the queue is read as well:
+///   where the record says that others wait, or another client released the lock or its holding expired in
+///   the last 5 s. One program that takes the lock again and again sends one GET a second more: $1.04 a
+///   month. Threads that hand the lock over pay one PUT for each turn. A row of hand-overs ends after 16 or
+///   a second; that costs a PUT more, and at most once a second a GET.
 /// * **Waiting** costs a GET for each look. A client looks again after an eighth of the time that it has watched
 ///   the holding, 100 ms to 2 s by default. A client that is alone looks every 9 s after a minute. So
 ///   behind one holding it looks at most 460 times in the first hour, for $0.0002, and 9,700 times a day,
@@ -18,8 +20,9 @@
 ///   Threads that wait for one lock in one client share their looks. With another
 ///   [`poll_interval`](crate::S3LockBuilder::poll_interval) it is about 3600 s / maximum looks an hour behind
 ///   a long holding, and 3600 s / minimum at most.
-/// * **A place in the queue** costs a GET and a PUT: $5.40 for a million. So does leaving it without the lock.
-/// * **Waiting [without the queue](crate::S3LockBuilder::without_queue)** costs more: each pause is random,
+/// * **A place in the queue** costs a GET and a PUT: $5.40 for a million. So does leaving it without the lock,
+///   and up to eight times that where others write the queue at the same time.
+/// * **Waiting [without the queue](crate::S3LockBuilder::without_queue)** costs more. Each pause is random,
 ///   between the minimum and three times the previous pause, and never above the maximum. By default it is
 ///   0.84 s on average. (This is the mean of its stationary distribution, computed, and simulated in this
 ///   crate's tests.) So such a client looks at most 4,300 times an hour, for $0.0017, and 103,000 times a
