@@ -209,6 +209,12 @@ mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 #[doc = include_str!("performance.md")]
+#[doc = ""]
+#[doc = include_str!("charts/cycle.svg")]
+#[doc = include_str!("charts/shares.svg")]
+#[doc = include_str!("charts/waits.svg")]
+#[doc = include_str!("charts/requests.svg")]
+#[doc = include_str!("charts/cost.svg")]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
 pub mod why_you_can_trust_it {}
