@@ -6,28 +6,21 @@
 //! depends on that difference.
 
 mod blocking;
-mod connector;
 mod credentials;
-mod endpoint;
 mod list;
-mod named;
-mod no_fork;
-mod profile;
+mod network;
 mod redirect;
-mod region;
 pub(crate) mod reply;
 mod request;
-mod resolver;
 mod s3_store;
 mod sending;
-mod transport;
-mod variables;
+mod settings;
 mod versioning;
 mod xml;
 
 pub(crate) use credentials::Source;
-pub(crate) use endpoint::{Endpoint, Malformed};
-pub(crate) use named::Named;
-pub(crate) use region::is_region;
 pub(crate) use s3_store::S3Config;
-pub(crate) use variables::variable;
+pub(crate) use settings::endpoint::{Endpoint, Malformed};
+pub(crate) use settings::named::Named;
+pub(crate) use settings::region::is_region;
+pub(crate) use settings::variables::variable;

@@ -4,7 +4,7 @@
 //! token. So a request follows a redirect only from AWS to AWS, to a host that only S3 has, and
 //! over https.
 
-use crate::store::s3::region::is_region;
+use crate::store::s3::settings::region::is_region;
 
 /// Where to send one request, and no later one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 
 use crate::protocol::Location;
 use crate::store::interface::Pending;
-use crate::store::s3::named::Named;
 use crate::store::s3::redirect::Detour;
+use crate::store::s3::settings::named::Named;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
 /// A request that is not yet addressed and signed.
@@ -142,8 +142,8 @@ fn uri(signed: &SignedRequest, endpoint: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::s3::endpoint::aws_endpoint;
     use crate::store::s3::redirect::detour;
+    use crate::store::s3::settings::endpoint::aws_endpoint;
 
     /// The address and some headers of a request for an object, as it is sent by this route.
     fn signed(request: &mut SignedRequest, detour: Option<Detour>) -> (String, String, String) {

@@ -9,14 +9,15 @@ use rusoto_core::signature::SignedRequest;
 use crate::protocol::Location;
 use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
-use crate::store::s3::endpoint::aws_endpoint;
-use crate::store::s3::named::Named;
+use crate::store::s3::network::transport::{SendError, Told};
 use crate::store::s3::redirect::detour;
 use crate::store::s3::reply::{Asked, Reply};
+use crate::store::s3::request;
 use crate::store::s3::request::Route;
 use crate::store::s3::s3_store::S3Store;
-use crate::store::s3::transport::SendError;
-use crate::store::s3::{profile, request};
+use crate::store::s3::settings::endpoint::aws_endpoint;
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::profile;
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -122,7 +123,15 @@ impl S3Store {
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
-        let reply = self.transport.send(&what, signed, limit);
+        let advice = |step| match &self.config.endpoint {
+            Some(endpoint) => endpoint.endpoint_advice(step),
+            None => route.region.region_advice("S3", step),
+        };
+        let told = Told {
+            what: &what,
+            advice: &advice,
+        };
+        let reply = self.transport.send(told, signed, limit);
         tokio::pin!(reply);
         let reply = tokio::select! {
             // The store may refuse it before it is whole.
@@ -136,11 +145,7 @@ impl S3Store {
                 Err(SendError::NotSent(_)) => None,
             });
         }
-        let advice = || match &self.config.endpoint {
-            Some(endpoint) => endpoint.endpoint_advice(),
-            None => route.region.region_advice("S3"),
-        };
-        Ok((reply.map_err(|error| error.advised(advice))?, asked))
+        Ok((reply?, asked))
     }
 
     /// The endpoint for a bucket of this region.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use hyper::{Body, Request, Uri};
 use rusoto_core::credential::AwsCredentials;
 
-use crate::store::s3::credentials::context::{LookUpContext, NEARBY, NoCredentials};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials, nearby};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
 use crate::store::s3::credentials::json::{complaint, without};
-use crate::store::s3::variables::variable;
+use crate::store::s3::settings::variables::variable;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -35,7 +35,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
         request = request.header("authorization", token);
     }
     let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
-    let reply = context.ask(&place, request, NEARBY, limit).await?;
+    let reply = context.ask(&place, request, &nearby, limit).await?;
     let status = reply.status();
     if status == 200 {
         return Ok(json::read(reply.body(), &place)?);

@@ -11,11 +11,12 @@ use hyper::{Body, Request};
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
 use crate::store::s3::credentials::source::Source;
-use crate::store::s3::named::Named;
-use crate::store::s3::profile;
+use crate::store::s3::network::connect_error::Step;
+use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
-use crate::store::s3::transport::Transport;
-use crate::store::s3::variables::expanded;
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::profile;
+use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
 use crate::types::errors::LockError;
 
@@ -53,7 +54,9 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
 }
 
 /// What to check if a provider on this machine or next to it does not answer.
-pub(super) const NEARBY: &str = "check its address, the network and that it is up";
+pub(super) fn nearby(_: Step) -> String {
+    "check its address, the network and that it is up".to_owned()
+}
 
 impl LookUpContext {
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
@@ -62,7 +65,7 @@ impl LookUpContext {
         &self,
         place: &str,
         request: hyper::http::Result<Request<Body>>,
-        advice: &str,
+        advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
         let mut request = request.map_err(|_| {
@@ -74,8 +77,12 @@ impl LookUpContext {
         let close = HeaderValue::from_static("close");
         request.headers_mut().insert(header::CONNECTION, close);
         let what = format!("a request for credentials to {place}");
-        let reply = self.transport.send(&what, request, limit).await;
-        reply.map_err(|error| before_sending(error.advised(|| advice.to_owned())))
+        let told = Told {
+            what: &what,
+            advice,
+        };
+        let reply = self.transport.send(told, request, limit).await;
+        reply.map_err(before_sending)
     }
 
     /// Reads a short text file, such as a token.

@@ -6,7 +6,7 @@ use rusoto_core::credential::AwsCredentials;
 use crate::store::s3::credentials::context::NoCredentials;
 use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::variables::{half, variable};
+use crate::store::s3::settings::variables::{half, variable};
 use crate::types::errors::ConfigError;
 
 pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {

@@ -7,7 +7,7 @@ use crate::store::s3::credentials::errors::{misconfigured, no_thread};
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
-use crate::store::s3::profile::Profile;
+use crate::store::s3::settings::profile::Profile;
 use crate::types::errors::LockError;
 
 /// How a profile gives credentials.

@@ -10,10 +10,10 @@ use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::endpoint::{Endpoint, aws_endpoint};
-use crate::store::s3::named::Named;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::variables::{half, variable};
+use crate::store::s3::settings::endpoint::{Endpoint, aws_endpoint};
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::variables::{half, variable};
 use crate::store::s3::xml::Document;
 use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
 
@@ -53,7 +53,12 @@ impl WebIdentity {
         context: &LookUpContext,
     ) -> Result<AwsCredentials, LockError> {
         let token = self.token(context).await?;
-        let (endpoint, advice) = endpoint(&context.region().await?)?;
+        let region = context.region().await?;
+        let (endpoint, set) = endpoint(&region)?;
+        let advice = |step| match &set {
+            Some(set) => set.endpoint_advice(step),
+            None => region.region_advice("STS", step),
+        };
         let request = Request::post(&endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from(self.form(&token)));
@@ -127,21 +132,20 @@ impl WebIdentity {
     }
 }
 
-/// The URL of STS without a trailing slash, and what to check if STS does not answer there.
-fn endpoint(region: &Named) -> Result<(String, String), LockError> {
+/// The URL of STS without a trailing slash, and what set it, if anything did.
+fn endpoint(region: &Named) -> Result<(String, Option<Named>), LockError> {
     let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
     let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
     let Some((set, url)) = set else {
-        let advice = region.region_advice("STS");
-        return Ok((aws_endpoint("sts", &region.value), advice));
+        return Ok((aws_endpoint("sts", &region.value), None));
     };
     let Endpoint(url) = Endpoint::parse(&url).map_err(|malformed| {
         // Not quoted: it may hold a secret.
         let reason = malformed.reason();
         misconfigured(format!("STS cannot be asked at the URL in {set}: {reason}"))
     })?;
-    let advice = Named::new(&url, set).endpoint_advice();
-    Ok((url, advice))
+    let set = Named::new(&url, set);
+    Ok((url, Some(set)))
 }
 
 /// The credentials in a reply.

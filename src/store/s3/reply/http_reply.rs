@@ -4,9 +4,9 @@ use chrono::DateTime;
 use hyper::HeaderMap;
 
 use crate::protocol::{Refusal, StoreSeconds};
-use crate::store::s3::region::is_region;
 use crate::store::s3::reply::s3_error::S3Error;
 use crate::store::s3::reply::verdict;
+use crate::store::s3::settings::region::is_region;
 
 /// A whole HTTP reply, as far as the lock needs it.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::protocol::{Location, Refusal};
 use crate::store::interface::{Found, Put};
-use crate::store::s3::region::is_region;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
+use crate::store::s3::settings::region::is_region;
 use crate::types::errors::LockError;
 
 /// Checks what a reply is taken for. `message` is a reply as HTTP writes it: a status, headers, an

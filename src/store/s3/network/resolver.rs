@@ -1,10 +1,11 @@
 //! Resolves host names with the system's own resolver, which blocks.
 
+use std::error::Error;
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::{io, vec};
+use std::{fmt, io, vec};
 
 use hyper::client::connect::dns::Name;
 use hyper::service::Service;
@@ -35,6 +36,29 @@ impl Resolver {
     }
 }
 
+/// A name that has no address.
+#[derive(Debug)]
+pub(super) struct NameError(io::Error);
+
+impl NameError {
+    fn of(error: io::Error) -> io::Error {
+        io::Error::other(NameError(error))
+    }
+
+    /// Whether this error says so.
+    pub(super) fn is_in(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<NameError>())
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NameError {}
+
 impl Service<Name> for Resolver {
     type Response = Addresses;
     type Error = io::Error;
@@ -50,7 +74,7 @@ impl Service<Name> for Resolver {
             let resolved = threads.run("resolver", move || look_up(name.as_str()));
             // Reported as a failure to connect: nothing was sent.
             let no_thread = |e| io::Error::other(format!("no thread to resolve its name: {e}"));
-            resolved.await.map_err(no_thread)?
+            resolved.await.map_err(no_thread)?.map_err(NameError::of)
         })
     }
 }

@@ -6,9 +6,10 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
 use hyper::{Body, Client, Request};
 
-use crate::store::s3::connector::Connector;
+use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
+use crate::store::s3::network::connector::Connector;
+use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::resolver::Resolver;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
 
@@ -34,18 +35,13 @@ impl From<SendError> for LockError {
     }
 }
 
-impl SendError {
-    /// Adds what to check if the other end was not reached, or is not S3.
-    pub(crate) fn advised(mut self, advice: impl FnOnce() -> String) -> SendError {
-        let (SendError::NotSent(error) | SendError::NoAnswer(error)) = &mut self;
-        match error {
-            LockError::Storage(error) if error.kind() == StorageErrorKind::Unreachable => {
-                *error = error.clone().with_hint(advice());
-            }
-            _ => {}
-        }
-        self
-    }
+/// How errors name a request, and what helps if the other end is not reached, or is not what it should
+/// be.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// The request. Its address may be a secret.
+    pub what: &'a str,
+    pub advice: &'a (dyn Fn(Step) -> String + Send + Sync),
 }
 
 /// The connection pool.
@@ -60,14 +56,14 @@ impl Transport {
         Transport { client }
     }
 
-    /// Sends a request and reads the whole reply, within `limit`. Errors name the request as
-    /// `what`, because its address may be a secret.
+    /// Sends a request and reads the whole reply, within `limit`.
     pub(crate) async fn send(
         &self,
-        what: &str,
+        told: Told<'_>,
         mut request: Request<Body>,
         limit: Duration,
     ) -> Result<Reply, SendError> {
+        let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
         // Between calls nothing polls the pool. This lets it notice a connection that the server
@@ -75,7 +71,7 @@ impl Transport {
         tokio::task::yield_now().await;
         let exchange = async {
             let response = self.client.request(request).await;
-            let response = response.map_err(|error| not_answered(error, what))?;
+            let response = response.map_err(|error| not_answered(error, told))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
                 let what = format!("{what} was answered in part");
@@ -92,12 +88,18 @@ impl Transport {
     }
 }
 
-fn not_answered(error: hyper::Error, what: &str) -> SendError {
-    if error.is_connect() {
-        let cause = root_cause(&error);
-        let what = format!("{what} was not sent: no connection ({cause})");
+fn not_answered(error: hyper::Error, told: Told<'_>) -> SendError {
+    let what = told.what;
+    let unreachable = |what: String, hint: String| {
         let error = StorageError::new(StorageErrorKind::Unreachable, what);
-        return SendError::NotSent(LockError::Storage(error));
+        LockError::Storage(error.with_hint(hint))
+    };
+    if error.is_connect() {
+        let cause = ConnectError::among(&error);
+        let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
+        let cause = cause.map_or_else(|| root_cause(&error), ToString::to_string);
+        let hint = remedy.unwrap_or_else(|| (told.advice)(step));
+        return SendError::NotSent(unreachable(format!("{what} was not sent: {cause}"), hint));
     }
     if error.is_canceled() {
         // The connection was closed before any of the request had been written to it.
@@ -107,20 +109,9 @@ fn not_answered(error: hyper::Error, what: &str) -> SendError {
     if error.is_parse() {
         let what = format!("{what} was answered with something that is not HTTP ({error})");
         // It is another kind of server: waiting does not help.
-        let error = StorageError::new(StorageErrorKind::Unreachable, what)
-            .with_hint("it may speak HTTP/2 alone, or another protocol");
-        return SendError::NoAnswer(LockError::Storage(error));
+        return SendError::NoAnswer(unreachable(what, (told.advice)(Step::Http)));
     }
     SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
-}
-
-/// The innermost error: the layers above it say the same in more words.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> LockError {
@@ -152,12 +143,16 @@ mod tests {
 
     use super::*;
     use crate::store::s3::blocking::BlockingThreads;
-    use crate::store::s3::resolver::Addresses;
+    use crate::store::s3::network::resolver::Addresses;
     use crate::sys::runtime::Runtime;
 
     const SOON: Duration = Duration::from_millis(200);
     /// Longer than a test may take, but not for ever.
     const LATE: Duration = Duration::from_secs(60);
+    const TOLD: Told<'_> = Told {
+        what: "a request",
+        advice: &|step| format!("{step:?}"),
+    };
 
     fn hangs(_: &str) -> io::Result<Addresses> {
         thread::park_timeout(LATE);
@@ -173,7 +168,7 @@ mod tests {
         let resolver = Resolver::with(BlockingThreads::default(), look_up);
         let transport = Transport::new(resolver, connect_timeout);
         let request = Request::get("http://nowhere.test/").body(Body::empty());
-        let sent = async { transport.send("a request", request.unwrap(), limit).await };
+        let sent = async { transport.send(TOLD, request.unwrap(), limit).await };
         match runtime.block_on(sent).unwrap() {
             Ok(_) => panic!("nobody is there"),
             Err(error) => error,
@@ -221,7 +216,7 @@ mod tests {
         let transport = Transport::new(resolver, LATE);
         let send = || {
             let request = Request::get("http://nowhere.test/").body(Body::empty());
-            transport.send("a request", request.unwrap(), LATE)
+            transport.send(TOLD, request.unwrap(), LATE)
         };
         let sent = async { tokio::join!(send(), send(), send(), send()) };
         let (first, ..) = Runtime::default().block_on(sent).unwrap();

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io;
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::named::Named;
-use crate::store::s3::region::is_region;
-use crate::store::s3::variables::{NO_HOME, at_home, find_home, set, variable};
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::region::is_region;
+use crate::store::s3::settings::variables::{NO_HOME, at_home, find_home, set, variable};
 use crate::types::errors::{ConfigError, LockError};
 
 /// More bytes than any file of profiles has.

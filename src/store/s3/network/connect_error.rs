@@ -1,0 +1,72 @@
+//! Why there is no connection: how far it got, and what helps.
+
+use std::error::Error;
+use std::fmt;
+
+/// The step at which the way to a host ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Its name has no address.
+    Name,
+    /// Its machine, or one on the way, refused the connection.
+    Refused,
+    /// Nobody answered, or there is no route.
+    Silent,
+    /// A proxy did not pass the connection on.
+    Proxy,
+    /// The TLS handshake failed.
+    Tls,
+    /// Something answered that does not speak HTTP/1.1.
+    Http,
+}
+
+/// A connection that could not be made. Nothing of the request was sent.
+#[derive(Debug)]
+pub(crate) struct ConnectError {
+    pub step: Step,
+    /// What happened, with the host and the cause.
+    what: String,
+    /// What helps, if the step itself tells. Otherwise it depends on what set the host.
+    pub remedy: Option<String>,
+}
+
+impl ConnectError {
+    pub(crate) fn new(step: Step, what: impl Into<String>) -> ConnectError {
+        ConnectError {
+            step,
+            what: what.into(),
+            remedy: None,
+        }
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> ConnectError {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The error of this kind among the causes of another.
+    pub(crate) fn among<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ConnectError> {
+        causes(error).find_map(|cause| cause.downcast_ref())
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for ConnectError {}
+
+/// An error and what caused it, the outermost first.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The innermost error: the layers above it say the same in more words.
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let innermost = causes(error).last();
+    innermost.map_or_else(String::new, ToString::to_string)
+}

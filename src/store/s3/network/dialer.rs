@@ -1,0 +1,71 @@
+//! Opens a stream of bytes to a host: finds its addresses and connects to one of them.
+
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::Uri;
+use hyper::client::HttpConnector;
+use hyper::service::Service;
+use tokio::net::TcpStream;
+
+use crate::store::s3::network::connect_error::{ConnectError, Step, causes, root_cause};
+use crate::store::s3::network::resolver::{NameError, Resolver};
+
+/// Makes TCP connections.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    tcp: HttpConnector<Resolver>,
+}
+
+impl Dialer {
+    pub(super) fn new(resolver: Resolver) -> Dialer {
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
+        tcp.enforce_http(false);
+        // A request is one small packet. Waiting to fill a larger one only delays it.
+        tcp.set_nodelay(true);
+        Dialer { tcp }
+    }
+
+    async fn dial(mut self, uri: Uri) -> Result<TcpStream, ConnectError> {
+        let host = uri
+            .authority()
+            .map_or_else(String::new, ToString::to_string);
+        let dialed = self.tcp.call(uri).await;
+        dialed.map_err(|error| not_connected(&host, &error))
+    }
+}
+
+fn not_connected(host: &str, error: &(dyn Error + 'static)) -> ConnectError {
+    let cause = root_cause(error);
+    let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    if io.is_some_and(NameError::is_in) {
+        return ConnectError::new(
+            Step::Name,
+            format!("no address is known for {host} ({cause})"),
+        );
+    }
+    let is_refused = io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused);
+    let step = if is_refused {
+        Step::Refused
+    } else {
+        Step::Silent
+    };
+    ConnectError::new(step, format!("no connection to {host} ({cause})"))
+}
+
+impl Service<Uri> for Dialer {
+    type Response = TcpStream;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<TcpStream, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}

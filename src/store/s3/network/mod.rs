@@ -1,0 +1,10 @@
+//! Connections: from the name of a host to a stream of bytes, with and without TLS, and requests and
+//! replies over it. What goes wrong on the way is told by the step at which it did.
+
+pub(super) mod connect_error;
+mod connector;
+mod dialer;
+mod no_fork;
+pub(super) mod resolver;
+mod tls;
+pub(super) mod transport;
