@@ -121,12 +121,11 @@ mod tests {
 
     /// The way that a profile `p` with these settings gives credentials.
     fn told(settings: &[(&str, &str)]) -> String {
-        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let profile = Profile {
             name: "p".to_owned(),
             chosen: true,
             exists: true,
-            settings: settings.iter().map(own).collect(),
+            settings: settings.iter().copied().collect(),
             looked_in: "a file".to_owned(),
         };
         match way(&profile) {
