@@ -1,6 +1,7 @@
 //! Listing the locks of a folder.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::lock::S3Lock;
@@ -52,10 +53,11 @@ impl Client {
         let mut pages = Pages::default();
         loop {
             let limit = session.request_timeout();
-            let page = session
-                .store()
-                .list(bucket, &prefix, pages.after.clone(), limit);
-            let page = session.run(page)?;
+            let after = pages.after.clone();
+            let page = session.run(async {
+                session.ready(Duration::MAX).await;
+                session.store().list(bucket, &prefix, after, limit).await
+            })?;
             for key in &page.keys {
                 locks.extend(self.listed(bucket, folder, &prefix, key)?);
             }
