@@ -20,6 +20,7 @@ impl Client {
     ///
     /// Blocks for up to `request_timeout` for each request, and stops after 1,000 pages. Needs the permission
     /// `s3:ListBucket`.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///
