@@ -1,6 +1,8 @@
 //! Credentials from wherever a program runs. Each source is a stand-in on the loopback, or a script;
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
+mod aws_cli;
+
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
