@@ -83,6 +83,12 @@ pub(crate) trait Store: Send + Sync {
     /// locked there. May read files, and sends nothing.
     fn must_be_checked<'a>(&'a self, limit: Duration) -> Pending<'a, Result<bool, LockError>>;
 
+    /// Waits for what requests need and what may take longer than one of them: credentials that have to
+    /// be looked up. If that fails, the next request of the same call tells why.
+    fn ready(&self, _limit: Duration) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn read<'a>(
         &'a self,
         at: &'a Location,

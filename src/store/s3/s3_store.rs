@@ -79,6 +79,17 @@ impl Store for S3Store {
         Box::pin(async move { Ok(self.site(limit).await?.is_set()) })
     }
 
+    fn ready(&self, limit: Duration) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let began = self.clock.now();
+            // An error is told by the next request, which finds it again.
+            if let Ok(site) = self.site(limit.min(self.config.request_timeout)).await {
+                let left = limit.saturating_sub(self.clock.now().at_most_since(began));
+                site.credentials.ready(left).await;
+            }
+        })
+    }
+
     fn read<'a>(
         &'a self,
         at: &'a Location,

@@ -10,10 +10,11 @@ use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile::no_region;
+use crate::store::s3::settings::profile::{no_profile, no_region};
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::sys::clock::Clock;
+use crate::sys::logs;
 use crate::types::errors::{ConfigError, LockError};
 
 /// What code and variables say about where requests go, and how.
@@ -76,6 +77,15 @@ impl S3Config {
         }
         let region = self.region(&around, endpoint.is_some())?;
         let variant = around.variant(Service::S3)?;
+        match (&endpoint, around.profile()) {
+            (None, Some(profile)) if profile.chosen && !profile.exists => {
+                return Err(no_profile(profile).into());
+            }
+            (Some(Named { value, by }), _) if variant.fips => {
+                logs::warn!("FIPS is asked for, and not seen to: {by} says {value}");
+            }
+            _ => {}
+        }
         let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);
         let transport = Arc::new(transport);
         let credentials = CredentialsCache::new(LookUpContext {

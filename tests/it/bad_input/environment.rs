@@ -112,6 +112,7 @@ fn client_tells_of_endpoints_of_profiles_that_cannot_be() {
         ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://host:x\n"] => r#"invalid endpoint "http://host:x" in the services section "s" of profile "default": its port is not a number from 1 to 65535"#;
         ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services t]\n"] => r#"profile "default" names the services section "s", and HOME/.aws/config has no section [services s]; add it, or correct the name"#;
         ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = http://localhost:9/s3/locks-test\n"] => r#"invalid bucket "locks-test": profile "default" says http://localhost:9/s3/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"there is no profile "typo", which may name the endpoint; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
         ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=1"] => r#"invalid ignore_configured_endpoint_urls "1" in AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: it must be true or false"#;
         ["config=[default]\nignore_configured_endpoint_urls = yes\n"] => r#"invalid ignore_configured_endpoint_urls "yes" in profile "default": it must be true or false"#;
         ["AWS_USE_FIPS_ENDPOINT=yes"] => r#"invalid use_fips_endpoint "yes" in AWS_USE_FIPS_ENDPOINT: it must be true or false"#;

@@ -67,9 +67,9 @@ fn is_of_this_machine(name: &str) -> bool {
 }
 
 fn loopback() -> Addresses {
-    let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    let addresses = addresses.map(|ip: IpAddr| SocketAddr::new(ip, 0));
-    addresses.to_vec().into_iter()
+    let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
+    addresses.collect::<Vec<_>>().into_iter()
 }
 
 impl Service<Name> for Resolver {

@@ -1,8 +1,5 @@
 //! One profile of AWS's shared files.
 
-use std::io;
-
-use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::settings::ini::Section;
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::variable;
@@ -21,12 +18,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Reads the profile `name`, else the one that `AWS_PROFILE` names, else `default`.
-    pub(crate) async fn read(name: Option<&str>, threads: &BlockingThreads) -> io::Result<Profile> {
-        Ok(Profile::among(&SharedFiles::read(threads).await?, name))
-    }
-
-    /// The same, from files that were read already.
+    /// The profile `name`, else the one that `AWS_PROFILE` names, else `default`.
     pub(crate) fn among(files: &SharedFiles, name: Option<&str>) -> Profile {
         let name = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
         let chosen = name.is_some();
@@ -44,6 +36,19 @@ impl Profile {
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.settings.get(key)
     }
+}
+
+/// The error for a profile that was named and is not there. Its endpoint is not known, so nothing may be
+/// sent anywhere.
+pub(crate) fn no_profile(profile: &Profile) -> ConfigError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    let message = format!(
+        "there is no profile {name:?}, which may name the endpoint; looked in {looked_in}; correct the \
+         name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"
+    );
+    ConfigError::new("profile", message)
 }
 
 /// The error for a client of AWS for which no region is named.
