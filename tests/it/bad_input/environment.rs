@@ -129,7 +129,6 @@ fn client_tells_of_profiles_that_cannot_be() {
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = 'hunter2\n"] => r#"the credential_process of profile "p" is empty, or a quotation mark in it is not closed"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = /no/such/program hunter2\n"] => r#"the credential_process of profile "p" cannot be run: ENOENT; check its program"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = echo hunter2\n"] => r#"the credential_process of profile "p" did not print the JSON that is expected: {"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "..."}, and SessionToken and Expiration if there are any"#;
-        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" assumes a role (role_arn), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" signs in (SSO), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nweb_identity_token_file = t\n"] => r#"profile "p" has web_identity_token_file and no role_arn; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
         ["-keys", "AWS_CONFIG_FILE=/no/such/file", "AWS_SHARED_CREDENTIALS_FILE=/no/such/other"] => r#"LOOKED AT profile "default" in /no/such/file (ENOENT), /no/such/other (ENOENT), AND ALL THE REST"#;
@@ -138,10 +137,34 @@ fn client_tells_of_profiles_that_cannot_be() {
 }
 
 #[test]
+fn client_tells_of_roles_that_cannot_be() {
+    environments! {
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\n"] => r#"profile "p" has role_arn, and does not say whose keys assume that role; add source_profile or credential_source to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\naws_access_key_id = AK\naws_secret_access_key = hunter2\n"] => r#"profile "p" has role_arn, and does not say whose keys assume that role; add source_profile (`source_profile = p` for its own) or credential_source to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\ncredential_source = Environment\n"] => r#"profile "p" has both source_profile and credential_source, and a role takes its keys from one place; remove one of them in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = environment\n"] => r#"invalid credential_source "environment" in profile "p": it is one of Environment, Ec2InstanceMetadata and EcsContainer, with these capitals"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" takes its keys from profile "q" (source_profile), and there is none; looked in HOME/.aws/config (no profile "q"), HOME/.aws/credentials (ENOENT); correct the name, or add that profile"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\nregion = eu-west-1\n"] => r#"profile "p" takes its keys from profile "q" (source_profile), which has none; looked in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT); add aws_access_key_id and aws_secret_access_key, a credential_process, or a role with its source to it"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\naws_secret_access_key = hunter2\n"] => r#"profile "q" has aws_secret_access_key and no aws_access_key_id; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = p\n"] => r#"profile "p" takes its keys from itself (source_profile), and has none; add aws_access_key_id and aws_secret_access_key to it, or name another source_profile, in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\nrole_arn = arn:y\nsource_profile = p\n"] => r#"profile "p" takes its keys from "q", and that from "p", so none of them has any; name a source_profile that has keys of its own, in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nmfa_serial = arn:mfa\n"] => r#"profile "p" needs a code of an MFA device (mfa_serial), and a lock cannot ask for one; put the keys that `aws sts get-session-token` gives into a profile and name that as source_profile, use a credential_process that asks for the code, or a role without MFA"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nduration_seconds = 60\n"] => r#"invalid duration_seconds "60" in profile "p": STS takes a number of seconds from 900 to 43200"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nrole_session_name = two words\n"] => r#"invalid role_session_name "two words" in profile "p": STS takes 2 to 64 letters, digits and characters of _+=,.@-"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Ec2InstanceMetadata\n"] => r#"profile "p" takes its keys from credential_source Ec2InstanceMetadata, and there are none: the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = EcsContainer\n"] => r#"profile "p" takes its keys from credential_source EcsContainer, and there are none: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Environment\n"] => r#"profile "p" takes its keys from credential_source Environment, and there are none: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nweb_identity_token_file = /no/such/token\n"] => r#"the web identity token /no/such/token of profile "p" cannot be read: ENOENT"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\naws_access_key_id = AK\naws_secret_access_key = hunter2\n", "AWS_ENDPOINT_URL_STS=http://a:hunter2@b"] => r#"STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it holds credentials"#;
+    }
+}
+
+#[test]
 fn client_tells_of_what_machines_give_that_cannot_be() {
     environments! {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token"] => "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not; set both or neither";
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token cannot be read: ENOENT";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x", "AWS_ROLE_SESSION_NAME=a/b"] => r#"invalid role_session_name "a/b" in AWS_ROLE_SESSION_NAME: STS takes 2 to 64 letters, digits and characters of _+=,.@-"#;
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";

@@ -9,7 +9,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Body, Request};
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
+use crate::store::s3::credentials::errors::{before_sending, failed, misconfigured, no_thread};
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
@@ -18,7 +18,8 @@ use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::profile;
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
-use crate::types::errors::LockError;
+use crate::types::errors::{LockError, StorageErrorKind};
+use crate::types::text::seconds;
 
 /// What a look-up needs.
 pub(crate) struct LookUpContext {
@@ -58,6 +59,15 @@ pub(super) fn nearby(_: Step) -> String {
     "check its address, the network and that it is up".to_owned()
 }
 
+fn hangs(what: &str, limit: Duration) -> LockError {
+    let what = format!(
+        "the look-up of the credentials ({what}) did not end within {}; if a file that it reads is on \
+         another machine or is a pipe, check whether that hangs",
+        seconds(&limit)
+    );
+    failed(StorageErrorKind::NoAnswer, what)
+}
+
 impl LookUpContext {
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
     /// because its URL may be a secret. `advice` says what to check if nothing answers.
@@ -68,11 +78,22 @@ impl LookUpContext {
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let mut request = request.map_err(|_| {
+        let request = request.map_err(|_| {
             misconfigured(format!(
                 "{place} cannot be asked: its URL or token is malformed"
             ))
         })?;
+        self.send(place, request, advice, limit).await
+    }
+
+    /// The same with a request that is one.
+    pub(super) async fn send(
+        &self,
+        place: &str,
+        mut request: Request<Body>,
+        advice: &(dyn Fn(Step) -> String + Send + Sync),
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
         // A provider is asked about once an hour: no connection is kept for that.
         let close = HeaderValue::from_static("close");
         request.headers_mut().insert(header::CONNECTION, close);
@@ -83,6 +104,19 @@ impl LookUpContext {
         };
         let reply = self.transport.send(told, request, limit).await;
         reply.map_err(before_sending)
+    }
+
+    /// Gives a step of the look-up its time and a little more. Each gives up by itself in time, except
+    /// for a file on a disk that hangs. `what` names the step.
+    pub(super) async fn in_time<T, E: From<LockError>>(
+        &self,
+        what: &str,
+        limit: Duration,
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let whole = limit + limit / 16;
+        let done = tokio::time::timeout(whole, step).await;
+        done.unwrap_or_else(|_| Err(hangs(what, whole).into()))
     }
 
     /// Reads a short text file, such as a token.

@@ -9,9 +9,16 @@ mod errors;
 mod freshness;
 mod instance;
 mod json;
+mod plan;
+mod planner;
+mod planner_errors;
 mod process;
 mod profile_provider;
+mod role;
 mod source;
+mod sts;
+mod sts_asker;
+mod sts_refusal;
 mod web_identity;
 
 pub(crate) use cache::CredentialsCache;
