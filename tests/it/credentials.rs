@@ -1,11 +1,13 @@
 //! Credentials from wherever a program runs. Each source is a stand-in on the loopback, or a script;
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
+mod roles;
+
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
@@ -20,13 +22,16 @@ use crate::support::{
 
 /// The part of a child that makes calls with whatever credentials it finds.
 pub const PART: &str = "credentials";
-/// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks.
+/// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks; and
+/// `found` says instead where it has logged that it found credentials.
 const CALLS: &str = "S3_LOCK_TEST_CALLS";
 /// For how long it goes on renewing (by its own clock), in seconds, and how long a request may take, in milliseconds.
 const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
 const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
 /// Set where the check of the store is to come first.
 const CHECKED: &str = "S3_LOCK_TEST_CHECKED";
+/// The profile that the child's code names, if it names one.
+const PROFILE: &str = "S3_LOCK_TEST_PROFILE";
 /// The lease, in milliseconds.
 const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
@@ -50,6 +55,9 @@ pub fn play() {
         .split_whitespace()
         .map(|call| {
             let start = Instant::now();
+            if call == "found" {
+                return FOUND.lock().unwrap().join(" ");
+            }
             let outcome = match call {
                 "try" => lock.try_acquire("child").map(|g| guard = Some(g)),
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
@@ -125,6 +133,9 @@ fn allow_no_threads() {
     assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
 
+/// Where credentials were found, as it was logged.
+static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// Panics at the first secret that is logged, at whatever level.
 struct Listener;
 
@@ -136,6 +147,9 @@ impl log::Log for Listener {
     fn log(&self, record: &log::Record<'_>) {
         let text = record.args().to_string();
         assert!(!shows_a_secret(&text), "logged: {text}");
+        if let Some((_, way)) = text.split_once("credentials found: ") {
+            FOUND.lock().unwrap().push(way.to_owned());
+        }
     }
 
     fn flush(&self) {}
@@ -151,6 +165,9 @@ fn lock(time: &Time) -> S3Lock {
     if env::var(CHECKED).is_err() {
         // The check of the store would have requests of its own.
         client = client.assume_conditional_writes();
+    }
+    if let Ok(profile) = env::var(PROFILE) {
+        client = client.profile(&profile);
     }
     let client = time.of(client).build();
     let client = client.expect("the parent set what is needed");
