@@ -31,7 +31,7 @@ use std::time::Duration;
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
-use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::errors::{HANGING_FILE, failed, misconfigured};
 use crate::store::s3::credentials::profile_provider::ProfileInUse;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::credentials::web_identity::{TOKEN_FILE, WebIdentity};
@@ -50,9 +50,10 @@ pub(super) enum Provider {
     Instance,
 }
 
-/// How long a whole look-up may take. Each of its requests has its own limit. What takes longer than
-/// this will hardly end at all.
-const LONGEST: Duration = Duration::from_secs(60);
+/// How long a whole look-up may take: longer than a command, and less than a call waits for it. Within
+/// that, each request and each file has its own limit, so that a profile that leads to several roles has
+/// that limit several times.
+const LONGEST: Duration = Duration::from_secs(58);
 
 /// Credentials from the first provider that has any. `last` is where the last look-up found them.
 ///
@@ -85,8 +86,7 @@ async fn search(
             return Ok(found);
         }
     }
-    let profile = ProfileInUse::read(context);
-    let profile = context.in_time("Profile", context.limit, profile).await?;
+    let profile = ProfileInUse::read(context).await?;
     for provider in rest(&context.source, profile.assumes_a_role()) {
         let found = look_at(*provider, &profile, context).await;
         if let Some(found) = search.ends_with(*provider, found)? {
@@ -117,23 +117,35 @@ async fn look_at(
     profile: &ProfileInUse,
     context: &LookUpContext,
 ) -> Result<Found, NoCredentials> {
-    let limit = context.limit;
-    let (name, told) = (format!("{provider:?}"), |told: &str| told.to_owned());
-    match provider {
-        Provider::Environment => keys_of_environment(),
-        Provider::Profile => profile.look(context).await,
-        Provider::WebIdentity => context.in_time(&name, limit, web_identity(context)).await,
-        Provider::Container => {
-            let found = context
-                .in_time(&name, limit, container::look(context))
-                .await;
-            found.map(|keys| (keys, told("the container's endpoint")))
-        }
-        Provider::Instance => {
-            let found = context.in_time(&name, limit, instance::look(context)).await;
-            found.map(|keys| (keys, told("the metadata of the EC2 instance")))
-        }
+    let look = async {
+        let (keys, way) = match provider {
+            Provider::Environment => return keys_of_environment(),
+            Provider::Profile => return profile.look(context).await,
+            Provider::WebIdentity => return web_identity(context).await,
+            Provider::Container => (container::look(context).await?, "the container's endpoint"),
+            Provider::Instance => (
+                instance::look(context).await?,
+                "the metadata of the EC2 instance",
+            ),
+        };
+        Ok((keys, way.to_owned()))
+    };
+    if provider == Provider::Profile {
+        // It has several steps, each with its own limit.
+        return look.await;
     }
+    // Each gives up by itself in time, except for a file on a disk that hangs.
+    let whole = context.limit + context.limit / 16;
+    let found = tokio::time::timeout(whole, look).await;
+    found.unwrap_or_else(|_| Err(hangs(provider, whole).into()))
+}
+
+fn hangs(provider: Provider, limit: Duration) -> LockError {
+    let what = format!(
+        "the look-up of the credentials ({provider:?}) did not end within {}; {HANGING_FILE}",
+        seconds(&limit)
+    );
+    failed(StorageErrorKind::NoAnswer, what)
 }
 
 fn keys_of_environment() -> Result<Found, NoCredentials> {

@@ -3,7 +3,7 @@
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
-use crate::store::s3::credentials::errors::{misconfigured, no_thread};
+use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::plan::{MachineSource, Plan, RoleStep, Way};
 use crate::store::s3::credentials::sts_asker::Asker;
 use crate::store::s3::credentials::{container, environment, instance, planner, process, sts};
@@ -19,8 +19,7 @@ pub(super) struct ProfileInUse {
 
 impl ProfileInUse {
     pub(super) async fn read(context: &LookUpContext) -> Result<ProfileInUse, LockError> {
-        let files = SharedFiles::read(&context.threads).await;
-        let files = files.map_err(no_thread)?;
+        let files = context.shared_files().await?;
         let profile = Profile::among(&files, context.source.profile());
         Ok(ProfileInUse { profile, files })
     }
@@ -46,22 +45,15 @@ impl ProfileInUse {
     }
 }
 
-/// Each step has the time of a request.
 async fn carry_out(plan: &Plan, context: &LookUpContext) -> Result<AwsCredentials, LockError> {
-    let first = first_keys(plan, context);
-    let mut keys = context
-        .in_time(&plan.told_up_to(0), context.limit, first)
-        .await?;
+    let mut keys = first_keys(plan, context).await?;
     for (count, RoleStep { profile, role }) in plan.roles.iter().enumerate() {
         let asker = Asker::Keys {
             keys: &keys,
             from: plan.told_up_to(count),
         };
         let role_by = format!("role_arn of profile {profile:?}");
-        let assumed = sts::assume(role, &role_by, asker, context);
-        keys = context
-            .in_time(&plan.told_up_to(count + 1), context.limit, assumed)
-            .await?;
+        keys = sts::assume(role, &role_by, asker, context).await?;
     }
     Ok(keys)
 }
