@@ -14,11 +14,10 @@ use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::sts_asker::Asker;
-use crate::store::s3::credentials::sts_refusal::Refusal;
+use crate::store::s3::credentials::sts_refusal::{Refusal, not_sts};
 use crate::store::s3::request;
-use crate::store::s3::settings::endpoint::{Endpoint, aws_endpoint};
-use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::variables::variable;
+use crate::store::s3::settings::service::Service;
+use crate::store::s3::settings::surroundings::ServiceEndpoint;
 use crate::store::s3::xml::Document;
 use crate::types::errors::LockError;
 
@@ -29,18 +28,14 @@ pub(super) async fn assume(
     asker: Asker<'_>,
     context: &LookUpContext,
 ) -> Result<AwsCredentials, LockError> {
-    let region = context.region().await?;
-    let (endpoint, set) = endpoint(&region)?;
-    let advice = |step| match &set {
-        Some(set) => set.endpoint_advice(step),
-        None => region.region_advice("STS", step),
-    };
+    let sts = context.endpoint_of(Service::Sts, None).await?;
+    let advice = |step| sts.advice(step);
     let form = form(role, &asker);
     let request = match &asker {
-        Asker::Keys { keys, .. } => signed(form, &endpoint, &region.value, keys)?,
-        Asker::WebIdentity { .. } => unsigned(form, &endpoint)?,
+        Asker::Keys { keys, .. } => signed(form, &sts.url, &sts.signing_region, keys)?,
+        Asker::WebIdentity { .. } => unsigned(form, &sts.url)?,
     };
-    let asked = context.send(&endpoint, request, &advice, context.limit);
+    let asked = context.send(&sts.url, request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {
         let refusal = Refusal {
@@ -48,12 +43,12 @@ pub(super) async fn assume(
             role,
             role_by,
             asker: &asker,
-            region: &region.value,
+            sts: &sts,
             wall: context.clock.wall(),
         };
         return Err(refusal.error());
     }
-    let granted = granted(reply.body(), asker.action()).ok_or_else(|| unreadable(role))?;
+    let granted = granted(reply.body(), asker.action()).ok_or_else(|| unreadable(role, &sts))?;
     Ok(checked(granted, &format!("role {}", role.arn))?)
 }
 
@@ -113,22 +108,6 @@ fn split(endpoint: &str) -> (&str, &str) {
     }
 }
 
-/// The URL of STS without a trailing slash, and what set it, if anything did.
-fn endpoint(region: &Named) -> Result<(String, Option<Named>), LockError> {
-    let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
-    let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
-    let Some((set, url)) = set else {
-        return Ok((aws_endpoint("sts", &region.value), None));
-    };
-    let Endpoint(url) = Endpoint::parse(&url).map_err(|malformed| {
-        // Not quoted: it may hold a secret.
-        let reason = malformed.reason();
-        misconfigured(format!("STS cannot be asked at the URL in {set}: {reason}"))
-    })?;
-    let set = Named::new(&url, set);
-    Ok((url, Some(set)))
-}
-
 /// The credentials in a reply.
 fn granted(xml: &[u8], action: &str) -> Option<AwsCredentials> {
     let root = format!("{action}Response");
@@ -142,11 +121,11 @@ fn granted(xml: &[u8], action: &str) -> Option<AwsCredentials> {
     ))
 }
 
-fn unreadable(role: &Role) -> LockError {
+fn unreadable(role: &Role, sts: &ServiceEndpoint) -> LockError {
     misconfigured(format!(
-        "STS gave no credentials for role {}, in a reply that cannot be read; check that \
-         AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL, if set, is an STS",
-        role.arn
+        "STS gave no credentials for role {}, in a reply that cannot be read; {}",
+        role.arn,
+        not_sts(sts)
     ))
 }
 

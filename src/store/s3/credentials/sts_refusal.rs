@@ -7,6 +7,8 @@ use crate::store::s3::credentials::json::without;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::sts_asker::Asker;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::surroundings::ServiceEndpoint;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 pub(super) struct Refusal<'a> {
@@ -15,7 +17,7 @@ pub(super) struct Refusal<'a> {
     /// The setting that names the role.
     pub role_by: &'a str,
     pub asker: &'a Asker<'a>,
-    pub region: &'a str,
+    pub sts: &'a ServiceEndpoint,
     /// This machine's date and time when the request was sent.
     pub wall: SystemTime,
 }
@@ -24,6 +26,16 @@ pub(super) struct Refusal<'a> {
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html> ("Role chaining")
 const LONGEST_IN_CHAIN: u32 = 3600;
+
+/// What to check if the reply is hardly that of an STS.
+pub(super) fn not_sts(sts: &ServiceEndpoint) -> String {
+    match &sts.set {
+        Some(Named { value, by }) => format!(
+            "check that {value}, which {by} says, is an STS, and that no proxy answers in its place"
+        ),
+        None => "something answers in its place: check the network and its proxy".to_owned(),
+    }
+}
 
 impl Refusal<'_> {
     pub(super) fn error(&self) -> LockError {
@@ -79,12 +91,10 @@ impl Refusal<'_> {
     fn advice(&self) -> String {
         let role_by = self.role_by;
         let Some(code) = self.reply.code() else {
-            return "check that no proxy answers in STS's place, and that AWS_ENDPOINT_URL_STS or \
-                    AWS_ENDPOINT_URL, if set, is an STS"
-                .to_owned();
+            return not_sts(self.sts);
         };
         if code == "RegionDisabledException" {
-            let region = self.region;
+            let region = &self.sts.region.value;
             return format!("activate {region} for STS in the account, or set another region");
         }
         match self.asker {
@@ -141,6 +151,17 @@ mod tests {
     use rusoto_core::credential::AwsCredentials;
 
     use super::*;
+    use crate::store::s3::settings::service::Service;
+
+    fn sts() -> ServiceEndpoint {
+        ServiceEndpoint {
+            service: Service::Sts,
+            url: "http://a".to_owned(),
+            set: Some(Named::new("http://a", "a test")),
+            region: Named::new("eu-west-1", "a test"),
+            signing_region: "eu-west-1".to_owned(),
+        }
+    }
 
     /// The keys that asked, with a session token.
     fn keys() -> AwsCredentials {
@@ -157,7 +178,7 @@ mod tests {
             role,
             role_by: "role_arn of profile \"p\"",
             asker,
-            region: "eu-west-1",
+            sts: &sts(),
             // 02:20 of the same day.
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_400_400),
         }
@@ -312,9 +333,7 @@ mod tests {
         let from = "profile \"q\"".to_owned();
         let asker = Asker::Keys { keys: &keys, from };
         let told = told_of(&role(), &asker, 403, "<html>blocked</html>").to_string();
-        assert!(
-            told.contains("403 (no reason); check that no proxy"),
-            "{told}"
-        );
+        let advice = "403 (no reason); check that http://a, which a test says, is an STS, and that";
+        assert!(told.contains(advice), "{told}");
     }
 }

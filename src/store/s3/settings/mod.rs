@@ -3,7 +3,10 @@
 pub(super) mod endpoint;
 mod ini;
 pub(super) mod named;
+pub(super) mod partition;
 pub(super) mod profile;
 pub(super) mod region;
+pub(super) mod service;
 pub(super) mod shared_files;
+pub(super) mod surroundings;
 pub(super) mod variables;
