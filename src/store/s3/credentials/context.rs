@@ -10,6 +10,7 @@ use hyper::{Body, Request};
 
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
+use crate::store::s3::credentials::sign_in::unsaved::Unsaved;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
@@ -21,6 +22,7 @@ use crate::sys::clock::Clock;
 use crate::types::errors::LockError;
 
 /// What a look-up needs.
+#[derive(Clone)]
 pub(crate) struct LookUpContext {
     pub source: Source,
     /// The region, if the caller or the environment named one.
@@ -31,6 +33,8 @@ pub(crate) struct LookUpContext {
     /// How long each provider may take: less than a request, which waits for it and reports its
     /// error.
     pub limit: Duration,
+    /// Renewed tokens of people who have signed in, where they could not be written down.
+    pub unsaved: Unsaved,
 }
 
 /// More bytes than any token has.

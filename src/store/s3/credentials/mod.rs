@@ -11,9 +11,11 @@ mod instance;
 mod json;
 mod process;
 mod profile_provider;
+mod sign_in;
 mod source;
 mod web_identity;
 
 pub(crate) use cache::CredentialsCache;
 pub(crate) use context::LookUpContext;
+pub(crate) use sign_in::unsaved::Unsaved;
 pub(crate) use source::Source;

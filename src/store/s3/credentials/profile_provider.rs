@@ -5,9 +5,14 @@ use rusoto_core::credential::AwsCredentials;
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{misconfigured, no_thread};
 use crate::store::s3::credentials::process;
+use crate::store::s3::credentials::sign_in::login;
+use crate::store::s3::credentials::sign_in::login::LoginSettings;
+use crate::store::s3::credentials::sign_in::settings::SsoSettings;
+use crate::store::s3::credentials::sign_in::sso;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::settings::profile::Profile;
+use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::types::errors::LockError;
 
 /// How a profile gives credentials.
@@ -15,20 +20,25 @@ enum Way {
     Keys(AwsCredentials),
     Command(String),
     WebIdentity(WebIdentity),
+    Sso(SsoSettings),
+    Login(LoginSettings),
     /// The profile exists for its region alone, or not at all.
     None,
 }
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
-    let profile = Profile::read(context.source.profile(), &context.threads).await;
-    let profile = profile.map_err(no_thread)?;
-    match way(&profile)? {
+    let files = SharedFiles::read(&context.threads).await;
+    let files = files.map_err(no_thread)?;
+    let profile = Profile::among(&files, context.source.profile());
+    match way(&profile, &files)? {
         Way::Keys(keys) => Ok(keys),
         Way::Command(command) => {
             let origin = format!("the credential_process of profile {:?}", profile.name);
             Ok(process::run(&command, &origin, context).await?)
         }
         Way::WebIdentity(identity) => Ok(identity.assume(context).await?),
+        Way::Sso(settings) => Ok(sso::look(&settings, context).await?),
+        Way::Login(settings) => Ok(login::look(&settings, context).await?),
         Way::None => {
             let note = format!("profile {:?} in {}", profile.name, profile.looked_in);
             Err(NoCredentials::Nothing(note))
@@ -36,7 +46,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
     }
 }
 
-fn way(profile: &Profile) -> Result<Way, LockError> {
+fn way(profile: &Profile, files: &SharedFiles) -> Result<Way, LockError> {
     if profile.chosen && !profile.exists {
         return Err(missing(profile));
     }
@@ -46,11 +56,18 @@ fn way(profile: &Profile) -> Result<Way, LockError> {
     if role.is_some() && (get("source_profile").or(get("credential_source"))).is_some() {
         return Err(unsupported(profile, "assumes a role (role_arn)"));
     }
+    // As in AWS's own tools, a role of SSO goes before keys.
+    if SsoSettings::are_in(profile) && get("web_identity_token_file").is_none() {
+        return Ok(Way::Sso(SsoSettings::of(profile, files)?));
+    }
     match (get("aws_access_key_id"), get("aws_secret_access_key")) {
         (Some(id), Some(secret)) => return keys(profile, id, secret),
         (Some(_), None) => return Err(half(profile, "aws_access_key_id", "aws_secret_access_key")),
         (None, Some(_)) => return Err(half(profile, "aws_secret_access_key", "aws_access_key_id")),
         (None, None) => {}
+    }
+    if let Some(settings) = LoginSettings::of(profile) {
+        return Ok(Way::Login(settings));
     }
     if let Some(command) = get("credential_process") {
         return Ok(Way::Command(command));
@@ -63,7 +80,8 @@ fn way(profile: &Profile) -> Result<Way, LockError> {
         })),
         (Some(_), None) => Err(half(profile, "web_identity_token_file", "role_arn")),
         (None, Some(_)) => Err(unsupported(profile, "assumes a role (role_arn)")),
-        (None, None) if signs_in(profile) => Err(unsupported(profile, "signs in (SSO)")),
+        // Its account and its role are missing, which this tells.
+        (None, None) if signs_in(profile) => Ok(Way::Sso(SsoSettings::of(profile, files)?)),
         (None, None) => Ok(Way::None),
     }
 }
@@ -75,10 +93,10 @@ fn keys(profile: &Profile, id: String, secret: String) -> Result<Way, LockError>
     Ok(Way::Keys(found))
 }
 
-/// Whether a person signs in for it, in a browser.
+/// Whether it has any setting of SSO.
 fn signs_in(profile: &Profile) -> bool {
     let mut names = profile.settings.keys();
-    names.any(|name| name.starts_with("sso_") || name == "login_session")
+    names.any(|name| name.starts_with("sso_"))
 }
 
 fn missing(profile: &Profile) -> LockError {
@@ -128,10 +146,12 @@ mod tests {
             settings: settings.iter().copied().collect(),
             looked_in: "a file".to_owned(),
         };
-        match way(&profile) {
+        match way(&profile, &SharedFiles::of("", "")) {
             Ok(Way::Keys(keys)) => format!("keys {}", keys.aws_access_key_id()),
             Ok(Way::Command(command)) => format!("command {command}"),
             Ok(Way::WebIdentity(identity)) => format!("web identity {}", identity.role_arn),
+            Ok(Way::Sso(sso)) => format!("SSO {}", sso.role),
+            Ok(Way::Login(login)) => format!("login {}", login.session),
             Ok(Way::None) => "none".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -178,10 +198,34 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_is_left_to_a_command() {
-        let hint = "credential_process = aws configure export-credentials --profile p";
-        assert!(told(&[SSO]).contains(hint), "{}", told(&[SSO]));
-        assert!(told(&[("login_session", "x")]).contains(hint));
+    fn a_role_of_sso_goes_before_keys_and_after_a_web_identity() {
+        let sso = [
+            ("sso_account_id", "1"),
+            ("sso_role_name", "r"),
+            ("sso_start_url", "u"),
+            ("sso_region", "eu-west-1"),
+            ID,
+            SECRET,
+        ];
+        assert_eq!(told(&sso), "SSO r");
+        let with_token = [&sso[..4], &[TOKEN_FILE, ROLE]].concat();
+        assert_eq!(told(&with_token), "web identity arn");
+    }
+
+    #[test]
+    fn a_login_goes_after_keys_and_before_a_command() {
+        let login = ("login_session", "me");
+        assert_eq!(told(&[login, COMMAND]), "login me");
+        assert_eq!(told(&[login, ID, SECRET]), "keys AK");
+    }
+
+    #[test]
+    fn a_session_without_a_role_is_told_if_nothing_else_gives_keys() {
         assert_eq!(told(&[SSO, COMMAND]), "command get keys");
+        assert!(
+            told(&[SSO]).contains("no [sso-session corp]"),
+            "{}",
+            told(&[SSO])
+        );
     }
 }
