@@ -1,6 +1,9 @@
 //! Credentials from wherever a program runs. Each source is a stand-in on the loopback, or a script;
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
+mod login;
+mod sso;
+
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -86,6 +89,10 @@ pub fn play() {
                     allow_no_threads();
                     Ok(())
                 }
+                "nobody" => {
+                    become_nobody();
+                    Ok(())
+                }
                 "unwind" => {
                     let held = guard.take();
                     let failing = AssertUnwindSafe(move || {
@@ -115,14 +122,22 @@ fn allow_no_threads() {
         rlim_cur: 1,
         rlim_max: 1,
     };
-    // SAFETY: two plain system calls. The limit does not bind root, so root becomes nobody.
+    // SAFETY: a plain system call. The limit does not bind root, so root becomes nobody.
     unsafe {
         assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+    }
+    become_nobody();
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
+}
+
+/// Root may do anything, so it becomes nobody.
+fn become_nobody() {
+    // SAFETY: two plain system calls.
+    unsafe {
         if libc::geteuid() == 0 {
             assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
         }
     }
-    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
 
 /// Panics at the first secret that is logged, at whatever level.

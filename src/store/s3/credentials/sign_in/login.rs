@@ -72,7 +72,7 @@ pub(crate) async fn look(
 async fn path(settings: &LoginSettings, context: &LookUpContext) -> Result<PathBuf, LockError> {
     let name = settings.file_name();
     let Some(folder) = variable(FOLDER) else {
-        return cache_file("login", &name, context).await;
+        return cache_file(settings, "login", &name, context).await;
     };
     let path = expanded(&folder, &context.threads)
         .await

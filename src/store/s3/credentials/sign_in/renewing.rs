@@ -62,12 +62,18 @@ pub(super) struct Renewal {
 
 /// The file `name` of those that AWS's tools keep in `.aws/folder/cache`.
 pub(super) async fn cache_file(
+    sign_in: &impl SignIn,
     folder: &str,
     name: &str,
     context: &LookUpContext,
 ) -> Result<PathBuf, LockError> {
     let home = find_home(&context.threads).await.map_err(no_thread)?;
-    let home = home.ok_or_else(|| misconfigured(NO_HOME))?;
+    let home = home.ok_or_else(|| {
+        let told = sign_in.told();
+        misconfigured(format!(
+            "the token of the sign-in to {told} cannot be found: {NO_HOME}"
+        ))
+    })?;
     let folder = home.join(".aws").join(folder).join("cache");
     Ok(folder.join(format!("{name}.json")))
 }

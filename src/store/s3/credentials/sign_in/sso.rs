@@ -19,7 +19,7 @@ pub(crate) async fn look(
     settings: &SsoSettings,
     context: &LookUpContext,
 ) -> Result<AwsCredentials, LockError> {
-    let path = cache_file("sso", &settings.file_name(), context).await?;
+    let path = cache_file(settings, "sso", &settings.file_name(), context).await?;
     let token = current(settings, &path, context).await?;
     let token = token.text("accessToken").unwrap_or_default();
     let endpoint = Service::Sso.endpoint(&settings.region)?;
