@@ -3,7 +3,7 @@
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
-use crate::store::s3::credentials::errors::{misconfigured, no_thread};
+use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::sign_in::login;
 use crate::store::s3::credentials::sign_in::login::LoginSettings;
@@ -27,8 +27,7 @@ enum Way {
 }
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
-    let files = SharedFiles::read(&context.threads).await;
-    let files = files.map_err(no_thread)?;
+    let files = context.shared_files().await?;
     let profile = Profile::among(&files, context.source.profile());
     match way(&profile, &files)? {
         Way::Keys(keys) => Ok(keys),

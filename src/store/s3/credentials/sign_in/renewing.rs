@@ -143,7 +143,7 @@ async fn load<S: SignIn>(
     let found = loop {
         let at = path.to_owned();
         let text = context.threads.run("reader", move || token_file::read(&at));
-        let text = text.await.map_err(no_thread)?;
+        let text = context.in_time(&path.display().to_string(), text).await?;
         let text = text.map_err(|error| not_read(sign_in, path, &error))?;
         reads += 1;
         match Document::parse(&text) {
