@@ -510,3 +510,45 @@ fn client_reads_a_token_again_that_another_program_has_half_written() {
     world.told("try").all_went_well();
     assert_eq!(world.shown(), [access(0)]);
 }
+
+#[test]
+fn client_writes_down_a_renewed_token_that_comes_after_the_call_went_on() {
+    let oidc = |_: &[Asked]| {
+        // Longer than a call with a good token waits, and less than the request may take.
+        thread::sleep(Duration::from_millis(2500));
+        renewed(1)
+    };
+    let world = World::with("slow", |_| granted("t", HOUR), oidc);
+    world.sign_in(from_now(MINUTE * 5));
+    world.told("try wait wait").all_went_well();
+    assert_eq!(world.shown(), [access(0)]);
+    assert_eq!(world.token()["accessToken"], access(1));
+    assert_eq!(world.oidc.requests().len(), 1);
+}
+
+#[test]
+fn client_whose_clock_is_wrong_does_not_ask_again_and_again() {
+    // By the child's clock, whatever is new has ended already.
+    let oidc = |_: &[Asked]| {
+        let reply = json!({"accessToken": access(1), "expiresIn": -3600});
+        Answer::Say(200, reply.to_string())
+    };
+    let portal = |_: &[Asked]| {
+        let hour_ago = ago(HOUR).duration_since(SystemTime::UNIX_EPOCH);
+        let reply = json!({"roleCredentials": {
+            "accessKeyId": ACCESS_KEY,
+            "secretAccessKey": SECRET_KEY,
+            "sessionToken": "t",
+            "expiration": hour_ago.unwrap().as_millis() as u64,
+        }});
+        Answer::Say(200, reply.to_string())
+    };
+    let world = World::with("clock", portal, oidc);
+    world.sign_in(ago(HOUR));
+    let mut command = world.command("p", "acquire renew");
+    command.env(RENEW_FOR, "50");
+    Told::of(command).all_went_well();
+    assert!(world.server.requests().len() > 50);
+    assert_eq!(world.oidc.requests().len(), 1);
+    assert_eq!(world.portal.requests().len(), 1);
+}
