@@ -2,8 +2,10 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 mod aws_cli;
+mod login;
 mod moto;
 mod roles;
+mod sso;
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,6 +105,10 @@ pub fn play() {
                     allow_no_threads();
                     Ok(())
                 }
+                "nobody" => {
+                    become_nobody();
+                    Ok(())
+                }
                 "unwind" => {
                     let held = guard.take();
                     let failing = AssertUnwindSafe(move || {
@@ -138,14 +144,22 @@ fn allow_no_threads() {
         rlim_cur: 1,
         rlim_max: 1,
     };
-    // SAFETY: two plain system calls. The limit does not bind root, so root becomes nobody.
+    // SAFETY: a plain system call. The limit does not bind root, so root becomes nobody.
     unsafe {
         assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+    }
+    become_nobody();
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
+}
+
+/// Root may do anything, so it becomes nobody.
+fn become_nobody() {
+    // SAFETY: two plain system calls.
+    unsafe {
         if libc::geteuid() == 0 {
             assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
         }
     }
-    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
 
 /// Where credentials were found, as it was logged.
@@ -1220,22 +1234,6 @@ fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
 }
 
 // Profiles, and the order of all.
-
-#[test]
-fn client_tells_what_to_do_of_a_profile_that_signs_in() {
-    let (server, home) = (Server::start(), Home::new("sso"));
-    home.write(
-        "config",
-        "[profile corp]\nsso_session = s\nsso_role_name = r\n",
-    );
-    let mut command = command(&server, &home, "try");
-    command.env("AWS_PROFILE", "corp");
-    Told::of(command).has(&[
-        "Config: ",
-        "profile \"corp\" signs in (SSO)",
-        "credential_process = aws configure export-credentials --profile corp --format process",
-    ]);
-}
 
 #[test]
 fn client_tells_of_a_profile_that_is_chosen_and_not_there() {

@@ -8,7 +8,7 @@ use crate::protocol::{Condition, Location};
 use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
+use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::transport::{SendError, Transport};
 use crate::store::s3::settings::named::Named;
@@ -54,6 +54,7 @@ impl Origin for S3Config {
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,
+            unsaved: Unsaved::default(),
         });
         Box::new(S3Store {
             config: self.clone(),

@@ -15,6 +15,7 @@ mod planner_errors;
 mod process;
 mod profile_provider;
 mod role;
+mod sign_in;
 mod source;
 mod sts;
 mod sts_asker;
@@ -23,4 +24,5 @@ mod web_identity;
 
 pub(crate) use cache::CredentialsCache;
 pub(crate) use context::LookUpContext;
+pub(crate) use sign_in::unsaved::Unsaved;
 pub(crate) use source::Source;

@@ -4,6 +4,8 @@
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::role::Role;
+use crate::store::s3::credentials::sign_in::login::LoginSettings;
+use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::web_identity::WebIdentity;
 
 pub(super) struct Plan {
@@ -15,13 +17,12 @@ pub(super) struct Plan {
 }
 
 /// A way to get keys without those of another profile.
-///
-/// What signs in belongs here too. Its place in the order is in `planner.rs`, and
-/// `profile_provider.rs` carries it out.
 pub(super) enum Way {
     Keys(AwsCredentials),
     Command(String),
     WebIdentity(WebIdentity),
+    Sso(SsoSettings),
+    Login(LoginSettings),
     Machine(MachineSource),
 }
 
@@ -94,6 +95,8 @@ impl Plan {
                     identity.role.arn
                 )
             }
+            Way::Sso(_) => format!("the SSO of profile {profile:?}"),
+            Way::Login(_) => format!("the login of profile {profile:?}"),
             Way::Machine(source) => format!("credential_source {}", source.name()),
         }
     }

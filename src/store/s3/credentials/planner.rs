@@ -8,6 +8,8 @@ use rusoto_core::credential::AwsCredentials;
 use crate::store::s3::credentials::plan::{MachineSource, Plan, RoleStep, Way};
 use crate::store::s3::credentials::planner_errors as refusal;
 use crate::store::s3::credentials::role::Role;
+use crate::store::s3::credentials::sign_in::login::LoginSettings;
+use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
 use crate::store::s3::settings::profile::Profile;
@@ -119,28 +121,32 @@ fn next(
 /// The way in which a profile gives keys by itself, in the order of AWS's own tools.
 fn own_way(profile: &Profile, files: &SharedFiles) -> Result<Option<Way>, LockError> {
     let get = |key| profile.get(key).map(str::to_owned);
+    let sso = || SsoSettings::of(profile, files).map(Way::Sso);
     if let Some(token_file) = get("web_identity_token_file") {
         return web_identity(profile, token_file).map(Some);
     }
-    if get("sso_role_name").or(get("sso_account_id")).is_some() {
-        return Err(refusal::signs_in(profile));
+    if SsoSettings::are_in(profile) {
+        return sso().map(Some);
     }
     let keys_go_first = files.credentials_hold_keys_of(&profile.name);
     if let Some(keys) = keys(profile)?.filter(|_| keys_go_first) {
         return Ok(Some(keys));
     }
-    if get("login_session").is_some() {
-        return Err(refusal::signs_in(profile));
+    if let Some(login) = LoginSettings::of(profile) {
+        return Ok(Some(Way::Login(login)));
     }
     if let Some(command) = get("credential_process") {
         return Ok(Some(Way::Command(command)));
     }
     match keys(profile)? {
-        None if get("sso_session").or(get("sso_start_url")).is_some() => {
-            Err(refusal::signs_in(profile))
-        }
+        // Its account and its role are missing, which this tells.
+        None if has_any_of_sso(profile) => sso().map(Some),
         keys => Ok(keys),
     }
+}
+
+fn has_any_of_sso(profile: &Profile) -> bool {
+    profile.settings.keys().any(|name| name.starts_with("sso_"))
 }
 
 fn web_identity(profile: &Profile, token_file: String) -> Result<Way, LockError> {
@@ -210,7 +216,7 @@ mod tests {
     const KEYS: [&str; 2] = ["aws_access_key_id = AK", "aws_secret_access_key = hunter2"];
     const KEYS_OF_A: &str = "[a]\naws_access_key_id = AK\naws_secret_access_key = hunter2\n";
     const TOKEN_FILE: &str = "web_identity_token_file = /token";
-    const SIGN_IN: &str = "sso_account_id = 1";
+    const SSO: &str = "sso_account_id = 1\nsso_role_name = r\nsso_start_url = u\nsso_region = r-1";
     const LOGIN: &str = "login_session = me";
     const COMMAND: &str = "credential_process = get keys";
     const ROLE: &str = "role_arn = arn:a";
@@ -222,8 +228,6 @@ mod tests {
     #[test]
     fn a_profile_without_credentials_has_none() {
         assert_eq!(in_config("[profile a]\nregion = eu-west-1\n"), "none");
-        // Neither of them is a sign-in.
-        assert_eq!(in_config("[profile a]\nsso_region = eu-west-1\n"), "none");
     }
 
     #[test]
@@ -238,11 +242,11 @@ mod tests {
 
     #[test]
     fn a_profiles_own_ways_have_the_order_of_the_aws_cli() {
-        let all = [TOKEN_FILE, ROLE, SIGN_IN, LOGIN, COMMAND, KEYS[0], KEYS[1]];
+        let all = [TOKEN_FILE, ROLE, SSO, LOGIN, COMMAND, KEYS[0], KEYS[1]];
         let expected = [
             "profile \"a\": role arn:a from a web identity",
-            "signs in",
-            "signs in",
+            "the SSO of profile \"a\"",
+            "the login of profile \"a\"",
             "the credential_process of profile \"a\"",
             "profile \"a\"",
         ];
@@ -254,10 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_the_credentials_file_go_before_a_login_and_a_command_and_not_before_a_sign_in() {
-        let lines = [SIGN_IN, LOGIN, COMMAND];
+    fn keys_in_the_credentials_file_go_before_a_login_and_a_command_and_not_before_sso() {
+        let lines = [SSO, LOGIN, COMMAND];
         let told = planned(&profile("a", &lines), KEYS_OF_A);
-        assert!(told.contains("signs in"), "{told}");
+        assert_eq!(told, "the SSO of profile \"a\"");
         for gone in [1, 2] {
             let told = planned(&profile("a", &lines[gone..]), KEYS_OF_A);
             assert_eq!(told, "profile \"a\"");
@@ -265,9 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn a_session_or_start_url_alone_signs_in_if_nothing_else_gives_keys() {
-        for line in ["sso_session = s", "sso_start_url = https://s"] {
-            assert!(in_config(&profile("a", &[line])).contains("signs in"));
+    fn a_session_or_start_url_alone_counts_if_nothing_else_gives_keys() {
+        for (line, lack) in [
+            ("sso_session = s", "no [sso-session s]"),
+            ("sso_start_url = u", "no sso_account_id"),
+        ] {
+            let told = in_config(&profile("a", &[line]));
+            assert!(told.contains(lack), "{told}");
             let told = in_config(&profile("a", &[line, KEYS[0], KEYS[1]]));
             assert_eq!(told, "profile \"a\"");
         }
@@ -300,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_role_goes_before_all_else_in_the_profile_in_use() {
-        let role = profile("a", &[ROLE, "source_profile = keys", SIGN_IN, COMMAND]);
+        let role = profile("a", &[ROLE, "source_profile = keys", SSO, COMMAND]);
         let told = planned(&(role + &keys()), KEYS_OF_A);
         assert_eq!(told, "profile \"a\": role arn:a from profile \"keys\"");
     }
@@ -370,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_takes_its_keys_from_a_command_or_a_web_identity() {
+    fn a_role_takes_its_keys_from_a_command_a_web_identity_or_a_sign_in() {
         let role = profile("a", &[ROLE, "source_profile = b"]);
         let told = in_config(&(role.clone() + &profile("b", &[COMMAND])));
         assert_eq!(
@@ -382,8 +390,16 @@ mod tests {
             told,
             "profile \"a\": role arn:a from profile \"b\": role arn:b from a web identity"
         );
-        let told = in_config(&(role + &profile("b", &[SIGN_IN])));
-        assert!(told.contains("profile \"b\" signs in"), "{told}");
+        let told = in_config(&(role.clone() + &profile("b", &[SSO])));
+        assert_eq!(
+            told,
+            "profile \"a\": role arn:a from the SSO of profile \"b\""
+        );
+        let told = in_config(&(role + &profile("b", &[LOGIN])));
+        assert_eq!(
+            told,
+            "profile \"a\": role arn:a from the login of profile \"b\""
+        );
     }
 
     #[test]

@@ -121,18 +121,3 @@ pub(super) fn too_many_roles(profile: &Profile, most: usize) -> LockError {
          the keys from a profile that is nearer"
     ))
 }
-
-/// The profile signs in, with the setting that makes the AWS CLI do it.
-pub(super) fn signs_in(profile: &Profile) -> LockError {
-    let name = &profile.name;
-    let mark = if name.contains(char::is_whitespace) {
-        "\""
-    } else {
-        ""
-    };
-    misconfigured(format!(
-        "profile {name:?} signs in (SSO), which only AWS's own tools do; let the AWS CLI do it: add a \
-         profile with the line `credential_process = aws configure export-credentials --profile \
-         {mark}{name}{mark} --format process`, and use that one"
-    ))
-}

@@ -5,6 +5,7 @@ use rusoto_core::credential::AwsCredentials;
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::plan::{MachineSource, Plan, RoleStep, Way};
+use crate::store::s3::credentials::sign_in::{login, sso};
 use crate::store::s3::credentials::sts_asker::Asker;
 use crate::store::s3::credentials::{container, environment, instance, planner, process, sts};
 use crate::store::s3::settings::profile::Profile;
@@ -67,6 +68,8 @@ async fn first_keys(plan: &Plan, context: &LookUpContext) -> Result<AwsCredentia
             process::run(command, &origin, context).await
         }
         Way::WebIdentity(identity) => identity.assume(context).await,
+        Way::Sso(settings) => sso::look(settings, context).await,
+        Way::Login(settings) => login::look(settings, context).await,
         Way::Machine(source) => {
             let found = match source {
                 MachineSource::Environment => environment::look(),

@@ -1,7 +1,7 @@
 //! What the environment and AWS's shared files say: variables, profiles, endpoints, regions.
 
 pub(super) mod endpoint;
-mod ini;
+pub(super) mod ini;
 pub(super) mod named;
 pub(super) mod partition;
 pub(super) mod profile;
