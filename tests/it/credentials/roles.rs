@@ -331,6 +331,64 @@ fn client_assumes_a_role_with_the_keys_of_a_web_identity() {
 }
 
 #[test]
+fn client_assumes_a_role_with_the_keys_of_sso() {
+    let (server, home) = (Server::start(), Home::new("role-sso"));
+    let sts = sts(|_, _| None);
+    let end: chrono::DateTime<chrono::Utc> = (std::time::SystemTime::now() + HOUR).into();
+    let portal = StandIn::start(move |_| {
+        let end = end.timestamp_millis();
+        let keys = format!(
+            r#"{{"accessKeyId":"{BETWEEN}","secretAccessKey":"{HUNTER}","sessionToken":"token","expiration":{end}}}"#
+        );
+        Answer::Say(200, format!(r#"{{"roleCredentials":{keys}}}"#))
+    });
+    let cache = home.path().join(".aws/sso/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    let token = format!(
+        r#"{{"accessToken":"{HUNTER}","expiresAt":"{}"}}"#,
+        end.format("%Y-%m-%dT%H:%M:%SZ")
+    );
+    // `printf %s corp | sha1sum`
+    let file = "ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+    std::fs::write(cache.join(file), token).unwrap();
+    let sso = [
+        "sso_session = corp",
+        "sso_account_id = 1",
+        "sso_role_name = dev",
+        "[sso-session corp]",
+        "sso_region = eu-west-1",
+        "sso_start_url = https://corp/start",
+    ];
+    let config = profile("a", &[&role(ROLE), "source_profile = b"]) + &profile("b", &sso);
+    let mut command = with_config(&server, &home, &sts, &config);
+    command.env("AWS_ENDPOINT_URL_SSO", portal.endpoint());
+    Told::of(command).all_went_well();
+    let call = &calls(&sts)[0];
+    assert_eq!(call.signed_by, scope(BETWEEN));
+    assert_eq!(call.token.as_deref(), Some("token"));
+}
+
+#[test]
+fn client_asks_sts_where_the_services_section_of_the_profile_in_use_says() {
+    let (server, home) = (Server::start(), Home::new("role-services"));
+    let (own, other) = (sts(|_, _| None), StandIn::start(|_| Answer::Hang));
+    let config = profile(
+        "a",
+        &["services = local", &role(ROLE), "source_profile = keys"],
+    ) + &keys()
+        + &format!("endpoint_url = {}\n", other.endpoint())
+        + &format!(
+            "[services local]\nsts =\n  endpoint_url = {}\n",
+            own.endpoint()
+        );
+    let mut command = with_config(&server, &home, &own, &config);
+    command.env_remove("AWS_ENDPOINT_URL_STS");
+    Told::of(command).all_went_well();
+    assert_eq!(own.requests().len(), 1);
+    assert_eq!(other.requests().len(), 0);
+}
+
+#[test]
 fn client_asks_sts_in_the_region_of_the_profile_in_use() {
     let (server, home) = (Server::start(), Home::new("role-region"));
     let sts = sts(|_, _| None);
