@@ -35,7 +35,8 @@ pub(super) async fn assume(
         Asker::Keys { keys, .. } => signed(form, &sts.url, &sts.signing_region, keys)?,
         Asker::WebIdentity { .. } => unsigned(form, &sts.url)?,
     };
-    let asked = context.send(&sts.url, request, &advice, context.limit);
+    let place = format!("STS {} for role {}", sts.url, role.arn);
+    let asked = context.send(&place, request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {
         let refusal = Refusal {
