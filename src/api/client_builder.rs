@@ -34,23 +34,25 @@ use crate::types::errors::{ConfigError, LockError};
 ///
 /// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client
 /// looks nowhere else. Otherwise it uses the first of these places that is set up. The order is that of
-/// the AWS SDKs for Java, PHP and Kotlin (the SDK for Rust looks at the profile before web identity):
+/// the AWS CLI and of boto3 (the SDK for Rust looks at the whole profile before web identity):
 ///
 /// | place | what it takes |
 /// |---|---|
 /// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
-/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME`. Asks STS of the region, or of `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` |
-/// | profile | its `aws_access_key_id` and `aws_secret_access_key`, else its `credential_process`, else its `web_identity_token_file` and `role_arn` |
+/// | role of the profile | its `role_arn`, with the keys of its `source_profile` or `credential_source`; roles may be chained |
+/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME` |
+/// | profile | the first of: its `web_identity_token_file` and `role_arn`; its single sign-on; its keys in the credentials file; its `login_session`; its `credential_process`; its keys in the config file |
 /// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
 /// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
 ///
 /// A place that is set up and gives no credentials is an error. The client does not look at the later
 /// places, because those could be another identity's credentials. A profile that only names a region is
-/// not set up. The AWS CLI has to handle a profile that assumes a role through another profile, or for
-/// which a person signs in (SSO). For that, make a second profile with this line, and choose it:
+/// not set up.
+///
+/// What only a person can give, such as the code of an MFA device, is left to a command:
 ///
 /// ```ini
-/// credential_process = aws configure export-credentials --profile sso-profile --format process
+/// credential_process = aws configure export-credentials --profile other-profile --format process
 /// ```
 ///
 /// The client runs such a command without a shell: words may be quoted, and nothing in them is expanded.
@@ -229,7 +231,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A profile in AWS's shared files. The client uses its keys, command or web identity, whatever the
+    /// A profile in AWS's shared files. The client uses its credentials, whatever the
     /// environment has, and its region and endpoint if neither code nor environment name one.
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());

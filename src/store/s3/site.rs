@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::s3::address::Style;
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
+use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::named::Named;
@@ -95,6 +95,7 @@ impl S3Config {
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,
+            unsaved: Unsaved::default(),
         });
         Ok(Site {
             endpoint,

@@ -13,6 +13,7 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{
     HANGING_FILE, before_sending, failed, misconfigured, no_thread,
 };
+use crate::store::s3::credentials::sign_in::unsaved::Unsaved;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
@@ -27,6 +28,7 @@ use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
 /// What a look-up needs.
+#[derive(Clone)]
 pub(crate) struct LookUpContext {
     pub source: Source,
     /// The region, if the caller or the environment named one.
@@ -37,6 +39,8 @@ pub(crate) struct LookUpContext {
     /// How long each provider may take: less than a request, which waits for it and reports its
     /// error.
     pub limit: Duration,
+    /// Renewed tokens of people who have signed in, where they could not be written down.
+    pub unsaved: Unsaved,
 }
 
 /// More bytes than any token has.
@@ -74,11 +78,22 @@ impl LookUpContext {
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let mut request = request.map_err(|_| {
+        let request = request.map_err(|_| {
             misconfigured(format!(
                 "{place} cannot be asked: its URL or token is malformed"
             ))
         })?;
+        self.send(place, request, advice, limit).await
+    }
+
+    /// The same with a request that is one.
+    pub(super) async fn send(
+        &self,
+        place: &str,
+        mut request: Request<Body>,
+        advice: &(dyn Fn(Step) -> String + Send + Sync),
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
         // A provider is asked about once an hour: no connection is kept for that.
         let close = HeaderValue::from_static("close");
         request.headers_mut().insert(header::CONNECTION, close);
@@ -98,7 +113,7 @@ impl LookUpContext {
     }
 
     /// What a file brings, unless it hangs.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         file: &str,
         reading: impl Future<Output = io::Result<T>>,

@@ -2,7 +2,7 @@
 
 pub(super) mod aws_host;
 pub(super) mod endpoint;
-mod ini;
+pub(super) mod ini;
 pub(super) mod named;
 pub(super) mod partition;
 pub(super) mod profile;

@@ -6,6 +6,7 @@ use crate::store::s3::settings::variables::variable;
 use crate::types::errors::ConfigError;
 
 /// The settings of one profile, and where they were looked for.
+#[derive(Clone)]
 pub(crate) struct Profile {
     pub name: String,
     /// Whether the caller or the environment named it. Otherwise it is the default one.
