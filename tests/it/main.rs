@@ -9,6 +9,7 @@ mod auto_traits;
 mod bad_input;
 mod bounds;
 mod by_hand;
+mod certificates;
 mod check_store;
 mod child;
 mod conformance;

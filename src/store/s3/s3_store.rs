@@ -10,8 +10,10 @@ use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
 use crate::store::s3::network::resolver::Resolver;
+use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::{SendError, Transport};
 use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -29,6 +31,7 @@ pub(crate) struct S3Config {
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
     pub expected_bucket_owner: Option<String>,
+    pub tls: TlsFiles,
 }
 
 pub(super) struct S3Store {
@@ -45,7 +48,9 @@ pub(super) struct S3Store {
 impl Origin for S3Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let threads = BlockingThreads::default();
-        let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);
+        let resolver = Resolver::new(threads.clone());
+        let tls = Tls::new(self.tls.clone(), threads.clone(), clock.clone());
+        let transport = Transport::new(resolver, tls, self.connect_timeout);
         let transport = Arc::new(transport);
         let credentials = CredentialsCache::new(LookUpContext {
             source: self.source.clone(),

@@ -4,4 +4,5 @@ pub(super) mod endpoint;
 pub(super) mod named;
 pub(super) mod profile;
 pub(super) mod region;
+pub(super) mod tls_files;
 pub(super) mod variables;
