@@ -7,18 +7,16 @@ use hyper::Uri;
 use hyper::http::uri::Authority;
 use hyper::service::Service;
 
-use crate::store::s3::network::dialer::Dialer;
-
 /// Dials this host, whatever the name that TLS uses for it.
-pub(super) struct DialsThis {
-    pub dialer: Dialer,
+pub(super) struct DialsThis<D> {
+    pub dialer: D,
     pub uri: Uri,
 }
 
-impl Service<Uri> for DialsThis {
-    type Response = <Dialer as Service<Uri>>::Response;
-    type Error = <Dialer as Service<Uri>>::Error;
-    type Future = <Dialer as Service<Uri>>::Future;
+impl<D: Service<Uri>> Service<Uri> for DialsThis<D> {
+    type Response = D::Response;
+    type Error = D::Error;
+    type Future = D::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.dialer.poll_ready(context)

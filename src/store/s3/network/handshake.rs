@@ -80,7 +80,7 @@ const TEXTS: [(&str, Failure); 43] = [
     ("invalid ca certificate", Failure::Unfit),
     ("path length constraint", Failure::Unfit),
     ("certificate signature failure", Failure::Unfit),
-    ("alert unrecognized name", Failure::UnknownName),
+    ("unrecognized name", Failure::UnknownName),
     ("alert certificate required", Failure::CertificateRequired),
     ("alert bad certificate", Failure::CertificateRefused),
     ("alert unsupported certificate", Failure::CertificateRefused),
@@ -188,7 +188,10 @@ impl Failure {
                 "it does not accept the client certificate".to_owned()
             }
             (Failure::Refused, _) => "it refused the handshake".to_owned(),
-            (Failure::Other, _) => "the handshake failed".to_owned(),
+            (Failure::Other, Some(bundle)) => {
+                format!("the handshake failed, with the trusted certificates in {bundle}")
+            }
+            (Failure::Other, None) => "the handshake failed".to_owned(),
         }
     }
 
@@ -279,7 +282,7 @@ fn trust(failure: Failure, around: &Surroundings<'_>) -> String {
         }
         (Failure::NoRoot, true) => "add that certificate, which is self-signed, to the file",
         (Failure::NoRoot, false) => "add the certificate of the root CA, which is self-signed",
-        (_, true) => "check the certificate there, and the file of trusted ones",
+        (_, true) => "check the certificate there, and whether that file has its CA",
         (_, false) => {
             "check the certificate there; if a CA of your company has signed it, name a file with the \
              certificate of that CA in AWS_CA_BUNDLE or ClientBuilder::ca_bundle"
@@ -301,7 +304,7 @@ fn is_before_this_crate(wall: SystemTime) -> bool {
 fn plain(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     // OpenSSL: `error:0A000086:SSL routines:function:reason:file:line:data (why)`.
-    let Some(at) = first.find("error:") else {
+    let Some(at) = first.find("error:0") else {
         return first.to_owned();
     };
     if let Some((_, why)) = first
@@ -315,4 +318,146 @@ fn plain(text: &str) -> String {
         .filter(|reason| !reason.is_empty())
         .unwrap_or(first)
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::s3::settings::tls_files::NamedFile;
+
+    const VERIFY: &str = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate \
+                          verify failed:../ssl/statem/statem_clnt.c:1889:";
+
+    fn alert(name: &str) -> String {
+        format!(
+            "error:0A000410:SSL routines:ssl3_read_bytes:{name}:../ssl/record/rec_layer_s3.c:1602:SSL alert number 40"
+        )
+    }
+
+    /// As native-tls writes it: what OpenSSL found in a certificate is in the outer text alone.
+    fn verify(why: &str) -> String {
+        format!("{VERIFY} ({why})\n{VERIFY}")
+    }
+
+    #[test]
+    fn a_certificate_is_told_by_what_openssl_found_in_it() {
+        for (why, failure) in [
+            (
+                "unable to get local issuer certificate",
+                Failure::UnknownIssuer,
+            ),
+            (
+                "unable to verify the first certificate",
+                Failure::UnknownIssuer,
+            ),
+            (
+                "self-signed certificate in certificate chain",
+                Failure::UnknownIssuer,
+            ),
+            (
+                "self signed certificate in certificate chain",
+                Failure::UnknownIssuer,
+            ),
+            ("self-signed certificate", Failure::SelfSigned),
+            ("self signed certificate", Failure::SelfSigned),
+            ("unable to get issuer certificate", Failure::NoRoot),
+            ("hostname mismatch", Failure::OtherName),
+            ("Hostname mismatch", Failure::OtherName),
+            ("IP address mismatch", Failure::OtherName),
+            ("certificate has expired", Failure::Expired),
+            ("certificate is not yet valid", Failure::NotYetValid),
+            ("EE certificate key too weak", Failure::Weak),
+            ("CA md too weak", Failure::Weak),
+            ("unsuitable certificate purpose", Failure::Unfit),
+            ("something new", Failure::Other),
+        ] {
+            assert_eq!(Failure::of(&verify(why)), failure, "{why}");
+            assert_eq!(plain(&verify(why)), why);
+        }
+    }
+
+    #[test]
+    fn an_alert_is_told_by_its_name() {
+        for (name, failure) in [
+            ("sslv3 alert handshake failure", Failure::Refused),
+            ("ssl/tls alert handshake failure", Failure::Refused),
+            ("tlsv1 alert protocol version", Failure::TooOld),
+            ("tlsv1 unrecognized name", Failure::UnknownName),
+            ("tlsv1 alert unknown ca", Failure::CertificateRefused),
+            ("sslv3 alert bad certificate", Failure::CertificateRefused),
+            (
+                "tlsv13 alert certificate required",
+                Failure::CertificateRequired,
+            ),
+        ] {
+            assert_eq!(Failure::of(&alert(name)), failure, "{name}");
+            assert_eq!(plain(&alert(name)), name);
+        }
+    }
+
+    #[test]
+    fn what_is_no_handshake_is_told_as_such() {
+        let text =
+            "error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../ssl/x.c:350:";
+        assert_eq!(Failure::of(text), Failure::NotTls);
+        assert_eq!(plain(text), "wrong version number");
+        for text in ["unexpected EOF", "Connection reset by peer (os error 104)"] {
+            assert_eq!(Failure::of(text), Failure::Ended);
+            assert_eq!(plain(text), text);
+        }
+    }
+
+    #[test]
+    fn texts_of_other_libraries_are_shown_as_they_are() {
+        for text in [
+            "The certificate was not trusted.",
+            "A certificate chain could not be built to a trusted root authority. (os error -2146762486)",
+        ] {
+            assert_eq!(Failure::of(text), Failure::Other);
+            assert_eq!(plain(&format!("{text}\nmore")), text);
+        }
+    }
+
+    fn told(failure: Failure, files: TlsFiles, seconds: u64) -> String {
+        let error = failure.told(&Surroundings {
+            host: "minio.example",
+            text: "cause",
+            files: &files,
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+            unusable: None,
+        });
+        let remedy = error.remedy.clone().unwrap_or_default();
+        format!("{error}; {remedy}")
+    }
+
+    #[test]
+    fn a_clock_that_is_surely_behind_is_told_as_that() {
+        let told = |seconds| told(Failure::NotYetValid, TlsFiles::default(), seconds);
+        assert!(
+            told(86_400).ends_with("says 1970-01-02T00:00:00Z; set the clock: it is years behind")
+        );
+        assert!(told(1_795_399_200).ends_with("; set the clock if that is wrong, or wait"));
+    }
+
+    #[test]
+    fn a_failure_that_is_not_known_names_the_file_of_trusted_certificates() {
+        let ca_bundle = Some(NamedFile {
+            path: "/ca.pem".into(),
+            by: "AWS_CA_BUNDLE".to_owned(),
+        });
+        let files = TlsFiles {
+            ca_bundle,
+            identity: None,
+        };
+        let with = told(Failure::Other, files, 0);
+        assert!(
+            with.contains("/ca.pem, which AWS_CA_BUNDLE names"),
+            "{with}"
+        );
+        let without = told(Failure::Other, TlsFiles::default(), 0);
+        assert!(
+            without.contains("in AWS_CA_BUNDLE or ClientBuilder::ca_bundle"),
+            "{without}"
+        );
+    }
 }

@@ -86,21 +86,22 @@ impl Tls {
         drop(error);
         let failure = Failure::of(&text);
         let looks = failure.is_about_trust() && self.files.ca_bundle.is_none();
-        let unusable = match looks {
-            true => {
-                self.threads
-                    .run("reader", tls_setup::unusable_variable)
-                    .await
-            }
-            false => Ok(None),
+        let unusable = if looks {
+            let look = self
+                .threads
+                .run("reader", tls_setup::unusable_variable)
+                .await;
+            // Without a thread, it is only not known.
+            look.ok().flatten()
+        } else {
+            None
         };
         failure.told(&Surroundings {
             host,
             text: &text,
             files: &self.files,
             wall: self.clock.wall(),
-            // Without a thread, it is only not known.
-            unusable: unusable.ok().flatten(),
+            unusable,
         })
     }
 

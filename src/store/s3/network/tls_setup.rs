@@ -89,10 +89,10 @@ fn certificates(path: &Path) -> Result<Vec<Block>, String> {
     let file = read(path)?;
     let mut blocks = pem::blocks(&file);
     blocks.retain(Block::is_certificate);
-    match blocks.is_empty() {
-        true => Err(pem::no_certificate(path, &file)),
-        false => Ok(blocks),
+    if blocks.is_empty() {
+        return Err(pem::no_certificate(path, &file));
     }
+    Ok(blocks)
 }
 
 fn read_bundle(file: &NamedFile) -> Result<Vec<Block>, ConfigError> {
@@ -140,9 +140,10 @@ fn read_identity(files: &IdentityFiles) -> Result<[String; 2], ConfigError> {
 fn refused_identity(files: &IdentityFiles, error: &native_tls::Error) -> ConfigError {
     let text = error.to_string();
     let key = files.key.display();
-    let reason = match text.contains("mismatch") {
-        true => format!("the key {key} belongs to another certificate"),
-        false => format!("it cannot be used with the key {key} ({text})"),
+    let reason = if text.contains("mismatch") {
+        format!("the key {key} belongs to another certificate")
+    } else {
+        format!("it cannot be used with the key {key} ({text})")
     };
     unusable(IDENTITY, &files.certificate, None, &reason)
 }
@@ -180,11 +181,11 @@ fn directory(path: &Path) -> Result<(), String> {
             && hash.chars().all(|c| c.is_ascii_hexdigit())
             && number.parse::<u32>().is_ok()
     };
-    match names.any(is_hash) {
-        true => Ok(()),
-        false => Err(format!(
-            "no file there has a name by which OpenSSL looks for one: run `openssl rehash {}`",
-            path.display()
-        )),
+    if names.any(is_hash) {
+        return Ok(());
     }
+    Err(format!(
+        "no file there has a name by which OpenSSL looks for one: run `openssl rehash {}`",
+        path.display()
+    ))
 }

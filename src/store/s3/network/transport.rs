@@ -113,17 +113,29 @@ impl Transport {
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
         }
-        // A server that expects a TLS handshake closes a connection that begins with a request.
-        let is_plain = uri.scheme() == Some(&Scheme::HTTP);
-        let may_be_tls = is_plain && error.is_incomplete_message();
-        let error = no_answer(format!("{what} had no answer"), error);
-        SendError::NoAnswer(match may_be_tls {
-            true => error
-                .with_hint("if that goes on, check whether it is https there")
-                .into(),
-            false => error.into(),
-        })
+        SendError::NoAnswer(ended(what, error, uri).into())
     }
+}
+
+/// A connection that ended before the reply. Two reasons for that are not told by the other end.
+fn ended(what: &str, error: hyper::Error, uri: &Uri) -> StorageError {
+    let is_plain = uri.scheme() == Some(&Scheme::HTTP);
+    if is_plain && error.is_incomplete_message() {
+        // A server that expects a TLS handshake closes a connection that begins with a request.
+        let hint = "if that goes on, check whether it is https there";
+        return no_answer(format!("{what} had no answer"), error).with_hint(hint);
+    }
+    if !is_plain && error.is_closed() {
+        // With TLS 1.3, a server rejects a client's certificate when the handshake is over here.
+        let what = format!(
+            "{what} had no answer: {} closed the connection after the handshake",
+            host_of(uri)
+        );
+        let hint = "it may demand another client certificate (ClientBuilder::client_identity): see \
+                    its log";
+        return no_answer(what, error).with_hint(hint);
+    }
+    no_answer(format!("{what} had no answer"), error)
 }
 
 fn unreachable(what: String, hint: String) -> LockError {
@@ -171,6 +183,8 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::{io, thread};
@@ -238,6 +252,32 @@ mod tests {
         ask(&runtime, hangs_and_tells, [SOON, LATE]);
         drop(runtime);
         assert!(!ENDED.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_final_dot_is_part_of_the_name_that_is_looked_up_and_not_of_the_one_for_tls() {
+        fn is_here(name: &str) -> io::Result<Addresses> {
+            assert_eq!(name, "minio.test.");
+            Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()].into_iter())
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hello = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = [0; 4096];
+            let length = stream.read(&mut hello).unwrap();
+            String::from_utf8_lossy(&hello[..length]).into_owned()
+        });
+        let resolver = Resolver::with(BlockingThreads::default(), is_here);
+        let transport = Transport::new(resolver, tls(), LATE);
+        let request = Request::get(format!("https://minio.test.:{port}/"));
+        let sent = async {
+            let request = request.body(Body::empty()).unwrap();
+            transport.send(TOLD, request, LATE).await.is_ok()
+        };
+        assert!(!Runtime::default().block_on(sent).unwrap());
+        let hello = hello.join().unwrap();
+        assert!(hello.contains("minio.test") && !hello.contains("minio.test."));
     }
 
     #[test]
