@@ -26,6 +26,7 @@ mod listing;
 mod logs;
 mod lost_replies;
 mod names;
+mod nginx;
 mod on_lost;
 mod on_trouble;
 mod properties;
