@@ -1,6 +1,7 @@
 //! Building clients: every setting, its default, and where else it is looked up.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
@@ -9,7 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    Endpoint, Malformed, Named, S3Config, Service, Source, Style, Surroundings, is_region,
+    Endpoint, IdentityFiles, Malformed, Named, NamedFile, S3Config, Service, Source, Style,
+    Surroundings, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -106,6 +108,8 @@ pub struct ClientBuilder {
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
     style: Style,
+    ca_bundle: Option<PathBuf>,
+    client_identity: Option<IdentityFiles>,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
 }
@@ -149,6 +153,8 @@ impl ClientBuilder {
             expected_bucket_owner: None,
             assume_conditional_writes: false,
             style: Style::Path,
+            ca_bundle: None,
+            client_identity: None,
             clock: Clock::default(),
         }
     }
@@ -263,6 +269,26 @@ impl ClientBuilder {
         self
     }
 
+    /// A file of certificates (PEM) of those whom the client trusts to sign a server's certificate. It
+    /// takes the place of the system's certificates, and of `AWS_CA_BUNDLE`.
+    pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> ClientBuilder {
+        self.ca_bundle = Some(path.into());
+        self
+    }
+
+    /// The certificate that the client shows to servers that demand one.
+    pub fn client_identity(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> ClientBuilder {
+        self.client_identity = Some(IdentityFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        });
+        self
+    }
+
     /// Skips the check of the store at the endpoint before the first acquire: the client assumes that the
     /// store honours conditional writes as S3 does. Use it for stores that are known to, to save the requests
     /// or where `{folder}/.s3-lock-check` must not be written.
@@ -319,6 +345,10 @@ impl ClientBuilder {
             request_timeout: self.request_timeout,
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
+            tls: TlsFiles {
+                ca_bundle: ca_bundle(self.ca_bundle),
+                identity: self.client_identity,
+            },
         };
         config.check_style()?;
         let check_cache = if self.assume_conditional_writes {
@@ -367,8 +397,21 @@ impl fmt::Debug for ClientBuilder {
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
             .field("style", &self.style)
+            .field("ca_bundle", &self.ca_bundle)
+            .field("client_identity", &self.client_identity)
             .finish()
     }
+}
+
+/// The file of certificates to trust, from the code or else from the environment.
+fn ca_bundle(set_in_code: Option<PathBuf>) -> Option<NamedFile> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
+    let in_code = set_in_code.map(|path| NamedFile::by_code(path, "ca_bundle"));
+    in_code.or_else(|| {
+        let path = set(VARIABLE)?.into();
+        let by = VARIABLE.to_owned();
+        Some(NamedFile { path, by })
+    })
 }
 
 fn check_bucket_owner(account: Option<&str>) -> Result<(), ConfigError> {

@@ -18,6 +18,8 @@
     reason = "the server's clock and waits are its own, not the crate's"
 )]
 
+#[cfg(unix)]
+mod authority;
 mod backend;
 mod cable;
 mod clock;
@@ -39,6 +41,8 @@ mod store;
 #[cfg(unix)]
 mod tls;
 
+#[cfg(unix)]
+pub use authority::{Authority, Issued, Valid, openssl};
 pub use cable::Cable;
 pub use dice::Dice;
 pub use faults::{Fault, Gate, Match};
@@ -54,7 +58,7 @@ pub use settings::{DateHeader, RegionReply};
 pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
 #[cfg(unix)]
-pub use tls::Tls;
+pub use tls::{Terms, Tls};
 
 /// The bucket that every server has from the start.
 pub const BUCKET: &str = "locks-test";

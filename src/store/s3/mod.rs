@@ -27,4 +27,6 @@ pub(crate) use settings::named::Named;
 pub(crate) use settings::region::is_region;
 pub(crate) use settings::service::Service;
 pub(crate) use settings::surroundings::Surroundings;
+pub(crate) use settings::tls_files::{IdentityFiles, NamedFile, TlsFiles};
+pub(crate) use settings::variables::set;
 pub(crate) use site::S3Config;

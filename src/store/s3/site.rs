@@ -8,11 +8,13 @@ use crate::store::s3::address::Style;
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
 use crate::store::s3::network::resolver::Resolver;
+use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::profile::{no_profile, no_region};
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
+use crate::store::s3::settings::tls_files::{NamedFile, TlsFiles};
 use crate::sys::clock::Clock;
 use crate::sys::logs;
 use crate::types::errors::{ConfigError, LockError};
@@ -31,6 +33,8 @@ pub(crate) struct S3Config {
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
     pub expected_bucket_owner: Option<String>,
+    /// What code and variables say of certificates.
+    pub tls: TlsFiles,
 }
 
 /// All that depends on what a client finds around it.
@@ -86,8 +90,9 @@ impl S3Config {
             }
             _ => {}
         }
-        let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);
-        let transport = Arc::new(transport);
+        let tls = Tls::new(self.tls_files(&around), threads.clone(), clock.clone());
+        let resolver = Resolver::new(threads.clone());
+        let transport = Arc::new(Transport::new(resolver, tls, self.connect_timeout));
         let credentials = CredentialsCache::new(LookUpContext {
             source: self.source.clone(),
             region: self.region.clone(),
@@ -113,8 +118,16 @@ impl S3Config {
         };
         let may_be_ignored = self.endpoint.is_none() && !variables.variables_say_what_to_ignore();
         let is_tls = endpoint.value.starts_with("https:");
-        let may_name_certificates = is_tls && variables.ca_bundle().is_none();
+        let may_name_certificates = is_tls && self.tls.ca_bundle.is_none();
         may_be_ignored || may_name_certificates || self.region.is_none()
+    }
+
+    fn tls_files(&self, around: &Surroundings) -> TlsFiles {
+        let mut files = self.tls.clone();
+        if files.ca_bundle.is_none() {
+            files.ca_bundle = around.ca_bundle().map(NamedFile::from);
+        }
+        files
     }
 
     fn set_endpoint(&self, around: &Surroundings) -> Result<Option<Named>, ConfigError> {
@@ -180,6 +193,7 @@ mod tests {
             request_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(3),
             expected_bucket_owner: None,
+            tls: TlsFiles::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
+use crate::store::s3::network::final_dot::{DialsThis, without_final_dot};
 use crate::store::s3::network::no_fork::NoFork;
 use crate::store::s3::network::resolver::Resolver;
-use crate::store::s3::network::tls;
+use crate::store::s3::network::tls::Tls;
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting and the TLS handshake.
@@ -24,16 +25,16 @@ use crate::types::text::seconds;
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
-    /// Built when first needed: it reads the machine's certificates, which takes megabytes.
-    tls: Arc<OnceLock<HttpsConnector<Dialer>>>,
+    tls: Arc<Tls>,
     limit: Duration,
 }
 
 type Stream = MaybeHttpsStream<TcpStream>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Connector {
-    pub(crate) fn new(resolver: Resolver, limit: Duration) -> Connector {
-        let (dialer, tls) = (Dialer::new(resolver), Arc::default());
+    pub(crate) fn new(resolver: Resolver, tls: Arc<Tls>, limit: Duration) -> Connector {
+        let dialer = Dialer::new(resolver);
         Connector { dialer, tls, limit }
     }
 
@@ -42,18 +43,17 @@ impl Connector {
             return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
         }
         let host = host_of(&uri);
-        let mut tls = match self.tls.get() {
-            Some(tls) => tls.clone(),
-            None => {
-                let built = HttpsConnector::from((self.dialer, tls::connector()?.into()));
-                self.tls.get_or_init(|| built).clone()
-            }
-        };
-        let connected = tls.call(uri).await;
-        connected.map_err(|error| match error.downcast::<ConnectError>() {
-            Ok(error) => *error,
-            Err(error) => tls::failed(&host, error.as_ref()),
-        })
+        // Most of the time: files that take all of it are to be told as such.
+        let connector = self.tls.connector(self.limit * 9 / 10).await?;
+        let name = without_final_dot(&uri);
+        let dialer = self.dialer;
+        let mut https = HttpsConnector::from((DialsThis { dialer, uri }, connector.into()));
+        let connected = https.call(name).await;
+        match connected.map_err(|error: BoxError| error.downcast::<ConnectError>()) {
+            Ok(stream) => Ok(stream),
+            Err(Ok(error)) => Err(*error),
+            Err(Err(error)) => Err(self.tls.failed(&host, error).await),
+        }
     }
 }
 

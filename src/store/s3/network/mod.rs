@@ -4,7 +4,11 @@
 pub(super) mod connect_error;
 mod connector;
 mod dialer;
+mod final_dot;
+mod handshake;
 mod no_fork;
+mod pem;
 pub(super) mod resolver;
-mod tls;
+pub(super) mod tls;
+mod tls_setup;
 pub(super) mod transport;

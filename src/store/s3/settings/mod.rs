@@ -10,4 +10,5 @@ pub(super) mod region;
 pub(super) mod service;
 pub(super) mod shared_files;
 pub(super) mod surroundings;
+pub(super) mod tls_files;
 pub(super) mod variables;
