@@ -2,6 +2,7 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 mod aws_cli;
+mod botocore;
 mod login;
 mod sso;
 
