@@ -8,7 +8,9 @@ use crate::api::ranges::{out_of_range, within};
 use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
-use crate::store::s3::{Endpoint, Malformed, Named, S3Config, Source, is_region, variable};
+use crate::store::s3::{
+    Endpoint, Malformed, Named, S3Config, Service, Source, Style, Surroundings, is_region,
+};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
 
@@ -101,6 +103,7 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    style: Style,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
 }
@@ -143,6 +146,7 @@ impl ClientBuilder {
             connect_timeout: None,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            style: Style::Path,
             clock: Clock::default(),
         }
     }
@@ -161,6 +165,13 @@ impl ClientBuilder {
     /// [`S3Lock::check_store`](crate::S3Lock::check_store).
     pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
         self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Puts the name of the bucket into the host's name (`https://my-bucket.s3.eu-central-1.amazonaws.com`) and
+    /// not into the path. TODO
+    pub fn virtual_hosted(mut self) -> ClientBuilder {
+        self.style = Style::VirtualHosted;
         self
     }
 
@@ -242,29 +253,33 @@ impl ClientBuilder {
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
         let connect_timeout = self.checked_connect_timeout(least)?;
-        let endpoint = first(
-            "endpoint",
-            self.endpoint,
-            ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-        );
-        let region = first("region", self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
-        if let Some(region) = region.as_ref().filter(|r| !is_region(&r.value)) {
-            return Err(region.refused("a region looks like eu-central-1").into());
-        }
+        let around = Surroundings::of_variables();
+        // What a profile says comes later, with the first request. What is wrong here is told at once.
+        around.variant(Service::S3)?;
+        let endpoint_in_variables = if around.ignores_endpoints()? || self.endpoint.is_some() {
+            None
+        } else {
+            around.endpoint_in_variables(Service::S3)?
+        };
         check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
         let config = S3Config {
-            endpoint: endpoint.map(check_endpoint).transpose()?,
-            region: region.map(Setting::named),
+            endpoint: self.endpoint.as_deref().map(checked_endpoint).transpose()?,
+            endpoint_in_variables,
+            region: match self.region {
+                Some(region) => Some(checked_region(region)?),
+                None => around.region_in_variables()?,
+            },
+            style: self.style,
             source: self.source,
             request_timeout: self.request_timeout,
             connect_timeout,
             expected_bucket_owner: self.expected_bucket_owner,
         };
-        let check_cache = if config.endpoint.is_some() && !self.assume_conditional_writes {
-            CheckCache::due
+        config.check_style()?;
+        let check_cache = if self.assume_conditional_writes {
+            CheckCache::of_known_store
         } else {
-            // AWS honours them.
             CheckCache::default
         };
         Ok(Client::from_recipe(Recipe {
@@ -307,6 +322,7 @@ impl fmt::Debug for ClientBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
+            .field("style", &self.style)
             .finish()
     }
 }
@@ -326,63 +342,23 @@ fn check_bucket_owner(account: Option<&str>) -> Result<(), ConfigError> {
     }
 }
 
-/// A setting and its source.
-struct Setting {
-    field: &'static str,
-    value: String,
-    /// The environment variable, unless it was set in code.
-    variable: Option<&'static str>,
-}
-
-impl Setting {
-    fn named(self) -> Named {
-        let by = match self.variable {
-            Some(variable) => variable.to_owned(),
-            None => format!("ClientBuilder::{}", self.field),
-        };
-        Named::new(self.value, by)
+fn checked_region(region: String) -> Result<Named, ConfigError> {
+    if is_region(&region) {
+        return Ok(Named::new(region, "ClientBuilder::region"));
     }
-
-    fn refused(&self, reason: &str) -> ConfigError {
-        match self.variable {
-            Some(variable) => ConfigError::invalid_in(self.field, &self.value, variable, reason),
-            None => ConfigError::invalid(self.field, &self.value, reason),
-        }
-    }
+    let reason = "a region looks like eu-central-1";
+    Err(ConfigError::invalid("region", &region, reason))
 }
 
-/// The value set in code, else that of the first of these variables that is set.
-fn first(
-    field: &'static str,
-    set: Option<String>,
-    variables: [&'static str; 2],
-) -> Option<Setting> {
-    let in_code = set.map(|value| (value, None));
-    let mut elsewhere = variables.into_iter().map(|v| Some((variable(v)?, Some(v))));
-    let (value, variable) = in_code.or_else(|| elsewhere.find_map(|found| found))?;
-    Some(Setting {
-        field,
-        value,
-        variable,
-    })
-}
-
-fn check_endpoint(setting: Setting) -> Result<Named, ConfigError> {
-    match Endpoint::parse(&setting.value) {
-        Ok(Endpoint(url)) => Ok(Named {
-            value: url,
-            ..setting.named()
-        }),
+fn checked_endpoint(url: &str) -> Result<Named, ConfigError> {
+    match Endpoint::parse(url) {
+        Ok(Endpoint(url)) => Ok(Named::new(url, "ClientBuilder::endpoint")),
         Err(Malformed::HoldsCredentials) => {
             // The message does not quote it: it holds a secret.
-            let place = setting
-                .variable
-                .map_or(String::new(), |v| format!(" in {v}"));
-            let message =
-                format!("invalid endpoint{place}: it holds credentials; set them separately");
+            let message = "invalid endpoint: it holds credentials; set them separately";
             Err(ConfigError::new("endpoint", message))
         }
-        Err(Malformed::Otherwise(reason)) => Err(setting.refused(reason)),
+        Err(Malformed::Otherwise(reason)) => Err(ConfigError::invalid("endpoint", url, reason)),
     }
 }
 

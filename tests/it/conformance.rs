@@ -20,7 +20,7 @@ use crate::support::{BUCKET, Server};
 use crate::{checking_client, child, eventually};
 
 /// What every store must do. `client` makes an independent client each time.
-fn suite(bucket: &str, client: &dyn Fn() -> Client) {
+pub fn suite(bucket: &str, client: &dyn Fn() -> Client) {
     let lock = || {
         let lock = S3Lock::builder(bucket, "conformance").folder("suite/näme +%");
         lock.client(client()).build().unwrap()
@@ -59,7 +59,7 @@ fn suite(bucket: &str, client: &dyn Fn() -> Client) {
 }
 
 /// What every store must do with a queue: two clients wait behind a third.
-fn queue_suite(bucket: &str, client: &dyn Fn() -> Client) {
+pub fn queue_suite(bucket: &str, client: &dyn Fn() -> Client) {
     let lock = || {
         let lock = S3Lock::builder(bucket, "queue").folder("suite/näme +%");
         // Each tells the others to give it the longest time, so that no slow store has it passed over.

@@ -473,7 +473,10 @@ fn client_gives_a_profile_file_that_hangs_no_longer_than_a_request() {
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
     let mut command = command(&server, &home, "try");
-    command.env(TIMEOUT, "1000");
+    command
+        .env(TIMEOUT, "1000")
+        // Else the profile is first asked whether it says so.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
     let told = Told::of(command);
     told.has(&[
         "Storage: ",
@@ -1043,6 +1046,8 @@ fn named(server: &Server, home: &Home, calls: &str) -> Command {
     let endpoint = server.endpoint().replace("127.0.0.1", "localhost");
     command
         .env("AWS_ENDPOINT_URL_S3", endpoint)
+        // Else a profile is read for that, by a thread.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command
@@ -1218,22 +1223,6 @@ fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
 }
 
 // Profiles, and the order of all.
-
-#[test]
-fn client_tells_what_to_do_of_a_profile_that_signs_in() {
-    let (server, home) = (Server::start(), Home::new("sso"));
-    home.write(
-        "config",
-        "[profile corp]\nsso_session = s\nsso_role_name = r\n",
-    );
-    let mut command = command(&server, &home, "try");
-    command.env("AWS_PROFILE", "corp");
-    Told::of(command).has(&[
-        "Config: ",
-        "profile \"corp\" signs in (SSO)",
-        "credential_process = aws configure export-credentials --profile corp --format process",
-    ]);
-}
 
 #[test]
 fn client_tells_of_a_profile_that_is_chosen_and_not_there() {

@@ -552,3 +552,37 @@ fn client_whose_clock_is_wrong_does_not_ask_again_and_again() {
     assert_eq!(world.oidc.requests().len(), 1);
     assert_eq!(world.portal.requests().len(), 1);
 }
+
+#[test]
+fn acquire_tells_at_once_where_nobody_renews_a_token() {
+    let world = World::new("closed");
+    world.sign_in(ago(HOUR));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}", closed.unwrap());
+    let mut command = world.command("p", "acquire");
+    command.env("AWS_ENDPOINT_URL_SSO_OIDC", &url);
+    Told::of(command).has(&[
+        "Storage: a request for credentials to the SSO token service http://127.0.0.1:",
+        &format!("AWS_ENDPOINT_URL_SSO_OIDC says {url}"),
+    ]);
+}
+
+#[test]
+fn client_asks_the_services_that_the_profile_names() {
+    let world = World::new("services");
+    let config = world.home.path().join(".aws/config");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("[profile p]\n", "[profile p]\nservices = local\n");
+    let (portal, oidc) = (world.portal.endpoint(), world.oidc.endpoint());
+    let services = format!(
+        "[services local]\nsso =\n  endpoint_url = {portal}\nsso_oidc =\n  endpoint_url = {oidc}\n"
+    );
+    fs::write(&config, format!("{text}{services}")).unwrap();
+    world.sign_in(ago(HOUR));
+    let mut command = world.command("p", "try");
+    command
+        .env_remove("AWS_ENDPOINT_URL_SSO")
+        .env_remove("AWS_ENDPOINT_URL_SSO_OIDC");
+    Told::of(command).all_went_well();
+    assert_eq!(world.shown(), [access(1)]);
+}

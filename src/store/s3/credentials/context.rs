@@ -19,8 +19,9 @@ use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile;
+use crate::store::s3::settings::service::Service;
 use crate::store::s3::settings::shared_files::SharedFiles;
+use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageErrorKind};
@@ -128,13 +129,19 @@ impl LookUpContext {
         self.in_time(file, text).await
     }
 
-    /// The region of services other than S3.
-    pub(super) async fn region(&self) -> Result<Named, LockError> {
-        if let Some(region) = &self.region {
-            return Ok(region.clone());
-        }
-        // As for a custom endpoint: a user who names no region hardly has several.
-        let region = profile::region(self.source.profile(), true, &self.threads);
-        region.await.map_err(before_sending)
+    /// Where a service other than S3 is: in `region`, else in the client's. The files are read each time,
+    /// because what they say may change between two look-ups.
+    pub(super) async fn endpoint_of(
+        &self,
+        service: Service,
+        region: Option<Named>,
+    ) -> Result<ServiceEndpoint, LockError> {
+        let files = self.shared_files().await?;
+        let surroundings = Surroundings::among(&files, self.source.profile());
+        let region = match region.or_else(|| self.region.clone()) {
+            Some(region) => region,
+            None => surroundings.region()?.unwrap_or_else(Named::usual_region),
+        };
+        Ok(surroundings.service_endpoint(service, &region)?)
     }
 }

@@ -11,8 +11,7 @@ use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::{expiry, without};
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::settings::endpoint::{Endpoint, aws_endpoint};
-use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::service::Service;
 use crate::store::s3::settings::variables::{half, variable};
 use crate::store::s3::xml::Document;
 use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
@@ -53,16 +52,12 @@ impl WebIdentity {
         context: &LookUpContext,
     ) -> Result<AwsCredentials, LockError> {
         let token = self.token(context).await?;
-        let region = context.region().await?;
-        let (endpoint, set) = endpoint(&region)?;
-        let advice = |step| match &set {
-            Some(set) => set.endpoint_advice(step),
-            None => region.region_advice("STS", step),
-        };
-        let request = Request::post(&endpoint)
+        let sts = context.endpoint_of(Service::Sts, None).await?;
+        let advice = |step| sts.advice(step);
+        let request = Request::post(&sts.url)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from(self.form(&token)));
-        let asked = context.ask(&endpoint, request, &advice, context.limit);
+        let asked = context.ask(&sts.url, request, &advice, context.limit);
         let reply = asked.await?;
         if reply.status() != 200 {
             return Err(self.refused(&reply, &token));
@@ -130,22 +125,6 @@ impl WebIdentity {
             self.role_arn
         ))
     }
-}
-
-/// The URL of STS without a trailing slash, and what set it, if anything did.
-fn endpoint(region: &Named) -> Result<(String, Option<Named>), LockError> {
-    let names = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
-    let set = names.into_iter().find_map(|n| Some((n, variable(n)?)));
-    let Some((set, url)) = set else {
-        return Ok((aws_endpoint("sts", &region.value), None));
-    };
-    let Endpoint(url) = Endpoint::parse(&url).map_err(|malformed| {
-        // Not quoted: it may hold a secret.
-        let reason = malformed.reason();
-        misconfigured(format!("STS cannot be asked at the URL in {set}: {reason}"))
-    })?;
-    let set = Named::new(&url, set);
-    Ok((url, Some(set)))
 }
 
 /// The credentials in a reply.

@@ -4,7 +4,6 @@
 mod command;
 mod document;
 mod dpop;
-mod endpoint;
 pub(super) mod login;
 mod refusal;
 mod renewing;

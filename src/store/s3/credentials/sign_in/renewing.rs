@@ -13,12 +13,13 @@ use hyper::{Body, Request};
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::{failed, misconfigured, no_thread};
 use crate::store::s3::credentials::sign_in::document::{Document, Garbled, shown};
-use crate::store::s3::credentials::sign_in::endpoint::{Service, ServiceEndpoint};
 use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::token_file;
 use crate::store::s3::credentials::sign_in::token_file::Replacement;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::service::Service;
+use crate::store::s3::settings::surroundings::ServiceEndpoint;
 use crate::store::s3::settings::variables::{NO_HOME, find_home};
 use crate::sys::logs;
 use crate::sys::runtime::Runtime;
@@ -176,7 +177,7 @@ async fn renew<S: SignIn>(
         return Ok(held.token);
     }
     let (service, region) = sign_in.service(&held.token);
-    let endpoint = endpoint(service, region, context).await?;
+    let endpoint = context.endpoint_of(service, region).await?;
     let renewal = sign_in.renewal(&held.token, &endpoint.url, now);
     let renewal = renewal.map_err(|why| not_renewable(sign_in, &held, &why))?;
     match Replacement::beside(path) {
@@ -198,18 +199,6 @@ async fn renew<S: SignIn>(
     let token = token.ok_or_else(|| unreadable(sign_in, &endpoint, &reply))?;
     save(sign_in, path, &token, context);
     Ok(token)
-}
-
-async fn endpoint(
-    service: Service,
-    region: Option<Named>,
-    context: &LookUpContext,
-) -> Result<ServiceEndpoint, LockError> {
-    let region = match region {
-        Some(region) => region,
-        None => context.region().await?,
-    };
-    service.endpoint(&region)
 }
 
 /// Writes a renewed token. If that fails, it is kept in memory.

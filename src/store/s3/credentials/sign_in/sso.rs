@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::{failed, misconfigured};
-use crate::store::s3::credentials::sign_in::endpoint::Service;
 use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::renewing::{SignIn, cache_file, current};
 use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::source::checked;
+use crate::store::s3::settings::service::Service;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 /// The role's credentials, by the token of whoever has signed in.
@@ -22,7 +22,8 @@ pub(crate) async fn look(
     let path = cache_file(settings, "sso", &settings.file_name(), context).await?;
     let token = current(settings, &path, context).await?;
     let token = token.text("accessToken").unwrap_or_default();
-    let endpoint = Service::Sso.endpoint(&settings.region)?;
+    let region = Some(settings.region.clone());
+    let endpoint = context.endpoint_of(Service::Sso, region).await?;
     let place = format!("{} {}", Service::Sso.name(), endpoint.url);
     let request = Request::get(url(settings, &endpoint.url))
         .header("x-amz-sso_bearer_token", token)

@@ -7,10 +7,10 @@ use hyper::{Body, Request};
 
 use crate::store::s3::credentials::sign_in::command;
 use crate::store::s3::credentials::sign_in::document::{Document, end_of, shown};
-use crate::store::s3::credentials::sign_in::endpoint::Service;
 use crate::store::s3::credentials::sign_in::renewing::{Renewal, SignIn};
 use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::service::Service;
 
 /// How long before its end a token is renewed, as AWS's own tools do it.
 const EARLY: Duration = Duration::from_secs(15 * 60);
