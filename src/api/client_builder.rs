@@ -22,7 +22,7 @@ use crate::types::errors::{ConfigError, LockError};
 /// | setting | looked up in, in this order |
 /// |---|---|
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
-/// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
+/// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `s3` in the profile's `services` section, `endpoint_url` of the profile; else AWS's own in the region |
 /// | credentials | as below |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
@@ -112,8 +112,8 @@ impl Client {
     /// A client with region, endpoint and credentials from the environment. [`ClientBuilder`] lists the
     /// places.
     ///
-    /// Does no I/O and does not block. The first request looks up the credentials, and a region that only
-    /// a profile names.
+    /// Does no I/O and does not block. The first request reads what only a profile says: the endpoint, the
+    /// region, the credentials.
     ///
     /// # Errors
     ///
@@ -152,24 +152,66 @@ impl ClientBuilder {
     }
 
     /// The region of the bucket. If S3 names another region, the client uses that from then on.
+    ///
+    /// It decides where AWS's endpoint is: `s3.eu-central-1.amazonaws.com`, or in another domain in China, in
+    /// GovCloud and in AWS's other partitions. A region that is not known yet is looked for in
+    /// `amazonaws.com`.
     pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
         self.region = Some(region.into());
         self
     }
 
-    /// A store other than AWS: `http://` or `https://`, a host, and a port if it needs one. Requests name
-    /// the bucket in the path.
+    /// The store's URL: `http://` or `https://`, a host, a port if it needs one, and a path if the store is
+    /// not at the root of its host (`https://gateway.example.com/s3`). Requests name the bucket after that path,
+    /// unless [`virtual_hosted`](ClientBuilder::virtual_hosted) puts it into the host's name. The bucket is no
+    /// part of the URL.
+    ///
+    /// What the code sets here, no variable and no profile changes: neither `AWS_ENDPOINT_URL` nor
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` nor `AWS_USE_FIPS_ENDPOINT`. If a region is set as well, and the
+    /// scheme is `http`, the client reads no file for it.
     ///
     /// Before the client first locks anything in a bucket of such a store, it checks whether the store honours
     /// conditional writes. That takes some twelve requests, once for each bucket: see
-    /// [`S3Lock::check_store`](crate::S3Lock::check_store).
+    /// [`S3Lock::check_store`](crate::S3Lock::check_store). An endpoint that a variable or a profile names is
+    /// checked in the same way. Only AWS's own, which the client finds by the region, is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://gateway.example.com/s3")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
         self.endpoint = Some(url.into());
         self
     }
 
-    /// Puts the name of the bucket into the host's name (`https://my-bucket.s3.eu-central-1.amazonaws.com`) and
-    /// not into the path. TODO
+    /// Names the bucket in the host's name, `https://my-bucket.s3.eu-central-1.amazonaws.com/key`, and not in the
+    /// path, `https://s3.eu-central-1.amazonaws.com/my-bucket/key`. At an [endpoint](ClientBuilder::endpoint)
+    /// `http://host:9000` it is `http://my-bucket.host:9000/key`. Both name the same object. By default the
+    /// path names it, which AWS and nearly all other stores understand.
+    ///
+    /// Names that end in `.localhost` are this machine, without a question to DNS.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](ClientBuilder::build) refuses an endpoint whose host is an address, and the build of a lock a
+    /// bucket that cannot be in the name of a host: one with capitals or `_`, or over https with a `.`,
+    /// because no certificate is for such a name. If only a profile names the endpoint, the first call says
+    /// so. Each is a [`LockError::Config`]: leave `virtual_hosted` out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let client = Client::builder().region("eu-central-1").virtual_hosted().build()?;
+    /// let refused = S3Lock::builder("my.bucket", "nightly").client(client).build().unwrap_err();
+    /// assert!(refused.to_string().starts_with("invalid bucket \"my.bucket\""));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn virtual_hosted(mut self) -> ClientBuilder {
         self.style = Style::VirtualHosted;
         self
@@ -188,7 +230,7 @@ impl ClientBuilder {
     }
 
     /// A profile in AWS's shared files. The client uses its keys, command or web identity, whatever the
-    /// environment has, and its region if neither code nor environment name one.
+    /// environment has, and its region and endpoint if neither code nor environment name one.
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());
         self

@@ -82,7 +82,7 @@ impl S3Config {
                 return Err(no_profile(profile).into());
             }
             (Some(Named { value, by }), _) if variant.fips => {
-                logs::warn!("FIPS is asked for, and not seen to: {by} says {value}");
+                logs::warn!("use_fips_endpoint is on and chooses nothing: {by} says {value}");
             }
             _ => {}
         }

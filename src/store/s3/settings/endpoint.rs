@@ -56,8 +56,9 @@ impl Endpoint {
     /// The parts of such a URL: the scheme with its slashes, the host with its port, the path or nothing.
     pub(crate) fn split(url: &str) -> (&str, &str, &str) {
         let host = url.find("://").map_or(0, |at| at + 3);
-        let path = url[host..].find('/').map_or(url.len(), |at| host + at);
-        (&url[..host], &url[host..path], &url[path..])
+        let (scheme, rest) = url.split_at(host);
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        (scheme, host, path)
     }
 }
 
