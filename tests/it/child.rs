@@ -244,6 +244,7 @@ fn plays_its_part() {
         Ok(other) => {
             let part = other.split_once(": ");
             match part {
+                Some((crate::endpoints::PARTS, part)) => crate::endpoints::play(part),
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
                 Some((crate::signals::PARTS, part)) => crate::signals::play(part),
                 _ => panic!("no such part: {other}"),

@@ -2,6 +2,7 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 mod aws_cli;
+mod botocore;
 mod login;
 mod moto;
 mod roles;
@@ -489,7 +490,10 @@ fn client_gives_a_profile_file_that_hangs_no_longer_than_a_request() {
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
     let mut command = command(&server, &home, "try");
-    command.env(TIMEOUT, "1000");
+    command
+        .env(TIMEOUT, "1000")
+        // Else the profile is first asked whether it says so.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
     let told = Told::of(command);
     told.has(&[
         "Storage: ",
@@ -1059,6 +1063,8 @@ fn named(server: &Server, home: &Home, calls: &str) -> Command {
     let endpoint = server.endpoint().replace("127.0.0.1", "localhost");
     command
         .env("AWS_ENDPOINT_URL_S3", endpoint)
+        // Else a profile is read for that, by a thread.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command

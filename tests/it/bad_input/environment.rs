@@ -108,10 +108,29 @@ fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region"#;
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "typo" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region, or correct the name of the profile"#;
         ["AWS_ENDPOINT_URL_S3=localhost:9000"] => r#"invalid endpoint "localhost:9000" in AWS_ENDPOINT_URL_S3: it needs a scheme: http:// or https://"#;
-        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/bucket"] => r#"invalid endpoint "http://localhost:9000/bucket" in AWS_ENDPOINT_URL_S3: nothing may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/s3?x"] => r#"invalid endpoint "http://localhost:9000/s3?x" in AWS_ENDPOINT_URL_S3: only a path may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/locks-test"] => r#"invalid bucket "locks-test": AWS_ENDPOINT_URL_S3 says http://localhost:9000/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
         ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is not a name or address that a URL can have"#;
         ["AWS_ENDPOINT_URL_S3=http://user:hunter2@localhost"] => "invalid endpoint in AWS_ENDPOINT_URL_S3: it holds credentials; set them separately";
         ["-AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL=http://"] => r#"invalid endpoint "http://" in AWS_ENDPOINT_URL: it has no host"#;
+    }
+}
+
+#[test]
+fn client_tells_of_endpoints_of_profiles_that_cannot_be() {
+    environments! {
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = localhost:9000\n"] => r#"invalid endpoint "localhost:9000" in profile "default": it needs a scheme: http:// or https://"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=p", "config=[profile p]\nendpoint_url = https://me:hunter2@host\n"] => r#"invalid endpoint in profile "p": it holds credentials; set them separately"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://host:x\n"] => r#"invalid endpoint "http://host:x" in the services section "s" of profile "default": its port is not a number from 1 to 65535"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services t]\n"] => r#"profile "default" names the services section "s", and HOME/.aws/config has no section [services s]; add it, or correct the name"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = http://localhost:9/s3/locks-test\n"] => r#"invalid bucket "locks-test": profile "default" says http://localhost:9/s3/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"there is no profile "typo", which may name the endpoint; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
+        ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=1"] => r#"invalid ignore_configured_endpoint_urls "1" in AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: it must be true or false"#;
+        ["config=[default]\nignore_configured_endpoint_urls = yes\n"] => r#"invalid ignore_configured_endpoint_urls "yes" in profile "default": it must be true or false"#;
+        ["AWS_USE_FIPS_ENDPOINT=yes"] => r#"invalid use_fips_endpoint "yes" in AWS_USE_FIPS_ENDPOINT: it must be true or false"#;
+        ["AWS_USE_DUALSTACK_ENDPOINT=on"] => r#"invalid use_dualstack_endpoint "on" in AWS_USE_DUALSTACK_ENDPOINT: it must be true or false"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nuse_fips_endpoint = 1\n"] => r#"invalid use_fips_endpoint "1" in profile "default": it must be true or false"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_REGION=cn-north-1", "AWS_USE_FIPS_ENDPOINT=true"] => "no endpoint for S3: AWS_REGION says cn-north-1, and S3 has no FIPS endpoints in China; unset AWS_USE_FIPS_ENDPOINT and use_fips_endpoint, or choose another region";
     }
 }
 
@@ -207,6 +226,8 @@ fn client_tells_of_what_machines_give_that_cannot_be() {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "config=[default]\nservices = s\n[services s]\nsts =\n  endpoint_url = sts\n"] => r#"STS cannot be asked at the URL in the services section "s" of profile "default": it needs a scheme: http:// or https://"#;
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_STS_REGIONAL_ENDPOINTS=local"] => r#"invalid sts_regional_endpoints "local" in AWS_STS_REGIONAL_ENDPOINTS: it must be regional or legacy"#;
         ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";

@@ -1,5 +1,6 @@
 //! What the environment and AWS's shared files say: variables, profiles, endpoints, regions.
 
+pub(super) mod aws_host;
 pub(super) mod endpoint;
 pub(super) mod ini;
 pub(super) mod named;

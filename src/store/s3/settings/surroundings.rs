@@ -22,6 +22,8 @@ pub(crate) struct Surroundings {
     services: Services,
 }
 
+const IGNORE: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+
 /// How a variable is read.
 type Variables = fn(&str) -> Option<String>;
 
@@ -54,6 +56,41 @@ pub(crate) struct ServiceEndpoint {
 }
 
 impl ServiceEndpoint {
+    /// An endpoint that was set. It serves any region.
+    pub(crate) fn set(service: Service, set: Named, region: &Named) -> ServiceEndpoint {
+        ServiceEndpoint {
+            service,
+            url: set.value.clone(),
+            set: Some(set),
+            region: region.clone(),
+            signing_region: region.value.clone(),
+        }
+    }
+
+    /// Where AWS has a service.
+    pub(crate) fn of_aws(
+        service: Service,
+        region: &Named,
+        variant: Variant,
+    ) -> Result<ServiceEndpoint, ConfigError> {
+        let url = service.url(&region.value, variant).map_err(|reason| {
+            let Named { value, by } = region;
+            let message = format!(
+                "no endpoint for {}: {by} says {value}, and {reason}; unset AWS_USE_FIPS_ENDPOINT and \
+                 use_fips_endpoint, or choose another region",
+                service.name()
+            );
+            ConfigError::new("endpoint", message)
+        })?;
+        Ok(ServiceEndpoint {
+            service,
+            url,
+            set: None,
+            region: region.clone(),
+            signing_region: service.signing_region(&region.value, variant).to_owned(),
+        })
+    }
+
     /// What helps if the way to it ends at this step.
     pub(crate) fn advice(&self, step: Step) -> String {
         match &self.set {
@@ -95,21 +132,34 @@ impl Surroundings {
         }
     }
 
+    /// The profile, if it was read.
     pub(crate) fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
     }
 
+    /// Whether the variables alone decide if endpoints in variables and profiles are switched off.
+    pub(crate) fn variables_say_what_to_ignore(&self) -> bool {
+        (self.variables)(IGNORE).is_some()
+    }
+
     /// The region, if any is named.
     pub(crate) fn region(&self) -> Result<Option<Named>, ConfigError> {
-        let found = self.in_variable("AWS_REGION");
-        let found = found.or_else(|| self.setting("AWS_DEFAULT_REGION", "region"));
-        match found {
-            Some(Named { value, by }) if !is_region(&value) => {
-                let reason = "a region looks like eu-central-1";
-                Err(ConfigError::invalid_in("region", &value, &by, reason))
-            }
-            found => Ok(found),
+        match self.region_in_variables()? {
+            Some(region) => Ok(Some(region)),
+            None => self.region_in_profile(),
         }
+    }
+
+    /// The region that a variable names.
+    pub(crate) fn region_in_variables(&self) -> Result<Option<Named>, ConfigError> {
+        let found = self.in_variable("AWS_REGION");
+        let found = found.or_else(|| self.in_variable("AWS_DEFAULT_REGION"));
+        found.map(checked_region).transpose()
+    }
+
+    /// The region that the profile names.
+    pub(crate) fn region_in_profile(&self) -> Result<Option<Named>, ConfigError> {
+        self.in_profile("region").map(checked_region).transpose()
     }
 
     /// Where `service` is, seen from `region`: where a variable says, else the profile, else where AWS has
@@ -119,60 +169,27 @@ impl Surroundings {
         service: Service,
         region: &Named,
     ) -> Result<ServiceEndpoint, ConfigError> {
-        match self.set_endpoint(service)? {
-            Some(set) => Ok(ServiceEndpoint {
-                service,
-                url: set.value.clone(),
-                set: Some(set),
-                signing_region: region.value.clone(),
-                region: region.clone(),
-            }),
-            None => self.aws_endpoint(service, region),
+        let set = if self.ignores_endpoints()? {
+            None
+        } else {
+            self.set_endpoint(service)?
+        };
+        match set {
+            Some(set) => Ok(ServiceEndpoint::set(service, set, region)),
+            None => ServiceEndpoint::of_aws(service, region, self.variant(service)?),
         }
     }
 
-    /// The endpoint of a service that a variable or the profile sets.
-    pub(crate) fn set_endpoint(&self, service: Service) -> Result<Option<Named>, ConfigError> {
-        if self.ignores_endpoints()? {
-            return Ok(None);
-        }
+    fn set_endpoint(&self, service: Service) -> Result<Option<Named>, ConfigError> {
         match self.endpoint_in_variables(service)? {
             Some(set) => Ok(Some(set)),
             None => self.endpoint_in_profile(service),
         }
     }
 
-    /// Where AWS has a service.
-    pub(crate) fn aws_endpoint(
-        &self,
-        service: Service,
-        region: &Named,
-    ) -> Result<ServiceEndpoint, ConfigError> {
-        let variant = self.variant(service)?;
-        let url = service.url(&region.value, variant).map_err(|reason| {
-            let Named { value, by } = region;
-            let message = format!(
-                "no endpoint for {} in region {value}, which {by} says: {reason}; set \
-                 AWS_USE_FIPS_ENDPOINT to false, or choose another region",
-                service.name()
-            );
-            ConfigError::new("endpoint", message)
-        })?;
-        Ok(ServiceEndpoint {
-            service,
-            url,
-            set: None,
-            signing_region: service.signing_region(&region.value, variant).to_owned(),
-            region: region.clone(),
-        })
-    }
-
     /// Whether endpoints in variables and profiles are switched off.
     pub(crate) fn ignores_endpoints(&self) -> Result<bool, ConfigError> {
-        self.switch(
-            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-            "ignore_configured_endpoint_urls",
-        )
+        self.switch(IGNORE, "ignore_configured_endpoint_urls")
     }
 
     /// Which of AWS's endpoints to use.
@@ -213,13 +230,21 @@ impl Surroundings {
         self.setting("AWS_CA_BUNDLE", "ca_bundle")
     }
 
-    fn endpoint_in_variables(&self, service: Service) -> Result<Option<Named>, ConfigError> {
+    /// The endpoint of a service that a variable sets.
+    pub(crate) fn endpoint_in_variables(
+        &self,
+        service: Service,
+    ) -> Result<Option<Named>, ConfigError> {
         let own = self.in_variable(&service.variable());
         let set = own.or_else(|| self.in_variable("AWS_ENDPOINT_URL"));
         set.map(|set| checked(service, set)).transpose()
     }
 
-    fn endpoint_in_profile(&self, service: Service) -> Result<Option<Named>, ConfigError> {
+    /// The endpoint of a service that the profile sets.
+    pub(crate) fn endpoint_in_profile(
+        &self,
+        service: Service,
+    ) -> Result<Option<Named>, ConfigError> {
         let Some(profile) = &self.profile else {
             return Ok(None);
         };
@@ -294,6 +319,15 @@ fn is_on(key: &'static str, set: &Named) -> Result<bool, ConfigError> {
             Err(ConfigError::invalid_in(key, &set.value, &set.by, reason))
         }
     }
+}
+
+fn checked_region(set: Named) -> Result<Named, ConfigError> {
+    let Named { value, by } = &set;
+    if is_region(value) {
+        return Ok(set);
+    }
+    let reason = "a region looks like eu-central-1";
+    Err(ConfigError::invalid_in("region", value, by, reason))
 }
 
 /// An endpoint as it is used, if it is one.
