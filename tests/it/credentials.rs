@@ -5,6 +5,7 @@ mod aws_cli;
 mod botocore;
 mod login;
 mod moto;
+mod rgw;
 mod roles;
 mod sso;
 
