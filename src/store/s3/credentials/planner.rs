@@ -109,7 +109,7 @@ fn next(
 ) -> Result<Profile, LockError> {
     let names: Vec<_> = passed.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(begin) = names.iter().position(|passed| *passed == name) {
-        return Err(refusal::ring(&names[begin..], user));
+        return Err(refusal::ring(&name, &names[begin + 1..], user));
     }
     let next = Profile::among(files, Some(&name));
     if !next.exists {
