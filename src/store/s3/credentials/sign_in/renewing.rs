@@ -131,7 +131,7 @@ impl Held {
 }
 
 /// How often, and with which pauses, to read a file anew that is no JSON.
-const HALF_READS: u32 = 4;
+const HALF_READS: u32 = 6;
 const HALF_READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the token.
@@ -222,7 +222,7 @@ fn save<S: SignIn>(sign_in: &S, path: &Path, token: &Document, context: &LookUpC
 }
 
 /// How often, and with which pauses, to look for the token of another process.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The token of another process that has used up the old one at the same time. It writes the new one
