@@ -9,7 +9,7 @@ use s3_lock::{Client, LockError, LockStatus, S3Lock};
 use crate::child::{self, Home};
 use crate::conformance;
 use crate::support::{ACCESS_KEY, BUCKET, Fault, Match, Quirk, REGION, SECRET_KEY, Server};
-use crate::{KEY, builder, checking_builder_at, client_builder_at, lock_of, requests_of};
+use crate::{KEY, builder, checking_builder_at, client_builder_at, lock_of, requests_of, storage};
 
 /// The port of nobody.
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -189,7 +189,7 @@ fn client_reads_no_file_if_code_names_an_http_endpoint_and_a_region() {
     let fifo = home.path().join("config");
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
-    let mut command = child::command(&format!("{PARTS}: given"), &server.endpoint());
+    let mut command = as_part(child::command("given", &server.endpoint()), "given");
     command
         .env("AWS_CONFIG_FILE", &fifo)
         .env("AWS_SHARED_CREDENTIALS_FILE", &fifo);
@@ -197,18 +197,90 @@ fn client_reads_no_file_if_code_names_an_http_endpoint_and_a_region() {
     child::ends_well(command);
 }
 
+#[test]
+fn release_by_name_is_refused_by_an_unsafe_store_that_a_profile_names() {
+    let (server, home) = (Server::start(), Home::new("unsafe-release"));
+    let client = client_builder_at(&server.endpoint()).build().unwrap();
+    let _ = lock_of(&client).acquire("me").unwrap().detach();
+    server.set_quirk(Quirk::IgnoresIfNoneMatch);
+    let held = server.object(KEY).unwrap().etag;
+    let lines = format!("endpoint_url = {}", server.endpoint());
+    child::ends_well(as_part(profiled(&home, &lines), "release"));
+    assert_eq!(server.object(KEY).unwrap().etag, held);
+}
+
+#[test]
+#[cfg(unix)]
+fn client_reads_a_profile_again_that_it_could_not_read_in_time() {
+    for part in ["again", "waits"] {
+        let (server, home) = (Server::start(), Home::new(part));
+        let mut command = as_part(profiled(&home, ""), part);
+        let lines = format!("[profile p]\nendpoint_url = {}\n", server.endpoint());
+        home.write("later", &lines);
+        let fifo = home.path().join(".aws").join("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        command.env("AWS_CONFIG_FILE", &fifo);
+        child::ends_well(command);
+        assert!(server.object(KEY).is_some());
+    }
+}
+
 /// What children of these tests do.
 pub const PARTS: &str = "endpoints";
 
+fn as_part(mut command: Command, part: &str) -> Command {
+    command.env(child::PART, format!("{PARTS}: {part}"));
+    command
+}
+
 pub fn play(part: &str) {
-    assert_eq!(part, "given");
-    let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").unwrap();
-    let client = client_builder_at(&endpoint).build().unwrap();
-    lock_of(&client)
-        .acquire("child")
-        .unwrap()
-        .release()
-        .unwrap();
+    match part {
+        "given" => {
+            let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").unwrap();
+            let client = client_builder_at(&endpoint).build().unwrap();
+            lock_of(&client)
+                .acquire("child")
+                .unwrap()
+                .release()
+                .unwrap();
+        }
+        "release" => {
+            let refused = lock_of(&Client::new().unwrap()).release("me").unwrap_err();
+            assert!(matches!(refused, LockError::UnsafeStore(_)), "{refused:?}");
+        }
+        "again" => {
+            let lock = hasty_lock();
+            let late = storage(lock.status().unwrap_err());
+            assert!(late.is_retryable(), "{late}");
+            make_readable();
+            lock.acquire("child").unwrap().release().unwrap();
+        }
+        "waits" => {
+            let lock = hasty_lock();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_secs(1));
+                    make_readable();
+                });
+                let guard = lock.acquire_within("child", Duration::from_secs(60));
+                guard.unwrap().release().unwrap();
+            });
+        }
+        _ => panic!("no such part: {part}"),
+    }
+}
+
+/// A lock whose requests soon time out.
+fn hasty_lock() -> S3Lock {
+    let client = Client::builder().request_timeout(Duration::from_millis(300));
+    lock_of(&client.build().unwrap())
+}
+
+/// Puts a file that can be read into the place of the one that hangs.
+fn make_readable() {
+    let path = std::path::PathBuf::from(std::env::var_os("AWS_CONFIG_FILE").unwrap());
+    std::fs::rename(path.with_file_name("later"), path).unwrap();
 }
 
 #[test]

@@ -162,3 +162,85 @@ impl Site {
         self.endpoint.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_VARIABLES: fn(&str) -> Option<String> = |_| None;
+
+    /// A client that has only this.
+    fn config(in_code: Option<&str>, in_variable: Option<&str>, region: Option<&str>) -> S3Config {
+        S3Config {
+            endpoint: in_code.map(|url| Named::new(url, "code")),
+            endpoint_in_variables: in_variable.map(|url| Named::new(url, "a variable")),
+            region: region.map(|region| Named::new(region, "code")),
+            style: Style::Path,
+            source: Source::Environment,
+            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(3),
+            expected_bucket_owner: None,
+        }
+    }
+
+    const HTTP: Option<&str> = Some("http://host");
+    const HTTPS: Option<&str> = Some("https://host");
+    const REGION: Option<&str> = Some("eu-west-1");
+
+    #[test]
+    fn a_profile_is_read_if_it_may_matter() {
+        let needs = |config: S3Config| config.needs_profile(&Surroundings::of(NO_VARIABLES, None));
+        assert!(needs(config(None, None, REGION)));
+        assert!(needs(config(HTTP, None, None)));
+        assert!(!needs(config(HTTP, None, REGION)));
+        // It may name certificates.
+        assert!(needs(config(HTTPS, None, REGION)));
+        // It may say to ignore the variable.
+        assert!(needs(config(None, HTTP, REGION)));
+    }
+
+    #[test]
+    fn a_profile_is_not_read_for_what_variables_say() {
+        let variables: fn(&str) -> Option<String> = |name| match name {
+            "AWS_CA_BUNDLE" => Some("/a".to_owned()),
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("false".to_owned()),
+            _ => None,
+        };
+        let needs = |config: S3Config| config.needs_profile(&Surroundings::of(variables, None));
+        assert!(!needs(config(HTTPS, None, REGION)));
+        assert!(!needs(config(None, HTTPS, REGION)));
+        assert!(needs(config(None, HTTPS, None)));
+        assert!(needs(config(None, None, REGION)));
+    }
+
+    #[test]
+    fn code_goes_before_a_variable_and_that_before_the_profile() {
+        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\nendpoint_url = http://p\n"));
+        let by = |config: S3Config| {
+            let endpoint = config.set_endpoint(&around).unwrap().unwrap();
+            endpoint.by
+        };
+        assert_eq!(by(config(HTTP, HTTPS, None)), "code");
+        assert_eq!(by(config(None, HTTPS, None)), "a variable");
+        assert_eq!(by(config(None, None, None)), "profile \"p\"");
+    }
+
+    #[test]
+    fn a_profile_can_switch_off_the_variable_and_not_the_code() {
+        let off = "[profile p]\nendpoint_url = http://p\nignore_configured_endpoint_urls = true\n";
+        let around = Surroundings::of(NO_VARIABLES, Some(off));
+        let is_set = |config: S3Config| config.set_endpoint(&around).unwrap().is_some();
+        assert!(is_set(config(HTTP, HTTP, None)));
+        assert!(!is_set(config(None, HTTP, None)));
+        assert!(!is_set(config(None, None, None)));
+    }
+
+    #[test]
+    fn a_region_is_needed_at_aws_alone() {
+        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\n"));
+        let nowhere = config(None, None, None);
+        assert!(nowhere.region(&around, false).is_err());
+        let usual = nowhere.region(&around, true).unwrap();
+        assert_eq!(usual, Named::usual_region());
+    }
+}

@@ -274,11 +274,9 @@ fn client_renews_a_login_before_it_ends_and_writes_it_down() {
 
 #[test]
 fn client_renews_a_login_again_and_again_while_the_lock_is_held() {
-    let world = World::with("held", |so_far| {
-        // By the child's clock, each is good for 200 s, and comes 100 s after the one before.
-        let number = so_far.len();
-        renewed_for(number, Duration::from_secs(100) * (number as u32 + 1))
-    });
+    // By the child's clock, each is good for 200 s, and the next one comes after 100 s.
+    let good_for = Duration::from_secs(200);
+    let world = World::with("held", move |so_far| renewed_for(so_far.len(), good_for));
     world.sign_in(ago(HOUR));
     let mut command = world.command("acquire renew");
     command.env(RENEW_FOR, "280");

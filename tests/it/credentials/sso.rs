@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::iter;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -499,12 +500,14 @@ fn client_reads_a_token_again_that_another_program_has_half_written() {
     let (file, token) = (world.file(), token(from_now(HOUR)).to_string());
     // It ends with the tests: nobody reads all of this.
     thread::spawn(move || {
-        for text in ["", &token[..40], &token, &token] {
+        let whole = iter::repeat_n(token.as_str(), 50);
+        for text in iter::once(&token[..40]).chain(whole) {
             let mut pipe = fs::OpenOptions::new().write(true).open(&file).unwrap();
-            pipe.write_all(text.as_bytes()).unwrap();
+            // An error means that the reader has gone.
+            let _ = pipe.write_all(text.as_bytes());
             drop(pipe);
             // So that the reader sees the end of it.
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(100));
         }
     });
     world.told("try").all_went_well();
@@ -585,4 +588,28 @@ fn client_asks_the_services_that_the_profile_names() {
         .env_remove("AWS_ENDPOINT_URL_SSO_OIDC");
     Told::of(command).all_went_well();
     assert_eq!(world.shown(), [access(1)]);
+}
+
+#[test]
+fn client_does_not_overrule_a_person_who_signs_in_or_out_during_a_renewal() {
+    let other = token(from_now(HOUR * 2));
+    for person in [Some(other), None] {
+        let name = if person.is_some() { "in" } else { "out" };
+        let file = Arc::new(OnceLock::<PathBuf>::new());
+        let (of_world, acts) = (Arc::clone(&file), person.clone());
+        let oidc = move |_: &[Asked]| {
+            let file = of_world.get().expect("the test has said it");
+            match &acts {
+                Some(token) => fs::write(file, token.to_string()).unwrap(),
+                None => fs::remove_file(file).unwrap(),
+            }
+            renewed(1)
+        };
+        let world = World::with(name, |_| granted("t", HOUR), oidc);
+        world.sign_in(ago(HOUR));
+        file.set(world.file()).unwrap();
+        world.told("try").all_went_well();
+        assert_eq!(world.shown(), [access(1)]);
+        assert_eq!(world.file().exists().then(|| world.token()), person);
+    }
 }

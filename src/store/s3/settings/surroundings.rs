@@ -294,6 +294,21 @@ impl Surroundings {
     }
 }
 
+#[cfg(test)]
+impl Surroundings {
+    /// Variables as this function has them, and a profile `p` of this config file, if there is one.
+    pub(crate) fn of(variables: fn(&str) -> Option<String>, config: Option<&str>) -> Surroundings {
+        let around = match config {
+            Some(config) => Surroundings::among(&SharedFiles::of(config, ""), Some("p")),
+            None => Surroundings::of_variables(),
+        };
+        Surroundings {
+            variables,
+            ..around
+        }
+    }
+}
+
 fn services(files: &SharedFiles, profile: &Profile) -> Services {
     let Some(name) = profile.get("services") else {
         return Services::None;
@@ -360,11 +375,7 @@ mod tests {
 
     /// What these files say, with the variables that this function has.
     fn with(variables: Variables, config: &str) -> Surroundings {
-        let files = SharedFiles::of(config, "");
-        Surroundings {
-            variables,
-            ..Surroundings::among(&files, Some("p"))
-        }
+        Surroundings::of(variables, Some(config))
     }
 
     /// A service's URL from `eu-west-1`, and what set it.
