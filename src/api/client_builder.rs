@@ -237,8 +237,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A profile in AWS's shared files. The client uses its credentials, whatever the
-    /// environment has, and its region and endpoint if neither code nor environment name one.
+    /// A profile in AWS's shared files. The client uses its credentials, whatever the environment has, and
+    /// its region and endpoint if neither code nor environment name one.
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());
         self

@@ -146,11 +146,15 @@ pub struct Other {
 
 impl Other {
     pub fn new(purpose: &str) -> Other {
+        Other::with_bucket(format!("s3-lock-{purpose}-{}", std::process::id()))
+    }
+
+    /// The same with a bucket of this name, which it makes.
+    pub fn with_bucket(bucket: String) -> Other {
         let endpoint = env::var("S3_LOCK_TEST_ENDPOINT")
             .expect("S3_LOCK_TEST_ENDPOINT names the server to test against");
         let key = env::var("AWS_ACCESS_KEY_ID").expect("AWS_ACCESS_KEY_ID is one of its keys");
         let secret = env::var("AWS_SECRET_ACCESS_KEY").expect("AWS_SECRET_ACCESS_KEY goes with it");
-        let bucket = format!("s3-lock-{purpose}-{}", std::process::id());
         let other = Other {
             endpoint,
             bucket,

@@ -2,8 +2,10 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 mod aws_cli;
+mod botocore;
 mod login;
 mod moto;
+mod rgw;
 mod roles;
 mod sso;
 

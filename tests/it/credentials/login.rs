@@ -16,10 +16,10 @@ const FILE: &str = "286187707741fc2ccb93cf9e56dbd0ee0a16208feed5fbc8ae1baa86d44c
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A home with the settings of `aws login`, the service, and the S3 that takes the credentials.
-struct World {
-    server: Server,
+pub(super) struct World {
+    pub(super) server: Server,
     home: Home,
-    service: StandIn,
+    pub(super) service: StandIn,
     key: String,
 }
 
@@ -28,7 +28,10 @@ impl World {
         World::with(name, |_| renewed(1))
     }
 
-    fn with(name: &str, rule: impl Fn(&[Asked]) -> Answer + Send + Sync + 'static) -> World {
+    pub(super) fn with(
+        name: &str,
+        rule: impl Fn(&[Asked]) -> Answer + Send + Sync + 'static,
+    ) -> World {
         let home = Home::new(&format!("login-{name}"));
         fs::create_dir_all(home.path().join(".aws/login/cache")).unwrap();
         let profile = format!("[profile p]\nlogin_session = {SESSION}\n");
@@ -48,11 +51,11 @@ impl World {
         self.home.path().join(".aws/login/cache").join(FILE)
     }
 
-    fn sign_in(&self, end: SystemTime) {
+    pub(super) fn sign_in(&self, end: SystemTime) {
         self.put(&self.token_until(end));
     }
 
-    fn put(&self, token: &Value) {
+    pub(super) fn put(&self, token: &Value) {
         fs::write(self.file(), token.to_string()).unwrap();
     }
 
@@ -75,11 +78,11 @@ impl World {
         })
     }
 
-    fn token(&self) -> Value {
+    pub(super) fn token(&self) -> Value {
         serde_json::from_slice(&fs::read(self.file()).unwrap()).unwrap()
     }
 
-    fn command(&self, calls: &str) -> Command {
+    pub(super) fn command(&self, calls: &str) -> Command {
         let mut command = command(&self.server, &self.home, calls);
         command
             .env("AWS_PROFILE", "p")
@@ -101,12 +104,12 @@ fn from_now(span: Duration) -> SystemTime {
     SystemTime::now() + span
 }
 
-fn ago(span: Duration) -> SystemTime {
+pub(super) fn ago(span: Duration) -> SystemTime {
     SystemTime::now() - span
 }
 
 /// What the service answers.
-fn renewed(number: usize) -> Answer {
+pub(super) fn renewed(number: usize) -> Answer {
     renewed_for(number, MINUTE * 15)
 }
 
@@ -271,11 +274,9 @@ fn client_renews_a_login_before_it_ends_and_writes_it_down() {
 
 #[test]
 fn client_renews_a_login_again_and_again_while_the_lock_is_held() {
-    let world = World::with("held", |so_far| {
-        // By the child's clock, each is good for 200 s, and comes 100 s after the one before.
-        let number = so_far.len();
-        renewed_for(number, Duration::from_secs(100) * (number as u32 + 1))
-    });
+    // By the child's clock, each is good for 200 s, and the next one comes after 100 s.
+    let good_for = Duration::from_secs(200);
+    let world = World::with("held", move |so_far| renewed_for(so_far.len(), good_for));
     world.sign_in(ago(HOUR));
     let mut command = world.command("acquire renew");
     command.env(RENEW_FOR, "280");

@@ -550,15 +550,26 @@ fn acquire_gives_each_role_of_a_chain_the_time_of_a_request() {
 }
 
 #[test]
-fn client_asks_for_a_role_anew_before_its_credentials_expire() {
+fn client_asks_for_a_role_anew_with_newer_keys_of_its_source_before_its_credentials_expire() {
     let (server, home) = (Server::start(), Home::new("role-renewed"));
-    // By the child's clock each is good for 200 s, and comes 100 s after the one before.
-    let sts = sts(|call, count| {
-        let good_for = Duration::from_secs(100) * (count as u32 + 1);
-        Some(grant(call, good_for))
+    let sts = sts(|call, _| Some(grant(call, Duration::from_secs(200))));
+    let endpoint = StandIn::start(|so_far| {
+        let token = format!("token-{}", so_far.len());
+        keys_of(SOURCE, &token, HOUR)
     });
-    let mut command = with_config(&server, &home, &sts, &usual());
-    command.env(CALLS, "acquire renew").env(RENEW_FOR, "280");
+    let config = profile("a", &[&role(ROLE), "credential_source = EcsContainer"]);
+    let mut command = with_config(&server, &home, &sts, &config);
+    let url = format!("{}/get", endpoint.endpoint());
+    command
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        .env(CALLS, "acquire renew")
+        // Longer than the first ones are good for, so that the next ones are waited for at last.
+        .env(RENEW_FOR, "280");
     Told::of(command).all_went_well();
-    assert_eq!(sts.requests().len(), 3);
+    let calls = calls(&sts);
+    let tokens: Vec<_> = calls
+        .iter()
+        .filter_map(|call| call.token.as_deref())
+        .collect();
+    assert_eq!(tokens[..2], ["token-1", "token-2"]);
 }

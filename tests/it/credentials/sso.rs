@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::iter;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -21,11 +22,11 @@ const START_URL: &str = "https://corp.awsapps.com/start";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A home with the settings of SSO, the services, and the S3 that takes what they give.
-struct World {
-    server: Server,
+pub(super) struct World {
+    pub(super) server: Server,
     home: Home,
     portal: StandIn,
-    oidc: StandIn,
+    pub(super) oidc: StandIn,
 }
 
 impl World {
@@ -34,7 +35,7 @@ impl World {
     }
 
     /// The same with services that answer by these rules.
-    fn with(
+    pub(super) fn with(
         name: &str,
         portal: impl Fn(&[Asked]) -> Answer + Send + Sync + 'static,
         oidc: impl Fn(&[Asked]) -> Answer + Send + Sync + 'static,
@@ -63,19 +64,19 @@ impl World {
     }
 
     /// Puts down a token that ends at this time.
-    fn sign_in(&self, end: SystemTime) {
+    pub(super) fn sign_in(&self, end: SystemTime) {
         self.put(&token(end));
     }
 
-    fn put(&self, token: &Value) {
+    pub(super) fn put(&self, token: &Value) {
         fs::write(self.file(), token.to_string()).unwrap();
     }
 
-    fn token(&self) -> Value {
+    pub(super) fn token(&self) -> Value {
         serde_json::from_slice(&fs::read(self.file()).unwrap()).unwrap()
     }
 
-    fn command(&self, profile: &str, calls: &str) -> Command {
+    pub(super) fn command(&self, profile: &str, calls: &str) -> Command {
         let mut command = command(&self.server, &self.home, calls);
         command
             .env("AWS_PROFILE", profile)
@@ -100,7 +101,7 @@ fn from_now(span: Duration) -> SystemTime {
     SystemTime::now() + span
 }
 
-fn ago(span: Duration) -> SystemTime {
+pub(super) fn ago(span: Duration) -> SystemTime {
     SystemTime::now() - span
 }
 
@@ -129,7 +130,7 @@ fn access(number: usize) -> String {
 }
 
 /// What OIDC answers.
-fn renewed(number: usize) -> Answer {
+pub(super) fn renewed(number: usize) -> Answer {
     let reply = json!({
         "accessToken": access(number),
         "tokenType": "Bearer",
@@ -146,7 +147,7 @@ fn refuses(_: &[Asked]) -> Answer {
 }
 
 /// What the portal answers.
-fn granted(session: &str, good_for: Duration) -> Answer {
+pub(super) fn granted(session: &str, good_for: Duration) -> Answer {
     let end = from_now(good_for).duration_since(SystemTime::UNIX_EPOCH);
     let reply = json!({"roleCredentials": {
         "accessKeyId": ACCESS_KEY,
@@ -499,12 +500,14 @@ fn client_reads_a_token_again_that_another_program_has_half_written() {
     let (file, token) = (world.file(), token(from_now(HOUR)).to_string());
     // It ends with the tests: nobody reads all of this.
     thread::spawn(move || {
-        for text in ["", &token[..40], &token, &token] {
+        let whole = iter::repeat_n(token.as_str(), 50);
+        for text in iter::once(&token[..40]).chain(whole) {
             let mut pipe = fs::OpenOptions::new().write(true).open(&file).unwrap();
-            pipe.write_all(text.as_bytes()).unwrap();
+            // An error means that the reader has gone.
+            let _ = pipe.write_all(text.as_bytes());
             drop(pipe);
             // So that the reader sees the end of it.
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(100));
         }
     });
     world.told("try").all_went_well();
@@ -551,4 +554,62 @@ fn client_whose_clock_is_wrong_does_not_ask_again_and_again() {
     assert!(world.server.requests().len() > 50);
     assert_eq!(world.oidc.requests().len(), 1);
     assert_eq!(world.portal.requests().len(), 1);
+}
+
+#[test]
+fn acquire_tells_at_once_where_nobody_renews_a_token() {
+    let world = World::new("closed");
+    world.sign_in(ago(HOUR));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}", closed.unwrap());
+    let mut command = world.command("p", "acquire");
+    command.env("AWS_ENDPOINT_URL_SSO_OIDC", &url);
+    Told::of(command).has(&[
+        "Storage: a request for credentials to the SSO token service http://127.0.0.1:",
+        &format!("AWS_ENDPOINT_URL_SSO_OIDC says {url}"),
+    ]);
+}
+
+#[test]
+fn client_asks_the_services_that_the_profile_names() {
+    let world = World::new("services");
+    let config = world.home.path().join(".aws/config");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("[profile p]\n", "[profile p]\nservices = local\n");
+    let (portal, oidc) = (world.portal.endpoint(), world.oidc.endpoint());
+    let services = format!(
+        "[services local]\nsso =\n  endpoint_url = {portal}\nsso_oidc =\n  endpoint_url = {oidc}\n"
+    );
+    fs::write(&config, format!("{text}{services}")).unwrap();
+    world.sign_in(ago(HOUR));
+    let mut command = world.command("p", "try");
+    command
+        .env_remove("AWS_ENDPOINT_URL_SSO")
+        .env_remove("AWS_ENDPOINT_URL_SSO_OIDC");
+    Told::of(command).all_went_well();
+    assert_eq!(world.shown(), [access(1)]);
+}
+
+#[test]
+fn client_does_not_overrule_a_person_who_signs_in_or_out_during_a_renewal() {
+    let other = token(from_now(HOUR * 2));
+    for person in [Some(other), None] {
+        let name = if person.is_some() { "in" } else { "out" };
+        let file = Arc::new(OnceLock::<PathBuf>::new());
+        let (of_world, acts) = (Arc::clone(&file), person.clone());
+        let oidc = move |_: &[Asked]| {
+            let file = of_world.get().expect("the test has said it");
+            match &acts {
+                Some(token) => fs::write(file, token.to_string()).unwrap(),
+                None => fs::remove_file(file).unwrap(),
+            }
+            renewed(1)
+        };
+        let world = World::with(name, |_| granted("t", HOUR), oidc);
+        world.sign_in(ago(HOUR));
+        file.set(world.file()).unwrap();
+        world.told("try").all_went_well();
+        assert_eq!(world.shown(), [access(1)]);
+        assert_eq!(world.file().exists().then(|| world.token()), person);
+    }
 }

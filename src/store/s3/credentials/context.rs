@@ -36,8 +36,7 @@ pub(crate) struct LookUpContext {
     pub transport: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
-    /// How long each provider may take: less than a request, which waits for it and reports its
-    /// error.
+    /// How long each request of a look-up may take, and each reading of files. Less than a request to S3.
     pub limit: Duration,
     /// Renewed tokens of people who have signed in, where they could not be written down.
     pub unsaved: Unsaved,

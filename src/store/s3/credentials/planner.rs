@@ -109,7 +109,7 @@ fn next(
 ) -> Result<Profile, LockError> {
     let names: Vec<_> = passed.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(begin) = names.iter().position(|passed| *passed == name) {
-        return Err(refusal::ring(&names[begin..], user));
+        return Err(refusal::ring(&name, &names[begin + 1..], user));
     }
     let next = Profile::among(files, Some(&name));
     if !next.exists {
@@ -128,9 +128,8 @@ fn own_way(profile: &Profile, files: &SharedFiles) -> Result<Option<Way>, LockEr
     if SsoSettings::are_in(profile) {
         return sso().map(Some);
     }
-    let keys_go_first = files.credentials_hold_keys_of(&profile.name);
-    if let Some(keys) = keys(profile)?.filter(|_| keys_go_first) {
-        return Ok(Some(keys));
+    if files.credentials_hold_keys_of(&profile.name) {
+        return keys(profile);
     }
     if let Some(login) = LoginSettings::of(profile) {
         return Ok(Some(Way::Login(login)));
@@ -288,6 +287,16 @@ mod tests {
             assert!(told.contains(&format!("and no {missing}")), "{told}");
             assert!(!told.contains("hunter2"), "{told}");
         }
+    }
+
+    #[test]
+    fn half_of_the_keys_in_the_config_file_is_of_no_account_where_others_go_before_it() {
+        for line in [LOGIN, COMMAND] {
+            let told = in_config(&profile("a", &[line, KEYS[0]]));
+            assert!(told.ends_with("of profile \"a\""), "{told}");
+        }
+        let told = planned(&profile("a", &[COMMAND]), "[a]\naws_access_key_id = AK\n");
+        assert!(told.contains("and no aws_secret_access_key"), "{told}");
     }
 
     #[test]

@@ -92,11 +92,9 @@ pub(super) fn source_without_keys(user: &str, source: &Profile) -> LockError {
     ))
 }
 
-/// Profiles that take their keys from one another, in this order, and the last one from the first.
-pub(super) fn ring(names: &[&str], last: &Profile) -> LockError {
-    let [first, others @ ..] = names else {
-        return misconfigured("a profile takes its keys from itself");
-    };
+/// Profiles that take their keys from one another: the first from the first of the others, and so on, and
+/// the last from the first. If there are no others, it is the last one itself.
+pub(super) fn ring(first: &str, others: &[&str], last: &Profile) -> LockError {
     let looked_in = &last.looked_in;
     if others.is_empty() {
         return misconfigured(format!(
@@ -105,7 +103,7 @@ pub(super) fn ring(names: &[&str], last: &Profile) -> LockError {
              {looked_in}"
         ));
     }
-    let ends: Vec<_> = others.iter().chain([first]).collect();
+    let ends: Vec<_> = others.iter().copied().chain([first]).collect();
     let ends: Vec<_> = ends.iter().map(|name| format!("from {name:?}")).collect();
     misconfigured(format!(
         "profile {first:?} takes its keys {}, so none of them has any; name a source_profile that has \

@@ -77,7 +77,8 @@ impl Refusal<'_> {
         self.reply.is_busy() || self.reply.code().is_some_and(code_passes)
     }
 
-    /// Whether the signature is too old or of the future. STS has no code of its own for that.
+    /// Whether the signature is too old or of the future. The code of STS for that is the same as for a wrong
+    /// secret, and only the message tells.
     fn is_about_the_clock(&self) -> bool {
         let Some(code) = self.reply.code() else {
             return false;

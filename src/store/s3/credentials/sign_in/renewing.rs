@@ -117,6 +117,8 @@ pub(super) async fn current<S: SignIn>(
 struct Held {
     token: Document,
     expiry: DateTime<Utc>,
+    /// What its file had.
+    file: Vec<u8>,
 }
 
 impl Held {
@@ -131,7 +133,7 @@ impl Held {
 }
 
 /// How often, and with which pauses, to read a file anew that is no JSON.
-const HALF_READS: u32 = 4;
+const HALF_READS: u32 = 6;
 const HALF_READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the token.
@@ -141,28 +143,30 @@ async fn load<S: SignIn>(
     context: &LookUpContext,
 ) -> Result<Held, LockError> {
     let mut reads = 0;
-    let found = loop {
+    let (file, found) = loop {
         let at = path.to_owned();
         let text = context.threads.run("reader", move || token_file::read(&at));
         let text = context.in_time(&path.display().to_string(), text).await?;
         let text = text.map_err(|error| not_read(sign_in, path, &error))?;
         reads += 1;
         match Document::parse(&text) {
-            Ok(found) => break found,
+            Ok(found) => break (text, found),
             // Older versions of the AWS CLI write it in place, and may do so at this moment.
             Err(_) if reads < HALF_READS => context.clock.sleep(HALF_READ_PAUSE).await,
             Err(garbled) => return Err(no_json(sign_in, path, &garbled)),
         }
     };
-    let held = |token: Document| {
-        let expiry = sign_in.expiry(&token)?;
-        Some(Held { token, expiry })
+    let with_end = |token| Some((sign_in.expiry(&token)?, token));
+    let found = with_end(found).ok_or_else(|| no_token(sign_in, path))?;
+    let (expiry, token) = match context.unsaved.of(path).and_then(with_end) {
+        Some(unsaved) if unsaved.0 > found.0 => unsaved,
+        _ => found,
     };
-    let found = held(found).ok_or_else(|| no_token(sign_in, path))?;
-    match context.unsaved.of(path).and_then(held) {
-        Some(unsaved) if unsaved.expiry > found.expiry => Ok(unsaved),
-        _ => Ok(found),
-    }
+    Ok(Held {
+        token,
+        expiry,
+        file,
+    })
 }
 
 /// Renews the token, unless another process has done so since.
@@ -197,12 +201,26 @@ async fn renew<S: SignIn>(
     }
     let token = sign_in.renewed(&held.token, reply.body(), now);
     let token = token.ok_or_else(|| unreadable(sign_in, &endpoint, &reply))?;
-    save(sign_in, path, &token, context);
+    save(sign_in, path, &held, &token, context);
     Ok(token)
 }
 
 /// Writes a renewed token. If that fails, it is kept in memory.
-fn save<S: SignIn>(sign_in: &S, path: &Path, token: &Document, context: &LookUpContext) {
+fn save<S: SignIn>(
+    sign_in: &S,
+    path: &Path,
+    held: &Held,
+    token: &Document,
+    context: &LookUpContext,
+) {
+    // A person who has signed in or out meanwhile, perhaps as somebody else, is not overruled.
+    if !token_file::read(path).is_ok_and(|file| file == held.file) {
+        logs::info!(
+            "{} was replaced meanwhile, and is left alone",
+            path.display()
+        );
+        return;
+    }
     let replacement = Replacement::beside(path);
     match replacement.and_then(|new| new.put(&token.to_json())) {
         Ok(()) => {
@@ -222,7 +240,7 @@ fn save<S: SignIn>(sign_in: &S, path: &Path, token: &Document, context: &LookUpC
 }
 
 /// How often, and with which pauses, to look for the token of another process.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The token of another process that has used up the old one at the same time. It writes the new one
