@@ -19,6 +19,7 @@ mod versioning;
 mod xml;
 
 pub(crate) use credentials::Source;
+pub(crate) use network::proxy::proxies::Proxies;
 pub(crate) use s3_store::S3Config;
 pub(crate) use settings::endpoint::{Endpoint, Malformed};
 pub(crate) use settings::named::Named;

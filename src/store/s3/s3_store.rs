@@ -9,6 +9,7 @@ use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
+use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::transport::{SendError, Transport};
 use crate::store::s3::settings::named::Named;
@@ -28,6 +29,7 @@ pub(crate) struct S3Config {
     pub source: Source,
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
+    pub proxies: Proxies,
     pub expected_bucket_owner: Option<String>,
 }
 
@@ -45,12 +47,21 @@ pub(super) struct S3Store {
 impl Origin for S3Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let threads = BlockingThreads::default();
-        let transport = Transport::new(Resolver::new(threads.clone()), self.connect_timeout);
-        let transport = Arc::new(transport);
+        let transport = |proxies| {
+            let resolver = Resolver::new(threads.clone());
+            Arc::new(Transport::new(resolver, self.connect_timeout, proxies))
+        };
+        let nearby = transport(Proxies::default());
+        let transport = if self.proxies.are_none() {
+            nearby.clone()
+        } else {
+            transport(self.proxies.clone())
+        };
         let credentials = CredentialsCache::new(LookUpContext {
             source: self.source.clone(),
             region: self.region.clone(),
             transport: transport.clone(),
+            nearby,
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,

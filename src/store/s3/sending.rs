@@ -112,14 +112,18 @@ impl S3Store {
             None => self.endpoint(&route.region),
         };
         request::sign(request, route, &endpoint, credentials);
+        let signed = request::to_hyper(request, &endpoint)?;
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
             region: route.region.value.clone(),
             wall: self.clock.wall(),
             set_endpoint: self.config.endpoint.is_some(),
+            relay: self
+                .transport
+                .relay_of(signed.uri())
+                .map(ToString::to_string),
         };
-        let signed = request::to_hyper(request, &endpoint)?;
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));

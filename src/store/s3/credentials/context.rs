@@ -26,6 +26,8 @@ pub(crate) struct LookUpContext {
     /// The region, if the caller or the environment named one.
     pub region: Option<Named>,
     pub transport: Arc<Transport>,
+    /// For addresses on this machine or next to it: never through a proxy.
+    pub nearby: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
     /// How long each provider may take: less than a request, which waits for it and reports its
@@ -54,11 +56,22 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
 }
 
 /// What to check if a provider on this machine or next to it does not answer.
-pub(super) fn nearby(_: Step) -> String {
+fn nearby(_: Step) -> String {
     "check its address, the network and that it is up".to_owned()
 }
 
 impl LookUpContext {
+    /// Asks a provider on this machine or next to it. No proxy is asked for that, whatever is set.
+    pub(super) async fn ask_nearby(
+        &self,
+        place: &str,
+        request: hyper::http::Result<Request<Body>>,
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
+        let asked = ask_by(&self.nearby, place, request, &nearby, limit);
+        asked.await
+    }
+
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
     /// because its URL may be a secret. `advice` says what to check if nothing answers.
     pub(super) async fn ask(
@@ -68,21 +81,7 @@ impl LookUpContext {
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let mut request = request.map_err(|_| {
-            misconfigured(format!(
-                "{place} cannot be asked: its URL or token is malformed"
-            ))
-        })?;
-        // A provider is asked about once an hour: no connection is kept for that.
-        let close = HeaderValue::from_static("close");
-        request.headers_mut().insert(header::CONNECTION, close);
-        let what = format!("a request for credentials to {place}");
-        let told = Told {
-            what: &what,
-            advice,
-        };
-        let reply = self.transport.send(told, request, limit).await;
-        reply.map_err(before_sending)
+        ask_by(&self.transport, place, request, advice, limit).await
     }
 
     /// Reads a short text file, such as a token.
@@ -105,4 +104,28 @@ impl LookUpContext {
         let region = profile::region(self.source.profile(), true, &self.threads);
         region.await.map_err(before_sending)
     }
+}
+
+async fn ask_by(
+    transport: &Transport,
+    place: &str,
+    request: hyper::http::Result<Request<Body>>,
+    advice: &(dyn Fn(Step) -> String + Send + Sync),
+    limit: Duration,
+) -> Result<Reply, LockError> {
+    let mut request = request.map_err(|_| {
+        misconfigured(format!(
+            "{place} cannot be asked: its URL or token is malformed"
+        ))
+    })?;
+    // A provider is asked about once an hour: no connection is kept for that.
+    let close = HeaderValue::from_static("close");
+    request.headers_mut().insert(header::CONNECTION, close);
+    let what = format!("a request for credentials to {place}");
+    let told = Told {
+        what: &what,
+        advice,
+    };
+    let reply = transport.send(told, request, limit).await;
+    reply.map_err(before_sending)
 }

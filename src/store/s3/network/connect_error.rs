@@ -44,6 +44,12 @@ impl ConnectError {
         self
     }
 
+    /// The same, if a proxy passed the bytes on.
+    pub(super) fn through(mut self, proxy: &impl fmt::Display) -> ConnectError {
+        self.what = format!("{} through {proxy}", self.what);
+        self
+    }
+
     /// The error of this kind among the causes of another.
     pub(crate) fn among<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ConnectError> {
         causes(error).find_map(|cause| cause.downcast_ref())

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
-use hyper::{Body, Client, Request};
+use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
 use crate::store::s3::network::connector::Connector;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::reply::Reply;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -47,13 +49,23 @@ pub(crate) struct Told<'a> {
 /// The connection pool.
 pub(crate) struct Transport {
     client: Client<Connector, Body>,
+    proxies: Proxies,
 }
 
 impl Transport {
-    pub(crate) fn new(resolver: Resolver, connect_timeout: Duration) -> Transport {
-        let connector = Connector::new(resolver, connect_timeout);
+    pub(crate) fn new(
+        resolver: Resolver,
+        connect_timeout: Duration,
+        proxies: Proxies,
+    ) -> Transport {
+        let connector = Connector::new(resolver, connect_timeout, proxies.clone());
         let client = Client::builder().build(connector);
-        Transport { client }
+        Transport { client, proxies }
+    }
+
+    /// The proxy that reads a request to this URL, and may answer it itself.
+    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.relay_of(uri)
     }
 
     /// Sends a request and reads the whole reply, within `limit`.
@@ -66,6 +78,9 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
+        if let Some(relay) = self.relay_of(request.uri()) {
+            for_relay(request.headers_mut(), relay);
+        }
         // Between calls nothing polls the pool. This lets it notice a connection that the server
         // has closed since. A request sent on that would look like one with a lost reply.
         tokio::task::yield_now().await;
@@ -86,6 +101,17 @@ impl Transport {
         let sent = tokio::time::timeout(limit, exchange).await;
         sent.map_err(late)?
     }
+}
+
+/// Adds what a proxy that reads a request needs to know. No other request has it: where nobody reads
+/// and removes these headers, the store would get the password.
+fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
+    if let Some(value) = relay.authorization() {
+        headers.insert(header::PROXY_AUTHORIZATION, value.clone());
+    }
+    // A lock that was cached is an old one.
+    let fresh = HeaderValue::from_static("no-cache");
+    headers.insert(header::CACHE_CONTROL, fresh);
 }
 
 fn not_answered(error: hyper::Error, told: Told<'_>) -> SendError {
@@ -166,7 +192,7 @@ mod tests {
         [connect_timeout, limit]: [Duration; 2],
     ) -> SendError {
         let resolver = Resolver::with(BlockingThreads::default(), look_up);
-        let transport = Transport::new(resolver, connect_timeout);
+        let transport = Transport::new(resolver, connect_timeout, Proxies::default());
         let request = Request::get("http://nowhere.test/").body(Body::empty());
         let sent = async { transport.send(TOLD, request.unwrap(), limit).await };
         match runtime.block_on(sent).unwrap() {
@@ -213,7 +239,7 @@ mod tests {
             Ok(Vec::new().into_iter())
         }
         let resolver = Resolver::with(BlockingThreads::default(), meets_the_others);
-        let transport = Transport::new(resolver, LATE);
+        let transport = Transport::new(resolver, LATE, Proxies::default());
         let send = || {
             let request = Request::get("http://nowhere.test/").body(Body::empty());
             transport.send(TOLD, request.unwrap(), LATE)

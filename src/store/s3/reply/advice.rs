@@ -36,6 +36,13 @@ impl Reply {
             (Some(code), None) => code.to_owned(),
             (None, _) => self.looks(),
         };
+        if let Some(relay) = asked.relay.as_deref().filter(|_| self.may_be_of_relay()) {
+            let what = format!(
+                "{asked} was answered {} ({said}), it seems by {relay}",
+                self.status
+            );
+            return StorageError::new(kind, what).with_hint(self.of_relay());
+        }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
         let error = match self.hint(kind, asked) {
@@ -48,6 +55,23 @@ impl Reply {
                 error.with_hint("and check that no proxy or firewall answers in the store's place")
             }
             _ => error,
+        }
+    }
+
+    /// Whether a proxy that read the request may have answered itself. No S3 error says that it was
+    /// the store.
+    fn may_be_of_relay(&self) -> bool {
+        self.code().is_none() && matches!(self.status, 403 | 407 | 500 | 502..=504)
+    }
+
+    /// What helps then.
+    fn of_relay(&self) -> &'static str {
+        match self.status {
+            403 => "ask who runs the proxy to allow the store, or add its host to NO_PROXY",
+            407 => {
+                "put a user and a password into the proxy's URL, percent-encoded, or correct them"
+            }
+            _ => "check that the proxy can reach the store, or add its host to NO_PROXY",
         }
     }
 

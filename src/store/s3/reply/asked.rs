@@ -17,6 +17,8 @@ pub struct Asked {
     pub wall: SystemTime,
     /// Whether it went to an endpoint that is set, and not to AWS's own.
     pub set_endpoint: bool,
+    /// The proxy that read it, and may have answered itself.
+    pub relay: Option<String>,
 }
 
 impl fmt::Display for Asked {

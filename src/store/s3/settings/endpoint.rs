@@ -55,7 +55,7 @@ impl Endpoint {
 }
 
 /// Whether it can be the host and port of a URL.
-fn check_host(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check_host(text: &str) -> Result<(), &'static str> {
     if text.starts_with("::") {
         return Err("an IPv6 address needs square brackets");
     }
