@@ -246,6 +246,7 @@ fn plays_its_part() {
             let part = other.split_once(": ");
             match part {
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
+                Some((crate::proxies::PARTS, part)) => crate::proxies::play(part),
                 Some((crate::signals::PARTS, part)) => crate::signals::play(part),
                 _ => panic!("no such part: {other}"),
             }

@@ -28,6 +28,7 @@ mod names;
 mod on_lost;
 mod on_trouble;
 mod properties;
+mod proxies;
 mod proxy;
 mod queue;
 mod race_store;

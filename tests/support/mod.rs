@@ -21,6 +21,8 @@
 mod backend;
 mod cable;
 mod clock;
+#[cfg(unix)]
+mod connect_proxy;
 mod connections;
 mod dice;
 mod faults;
@@ -38,8 +40,12 @@ mod stand_in;
 mod store;
 #[cfg(unix)]
 mod tls;
+#[cfg(unix)]
+mod tls_front;
 
 pub use cable::Cable;
+#[cfg(unix)]
+pub use connect_proxy::{ConnectProxy, Verdict};
 pub use dice::Dice;
 pub use faults::{Fault, Gate, Match};
 pub use file_store::FileStore;
@@ -55,6 +61,8 @@ pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
 #[cfg(unix)]
 pub use tls::Tls;
+#[cfg(unix)]
+pub use tls_front::{Certificate, TlsFront};
 
 /// The bucket that every server has from the start.
 pub const BUCKET: &str = "locks-test";

@@ -119,10 +119,7 @@ impl S3Store {
             region: route.region.value.clone(),
             wall: self.clock.wall(),
             set_endpoint: self.config.endpoint.is_some(),
-            relay: self
-                .transport
-                .relay_of(signed.uri())
-                .map(ToString::to_string),
+            relay: self.transport.relay_of(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());

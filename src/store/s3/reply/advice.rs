@@ -7,6 +7,7 @@ use hyper::Uri;
 
 use crate::protocol::Location;
 use crate::protocol::quote::shown;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
@@ -36,12 +37,10 @@ impl Reply {
             (Some(code), None) => code.to_owned(),
             (None, _) => self.looks(),
         };
-        if let Some(relay) = asked.relay.as_deref().filter(|_| self.may_be_of_relay()) {
-            let what = format!(
-                "{asked} was answered {} ({said}), it seems by {relay}",
-                self.status
-            );
-            return StorageError::new(kind, what).with_hint(self.of_relay());
+        if let Some(relay) = asked.relay.as_ref().filter(|_| self.may_be_of_relay()) {
+            let status = self.status;
+            let what = format!("{asked} was answered {status} ({said}), it seems by {relay}");
+            return StorageError::new(kind, what).with_hint(self.hint_of_relay(relay));
         }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
@@ -65,13 +64,17 @@ impl Reply {
     }
 
     /// What helps then.
-    fn of_relay(&self) -> &'static str {
+    fn hint_of_relay(&self, relay: &Proxy) -> String {
+        let by = relay.set_by();
+        let around = if relay.is_of_environment() {
+            "; if it needs no proxy, add its host to NO_PROXY"
+        } else {
+            ""
+        };
         match self.status {
-            403 => "ask who runs the proxy to allow the store, or add its host to NO_PROXY",
-            407 => {
-                "put a user and a password into the proxy's URL, percent-encoded, or correct them"
-            }
-            _ => "check that the proxy can reach the store, or add its host to NO_PROXY",
+            403 => format!("ask who runs the proxy to allow the store{around}"),
+            407 => format!("put a user and a password into {by}, percent-encoded, or correct them"),
+            _ => format!("check that the proxy can reach the store{around}"),
         }
     }
 

@@ -2,7 +2,7 @@
 //! refuses.
 
 mod exceptions;
-pub(super) mod one_proxy;
+pub(in crate::store::s3) mod one_proxy;
 pub(in crate::store::s3) mod proxies;
 pub(super) mod tunnel;
 pub(super) mod tunnel_reply;

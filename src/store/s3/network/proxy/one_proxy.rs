@@ -66,12 +66,12 @@ impl Proxy {
     }
 
     /// The variable or setting that names it.
-    pub(in crate::store::s3::network) fn set_by(&self) -> &str {
+    pub(in crate::store::s3) fn set_by(&self) -> &str {
         &self.by
     }
 
     /// Whether a variable names it. Then `NO_PROXY` has a say, too.
-    pub(super) fn is_of_environment(&self) -> bool {
+    pub(in crate::store::s3) fn is_of_environment(&self) -> bool {
         self.by != IN_CODE
     }
 
