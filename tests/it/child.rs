@@ -62,14 +62,16 @@ fn faketime_library() -> String {
     library.trim_end().to_owned()
 }
 
-/// The same with nothing of AWS in its environment, but that no instance's metadata be asked for: on
+/// The same with nothing of AWS and of proxies in its environment, but that no instance's metadata be asked for: on
 /// a machine in the cloud somebody would answer.
 pub fn bare_command(part: &str) -> Command {
     let this = env::current_exe().expect("a running test has an executable");
     let mut command = Command::new(this);
     for (name, _) in env::vars() {
-        let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");
-        if name.starts_with("AWS_") || is_proxy || name == "REQUEST_METHOD" {
+        let lower = name.to_ascii_lowercase();
+        let proxies = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+        let is_proxy = proxies.contains(&lower.as_str()) || name == "REQUEST_METHOD";
+        if name.starts_with("AWS_") || is_proxy {
             command.env_remove(name);
         }
     }

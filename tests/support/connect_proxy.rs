@@ -179,6 +179,5 @@ fn relay(mut request: Message, target: &str) -> io::Result<Message> {
     let stream = TcpStream::connect(target)?;
     stream.set_nodelay(true)?;
     (&stream).write_all(&request.to_bytes())?;
-    let reply = Message::read_reply(&mut BufReader::new(stream), &request.method());
-    reply
+    Message::read_reply(&mut BufReader::new(stream), &request.method())
 }

@@ -4,7 +4,7 @@
 use std::env;
 use std::time::Duration;
 
-use s3_lock::{Client, ClientBuilder, LockError, StorageErrorKind};
+use s3_lock::{Client, ClientBuilder, LockError, LockStatus, S3Lock, StorageErrorKind};
 
 use super::{BASIC, USER, built};
 use crate::support::{
@@ -40,6 +40,7 @@ pub fn play(part: &str) {
         "fates" => fates(),
         "silence" => silence(),
         "wrong name" => wrong_name(),
+        "real" => real(),
         other => panic!("no such part: {other}"),
     }
 }
@@ -199,8 +200,13 @@ const FAULTS: [Fate; 7] = [
 
 fn faults() {
     let way = Way::open();
-    let lock = lock_of(&way.client());
+    come_through_faults(&way, &lock_of(&way.client()));
+}
+
+/// Acquires, renews and releases, while each of the faults befalls a write.
+fn come_through_faults(way: &Way, lock: &S3Lock) {
     for fate in FAULTS {
+        let before = way.network.counts().faults.get(&fate).copied();
         let written_once = |what: &str, call: &mut dyn FnMut()| {
             way.network.script("PUT", fate);
             way.server.clear_requests();
@@ -209,13 +215,14 @@ fn faults() {
         };
         let mut guard = None;
         written_once("acquire", &mut || guard = Some(lock.acquire("me").unwrap()));
-        let guard = guard.expect("it was acquired");
-        guard.verify().unwrap();
-        written_once("renew", &mut || guard.renew().unwrap());
-        let mut guard = Some(guard);
+        let held = guard.take().expect("it was acquired");
+        held.verify().unwrap();
+        written_once("renew", &mut || held.renew().unwrap());
+        let mut guard = Some(held);
         written_once("release", &mut || guard.take().unwrap().release().unwrap());
         assert_eq!(stored_state(&way.server).as_deref(), Some("released"));
-        assert_eq!(way.network.counts().faults[&fate], 3);
+        let befell = way.network.counts().faults[&fate] - before.unwrap_or(0);
+        assert_eq!(befell, 3);
     }
 }
 
@@ -296,4 +303,102 @@ fn wrong_name() {
         "{told}"
     );
     assert!(!storage(error).is_outcome_unknown());
+}
+
+#[test]
+#[ignore = "needs tinyproxy and Squid: run it by .ci/with-proxy"]
+fn client_locks_through_proxies_that_others_wrote() {
+    in_child("real");
+}
+
+fn real() {
+    let url = |name| env::var(name).expect("the script named the proxies");
+    let open = url("S3_LOCK_TEST_PROXY");
+    works_through(&open);
+    for url in [
+        url("S3_LOCK_TEST_PROXY_WITH_PASSWORD"),
+        url("S3_LOCK_TEST_SQUID"),
+    ] {
+        works_through(&url);
+        let (_, address) = url.rsplit_once('@').expect("it has a password");
+        asks_for_a_password(address);
+    }
+}
+
+/// What a client says of this endpoint, which it cannot come to through this proxy.
+fn told(endpoint: &str, proxy: &str) -> String {
+    let lock = lock_of(&built(client_builder_at(endpoint).proxy(proxy)));
+    let error = lock.try_acquire("me").unwrap_err();
+    let told = error.to_string();
+    let is_unknown = storage(error).is_outcome_unknown();
+    assert!(
+        !is_unknown && told.contains("(from ClientBuilder::proxy)"),
+        "{told}"
+    );
+    told
+}
+
+fn works_through(proxy: &str) {
+    let way = Way::open();
+    for store in [way.store.endpoint(), way.network.endpoint()] {
+        let builder = || client_builder_at(&store).proxy(proxy);
+        let checking = checking_builder_at(&store).proxy(proxy).build().unwrap();
+        assert!(lock_of(&checking).check_store().unwrap().is_safe());
+        let lock = lock_of(&built(builder()));
+        lock.acquire("me").unwrap().release().unwrap();
+        for _ in 0..3 {
+            let (sent, _) = requests_of(&way.server, || drop(lock.acquire("me").unwrap()));
+            assert_eq!(sent, ["PUT", "PUT"], "{store} through {proxy}");
+        }
+        // Somebody else's change is seen at once: no cache answers.
+        let other = lock_of(&client(&way.server)).acquire("you").unwrap();
+        assert!(matches!(lock.try_acquire("me"), Err(LockError::Held(_))));
+        other.release().unwrap();
+        assert_eq!(lock.status().unwrap(), LockStatus::Free);
+    }
+    come_through_faults(&way, &lock_of(&built(way.builder().proxy(proxy))));
+    let told_of = |endpoint| told(endpoint, proxy);
+    for (endpoint, status, advice) in [
+        (
+            "https://forbidden.test",
+            "403",
+            "ask who runs the proxy to allow forbidden.test:443",
+        ),
+        (
+            "http://forbidden.test",
+            "403",
+            "ask who runs the proxy to allow the store",
+        ),
+        (
+            "https://127.0.0.1:1",
+            "50",
+            "check that the proxy can reach 127.0.0.1:1",
+        ),
+        (
+            "http://127.0.0.1:1",
+            "50",
+            "check that the proxy can reach the store",
+        ),
+    ] {
+        let told = told_of(endpoint);
+        assert!(told.contains(status) && told.contains(advice), "{told}");
+    }
+}
+
+fn asks_for_a_password(address: &str) {
+    for (user, advice) in [
+        ("", "put a user and a password into ClientBuilder::proxy"),
+        (
+            "me:wrong@",
+            "check the user and the password in ClientBuilder::proxy",
+        ),
+    ] {
+        let told = told("https://127.0.0.1:1", &format!("http://{user}{address}"));
+        assert!(told.contains(": 40") && told.contains(advice), "{told}");
+    }
+    let told = told("http://127.0.0.1:1", &format!("http://{address}"));
+    assert!(
+        told.contains("was answered 407 (an HTML page), it seems by proxy"),
+        "{told}"
+    );
 }

@@ -48,7 +48,11 @@ pub(crate) struct Told<'a> {
 
 /// The connection pool.
 pub(crate) struct Transport {
-    client: Client<Connector, Body>,
+    pooled: Client<Connector, Body>,
+    /// For requests that a proxy reads. Each has a connection of its own: some proxies close one after each
+    /// reply and do not say so (tinyproxy). The next request would be lost on it, and look like one that
+    /// may have arrived.
+    relayed: Client<Connector, Body>,
     proxies: Proxies,
 }
 
@@ -59,8 +63,11 @@ impl Transport {
         proxies: Proxies,
     ) -> Transport {
         let connector = Connector::new(resolver, connect_timeout, proxies.clone());
-        let client = Client::builder().build(connector);
-        Transport { client, proxies }
+        Transport {
+            pooled: Client::builder().build(connector.clone()),
+            relayed: Client::builder().pool_max_idle_per_host(0).build(connector),
+            proxies,
+        }
     }
 
     /// The proxy that reads a request to this URL, and may answer it itself.
@@ -78,14 +85,18 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
-        if let Some(relay) = self.relay_of(request.uri()) {
-            for_relay(request.headers_mut(), relay);
-        }
+        let client = match self.relay_of(request.uri()) {
+            Some(relay) => {
+                for_relay(request.headers_mut(), relay);
+                &self.relayed
+            }
+            None => &self.pooled,
+        };
         // Between calls nothing polls the pool. This lets it notice a connection that the server
         // has closed since. A request sent on that would look like one with a lost reply.
         tokio::task::yield_now().await;
         let exchange = async {
-            let response = self.client.request(request).await;
+            let response = client.request(request).await;
             let response = response.map_err(|error| not_answered(error, told))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
@@ -112,6 +123,8 @@ fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
     // A lock that was cached is an old one.
     let fresh = HeaderValue::from_static("no-cache");
     headers.insert(header::CACHE_CONTROL, fresh);
+    let close = HeaderValue::from_static("close");
+    headers.insert(header::CONNECTION, close);
 }
 
 fn not_answered(error: hyper::Error, told: Told<'_>) -> SendError {

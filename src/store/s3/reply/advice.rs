@@ -60,7 +60,7 @@ impl Reply {
     /// Whether a proxy that read the request may have answered itself. No S3 error says that it was
     /// the store.
     fn may_be_of_relay(&self) -> bool {
-        self.code().is_none() && matches!(self.status, 403 | 407 | 500 | 502..=504)
+        self.code().is_none() && matches!(self.status, 401 | 403 | 407 | 500 | 502..=504)
     }
 
     /// What helps then.
@@ -73,7 +73,9 @@ impl Reply {
         };
         match self.status {
             403 => format!("ask who runs the proxy to allow the store{around}"),
-            407 => format!("put a user and a password into {by}, percent-encoded, or correct them"),
+            401 | 407 => {
+                format!("put a user and a password into {by}, percent-encoded, or correct them")
+            }
             _ => format!("check that the proxy can reach the store{around}"),
         }
     }

@@ -83,7 +83,8 @@ impl TunnelReply {
         let Tunnel { to, proxy } = tunnel;
         let by = proxy.set_by();
         match self.status {
-            407 => self.how_to_sign_in(proxy),
+            // tinyproxy answers a wrong password so.
+            401 | 407 => self.how_to_sign_in(proxy),
             403 => {
                 let of_port = if to.ends_with(":443") {
                     ""
