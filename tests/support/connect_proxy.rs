@@ -111,7 +111,7 @@ impl Desk {
 fn serve(near: TcpStream, desk: &Desk) -> io::Result<()> {
     near.set_nodelay(true)?;
     let mut requests = BufReader::new(near.try_clone()?);
-    while let Some(request) = Message::read_request(&mut requests)? {
+    if let Some(request) = Message::read_request(&mut requests)? {
         desk.requests().push(request.clone());
         let target = match (desk.rule)(&request) {
             Verdict::Pass => host_of(&request),
@@ -127,7 +127,9 @@ fn serve(near: TcpStream, desk: &Desk) -> io::Result<()> {
             return tunnel(near, &target);
         }
         let reply = relay(request, &target);
-        (&near).write_all(&reply.unwrap_or_else(|_| bad_gateway()).to_bytes())?;
+        let reply = reply.unwrap_or_else(|_| bad_gateway());
+        // Closed without a word, as tinyproxy does.
+        return (&near).write_all(&reply.to_bytes());
     }
     Ok(())
 }
