@@ -99,6 +99,16 @@
 //! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T |
 //! | everything else | 0 | not at all |
 //!
+//! **The first call, and one whose credentials have expired, waits for them first: for a minute at the
+//! most, in addition to the time above.** A call with a time limit spends that limit on it instead. A call of a
+//! guard, its drop included, waits no longer than the lease still runs. So a drop takes at the most 2 T if
+//! there are valid credentials, and 2 T and a minute if there are none and a helper command hangs. What
+//! a look-up takes: nothing for keys in the environment; one file or two for keys of a profile; 4/5 T at
+//! the most for each request to STS, to a single sign-on or to a container; 1 s at the most for each of three requests to
+//! an instance's metadata; 55 s at the most for a `credential_process`. Credentials that still hold are renewed
+//! beside the calls, and no call waits for that. A look-up goes on when a call has no time left, and the
+//! next call finds it further on.
+//!
 //! A lock is wanted where its record says that others wait, or where, in the last 5 s, another client released
 //! it or its holding expired. (A client that cannot use the store's clock takes any other client's release
 //! for that, when it first sees it.) Then an acquire reads the queue: once for each release that it finds,

@@ -110,6 +110,7 @@ impl S3Lock {
     ///
     /// At a custom endpoint the client first [checks the store](S3Lock::check_store), once, or waits for
     /// another thread that does. That may sleep, and takes up to 6 × `request_timeout` more.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///

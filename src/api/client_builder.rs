@@ -196,8 +196,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one request may take, from its sending to the end of its reply. A new connection and a
-    /// look-up of the credentials count in. Default: 5 s; from 10 ms to 5 minutes.
+    /// How long one request may take, from its sending to the end of its reply. A new connection counts in.
+    /// Default: 5 s; from 10 ms to 5 minutes. Credentials that have to be looked up first have
+    /// [a minute](crate#how-long-a-call-can-block) of their own.
     ///
     /// The limits of all calls are multiples of it: see "How long a call can block" in the
     /// [crate's documentation](crate#how-long-a-call-can-block).

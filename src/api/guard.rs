@@ -230,7 +230,8 @@ impl LockGuard {
     ///
     /// Blocks for up to 2 × `request_timeout`, and never beyond the deadline; each request takes at most a third
     /// of the lease. Threads that ask while the guard is being renewed share the next renewal, and wait for it
-    /// within that time.
+    /// within that time. [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on
+    /// top, within the deadline.
     ///
     /// # Errors
     ///
@@ -389,7 +390,8 @@ impl LockGuard {
     }
 
     /// Releases the lock and returns the outcome, which Drop can only log. Blocks for up to
-    /// 2 × `request_timeout`.
+    /// 2 × `request_timeout`. [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on
+    /// top, until the lease has run out.
     ///
     /// If another thread of the client waits for the lock, the same request gives the lock to that thread, with
     /// the next fencing token. So threads that take turns need one request for each turn. After 16 turns or

@@ -1,6 +1,7 @@
 //! Listing the locks of a folder.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::lock::S3Lock;
@@ -19,6 +20,7 @@ impl Client {
     ///
     /// Blocks for up to `request_timeout` for each request, and stops after 1,000 pages. Needs the permission
     /// `s3:ListBucket`.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///
@@ -52,10 +54,11 @@ impl Client {
         let mut pages = Pages::default();
         loop {
             let limit = session.request_timeout();
-            let page = session
-                .store()
-                .list(bucket, &prefix, pages.after.clone(), limit);
-            let page = session.run(page)?;
+            let after = pages.after.clone();
+            let page = session.run(async {
+                session.ready(Duration::MAX).await;
+                session.store().list(bucket, &prefix, after, limit).await
+            })?;
             for key in &page.keys {
                 locks.extend(self.listed(bucket, folder, &prefix, key)?);
             }

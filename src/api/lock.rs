@@ -76,6 +76,7 @@ impl S3Lock {
     }
 
     /// Looks at the lock, with one request. Blocks for up to `request_timeout`.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// The status may have changed by the time you read it. Only a guard is certain.
     ///
@@ -117,6 +118,7 @@ impl S3Lock {
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
     /// 6 × `request_timeout` more, and the permissions of a check.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///
@@ -160,6 +162,7 @@ impl S3Lock {
     /// Blocks for up to 2 × `request_timeout`. A client with a custom endpoint first
     /// [checks the store](S3Lock::check_store), once for each bucket, if it has not done so yet. That takes up to
     /// 6 × `request_timeout` more, and the permissions of a check.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///

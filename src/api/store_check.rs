@@ -21,6 +21,7 @@ impl S3Lock {
     ///
     /// Any number of clients may check at the same moment. Blocks for up to 6 × `request_timeout`, because it
     /// retries what goes wrong. Needs `s3:PutObject` and `s3:GetObject` on that key.
+    /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///
     /// # Errors
     ///

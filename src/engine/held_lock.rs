@@ -206,7 +206,7 @@ impl HeldLock {
     /// Gives the lock back: to the next call of this client, if one waits that takes it, else to all. Ends a
     /// renewal under way first.
     pub(crate) async fn release(&self) -> Result<(), LockError> {
-        let mut budget = self.time_to_close();
+        let mut budget = self.time_to_close().await;
         let _serial = self.end_renewals().await;
         if self.hand_over(budget.left()).await {
             return Ok(());
@@ -216,19 +216,22 @@ impl HeldLock {
 
     /// Gives the lock back to all. Ends a renewal under way first.
     pub(crate) async fn close(&self) -> Result<(), LockError> {
-        let mut budget = self.time_to_close();
+        let mut budget = self.time_to_close().await;
         let _serial = self.end_renewals().await;
         self.release_to_all(&mut budget).await
     }
 
-    fn time_to_close(&self) -> TimeBudget {
+    /// Leaves no renewal to the background from here on: it could come after the release. Credentials that
+    /// have to be looked up first have their own time, but none after the lease.
+    async fn time_to_close(&self) -> TimeBudget {
+        self.stop_background();
         let context = &self.context;
+        context.session.ready(self.remaining()).await;
         context.budget(2 * context.session.request_timeout())
     }
 
     async fn end_renewals(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        // This stops a renewal under way, which holds the mutex awaited below.
-        self.stop_background();
+        // A renewal of the background, which holds this, was stopped.
         self.renewing.lock().await
     }
 

@@ -38,8 +38,10 @@ impl LastErrors {
         } else {
             Trouble::Permanent
         };
-        // The caller's own limit cut this request short, not the store.
-        if cut_short && kind == Some(StorageErrorKind::NoAnswer) {
+        // The caller's own limit cut this request short, not the store. What kept it from being sent at all
+        // is worth telling.
+        let was_sent = !matches!(&error, LockError::Storage(e) if e.is_before_sending());
+        if cut_short && was_sent && kind == Some(StorageErrorKind::NoAnswer) {
             self.cut_short = Some(error);
         } else {
             self.real = Some(error);

@@ -71,6 +71,19 @@ impl LockContext {
         TimeBudget::new(clock, total, request, (pace.min, pace.max))
     }
 
+    /// Waits until requests have what they need. A call that waits spends its own time on that. For one
+    /// that does not wait, this time does not count.
+    pub(crate) async fn get_ready(&self, budget: &mut TimeBudget) {
+        if budget.waits() {
+            // Enough is left for a request, which says what is missing.
+            self.session.ready(budget.left() * 9 / 10).await;
+        } else {
+            let began = self.session.clock().now();
+            self.session.ready(Duration::MAX).await;
+            budget.exclude_since(began);
+        }
+    }
+
     pub(crate) fn driver<'a>(&'a self, budget: &'a mut TimeBudget) -> Driver<'a> {
         Driver::new(&self.session, &self.location, &self.queue, budget)
     }

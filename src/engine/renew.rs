@@ -28,6 +28,8 @@ impl HeldLock {
     /// them, so it never waits in a queue.
     pub(crate) async fn renew(&self, limit: Duration) -> Result<(), LockError> {
         let clock = self.context.session.clock();
+        // Before the turn: a call that gives the lock back must not wait for this.
+        self.context.session.ready(self.remaining()).await;
         let budget = self.context.budget(limit.min(self.remaining()));
         loop {
             self.check_and_notify()?;

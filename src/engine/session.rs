@@ -81,6 +81,9 @@ impl RefUnwindSafe for Inner {}
 
 /// A reason not to trust the store's clock.
 pub(crate) const RAN_AHEAD: &str = "the store's Date advances faster than this machine's clock";
+/// How long a call waits for credentials to be looked up, in addition to its own time. A helper command
+/// has as long (`COMMAND` in `store/s3/credentials/process.rs`).
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(60);
 /// Above this many locks, the session forgets unused ones. That costs each of them one read.
 const MAX_IDLE_QUEUES: usize = 10_000;
 
@@ -113,6 +116,11 @@ impl Session {
 
     pub(crate) fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// Waits until requests have what they need besides their own time, for `limit` at most.
+    pub(crate) async fn ready(&self, limit: Duration) {
+        self.store().ready(limit.min(LONGEST_LOOK_UP)).await;
     }
 
     /// Reads the object. Checks the store's clock before anything is concluded from the reply.

@@ -19,6 +19,7 @@ impl HeldLock {
     /// look is under way share the next one. If the look under way hangs, they do not wait for its end.
     pub(crate) async fn verify(&self) -> Result<(), LockError> {
         let clock = self.context.session.clock();
+        self.context.session.ready(self.remaining()).await;
         let limit = self.record.lease() / PACE;
         let limit = limit.min(self.context.session.request_timeout());
         let budget = self.context.budget(limit);

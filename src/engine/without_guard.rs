@@ -1,6 +1,8 @@
 //! The calls on a lock that need no guard: status, release by owner name, and force release. `S3Lock` in
 //! `api/` calls these.
 
+use std::time::Duration;
+
 use crate::engine::driver::Driven;
 use crate::engine::last_errors::condition_ignored;
 use crate::engine::lock_context::LockContext;
@@ -14,6 +16,7 @@ const RELEASE_AGAIN: &str = "look at its status, or release the lock again";
 impl LockContext {
     /// Reads the lock's status, in one request.
     pub(crate) async fn status(&self) -> Result<LockStatus, LockError> {
+        self.session.ready(Duration::MAX).await;
         let mut budget = self.budget(self.session.request_timeout());
         let driver = self.driver(&mut budget);
         let Driven { end, errors, .. } = driver.run(Look, &self.queue.observations).await?;
@@ -35,6 +38,7 @@ impl LockContext {
 
     /// Ends a holding without its guard. If this client has the guard, that guard sees `loss`.
     pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
+        self.session.ready(Duration::MAX).await;
         self.check_before_write().await?;
         let mut budget = self.budget(2 * self.session.request_timeout());
         let driver = self.driver(&mut budget);

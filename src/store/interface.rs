@@ -74,6 +74,12 @@ pub(crate) trait Origin: Send + Sync {
 ///
 /// Every call ends within `limit`.
 pub(crate) trait Store: Send + Sync {
+    /// Waits for what requests need and what may take longer than one of them: credentials that have to
+    /// be looked up. If that fails, the next request of the same call tells why.
+    fn ready(&self, _limit: Duration) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn read<'a>(
         &'a self,
         at: &'a Location,

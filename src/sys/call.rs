@@ -19,6 +19,12 @@ struct Call {
     told: AtomicU64,
 }
 
+impl Call {
+    fn began_by(&self, then: Instant) -> bool {
+        self.began.at_least_since(then).is_zero()
+    }
+}
+
 /// Runs `future` for a call that began at `began`. Its log lines are kept in `lines`.
 pub(crate) fn within<F: Future>(
     began: Instant,
@@ -48,8 +54,13 @@ pub(crate) fn kept() -> Vec<Line> {
 /// A failure from before the call began is never news.
 pub(crate) fn is_news(number: u64, then: Instant) -> bool {
     let is_news = |call: &Call| {
-        let began_before = call.began.at_least_since(then).is_zero();
-        began_before && call.told.fetch_max(number, Ordering::Relaxed) < number
+        call.began_by(then) && call.told.fetch_max(number, Ordering::Relaxed) < number
     };
     CALL.try_with(is_news).unwrap_or(false)
+}
+
+/// The same without marking it as told.
+pub(crate) fn has_news(number: u64, then: Instant) -> bool {
+    let has_news = |call: &Call| call.began_by(then) && call.told.load(Ordering::Relaxed) < number;
+    CALL.try_with(has_news).unwrap_or(false)
 }

@@ -2,6 +2,7 @@
 //! `S3Lock::race_store` and `race_store_with` call this; each round races creates, then replacements.
 
 use std::thread;
+use std::time::Duration;
 
 use crate::engine::lock_context::LockContext;
 use crate::engine::session::Session;
@@ -48,6 +49,13 @@ impl LockContext {
             return Err(ConfigError::invalid("clients", &number, &reason).into());
         }
         let checked = self.session.run(self.check_store())?;
+        for session in &sessions {
+            // A writer that came late to a race would spoil it.
+            session.run(async {
+                session.ready(Duration::MAX).await;
+                Ok(())
+            })?;
+        }
         let form = checked.etag_form().unwrap_or(EtagForm::Quoted);
         let mut races = Races {
             context: self,

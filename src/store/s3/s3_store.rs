@@ -79,6 +79,10 @@ impl Origin for S3Config {
 }
 
 impl Store for S3Store {
+    fn ready(&self, limit: Duration) -> Pending<'_, ()> {
+        Box::pin(self.credentials.ready(limit))
+    }
+
     fn read<'a>(
         &'a self,
         at: &'a Location,

@@ -51,6 +51,7 @@ type LookUpOutcome = Result<AwsCredentials, LockError>;
 type SharedOutcome = Shared<BoxFuture<'static, LookUpOutcome>>;
 
 struct LookUp {
+    began: Instant,
     outcome: SharedOutcome,
     /// Whether nothing waited for it at some time: when another call came, or when it ended.
     /// Between calls nothing drives a look-up, and its time may have run out while it stood still.
@@ -95,6 +96,22 @@ impl CredentialsCache {
         }
     }
 
+    /// Waits for credentials when there are none, for `limit` at most. If there are still none, the next
+    /// request of the same call says why.
+    pub(crate) async fn ready(&self, limit: Duration) {
+        let is_fixed = matches!(self.inner.context.source, Source::Fixed(_));
+        let is_missing = || matches!(self.inner.freshness(), Freshness::Missing);
+        if !is_fixed && is_missing() && !self.inner.has_news() {
+            // Either outcome is kept.
+            let _ = self
+                .inner
+                .context
+                .clock
+                .within(limit, self.inner.found())
+                .await;
+        }
+    }
+
     /// Makes the next request look them up anew, unless `used` have been replaced already.
     pub(crate) fn forget(&self, used: &AwsCredentials) {
         let mut state = lock(&self.inner.state);
@@ -118,14 +135,13 @@ impl CredentialsCache {
         if let Some(error) = self.inner.news() {
             return Err(error);
         }
-        let found = tokio::time::timeout(limit, self.inner.found()).await;
-        found.unwrap_or_else(|_| {
-            let what = format!(
-                "the look-up of the credentials did not end within {}",
-                seconds(&limit)
-            );
-            Err(failed(StorageErrorKind::NoAnswer, what))
-        })
+        let found = self.inner.context.clock.within(limit, self.inner.found());
+        let found = found.await;
+        if let Some(Err(_)) = found {
+            // This call has reported it now.
+            self.inner.news();
+        }
+        found.unwrap_or_else(|| Err(self.inner.unfinished()))
     }
 }
 
@@ -146,6 +162,29 @@ impl Inner {
         call::is_news(failure.number, failure.ended).then(|| failure.error.clone())
     }
 
+    /// Whether [`news`](Inner::news) has an error. Leaves it to be told.
+    fn has_news(&self) -> bool {
+        let state = lock(&self.state);
+        let failure = state.failure.as_ref();
+        failure.is_some_and(|failure| call::has_news(failure.number, failure.ended))
+    }
+
+    /// The error for a call that has no time left to wait for a look-up.
+    fn unfinished(&self) -> LockError {
+        let now = self.context.clock.now();
+        let state = lock(&self.state);
+        let began = state
+            .under_way
+            .as_ref()
+            .map_or(now, |look_up| look_up.began);
+        let so_far = seconds(&now.at_least_since(began));
+        let what = format!(
+            "the credentials are still being looked up, for {so_far} so far; a later call finds the look-up \
+             further on"
+        );
+        failed(StorageErrorKind::NoAnswer, what)
+    }
+
     /// The result of the look-up under way, or of one that this call starts.
     async fn found(self: &Arc<Self>) -> LookUpOutcome {
         loop {
@@ -154,11 +193,7 @@ impl Inner {
                 Ok(found) => return Ok(found),
                 // Nothing may have driven it, so its time passed unused.
                 Err(_) if was_neglected => {}
-                Err(error) => {
-                    // This call has reported it now.
-                    self.news();
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -188,6 +223,7 @@ impl Inner {
         let outcome = task.map(move |ended| ended.unwrap_or_else(|_| Err(panicked())));
         let outcome = outcome.boxed().shared();
         state.under_way = Some(LookUp {
+            began: self.context.clock.now(),
             outcome: outcome.clone(),
             neglected: false,
         });

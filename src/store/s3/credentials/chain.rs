@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
-use crate::store::s3::credentials::errors::{failed, misconfigured};
+use crate::store::s3::credentials::errors::{HANGING_FILE, failed, misconfigured};
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::credentials::{
     container, environment, instance, profile_provider, web_identity,
@@ -24,6 +24,9 @@ pub(super) enum Provider {
     Instance,
 }
 
+/// How long a profile may take: longer than its command, and less than a call waits for it.
+const LONGEST: Duration = Duration::from_secs(58);
+
 /// Credentials from the first provider that has any. `last` is where the last look-up found them.
 ///
 /// A provider that is set up and gives none ends the search: the next ones may have another user's
@@ -35,7 +38,10 @@ pub(super) async fn look_up(
     let mut looked_at = Vec::new();
     for provider in providers(&context.source) {
         // Each gives up by itself in time, except for a file on a disk that hangs.
-        let whole = context.limit + context.limit / 16;
+        let whole = match provider {
+            Provider::Profile => LONGEST,
+            _ => context.limit + context.limit / 16,
+        };
         let found = tokio::time::timeout(whole, look_at(*provider, context)).await;
         match found.unwrap_or_else(|_| Err(hangs(*provider, whole).into())) {
             Ok(found) => {
@@ -56,8 +62,7 @@ pub(super) async fn look_up(
 
 fn hangs(provider: Provider, limit: Duration) -> LockError {
     let what = format!(
-        "the look-up of the credentials ({provider:?}) did not end within {}; if a file that it reads is \
-         on another machine or is a pipe, check whether that hangs",
+        "the look-up of the credentials ({provider:?}) did not end within {}; {HANGING_FILE}",
         seconds(&limit)
     );
     failed(StorageErrorKind::NoAnswer, what)

@@ -1,6 +1,7 @@
 //! What every look-up of credentials needs: settings, connections, threads, and how to ask a
 //! provider.
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +10,20 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Body, Request};
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::errors::{before_sending, misconfigured, no_thread};
+use crate::store::s3::credentials::errors::{
+    HANGING_FILE, before_sending, failed, misconfigured, no_thread,
+};
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::profile;
+use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
-use crate::types::errors::LockError;
+use crate::types::errors::{LockError, StorageErrorKind};
+use crate::types::text::seconds;
 
 /// What a look-up needs.
 pub(crate) struct LookUpContext {
@@ -84,15 +89,38 @@ impl LookUpContext {
         ask_by(&self.transport, place, request, advice, limit).await
     }
 
+    /// Reads AWS's shared files.
+    pub(super) async fn shared_files(&self) -> Result<SharedFiles, LockError> {
+        let files = SharedFiles::read(&self.threads);
+        self.in_time("AWS's shared files", files).await
+    }
+
+    /// What a file brings, unless it hangs.
+    async fn in_time<T>(
+        &self,
+        file: &str,
+        reading: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, LockError> {
+        let read = tokio::time::timeout(self.limit, reading).await;
+        let hangs = |_| {
+            let limit = seconds(&self.limit);
+            let what = format!(
+                "the look-up of the credentials read {file} for {limit} without an end; {HANGING_FILE}"
+            );
+            failed(StorageErrorKind::NoAnswer, what)
+        };
+        read.map_err(hangs)?.map_err(no_thread)
+    }
+
     /// Reads a short text file, such as a token.
     pub(super) async fn read(&self, file: &str) -> Result<io::Result<String>, LockError> {
-        let path = expanded(file, &self.threads).await.map_err(no_thread)?;
+        let path = self.in_time(file, expanded(file, &self.threads)).await?;
         let Some(path) = path else {
             let what = "there is no such home directory";
             return Ok(Err(io::Error::new(io::ErrorKind::NotFound, what)));
         };
-        let text = self.threads.read(path, MAX_TOKEN_FILE).await;
-        text.map_err(no_thread)
+        let text = self.threads.read(path, MAX_TOKEN_FILE);
+        self.in_time(file, text).await
     }
 
     /// The region of services other than S3.

@@ -4,6 +4,10 @@ use std::io;
 
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 
+/// What to check if nothing came of a file in time.
+pub(super) const HANGING_FILE: &str =
+    "if a file that it reads is on another machine or is a pipe, check whether that hangs";
+
 /// The user has to correct a setting.
 pub(super) fn misconfigured(message: impl Into<String>) -> LockError {
     ConfigError::new("credentials", message).into()

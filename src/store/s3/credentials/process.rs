@@ -21,9 +21,12 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
+/// How long a command may take. It fits into the minute that a call waits for credentials. AWS's SDK for Go
+/// gives it a minute, too (`DefaultTimeout` of its package `processcreds`).
+const COMMAND: Duration = Duration::from_secs(55);
 /// More bytes than any credentials have.
 const MAX_OUTPUT: usize = 64 << 10;
-/// How much of its standard error is looked at.
+/// How much of the end of its standard error is looked at.
 const MAX_COMPLAINT: usize = 4 << 10;
 /// How much of either output is read at all, so that a command that writes a lot can go on.
 const MAX_READ: usize = 16 << 20;
@@ -52,31 +55,29 @@ pub(super) async fn run(
         outputs = Some(both);
         Ok(running.ended(&context.clock).await)
     };
-    let last_words = LAST_WORDS.min(context.limit / 10);
-    let limit = context.limit.saturating_sub(last_words);
     // On a timeout this ends the command, if it still runs.
-    let finished = tokio::time::timeout(limit, finished).await;
+    let finished = context.clock.within(COMMAND, finished).await;
     let (stdout, stderr) = outputs.unzip();
-    let patience = if finished.is_ok() {
+    let patience = if finished.is_some() {
         LINGER
     } else {
         Duration::ZERO
     };
     let stdout = text(stdout, patience).await;
     match finished {
-        Ok(Err(error)) => Err(not_run(origin, &error)),
+        Some(Err(error)) => Err(not_run(origin, &error)),
         // In a program that ignores SIGCHLD the system keeps no status.
-        Ok(Ok(None)) => credentials(&stdout, origin),
-        Ok(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
-        Ok(Ok(Some(status))) => Err(misconfigured(format!(
+        Some(Ok(None)) => credentials(&stdout, origin),
+        Some(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
+        Some(Ok(Some(status))) => Err(misconfigured(format!(
             "{origin} failed ({status}){}; run it by hand",
             said(&text(stderr, LAST_WORDS).await, &stdout)
         ))),
-        Err(_) => Err(failed(
+        None => Err(failed(
             StorageErrorKind::NoAnswer,
             format!(
                 "{origin} did not end within {} and was stopped{}",
-                seconds(&limit),
+                seconds(&COMMAND),
                 said(&text(stderr, LAST_WORDS).await, &stdout)
             ),
         )),
@@ -112,8 +113,8 @@ async fn start(
         })
     });
     let (running, (out, err)) = spawned.await??;
-    let out = Output::of(out, MAX_OUTPUT, threads).await?;
-    let err = Output::of(err, MAX_COMPLAINT, threads).await?;
+    let out = Output::of(out, Kept::Start(MAX_OUTPUT), threads).await?;
+    let err = Output::of(err, Kept::End(MAX_COMPLAINT), threads).await?;
     Ok((running, (out, err)))
 }
 
@@ -186,32 +187,57 @@ fn stop(child: &mut Child) {
     let _ = child.kill();
 }
 
+/// Which part of an output is kept.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// So many bytes from its start, and one more.
+    Start(usize),
+    /// So many bytes before its end.
+    End(usize),
+}
+
 /// One of a command's outputs, which is read as it comes.
 struct Output {
-    start: Arc<Mutex<Vec<u8>>>,
+    kept: Arc<Mutex<Vec<u8>>>,
     end: oneshot::Receiver<()>,
 }
 
 impl Output {
     async fn of(
         pipe: Option<impl Read + Send + 'static>,
-        most: usize,
+        part: Kept,
         threads: &BlockingThreads,
     ) -> io::Result<Output> {
-        let start = Arc::new(Mutex::default());
-        let kept = start.clone();
+        let kept = Arc::new(Mutex::default());
+        let keep = kept.clone();
         let end = threads.start("command-out", move || {
             if let Some(pipe) = pipe {
-                read(pipe, most, &kept);
+                read(pipe, part, &keep);
             }
         });
         let end = end.await?;
-        Ok(Output { start, end })
+        Ok(Output { kept, end })
     }
 }
 
-/// Reads a pipe to its end, and keeps the first `most` bytes and one more.
-fn read(mut pipe: impl Read, most: usize, start: &Mutex<Vec<u8>>) {
+impl Kept {
+    fn add(self, chunk: &[u8], kept: &mut Vec<u8>) {
+        match self {
+            Kept::Start(most) => {
+                let room = (most + 1).saturating_sub(kept.len());
+                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
+            Kept::End(most) => {
+                kept.extend_from_slice(chunk);
+                let too_many = kept.len().saturating_sub(most);
+                kept.drain(..too_many);
+            }
+        }
+    }
+}
+
+/// Reads a pipe to its end, and keeps a part of it.
+fn read(mut pipe: impl Read, part: Kept, kept: &Mutex<Vec<u8>>) {
     let mut chunk = [0; 4096];
     let mut total = 0;
     while total < MAX_READ {
@@ -219,9 +245,7 @@ fn read(mut pipe: impl Read, most: usize, start: &Mutex<Vec<u8>>) {
             Ok(0) => return,
             Ok(count) => {
                 total += count;
-                let mut start = lock(start);
-                let room = (most + 1).saturating_sub(start.len());
-                start.extend_from_slice(&chunk[..count.min(room)]);
+                part.add(&chunk[..count], &mut lock(kept));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // What was read before counts. The exit status tells the rest.
@@ -232,12 +256,12 @@ fn read(mut pipe: impl Read, most: usize, start: &Mutex<Vec<u8>>) {
 
 /// What an output has brought by its end, or after `patience`.
 async fn text(output: Option<Output>, patience: Duration) -> Vec<u8> {
-    let Some(Output { start, end }) = output else {
+    let Some(Output { kept, end }) = output else {
         return Vec::new();
     };
     let _ = tokio::time::timeout(patience, end).await;
-    let start = lock(&start);
-    start.clone()
+    let kept = lock(&kept);
+    kept.clone()
 }
 
 /// The command's standard error, as the end of a sentence.
@@ -246,10 +270,33 @@ fn said(stderr: &[u8], stdout: &[u8]) -> String {
     if may_hold_a_secret(&text, &String::from_utf8_lossy(stdout)) {
         return " and said something that may hold a secret, so it is not repeated".to_owned();
     }
-    match shown(&text) {
+    match shown(telling_line(&text)) {
         text if text.is_empty() => String::new(),
         text => format!(" and said: {text}"),
     }
+}
+
+/// The line that says what is wrong: the last that speaks of a failure, else the last. Programs in Python
+/// print where they failed first, others print their usage last.
+fn telling_line(text: &str) -> &str {
+    const SIGNS: [&str; 9] = [
+        "error",
+        "fail",
+        "expired",
+        "denied",
+        "invalid",
+        "cannot",
+        "could not",
+        "not found",
+        "no such",
+    ];
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let tells = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        SIGNS.iter().any(|sign| line.contains(sign))
+    };
+    let last = lines().next_back();
+    lines().rfind(tells).or(last).unwrap_or_default()
 }
 
 /// Whether the text names a secret, as a shell does after `set -x`, or repeats a long word of the
@@ -300,9 +347,38 @@ mod tests {
 
     #[test]
     fn no_more_than_the_beginning_of_an_output_is_kept() {
-        let start = Mutex::default();
-        read(&b"abcdef"[..], 3, &start);
-        assert_eq!(*lock(&start), b"abcd");
+        let kept = Mutex::default();
+        read(&b"abcdef"[..], Kept::Start(3), &kept);
+        assert_eq!(*lock(&kept), b"abcd");
+    }
+
+    #[test]
+    fn of_a_complaint_no_more_than_the_end_is_kept() {
+        let kept = Mutex::default();
+        read(&b"abcdef"[..], Kept::End(3), &kept);
+        assert_eq!(*lock(&kept), b"def");
+    }
+
+    #[test]
+    fn the_line_that_tells_is_the_last_that_speaks_of_a_failure() {
+        for (text, line) in [
+            ("", ""),
+            (
+                "\n\nThe SSO session has expired. Run aws sso login\n",
+                "The SSO session has expired. Run aws sso login",
+            ),
+            (
+                "Traceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'\n",
+                "KeyError: 'a'",
+            ),
+            (
+                "get-keys: no such vault\nusage: get-keys VAULT\n  -h  help\n",
+                "get-keys: no such vault",
+            ),
+            ("one\ntwo\n", "two"),
+        ] {
+            assert_eq!(telling_line(text), line);
+        }
     }
 
     #[test]

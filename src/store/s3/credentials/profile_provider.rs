@@ -3,7 +3,7 @@
 use rusoto_core::credential::AwsCredentials;
 
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
-use crate::store::s3::credentials::errors::{misconfigured, no_thread};
+use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::process;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
@@ -20,8 +20,8 @@ enum Way {
 }
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
-    let profile = Profile::read(context.source.profile(), &context.threads).await;
-    let profile = profile.map_err(no_thread)?;
+    let files = context.shared_files().await?;
+    let profile = Profile::among(&files, context.source.profile());
     match way(&profile)? {
         Way::Keys(keys) => Ok(keys),
         Way::Command(command) => {
