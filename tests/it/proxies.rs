@@ -3,6 +3,7 @@
 
 mod tunnels;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use s3_lock::{Client, ClientBuilder, LockError, StorageError, StorageErrorKind};
@@ -322,7 +323,9 @@ fn credentials() -> String {
 /// A child without keys, for which everything goes through a proxy, and what it says.
 fn complaint_without_keys(server: &Server, variables: &[(&str, &str)]) -> String {
     let mut command = child::command("complain", &server.endpoint());
-    let home = Home::new("proxies");
+    static HOMES: AtomicUsize = AtomicUsize::new(0);
+    let home = HOMES.fetch_add(1, Ordering::Relaxed);
+    let home = Home::new(&format!("proxies-{home}"));
     for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         command.env_remove(key);
     }
@@ -398,6 +401,33 @@ fn client_asks_sts_through_the_proxy() {
     );
     let asked: Vec<_> = proxy.requests().iter().map(Message::target).collect();
     assert_eq!(asked, ["http://sts.test/"], "{told}");
+}
+
+#[test]
+fn client_tells_of_a_proxy_that_wants_a_password_before_sts() {
+    let server = Server::start();
+    let proxy = ConnectProxy::with(|_| Verdict::reply("407 Proxy Authentication Required", &[]));
+    let home = Home::new("proxies-sts-407");
+    home.write("token", "a token");
+    let told = complaint_without_keys(
+        &server,
+        &[
+            ("ALL_PROXY", &proxy.endpoint()),
+            ("NO_PROXY", "127.0.0.1"),
+            ("AWS_ENDPOINT_URL_STS", "http://sts.test"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
+            (
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                &home.path().join(".aws/token").to_string_lossy(),
+            ),
+        ],
+    );
+    let expected = format!(
+        "a request for credentials to http://sts.test was answered 407 by proxy {} (from ALL_PROXY); \
+         put a user and a password into ALL_PROXY",
+        proxy.endpoint()
+    );
+    assert!(told.contains(&expected), "{told}");
 }
 
 /// What no error and no log may have of a proxy's URL.

@@ -154,6 +154,17 @@ async fn ask_by(
         what: &what,
         advice,
     };
+    let relay = transport.relay_of(request.uri()).cloned();
     let reply = transport.send(told, request, limit).await;
-    reply.map_err(before_sending)
+    let reply = reply.map_err(before_sending)?;
+    match relay {
+        Some(relay) if reply.status() == 407 => {
+            let by = relay.set_by();
+            Err(misconfigured(format!(
+                "{what} was answered 407 by {relay}; put a user and a password into {by}, \
+                 percent-encoded, or correct them"
+            )))
+        }
+        _ => Ok(reply),
+    }
 }
