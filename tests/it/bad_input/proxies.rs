@@ -1,6 +1,7 @@
 //! What a proxy says, or whatever answers in its place. Of a tunnel that it refuses, nothing was sent.
 
 use super::{table, told};
+use crate::proxies::patient;
 use crate::support::{ConnectProxy, Server, Verdict};
 use crate::{client_builder_at, lock_of};
 
@@ -8,7 +9,7 @@ use crate::{client_builder_at, lock_of};
 fn bytes_for(user: &str, bytes: &[u8]) -> String {
     let bytes = bytes.to_vec();
     let proxy = ConnectProxy::with(move |_| Verdict::Say(bytes.clone()));
-    let client = client_builder_at("https://store.test").proxy(proxy.endpoint_for(user));
+    let client = patient(client_builder_at("https://store.test")).proxy(proxy.endpoint_for(user));
     let lock = lock_of(&client.build().unwrap());
     told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY")
 }
@@ -24,7 +25,7 @@ fn reply(status: &str, headers: &str) -> String {
 
 /// What an attempt says of a proxy at this URL.
 fn at(url: &str) -> String {
-    let client = client_builder_at("https://store.test").proxy(url);
+    let client = patient(client_builder_at("https://store.test")).proxy(url);
     told(lock_of(&client.build().unwrap()).try_acquire("me"))
 }
 
@@ -32,7 +33,7 @@ fn at(url: &str) -> String {
 fn read(status: &str) -> String {
     let status = status.to_owned();
     let proxy = ConnectProxy::with(move |_| Verdict::reply(&status, &[]));
-    let client = client_builder_at("http://store.test").proxy(proxy.endpoint());
+    let client = patient(client_builder_at("http://store.test")).proxy(proxy.endpoint());
     let lock = lock_of(&client.build().unwrap());
     told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY")
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use s3_lock::{Client, ClientBuilder, LockError, LockStatus, S3Lock, StorageErrorKind};
 
-use super::{BASIC, USER, built};
+use super::{BASIC, USER, built, patient};
 use crate::support::{
     Certificate, ConnectProxy, FATES, Fate, Fault, Match, Message, Proxy, Server, TlsFront, Verdict,
 };
@@ -75,7 +75,7 @@ impl Way {
     }
 
     fn builder(&self) -> ClientBuilder {
-        client_builder_at(&self.store.endpoint()).proxy(self.proxy.endpoint())
+        patient(client_builder_at(&self.store.endpoint())).proxy(self.proxy.endpoint())
     }
 
     fn client(&self) -> Client {
@@ -85,7 +85,8 @@ impl Way {
 
 /// A client whose requests soon time out.
 fn hasty(builder: ClientBuilder) -> Client {
-    built(builder.request_timeout(Duration::from_millis(500)))
+    let builder = builder.request_timeout(Duration::from_secs(1));
+    built(builder.connect_timeout(Duration::from_millis(800)))
 }
 
 /// In an environment that names a proxy that is not there, and says that it is not for the server.
@@ -124,7 +125,8 @@ fn cycle() {
     assert_eq!(way.proxy.methods(), ["CONNECT"]);
     let target = way.store.endpoint().replace("https://", "");
     assert_eq!(way.proxy.requests()[0].target(), target);
-    let checking = checking_builder_at(&way.store.endpoint()).proxy(way.proxy.endpoint());
+    let checking = patient(checking_builder_at(&way.store.endpoint()));
+    let checking = checking.proxy(way.proxy.endpoint());
     let report = lock_of(&built(checking)).check_store().unwrap();
     assert!(report.is_safe());
 }
@@ -173,7 +175,7 @@ fn tls_to_the_proxy() {
     let way = Way::open();
     let front = TlsFront::start(&way.proxy.endpoint(), &way.certificate);
     for store in [way.store.endpoint(), way.network.endpoint()] {
-        let client = built(client_builder_at(&store).proxy(front.endpoint()));
+        let client = built(patient(client_builder_at(&store)).proxy(front.endpoint()));
         lock_of(&client).acquire("me").unwrap().release().unwrap();
     }
     // The second client looks at the lock's queue, too: another has had the lock.
@@ -237,10 +239,12 @@ fn fates() {
     for (fate, _) in FATES {
         for method in ["GET", "PUT"] {
             let client = hasty(way.builder());
+            // The first connection takes its time: this machine's certificates are read.
+            let _ = lock_of(&client).status();
             way.network.script(method, fate);
-            match leased(&client, 1_500).build().unwrap().acquire("one") {
+            match leased(&client, 3_000).build().unwrap().acquire("one") {
                 Ok(guard) => {
-                    let second = leased(&onlooker, 1_500).build().unwrap().try_acquire("two");
+                    let second = leased(&onlooker, 3_000).build().unwrap().try_acquire("two");
                     // Unless the lease is over, on a busy machine.
                     assert!(
                         second.is_err() || !guard.is_held(),
@@ -272,7 +276,9 @@ fn renew_that_nobody_answers_in_a_tunnel_may_have_left() {
 
 fn silence() {
     let way = Way::open();
-    let guard = lock_of(&hasty(way.builder())).acquire("me").unwrap();
+    let client = hasty(way.builder());
+    let _ = lock_of(&client).status();
+    let guard = lock_of(&client).acquire("me").unwrap();
     let stalled = Fault::Stall(Duration::from_secs(60));
     way.server.fault(Match::any().always(), stalled);
     let error = storage(guard.renew().unwrap_err());
@@ -291,7 +297,7 @@ fn wrong_name() {
     let way = Way::open();
     let address = way.store.endpoint().replace("https://", "");
     let proxy = ConnectProxy::with(move |_| Verdict::PassTo(address.clone()));
-    let client = client_builder_at("https://store.test").proxy(proxy.endpoint());
+    let client = patient(client_builder_at("https://store.test")).proxy(proxy.endpoint());
     let error = lock_of(&built(client)).acquire("me").unwrap_err();
     let told = error.to_string();
     let named = format!(
@@ -327,7 +333,7 @@ fn real() {
 
 /// What a client says of this endpoint, which it cannot come to through this proxy.
 fn told(endpoint: &str, proxy: &str) -> String {
-    let lock = lock_of(&built(client_builder_at(endpoint).proxy(proxy)));
+    let lock = lock_of(&built(patient(client_builder_at(endpoint)).proxy(proxy)));
     let error = lock.try_acquire("me").unwrap_err();
     let told = error.to_string();
     let is_unknown = storage(error).is_outcome_unknown();
@@ -341,9 +347,9 @@ fn told(endpoint: &str, proxy: &str) -> String {
 fn works_through(proxy: &str) {
     let way = Way::open();
     for store in [way.store.endpoint(), way.network.endpoint()] {
-        let builder = || client_builder_at(&store).proxy(proxy);
-        let checking = checking_builder_at(&store).proxy(proxy).build().unwrap();
-        assert!(lock_of(&checking).check_store().unwrap().is_safe());
+        let builder = || patient(client_builder_at(&store)).proxy(proxy);
+        let checking = patient(checking_builder_at(&store)).proxy(proxy);
+        assert!(lock_of(&built(checking)).check_store().unwrap().is_safe());
         let lock = lock_of(&built(builder()));
         lock.acquire("me").unwrap().release().unwrap();
         for _ in 0..3 {
