@@ -1,6 +1,7 @@
 //! Building clients: every setting, its default, and where else it is looked up.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::client::{Client, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
@@ -9,7 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    Endpoint, Malformed, Named, Proxies, S3Config, Source, is_region, variable,
+    Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Source, TlsFiles,
+    is_region, set, variable,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -105,6 +107,8 @@ pub struct ClientBuilder {
     proxy: ProxySetting,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    ca_bundle: Option<PathBuf>,
+    client_identity: Option<IdentityFiles>,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
 }
@@ -156,6 +160,8 @@ impl ClientBuilder {
             proxy: ProxySetting::Environment,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            ca_bundle: None,
+            client_identity: None,
             clock: Clock::default(),
         }
     }
@@ -261,6 +267,26 @@ impl ClientBuilder {
         self
     }
 
+    /// A file of certificates (PEM) of those whom the client trusts to sign a server's certificate. It
+    /// takes the place of the system's certificates, and of `AWS_CA_BUNDLE`.
+    pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> ClientBuilder {
+        self.ca_bundle = Some(path.into());
+        self
+    }
+
+    /// The certificate that the client shows to servers that demand one.
+    pub fn client_identity(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> ClientBuilder {
+        self.client_identity = Some(IdentityFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        });
+        self
+    }
+
     /// Skips the check of the store at the endpoint before the first acquire: the client assumes that the
     /// store honours conditional writes as S3 does. Use it for stores that are known to, to save the requests
     /// or where `{folder}/.s3-lock-check` must not be written.
@@ -314,6 +340,10 @@ impl ClientBuilder {
             connect_timeout,
             proxies: self.proxy.proxies()?,
             expected_bucket_owner: self.expected_bucket_owner,
+            tls: TlsFiles {
+                ca_bundle: ca_bundle(self.ca_bundle),
+                identity: self.client_identity,
+            },
         };
         let check_cache = if config.endpoint.is_some() && !self.assume_conditional_writes {
             CheckCache::due
@@ -383,8 +413,21 @@ impl fmt::Debug for ClientBuilder {
             .field("proxy", &self.proxy)
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
+            .field("ca_bundle", &self.ca_bundle)
+            .field("client_identity", &self.client_identity)
             .finish()
     }
+}
+
+/// The file of certificates to trust, from the code or else from the environment.
+fn ca_bundle(set_in_code: Option<PathBuf>) -> Option<NamedFile> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
+    let in_code = set_in_code.map(|path| NamedFile::by_code(path, "ca_bundle"));
+    in_code.or_else(|| {
+        let path = set(VARIABLE)?.into();
+        let by = VARIABLE.to_owned();
+        Some(NamedFile { path, by })
+    })
 }
 
 fn check_bucket_owner(account: Option<&str>) -> Result<(), ConfigError> {

@@ -5,6 +5,7 @@
 //! `HOME` for the home directory of a child, and other words in capitals for what is in [`WORDS`].
 
 mod arguments;
+mod certificates;
 mod environment;
 mod proxies;
 mod records;
@@ -22,7 +23,7 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 21] = [
+const WORDS: [(&str, &str); 25] = [
     ("CORRECT IT", "correct it, or call ClientBuilder::no_proxy if this client needs none"),
     ("REFUSED ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) refused to connect to store.test:443: "),
     ("NOT SENT: ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) "),
@@ -34,13 +35,17 @@ const WORDS: [(&str, &str); 21] = [
     ("IS IT S3", "check that the endpoint is an S3 store with conditional writes, and that no proxy answers in its place"),
     ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place: check the endpoint and the way to it"),
     ("IS IT A PROXY", "and check that no proxy or firewall answers in the store's place"),
-    ("CHECK THE ENDPOINT", "check the endpoint (http or https?), which comes from ClientBuilder::endpoint, the network and that the server is up"),
+    ("HTTP OR HTTPS", "ClientBuilder::endpoint says SERVER: check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"),
+    ("MAYBE HTTPS", "if that goes on, check whether it is https there"),
     ("GRANT GET", "grant s3:GetObject on arn:aws:s3:::locks-test/locks/nightly.lock (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket)"),
     ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
     ("UNUSABLE (", "the lock locks/nightly.lock cannot be used ("),
     ("), UPDATE OR MEND", "), and is left alone; a newer version of this library seems to have written it: update this program. If there is none, stop all participants, wait 3 s, delete the object, and start them again"),
     ("), MEND IT", "), and is left alone; something other than this library has changed it: stop all participants, wait 3 s, delete the object or put the record right, and start them again"),
     ("), MOVE IT", "), and is left alone; choose another lock name or move the object away, and check that the endpoint is an S3 store"),
+    ("NOT SENT: ", "GET SERVER/locks-test/locks/nightly.lock was not sent: "),
+    ("NAME THE CA", "if your company or a proxy of it has signed, name a file with the certificate of that CA in AWS_CA_BUNDLE or ClientBuilder::ca_bundle"),
+    ("IS IT HTTP", "ClientBuilder::endpoint says SERVER: begin it with http:// if there is no TLS, or else correct its port, and check that no proxy or firewall answers in its place"),
     ("NO HTTP (", "was answered with something that is not HTTP ("),
     ("AND ALL THE REST", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile that has keys in AWS_PROFILE, give the machine or container a role, or call ClientBuilder::credentials"),
     ("LOOKED AT ", "no credentials found: looked at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set), AWS_WEB_IDENTITY_TOKEN_FILE (not set), "),

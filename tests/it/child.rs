@@ -247,6 +247,7 @@ fn plays_its_part() {
         Ok(other) => {
             let part = other.split_once(": ");
             match part {
+                Some((crate::certificates::PARTS, part)) => crate::certificates::play(part),
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
                 Some((crate::proxies::PARTS, part)) => crate::proxies::play(part),
                 Some((crate::signals::PARTS, part)) => crate::signals::play(part),

@@ -20,7 +20,7 @@ use crate::support::{BUCKET, Server};
 use crate::{checking_client, child, eventually};
 
 /// What every store must do. `client` makes an independent client each time.
-fn suite(bucket: &str, client: &dyn Fn() -> Client) {
+pub fn suite(bucket: &str, client: &dyn Fn() -> Client) {
     let lock = || {
         let lock = S3Lock::builder(bucket, "conformance").folder("suite/näme +%");
         lock.client(client()).build().unwrap()
@@ -137,15 +137,15 @@ fn server_of_these_tests_conforms() {
 }
 
 /// The other server, and a bucket on it that is made anew for each test.
-struct Other {
+pub struct Other {
     endpoint: String,
-    bucket: String,
-    key: String,
-    secret: String,
+    pub bucket: String,
+    pub key: String,
+    pub secret: String,
 }
 
 impl Other {
-    fn new(purpose: &str) -> Other {
+    pub fn new(purpose: &str) -> Other {
         let endpoint = env::var("S3_LOCK_TEST_ENDPOINT")
             .expect("S3_LOCK_TEST_ENDPOINT names the server to test against");
         let key = env::var("AWS_ACCESS_KEY_ID").expect("AWS_ACCESS_KEY_ID is one of its keys");

@@ -18,6 +18,8 @@
     reason = "the server's clock and waits are its own, not the crate's"
 )]
 
+#[cfg(unix)]
+mod authority;
 mod backend;
 mod cable;
 mod clock;
@@ -43,6 +45,8 @@ mod tls;
 #[cfg(unix)]
 mod tls_front;
 
+#[cfg(unix)]
+pub use authority::{Authority, Issued, Valid, openssl};
 pub use cable::Cable;
 #[cfg(unix)]
 pub use connect_proxy::{ConnectProxy, Verdict};
@@ -60,7 +64,7 @@ pub use settings::{DateHeader, RegionReply};
 pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
 #[cfg(unix)]
-pub use tls::Tls;
+pub use tls::{Terms, Tls};
 #[cfg(unix)]
 pub use tls_front::{Certificate, TlsFront};
 

@@ -1,33 +1,50 @@
 //! A server's door for HTTPS.
 
-use std::io::{self, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs, process, thread};
+use std::thread;
+use std::time::Duration;
 
-use native_tls::{Identity, TlsAcceptor};
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod, SslOptions, SslVerifyMode, SslVersion};
 
 use super::Server;
+use super::authority::{Authority, Issued};
 use super::proxy::message::Message;
 
-/// Passes what comes over TLS on to a server. Its certificate is made by the program `openssl`.
+/// Passes what comes over TLS on to a server.
 pub struct Tls {
     address: SocketAddr,
-    /// A directory of its own, removed when dropped.
-    dir: PathBuf,
+    /// Who has signed its certificate, if nobody else keeps that.
+    authority: Option<Authority>,
+}
+
+/// What it asks of those who connect.
+#[derive(Default)]
+pub struct Terms<'a> {
+    /// The one version that it speaks: 11, 12 or 13.
+    pub only: Option<u8>,
+    /// The authority whose certificates it demands of clients.
+    pub demands: Option<&'a Path>,
 }
 
 impl Tls {
+    /// Starts one with a certificate of an authority of its own.
     pub fn start(server: &Server) -> Tls {
+        let authority = Authority::new();
+        let issued = authority.issue("IP:127.0.0.1");
+        let mut tls = Tls::with(server, &issued, &Terms::default());
+        tls.authority = Some(authority);
+        tls
+    }
+
+    /// Starts one with this certificate.
+    pub fn with(server: &Server, issued: &Issued, terms: &Terms<'_>) -> Tls {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let dir = env::temp_dir().join(format!("s3-lock-tls-{}-{}", process::id(), address.port()));
-        fs::create_dir_all(&dir).expect("the system has a place for temporary files");
-        let tls = Tls { address, dir };
-        let acceptor = TlsAcceptor::new(make_identity(&tls.dir)).expect("the identity is valid");
+        let acceptor = acceptor(issued, terms).expect("the certificate and its key are valid");
         let inside = server.endpoint().replace("http://", "");
         // They end with the test's process, as a listener has nothing to lose.
         thread::spawn(move || {
@@ -36,7 +53,10 @@ impl Tls {
                 thread::spawn(move || pass(stream, &acceptor, &inside));
             }
         });
-        tls
+        Tls {
+            address,
+            authority: None,
+        }
     }
 
     /// Returns its URL, without a trailing slash.
@@ -44,39 +64,49 @@ impl Tls {
         format!("https://{}", self.address)
     }
 
-    /// The file of its certificate, which is its own authority.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The file of its own authority's certificate.
     pub fn certificate(&self) -> PathBuf {
-        self.dir.join("certificate")
+        let authority = self.authority.as_ref();
+        authority.expect("it has its own authority").certificate()
     }
 }
 
-impl Drop for Tls {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
+fn acceptor(issued: &Issued, terms: &Terms<'_>) -> Result<SslAcceptor, openssl::error::ErrorStack> {
+    let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls())?;
+    acceptor.set_certificate_chain_file(&issued.certificate)?;
+    acceptor.set_private_key_file(&issued.key, SslFiletype::PEM)?;
+    let version = terms.only.map(|version| match version {
+        11 => SslVersion::TLS1_1,
+        12 => SslVersion::TLS1_2,
+        _ => SslVersion::TLS1_3,
+    });
+    if version == Some(SslVersion::TLS1_1) {
+        // Too weak to be spoken otherwise.
+        acceptor.set_security_level(0);
+        acceptor.clear_options(SslOptions::NO_TLSV1_1);
     }
-}
-
-pub(super) fn make_identity(dir: &Path) -> Identity {
-    let (key, certificate) = (dir.join("key"), dir.join("certificate"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=s3"])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .expect("the program openssl is installed");
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "{said}");
-    let read = |path| fs::read(path).expect("openssl has written it");
-    Identity::from_pkcs8(&read(certificate), &read(key)).expect("openssl makes what it reads")
+    acceptor.clear_options(SslOptions::NO_TLSV1_3);
+    acceptor.set_min_proto_version(version)?;
+    acceptor.set_max_proto_version(version)?;
+    if let Some(authority) = terms.demands {
+        acceptor.set_ca_file(authority)?;
+        acceptor.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    }
+    Ok(acceptor.build())
 }
 
 /// Passes one connection's requests on, until it ends or goes wrong.
-fn pass(stream: TcpStream, acceptor: &TlsAcceptor, inside: &str) -> io::Result<()> {
+fn pass(stream: TcpStream, acceptor: &SslAcceptor, inside: &str) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let stream = acceptor.accept(stream).map_err(io::Error::other)?;
+    let plain = stream.try_clone()?;
+    let stream = acceptor.accept(stream).map_err(io::Error::other);
+    let Ok(stream) = stream else {
+        return let_go(plain);
+    };
     let mut outside = BufReader::new(stream);
     let inside = TcpStream::connect(inside)?;
     inside.set_nodelay(true)?;
@@ -86,5 +116,14 @@ fn pass(stream: TcpStream, acceptor: &TlsAcceptor, inside: &str) -> io::Result<(
         let reply = Message::read_reply(&mut inside, &request.method())?;
         outside.get_mut().write_all(&reply.to_bytes())?;
     }
+    Ok(())
+}
+
+/// Ends a connection so that the other end can read why: closed at once, what has come in and was not
+/// read would make the system take that back.
+fn let_go(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    while stream.read(&mut [0; 1024])? > 0 {}
     Ok(())
 }

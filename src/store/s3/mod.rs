@@ -24,4 +24,5 @@ pub(crate) use s3_store::S3Config;
 pub(crate) use settings::endpoint::{Endpoint, Malformed};
 pub(crate) use settings::named::Named;
 pub(crate) use settings::region::is_region;
-pub(crate) use settings::variables::variable;
+pub(crate) use settings::tls_files::{IdentityFiles, NamedFile, TlsFiles};
+pub(crate) use settings::variables::{set, variable};

@@ -11,8 +11,10 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
+use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::{SendError, Transport};
 use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -31,6 +33,7 @@ pub(crate) struct S3Config {
     pub connect_timeout: Duration,
     pub proxies: Proxies,
     pub expected_bucket_owner: Option<String>,
+    pub tls: TlsFiles,
 }
 
 pub(super) struct S3Store {
@@ -47,9 +50,11 @@ pub(super) struct S3Store {
 impl Origin for S3Config {
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
         let threads = BlockingThreads::default();
+        let tls = Arc::new(Tls::new(self.tls.clone(), threads.clone(), clock.clone()));
         let transport = |proxies| {
             let resolver = Resolver::new(threads.clone());
-            Arc::new(Transport::new(resolver, self.connect_timeout, proxies))
+            let tls = tls.clone();
+            Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
         };
         let nearby = transport(Proxies::default());
         let transport = if self.proxies.are_none() {

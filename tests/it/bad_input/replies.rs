@@ -85,6 +85,11 @@ fn status_tells_of_replies_that_cannot_be() {
         get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); the bucket is not in us-east-1, and S3 does not say where: set the region";
         get(400, &[], "") => "GET: 400 (an empty body); IS IT S3";
         get(400, &[], PAGE) => "GET: 400 (an HTML page); IS IT S3";
+        get(400, &[], "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
+        get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); it is https there: begin the endpoint with https://";
+        get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
+        get(400, &[], "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>") => "GET: 400 (an HTML page); it demands a client certificate: name one with ClientBuilder::client_identity";
+        get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that ClientBuilder::client_identity names";
         get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name";
         get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); check the region, which was us-east-1, and the access key";
         get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
@@ -202,18 +207,18 @@ fn bytes(bytes: &'static [u8]) -> String {
 #[test]
 fn status_tells_of_answers_that_are_no_whole_http() {
     table! {
-        bytes(b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
-        bytes(b"\n\n\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
-        bytes(b"SSH-2.0-OpenSSH_9.2\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
-        bytes(b"\x15\x03\x01\x00\x02\x02\x16") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
-        bytes(b"HTTP/3 200\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
-        bytes(b"HTTP/1.1 20\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP status-code parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection closed before message completed";
+        bytes(b"\n\n\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection closed before message completed";
+        bytes(b"SSH-2.0-OpenSSH_9.2\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); HTTP OR HTTPS";
+        bytes(b"\x15\x03\x01\x00\x02\x02\x16") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); HTTP OR HTTPS";
+        bytes(b"HTTP/3 200\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP version parsed); HTTP OR HTTPS";
+        bytes(b"HTTP/1.1 20\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid HTTP status-code parsed); HTTP OR HTTPS";
         bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: end of file before message length reached";
-        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
-        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); it may speak HTTP/2 alone, or another protocol; CHECK THE ENDPOINT";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); HTTP OR HTTPS";
+        bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}") => "GET SERVER/locks-test/locks/nightly.lock NO HTTP (invalid content-length parsed); HTTP OR HTTPS";
         bytes(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n") => "GET SERVER/locks-test/locks/nightly.lock was answered in part | error reading a body from connection: Invalid chunk size line: missing size digit";
-        bytes(b"HTTP/1.1 200 OK\r\netag") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
-        bytes(b"HTTP/1.1 100 Continue\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer | connection closed before message completed";
+        bytes(b"HTTP/1.1 200 OK\r\netag") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection closed before message completed";
+        bytes(b"HTTP/1.1 100 Continue\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection closed before message completed";
         bytes(b"HTTP/1.1 101 Switching Protocols\r\n\r\n") => "GET: 101 (an empty body); IS IT S3";
         bytes(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Slow\r\ncontent-length: 0\r\n\r\n") => "GET: 503 (an empty body); try again later";
     }
@@ -226,13 +231,14 @@ fn status_tells_of_connections_that_cannot_be_made() {
     let at = |endpoint: &str| {
         let client = client_builder(&server).endpoint(endpoint).build();
         let told = told(lock_of(&client.unwrap()).status()).replace(endpoint, "SERVER");
+        let told = told.replace(endpoint.split_once("://").unwrap().1, "HOST");
         // What OpenSSL and the resolver say depends on the machine.
         let (start, rest) = told.split_once('(').unwrap();
         format!("{start}(CAUSE);{}", rest.split_once(");").unwrap().1)
     };
     table! {
-        at(&tls) => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
-        at("http://no-such-host.invalid") => "GET SERVER/locks-test/locks/nightly.lock was not sent: no connection (CAUSE); CHECK THE ENDPOINT";
+        at(&tls) => "NOT SENT: no TLS with HOST: what answers there does not speak TLS (CAUSE); IS IT HTTP";
+        at("http://no-such-host.invalid") => "NOT SENT: no address is known for HOST (CAUSE); ClientBuilder::endpoint says SERVER: check its spelling, and this machine's DNS";
     }
 }
 

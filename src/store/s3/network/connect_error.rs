@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::types::errors::LockError;
+
 /// The step at which the way to a host ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -16,6 +18,10 @@ pub(crate) enum Step {
     Proxy,
     /// The TLS handshake failed.
     Tls,
+    /// Something answered that does not speak TLS.
+    NotTls,
+    /// The certificate there is for other names.
+    OtherName,
     /// Something answered that does not speak HTTP/1.1.
     Http,
 }
@@ -28,6 +34,8 @@ pub(crate) struct ConnectError {
     what: String,
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
+    /// The error to return instead, if this machine is at fault: a file or setting.
+    pub instead: Option<LockError>,
 }
 
 impl ConnectError {
@@ -36,6 +44,16 @@ impl ConnectError {
             step,
             what: what.into(),
             remedy: None,
+            instead: None,
+        }
+    }
+
+    /// A connection that was not even tried, because of this machine.
+    pub(crate) fn of_this_machine(error: impl Into<LockError>) -> ConnectError {
+        let error = error.into();
+        ConnectError {
+            instead: Some(error.clone()),
+            ..ConnectError::new(Step::Tls, error.to_string())
         }
     }
 

@@ -4,10 +4,14 @@
 pub(super) mod connect_error;
 mod connector;
 mod dialer;
+mod final_dot;
+mod handshake;
 mod no_fork;
+mod pem;
 mod proxied_dialer;
 pub(super) mod proxy;
 pub(super) mod resolver;
-mod tls;
-mod tls_once;
+pub(super) mod tls;
+mod tls_over;
+mod tls_setup;
 pub(super) mod transport;

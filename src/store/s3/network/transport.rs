@@ -1,9 +1,11 @@
 //! Sends a signed request over a pooled connection, and tells "never left" from "no answer".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
+use hyper::http::uri::Scheme;
 use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
@@ -11,6 +13,7 @@ use crate::store::s3::network::connector::Connector;
 use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
+use crate::store::s3::network::tls::Tls;
 use crate::store::s3::reply::Reply;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
@@ -53,19 +56,22 @@ pub(crate) struct Transport {
     /// reply and do not say so (tinyproxy). The next request would be lost on it, and look like one that
     /// may have arrived.
     relayed: Client<Connector, Body>,
+    tls: Arc<Tls>,
     proxies: Proxies,
 }
 
 impl Transport {
     pub(crate) fn new(
         resolver: Resolver,
+        tls: Arc<Tls>,
         connect_timeout: Duration,
         proxies: Proxies,
     ) -> Transport {
-        let connector = Connector::new(resolver, connect_timeout, proxies.clone());
+        let connector = Connector::new(resolver, tls.clone(), connect_timeout, proxies.clone());
         Transport {
             pooled: Client::builder().build(connector.clone()),
             relayed: Client::builder().pool_max_idle_per_host(0).build(connector),
+            tls,
             proxies,
         }
     }
@@ -95,22 +101,46 @@ impl Transport {
         // Between calls nothing polls the pool. This lets it notice a connection that the server
         // has closed since. A request sent on that would look like one with a lost reply.
         tokio::task::yield_now().await;
+        let uri = request.uri().clone();
         let exchange = async {
             let response = client.request(request).await;
-            let response = response.map_err(|error| not_answered(error, told))?;
+            let response = response.map_err(|error| self.not_answered(error, told, &uri))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
                 let what = format!("{what} was answered in part");
-                SendError::NoAnswer(no_answer(what, error))
+                SendError::NoAnswer(no_answer(what, error).into())
             })?;
             Ok(Reply::new(head.status.as_u16(), &head.headers, body))
         };
         let late = |elapsed| {
             let what = format!("{what} had no answer within {}", seconds(&limit));
-            SendError::NoAnswer(no_answer(what, elapsed))
+            SendError::NoAnswer(no_answer(what, elapsed).into())
         };
         let sent = tokio::time::timeout(limit, exchange).await;
         sent.map_err(late)?
+    }
+
+    fn not_answered(&self, error: hyper::Error, told: Told<'_>, uri: &Uri) -> SendError {
+        let what = told.what;
+        if error.is_connect() {
+            return SendError::NotSent(not_connected(&error, told));
+        }
+        if error.is_canceled() {
+            // The connection was closed before any of the request had been written to it.
+            let what = format!("{what} was not sent: the connection had been closed");
+            return SendError::NotSent(no_answer(what, error).into());
+        }
+        if error.is_parse() {
+            let what = format!("{what} was answered with something that is not HTTP ({error})");
+            // It is another kind of server: waiting does not help.
+            return SendError::NoAnswer(unreachable(what, (told.advice)(Step::Http)));
+        }
+        if let Some((why, remedy)) = self.tls.ended(&host_of(uri), &error) {
+            // Waiting does not help here either.
+            let what = format!("{what} had no answer: {why}");
+            return SendError::NoAnswer(unreachable(what, remedy));
+        }
+        SendError::NoAnswer(ended(what, error, uri).into())
     }
 }
 
@@ -127,35 +157,52 @@ fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
     headers.insert(header::CONNECTION, close);
 }
 
-fn not_answered(error: hyper::Error, told: Told<'_>) -> SendError {
-    let what = told.what;
-    let unreachable = |what: String, hint: String| {
-        let error = StorageError::new(StorageErrorKind::Unreachable, what);
-        LockError::Storage(error.with_hint(hint))
-    };
-    if error.is_connect() {
-        let cause = ConnectError::among(&error);
-        let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
-        let cause = cause.map_or_else(|| root_cause(&error), ToString::to_string);
-        let hint = remedy.unwrap_or_else(|| (told.advice)(step));
-        return SendError::NotSent(unreachable(format!("{what} was not sent: {cause}"), hint));
+/// A connection that ended before the reply. Two reasons for that are not told by the other end.
+fn ended(what: &str, error: hyper::Error, uri: &Uri) -> StorageError {
+    let is_plain = uri.scheme() == Some(&Scheme::HTTP);
+    if is_plain && error.is_incomplete_message() {
+        // A server that expects a TLS handshake closes a connection that begins with a request.
+        let hint = "if that goes on, check whether it is https there";
+        return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
-    if error.is_canceled() {
-        // The connection was closed before any of the request had been written to it.
-        let what = format!("{what} was not sent: the connection had been closed");
-        return SendError::NotSent(no_answer(what, error));
+    if !is_plain && error.is_closed() {
+        // With TLS 1.3, a server rejects a client's certificate when the handshake is over here.
+        let what = format!(
+            "{what} had no answer: {} closed the connection after the handshake",
+            host_of(uri)
+        );
+        let hint = "it may demand another client certificate (ClientBuilder::client_identity): see \
+                    its log";
+        return no_answer(what, error).with_hint(hint);
     }
-    if error.is_parse() {
-        let what = format!("{what} was answered with something that is not HTTP ({error})");
-        // It is another kind of server: waiting does not help.
-        return SendError::NoAnswer(unreachable(what, (told.advice)(Step::Http)));
-    }
-    SendError::NoAnswer(no_answer(format!("{what} had no answer"), error))
+    no_answer(format!("{what} had no answer"), error)
 }
 
-fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> LockError {
-    let error = StorageError::new(StorageErrorKind::NoAnswer, what).with_source(source);
-    LockError::Storage(error)
+fn unreachable(what: String, hint: String) -> LockError {
+    let error = StorageError::new(StorageErrorKind::Unreachable, what);
+    LockError::Storage(error.with_hint(hint))
+}
+
+/// Nothing was sent: there is no connection.
+fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
+    let what = told.what;
+    let cause = ConnectError::among(error);
+    if let Some(instead) = cause.and_then(|cause| cause.instead.clone()) {
+        return instead;
+    }
+    let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
+    let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
+    let hint = remedy.unwrap_or_else(|| (told.advice)(step));
+    unreachable(format!("{what} was not sent: {cause}"), hint)
+}
+
+fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> StorageError {
+    StorageError::new(StorageErrorKind::NoAnswer, what).with_source(source)
+}
+
+fn host_of(uri: &Uri) -> String {
+    uri.authority()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.
@@ -176,6 +223,8 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::{io, thread};
@@ -183,6 +232,8 @@ mod tests {
     use super::*;
     use crate::store::s3::blocking::BlockingThreads;
     use crate::store::s3::network::resolver::Addresses;
+    use crate::store::s3::settings::tls_files::TlsFiles;
+    use crate::sys::clock::Clock;
     use crate::sys::runtime::Runtime;
 
     const SOON: Duration = Duration::from_millis(200);
@@ -198,6 +249,11 @@ mod tests {
         Err(io::Error::other("the test is over"))
     }
 
+    fn tls() -> Arc<Tls> {
+        let threads = BlockingThreads::default();
+        Arc::new(Tls::new(TlsFiles::default(), threads, Clock::default()))
+    }
+
     /// Requests a name that this function resolves.
     fn ask(
         runtime: &Runtime,
@@ -205,7 +261,7 @@ mod tests {
         [connect_timeout, limit]: [Duration; 2],
     ) -> SendError {
         let resolver = Resolver::with(BlockingThreads::default(), look_up);
-        let transport = Transport::new(resolver, connect_timeout, Proxies::default());
+        let transport = Transport::new(resolver, tls(), connect_timeout, Proxies::default());
         let request = Request::get("http://nowhere.test/").body(Body::empty());
         let sent = async { transport.send(TOLD, request.unwrap(), limit).await };
         match runtime.block_on(sent).unwrap() {
@@ -239,6 +295,32 @@ mod tests {
     }
 
     #[test]
+    fn a_final_dot_is_part_of_the_name_that_is_looked_up_and_not_of_the_one_for_tls() {
+        fn is_here(name: &str) -> io::Result<Addresses> {
+            assert_eq!(name, "minio.test.");
+            Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()].into_iter())
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hello = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = [0; 4096];
+            let length = stream.read(&mut hello).unwrap();
+            String::from_utf8_lossy(&hello[..length]).into_owned()
+        });
+        let resolver = Resolver::with(BlockingThreads::default(), is_here);
+        let transport = Transport::new(resolver, tls(), LATE, Proxies::default());
+        let request = Request::get(format!("https://minio.test.:{port}/"));
+        let sent = async {
+            let request = request.body(Body::empty()).unwrap();
+            transport.send(TOLD, request, LATE).await.is_ok()
+        };
+        assert!(!Runtime::default().block_on(sent).unwrap());
+        let hello = hello.join().unwrap();
+        assert!(hello.contains("minio.test") && !hello.contains("minio.test."));
+    }
+
+    #[test]
     fn a_request_with_less_time_than_a_connection_ends_with_its_own() {
         let error = ask(&Runtime::default(), hangs, [LATE, SOON]);
         assert!(matches!(error, SendError::NoAnswer(_)));
@@ -252,7 +334,7 @@ mod tests {
             Ok(Vec::new().into_iter())
         }
         let resolver = Resolver::with(BlockingThreads::default(), meets_the_others);
-        let transport = Transport::new(resolver, LATE, Proxies::default());
+        let transport = Transport::new(resolver, tls(), LATE, Proxies::default());
         let send = || {
             let request = Request::get("http://nowhere.test/").body(Body::empty());
             transport.send(TOLD, request.unwrap(), LATE)

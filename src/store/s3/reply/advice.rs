@@ -26,6 +26,24 @@ const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's 
 /// The same advice for AWS's own store, where no endpoint is set.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
+/// What servers say that expect TLS, or a certificate of the client: nginx, Go, Apache.
+const OF_TLS: [(&str, &str); 5] = [
+    ("plain http request was sent to https port", IS_TLS),
+    ("client sent an http request to an https server", IS_TLS),
+    ("speaking plain http to an ssl-enabled server port", IS_TLS),
+    (
+        "no required ssl certificate was sent",
+        "it demands a client certificate: name one with ClientBuilder::client_identity",
+    ),
+    (
+        "the ssl certificate error",
+        "it does not accept the client certificate: check the one that ClientBuilder::client_identity \
+         names",
+    ),
+];
+
+const IS_TLS: &str = "it is https there: begin the endpoint with https://";
+
 const SIGN_IN: &str = "the network answers in the store's place and requires a sign-in: sign in, \
                        or use another network";
 
@@ -105,9 +123,24 @@ impl Reply {
     }
 
     fn is_html(&self) -> bool {
-        let start = &self.body[..self.body.len().min(LOOKED_AT)];
-        let start = String::from_utf8_lossy(start).to_ascii_lowercase();
+        let start = self.start();
         start.contains("<html") || start.contains("<!doctype html")
+    }
+
+    /// The beginning of the body, in small letters.
+    fn start(&self) -> String {
+        let start = &self.body[..self.body.len().min(LOOKED_AT)];
+        String::from_utf8_lossy(start).to_ascii_lowercase()
+    }
+
+    /// What helps if a server complains of TLS in a reply.
+    fn hint_of_tls(&self) -> Option<&'static str> {
+        if self.status != 400 || self.code().is_some() {
+            return None;
+        }
+        let start = self.start();
+        let told = OF_TLS.iter().find(|(text, _)| start.contains(text));
+        told.map(|(_, hint)| *hint)
     }
 
     pub(super) fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
@@ -124,6 +157,9 @@ impl Reply {
     fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
         let Location { bucket, key } = &asked.at;
         let code = self.code();
+        if let Some(hint) = self.hint_of_tls() {
+            return Some(hint.into());
+        }
         Some(match kind {
             Kind::AccessDenied | Kind::Credentials if self.is_html() => {
                 unless_aws(NOT_THE_STORE, asked).into()

@@ -6,4 +6,5 @@ pub(super) mod named;
 pub(super) mod profile;
 pub(super) mod region;
 pub(super) mod shared_files;
+pub(super) mod tls_files;
 pub(super) mod variables;

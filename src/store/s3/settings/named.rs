@@ -24,7 +24,14 @@ impl Named {
                 "check the host, the network, and whether it needs a proxy (HTTPS_PROXY)"
             }
             Step::Proxy => "check the proxy",
-            Step::Tls => "check whether it is https or http there",
+            Step::Tls => "check the way to it",
+            Step::NotTls => {
+                "begin it with http:// if there is no TLS, or else correct its port, and check that no \
+                 proxy or firewall answers in its place"
+            }
+            Step::OtherName => {
+                "use a host that its certificate names, or have that certificate name this one"
+            }
             Step::Http => {
                 "check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"
             }
@@ -40,7 +47,9 @@ impl Named {
                 "check the network, and whether it needs a proxy (HTTPS_PROXY)"
             }
             Step::Proxy => "check the proxy",
-            Step::Tls | Step::Http => "something answers in its place: check the network",
+            Step::Tls | Step::NotTls | Step::OtherName | Step::Http => {
+                "something answers in its place: check the network"
+            }
         };
         let says = self.says();
         format!("no endpoint is set, so {service} is looked for in a region, and {says}: {what}")
