@@ -56,7 +56,7 @@ impl Drop for Tls {
     }
 }
 
-pub(super) fn make_identity(dir: &Path) -> Identity {
+fn make_identity(dir: &Path) -> Identity {
     let (key, certificate) = (dir.join("key"), dir.join("certificate"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=s3"])

@@ -3,12 +3,11 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use native_tls::{Identity, TlsAcceptor};
-
-use super::tls::make_identity;
 
 /// A key and a certificate for 127.0.0.1 in a directory, which goes with who made it.
 pub struct Certificate {
@@ -21,7 +20,7 @@ impl Certificate {
     pub fn make(name: &str) -> Certificate {
         let dir = env::temp_dir().join(format!("s3-lock-front-{name}-{}", process::id()));
         fs::create_dir_all(&dir).expect("the system has a place for temporary files");
-        make_identity(&dir);
+        make_certificate(&dir);
         Certificate { dir, is_own: true }
     }
 
@@ -53,6 +52,19 @@ impl Drop for Certificate {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+fn make_certificate(dir: &Path) {
+    let made = Command::new("openssl")
+        .current_dir(dir)
+        .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=s3"])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", "key", "-out", "certificate"])
+        .output()
+        .expect("the program openssl is installed");
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
 }
 
 /// Takes the TLS off what comes, and passes it on to a plain port, on threads that live as long as the

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use hyper::service::Service;
-use hyper_tls::{HttpsConnector, MaybeHttpsStream};
+use hyper_tls::MaybeHttpsStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
@@ -16,8 +16,7 @@ use crate::store::s3::network::no_fork::NoFork;
 use crate::store::s3::network::proxied_dialer::{Line, ProxiedDialer};
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
-use crate::store::s3::network::tls;
-use crate::store::s3::network::tls_once::TlsOnce;
+use crate::store::s3::network::tls_over::TlsOver;
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
@@ -25,7 +24,7 @@ use crate::types::text::seconds;
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
-    tls: TlsOnce,
+    tls: TlsOver,
     proxies: Proxies,
     limit: Duration,
 }
@@ -36,7 +35,7 @@ impl Connector {
     pub(crate) fn new(resolver: Resolver, limit: Duration, proxies: Proxies) -> Connector {
         Connector {
             dialer: Dialer::new(resolver),
-            tls: TlsOnce::default(),
+            tls: TlsOver::default(),
             proxies,
             limit,
         }
@@ -65,25 +64,18 @@ impl Connector {
 
 async fn connect(
     mut dialer: ProxiedDialer,
-    tls: TlsOnce,
+    tls: TlsOver,
     uri: Uri,
 ) -> Result<Stream, ConnectError> {
     if uri.scheme() == Some(&Scheme::HTTP) {
         return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
     }
-    let host = host_of(&uri);
     let proxy = dialer.proxy_to(&uri).cloned();
-    let mut tls = HttpsConnector::from((dialer, tls.connector()?.into()));
-    let connected = tls.call(uri).await;
-    connected.map_err(|error| match error.downcast::<ConnectError>() {
-        Ok(error) => *error,
-        Err(error) => {
-            let failed = tls::failed(&host, error.as_ref());
-            match proxy {
-                Some(proxy) => failed.through(&proxy),
-                None => failed,
-            }
-        }
+    let connected = tls.connect(dialer, uri).await;
+    connected.map_err(|error| match proxy {
+        // The proxy may have a part in it: some end TLS themselves.
+        Some(proxy) if error.step != Step::Proxy => error.through(&proxy),
+        _ => error,
     })
 }
 

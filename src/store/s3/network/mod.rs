@@ -9,5 +9,5 @@ mod proxied_dialer;
 pub(super) mod proxy;
 pub(super) mod resolver;
 mod tls;
-mod tls_once;
+mod tls_over;
 pub(super) mod transport;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use hyper::service::Service;
-use hyper_tls::{HttpsConnector, MaybeHttpsStream};
+use hyper_tls::MaybeHttpsStream;
 use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
@@ -18,8 +18,7 @@ use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::proxy::tunnel;
 use crate::store::s3::network::proxy::tunnel_reply::or_around;
-use crate::store::s3::network::tls;
-use crate::store::s3::network::tls_once::TlsOnce;
+use crate::store::s3::network::tls_over::TlsOver;
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
 pub(super) type Line = MaybeHttpsStream<TcpStream>;
@@ -28,14 +27,14 @@ pub(super) type Line = MaybeHttpsStream<TcpStream>;
 #[derive(Clone)]
 pub(super) struct ProxiedDialer {
     dialer: Dialer,
-    tls: TlsOnce,
+    tls: TlsOver,
     proxies: Proxies,
     /// Whether the proxy was reached.
     progress: Arc<AtomicBool>,
 }
 
 impl ProxiedDialer {
-    pub(super) fn new(dialer: Dialer, tls: TlsOnce, proxies: Proxies) -> ProxiedDialer {
+    pub(super) fn new(dialer: Dialer, tls: TlsOver, proxies: Proxies) -> ProxiedDialer {
         ProxiedDialer {
             dialer,
             tls,
@@ -70,7 +69,7 @@ impl ProxiedDialer {
             return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
         };
         let reached = self.reach(&proxy).await;
-        let mut line = reached.map_err(|error| not_reached(&proxy, &error))?;
+        let mut line = reached.map_err(|error| not_reached(&proxy, error))?;
         self.progress.store(true, Ordering::Relaxed);
         if uri.scheme() != Some(&Scheme::HTTP) {
             tunnel::open(&mut line, &with_port(&uri), &proxy).await?;
@@ -84,13 +83,7 @@ impl ProxiedDialer {
         if uri.scheme() == Some(&Scheme::HTTP) {
             return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
         }
-        let host = with_port(&uri);
-        let mut tls = HttpsConnector::from((dialer, self.tls.connector()?.into()));
-        let connected = tls.call(uri).await;
-        connected.map_err(|error| match error.downcast::<ConnectError>() {
-            Ok(error) => *error,
-            Err(error) => tls::failed(&host, error.as_ref()),
-        })
+        self.tls.connect(dialer, uri).await
     }
 }
 
@@ -104,7 +97,7 @@ fn with_port(uri: &Uri) -> String {
     format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
-fn not_reached(proxy: &Proxy, error: &ConnectError) -> ConnectError {
+fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
     let own = || remedy(error.step, proxy);
     let remedy = error.remedy.clone().unwrap_or_else(own);
     let what = format!("{proxy} was not reached: {error}");
