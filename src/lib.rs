@@ -218,6 +218,8 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("network.md")]
+pub mod network {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]
 #[doc = include_str!("charts/cycle.svg")]

@@ -125,7 +125,9 @@ fn holder(address: &Address, keep_alive: bool) {
     let lock = lock.max_operation(Duration::from_secs(1));
     let lock = lock.acquire_allowance(Duration::from_secs(2));
     let lock = lock.build().expect("the settings are valid");
+    let start = Instant::now();
     let guard = lock.acquire("holder").expect(SOUND);
+    say("first_acquire_ms", start.elapsed().as_secs_f64() * 1e3);
     if keep_alive {
         guard.keep_alive().expect(SOUND);
     }

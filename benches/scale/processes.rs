@@ -1,10 +1,13 @@
 //! Processes that are measured as a whole, or measure themselves.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::{Figures, Site, command, quantile};
 use crate::part::{FIGURE, Part};
+#[cfg(unix)]
+use crate::support::{Authority, Terms, Tls};
 
 /// How often a process is started whose start is measured.
 const STARTS: usize = 11;
@@ -93,5 +96,37 @@ pub fn holder() -> Figures {
             figures.more.insert(format!("{how}_{name}"), value);
         }
     }
+    #[cfg(unix)]
+    holder_over_https(&mut figures);
     figures
+}
+
+/// The same over HTTPS: with the certificates that the system trusts, and with as many in a bundle.
+#[cfg(unix)]
+fn holder_over_https(figures: &mut Figures) {
+    let authority = Authority::new();
+    let own = fs::read(authority.certificate()).expect("it was made");
+    let systems = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+    let bundle = authority.file("bundle", [systems, own].concat());
+    let here = authority.issue("IP:127.0.0.1");
+    for (variable, path, how) in [
+        ("SSL_CERT_FILE", &bundle, "with_system"),
+        ("AWS_CA_BUNDLE", &bundle, "with_bundle"),
+        (
+            "AWS_CA_BUNDLE",
+            &authority.certificate(),
+            "with_bundle_of_one",
+        ),
+    ] {
+        let mut site = Site::own();
+        let server = site.server().expect("it is this process's own");
+        let tls = Tls::with(server, &here, &Terms::default());
+        site.address.endpoint = tls.endpoint();
+        let part = Part::Holder { keep_alive: false };
+        let mut command = command(&site.address, &part);
+        command.env_remove("AWS_CA_BUNDLE").env(variable, path);
+        for (name, value) in told(&mut command) {
+            figures.more.insert(format!("https_{how}_{name}"), value);
+        }
+    }
 }

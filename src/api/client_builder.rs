@@ -25,6 +25,7 @@ use crate::types::errors::{ConfigError, LockError};
 /// |---|---|
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
+/// | trusted certificates | `AWS_CA_BUNDLE`; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
 /// | credentials | as below |
 /// | proxy | `https_proxy`, `HTTPS_PROXY` for https; `http_proxy`, `HTTP_PROXY` for http; `all_proxy`, `ALL_PROXY` for both; not for what `no_proxy`, `NO_PROXY` names |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
@@ -267,14 +268,51 @@ impl ClientBuilder {
         self
     }
 
-    /// A file of certificates (PEM) of those whom the client trusts to sign a server's certificate. It
-    /// takes the place of the system's certificates, and of `AWS_CA_BUNDLE`.
+    /// A file (PEM) with the certificates of the authorities that the client trusts, for a store with a
+    /// private one or behind a proxy that looks into TLS. Default: the file that `AWS_CA_BUNDLE` names,
+    /// else the system's certificates.
+    ///
+    /// **It replaces the system's certificates**, as a bundle does in botocore and the AWS SDK for Go. A
+    /// client that also goes to AWS needs those in the file, too. The page on the
+    /// [network](crate::network#certificates) has the details.
+    ///
+    /// The first connection over `https://` reads the file, on a thread of its own, within
+    /// [`connect_timeout`](ClientBuilder::connect_timeout). Later ones read it again if it has changed.
+    /// The calls that need it fail with a [`LockError::Config`] if it cannot be used: it is missing, no
+    /// PEM, or without a certificate. They name it and the reason. Once it is mended, the next call works.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.internal:9000")
+    ///     .ca_bundle("/etc/ssl/our-ca.pem")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> ClientBuilder {
         self.ca_bundle = Some(path.into());
         self
     }
 
-    /// The certificate that the client shows to servers that demand one.
+    /// The certificate that the client shows to servers that demand one (mutual TLS), and its key, as two
+    /// files in PEM. Intermediate certificates follow the first one in its file. The key is PKCS #8 without
+    /// a passphrase (`BEGIN PRIVATE KEY`): the error for any other key has the command that converts it.
+    /// Both may be in one file. Default: none is shown.
+    ///
+    /// The files are read when [`ca_bundle`](ClientBuilder::ca_bundle)'s is, with the same errors, and
+    /// again for the next connection once they have changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.internal:9000")
+    ///     .ca_bundle("/etc/ssl/our-ca.pem")
+    ///     .client_identity("/etc/ssl/host-17.pem", "/etc/ssl/private/host-17.key")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn client_identity(
         mut self,
         certificate: impl Into<PathBuf>,

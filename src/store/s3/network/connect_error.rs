@@ -35,7 +35,7 @@ pub(crate) struct ConnectError {
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
     /// The error to return instead, if this machine is at fault: a file or setting.
-    pub instead: Option<LockError>,
+    pub instead: Option<Box<LockError>>,
 }
 
 impl ConnectError {
@@ -52,7 +52,7 @@ impl ConnectError {
     pub(crate) fn of_this_machine(error: impl Into<LockError>) -> ConnectError {
         let error = error.into();
         ConnectError {
-            instead: Some(error.clone()),
+            instead: Some(Box::new(error.clone())),
             ..ConnectError::new(Step::Tls, error.to_string())
         }
     }

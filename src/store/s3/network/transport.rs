@@ -188,7 +188,7 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
     let what = told.what;
     let cause = ConnectError::among(error);
     if let Some(instead) = cause.and_then(|cause| cause.instead.clone()) {
-        return instead;
+        return *instead;
     }
     let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
