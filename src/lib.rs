@@ -33,8 +33,8 @@
 //!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
 //!   lock back at once, if no other participant has its owner name.
 //! * It gives no mutual exclusion, silently, on a store that ignores conditional writes. AWS S3 honours
-//!   them. A client with a custom [endpoint](ClientBuilder::endpoint) [checks](S3Lock::check_store) the
-//!   store before it first locks anything in a bucket. It refuses a store that ignores conditions, or that
+//!   them. A client with a custom [endpoint](ClientBuilder::endpoint), whoever set it,
+//!   [checks](S3Lock::check_store) the store before it first locks anything in a bucket. It refuses a store that ignores conditions, or that
 //!   was seen to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but
 //!   no number of races proves that a store never does it.
 //!
@@ -103,7 +103,7 @@
 //! most, in addition to the time above.** A call with a time limit spends that limit on it instead. A call of a
 //! guard, its drop included, waits no longer than the lease still runs. So a drop takes at the most 2 T if
 //! there are valid credentials, and 2 T and a minute if there are none and a helper command hangs. What
-//! a look-up takes: nothing for keys in the environment; one file or two for keys of a profile; 4/5 T at
+//! a look-up takes: nothing for keys in the environment; one file or two for what a profile says; 4/5 T at
 //! the most for each request to STS, to a single sign-on or to a container; 1 s at the most for each of three requests to
 //! an instance's metadata; 55 s at the most for a `credential_process`. Credentials that still hold are renewed
 //! beside the calls, and no call waits for that. A look-up goes on when a call has no time left, and the

@@ -11,7 +11,7 @@ use sources::{Name, Source, Sources, Use};
 
 /// Where what is foreign may be named: the start of a path, and the files or folders. Every dependency is
 /// here.
-const PLACES: [(&str, &[&str]); 26] = [
+const PLACES: [(&str, &[&str]); 29] = [
     ("base64", &["store/s3/"]),
     ("chrono", &["protocol/", "store/s3/"]),
     ("form_urlencoded", &["store/s3/"]),
@@ -22,6 +22,7 @@ const PLACES: [(&str, &[&str]); 26] = [
     ("libc", &["sys/forks.rs"]),
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
     ("native_tls", &["store/s3/"]),
+    ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
     ("percent_encoding", &["store/s3/"]),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
@@ -35,6 +36,8 @@ const PLACES: [(&str, &[&str]); 26] = [
         "serde_json",
         &["protocol/", "store/s3/", "engine/store_check/"],
     ),
+    ("sha1_smol", &["store/s3/credentials/sign_in/"]),
+    ("sha2", &["store/s3/credentials/sign_in/"]),
     ("shlex", &["store/s3/"]),
     ("std::net", &["store/s3/"]),
     ("thiserror", &["types/"]),

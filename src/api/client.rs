@@ -95,6 +95,11 @@ impl Client {
         }
     }
 
+    /// Refuses a bucket that this client's store cannot have, as far as that is known without I/O.
+    pub(crate) fn check_bucket(&self, bucket: &str) -> Result<(), ConfigError> {
+        self.inner.recipe.origin.check_bucket(bucket)
+    }
+
     pub(crate) fn request_timeout(&self) -> Duration {
         self.inner.recipe.request_timeout
     }

@@ -10,8 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Source, TlsFiles,
-    is_region, set, variable,
+    Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Service, Source,
+    Style, Surroundings, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -24,8 +24,8 @@ use crate::types::errors::{ConfigError, LockError};
 /// | setting | looked up in, in this order |
 /// |---|---|
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
-/// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`; else AWS's own |
-/// | trusted certificates | `AWS_CA_BUNDLE`; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
+/// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `s3` in the profile's `services` section, `endpoint_url` of the profile; else AWS's own in the region |
+/// | trusted certificates | `AWS_CA_BUNDLE`, `ca_bundle` of the profile; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
 /// | credentials | as below |
 /// | proxy | `https_proxy`, `HTTPS_PROXY` for https; `http_proxy`, `HTTP_PROXY` for http; `all_proxy`, `ALL_PROXY` for both; not for what `no_proxy`, `NO_PROXY` names |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
@@ -38,23 +38,25 @@ use crate::types::errors::{ConfigError, LockError};
 ///
 /// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client
 /// looks nowhere else. Otherwise it uses the first of these places that is set up. The order is that of
-/// the AWS SDKs for Java, PHP and Kotlin (the SDK for Rust looks at the profile before web identity):
+/// the AWS CLI and of boto3 (the SDK for Rust looks at the whole profile before web identity):
 ///
 /// | place | what it takes |
 /// |---|---|
 /// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
-/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME`. Asks STS of the region, or of `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` |
-/// | profile | its `aws_access_key_id` and `aws_secret_access_key`, else its `credential_process`, else its `web_identity_token_file` and `role_arn` |
+/// | role of the profile | its `role_arn`, with the keys of its `source_profile` or `credential_source`; roles may be chained |
+/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME` |
+/// | profile | the first of: its `web_identity_token_file` and `role_arn`; its single sign-on; its keys in the credentials file; its `login_session`; its `credential_process`; its keys in the config file |
 /// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
 /// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
 ///
 /// A place that is set up and gives no credentials is an error. The client does not look at the later
 /// places, because those could be another identity's credentials. A profile that only names a region is
-/// not set up. The AWS CLI has to handle a profile that assumes a role through another profile, or for
-/// which a person signs in (SSO). For that, make a second profile with this line, and choose it:
+/// not set up.
+///
+/// What only a person can give, such as the code of an MFA device, is left to a command:
 ///
 /// ```ini
-/// credential_process = aws configure export-credentials --profile sso-profile --format process
+/// credential_process = aws configure export-credentials --profile other-profile --format process
 /// ```
 ///
 /// The client runs such a command without a shell: words may be quoted, and nothing in them is expanded.
@@ -108,6 +110,7 @@ pub struct ClientBuilder {
     proxy: ProxySetting,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
+    style: Style,
     ca_bundle: Option<PathBuf>,
     client_identity: Option<IdentityFiles>,
     /// The system's, but for tests.
@@ -126,8 +129,8 @@ impl Client {
     /// A client with region, endpoint and credentials from the environment. [`ClientBuilder`] lists the
     /// places.
     ///
-    /// Does no I/O and does not block. The first request looks up the credentials, and a region that only
-    /// a profile names.
+    /// Does no I/O and does not block. The first request reads what only a profile says: the endpoint, the
+    /// region, the credentials.
     ///
     /// # Errors
     ///
@@ -161,6 +164,7 @@ impl ClientBuilder {
             proxy: ProxySetting::Environment,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
+            style: Style::Path,
             ca_bundle: None,
             client_identity: None,
             clock: Clock::default(),
@@ -168,19 +172,68 @@ impl ClientBuilder {
     }
 
     /// The region of the bucket. If S3 names another region, the client uses that from then on.
+    ///
+    /// It decides where AWS's endpoint is: `s3.eu-central-1.amazonaws.com`, or in another domain in China, in
+    /// GovCloud and in AWS's other partitions. A region that is not known yet is looked for in
+    /// `amazonaws.com`.
     pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
         self.region = Some(region.into());
         self
     }
 
-    /// A store other than AWS: `http://` or `https://`, a host, and a port if it needs one. Requests name
-    /// the bucket in the path.
+    /// The store's URL: `http://` or `https://`, a host, a port if it needs one, and a path if the store is
+    /// not at the root of its host (`https://gateway.example.com/s3`). Requests name the bucket after that path,
+    /// unless [`virtual_hosted`](ClientBuilder::virtual_hosted) puts it into the host's name. The bucket is no
+    /// part of the URL.
+    ///
+    /// What the code sets here, no variable and no profile changes: neither `AWS_ENDPOINT_URL` nor
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` nor `AWS_USE_FIPS_ENDPOINT`. If a region is set as well, and the
+    /// scheme is `http`, the client reads no file for it.
     ///
     /// Before the client first locks anything in a bucket of such a store, it checks whether the store honours
     /// conditional writes. That takes some twelve requests, once for each bucket: see
-    /// [`S3Lock::check_store`](crate::S3Lock::check_store).
+    /// [`S3Lock::check_store`](crate::S3Lock::check_store). An endpoint that a variable or a profile names is
+    /// checked in the same way. Only AWS's own, which the client finds by the region, is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://gateway.example.com/s3")
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
     pub fn endpoint(mut self, url: impl Into<String>) -> ClientBuilder {
         self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Names the bucket in the host's name, `https://my-bucket.s3.eu-central-1.amazonaws.com/key`, and not in the
+    /// path, `https://s3.eu-central-1.amazonaws.com/my-bucket/key`. At an [endpoint](ClientBuilder::endpoint)
+    /// `http://host:9000` it is `http://my-bucket.host:9000/key`. Both name the same object. By default the
+    /// path names it, which AWS and nearly all other stores understand.
+    ///
+    /// Names that end in `.localhost` are this machine, without a question to DNS.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](ClientBuilder::build) refuses an endpoint whose host is an address, and the build of a lock a
+    /// bucket that cannot be in the name of a host: one with capitals or `_`, or over https with a `.`,
+    /// because no certificate is for such a name. If only a profile names the endpoint, the first call says
+    /// so. Each is a [`LockError::Config`]: leave `virtual_hosted` out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let client = Client::builder().region("eu-central-1").virtual_hosted().build()?;
+    /// let refused = S3Lock::builder("my.bucket", "nightly").client(client).build().unwrap_err();
+    /// assert!(refused.to_string().starts_with("invalid bucket \"my.bucket\""));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn virtual_hosted(mut self) -> ClientBuilder {
+        self.style = Style::VirtualHosted;
         self
     }
 
@@ -196,8 +249,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A profile in AWS's shared files. The client uses its keys, command or web identity, whatever the
-    /// environment has, and its region if neither code nor environment name one.
+    /// A profile in AWS's shared files. The client uses its credentials, whatever the
+    /// environment has, and its region and endpoint if neither code nor environment name one.
     pub fn profile(mut self, name: impl Into<String>) -> ClientBuilder {
         self.source = Source::Profile(name.into());
         self
@@ -359,20 +412,24 @@ impl ClientBuilder {
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
         let connect_timeout = self.checked_connect_timeout(least)?;
-        let endpoint = first(
-            "endpoint",
-            self.endpoint,
-            ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-        );
-        let region = first("region", self.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
-        if let Some(region) = region.as_ref().filter(|r| !is_region(&r.value)) {
-            return Err(region.refused("a region looks like eu-central-1").into());
-        }
+        let around = Surroundings::of_variables();
+        // What a profile says comes later, with the first request. What is wrong here is told at once.
+        around.variant(Service::S3)?;
+        let endpoint_in_variables = if around.ignores_endpoints()? || self.endpoint.is_some() {
+            None
+        } else {
+            around.endpoint_in_variables(Service::S3)?
+        };
         check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
         let config = S3Config {
-            endpoint: endpoint.map(check_endpoint).transpose()?,
-            region: region.map(Setting::named),
+            endpoint: self.endpoint.as_deref().map(checked_endpoint).transpose()?,
+            endpoint_in_variables,
+            region: match self.region {
+                Some(region) => Some(checked_region(region)?),
+                None => around.region_in_variables()?,
+            },
+            style: self.style,
             source: self.source,
             request_timeout: self.request_timeout,
             connect_timeout,
@@ -383,10 +440,10 @@ impl ClientBuilder {
                 identity: self.client_identity,
             },
         };
-        let check_cache = if config.endpoint.is_some() && !self.assume_conditional_writes {
-            CheckCache::due
+        config.check_style()?;
+        let check_cache = if self.assume_conditional_writes {
+            CheckCache::of_known_store
         } else {
-            // AWS honours them.
             CheckCache::default
         };
         Ok(Client::from_recipe(Recipe {
@@ -451,6 +508,7 @@ impl fmt::Debug for ClientBuilder {
             .field("proxy", &self.proxy)
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
+            .field("style", &self.style)
             .field("ca_bundle", &self.ca_bundle)
             .field("client_identity", &self.client_identity)
             .finish()
@@ -483,63 +541,23 @@ fn check_bucket_owner(account: Option<&str>) -> Result<(), ConfigError> {
     }
 }
 
-/// A setting and its source.
-struct Setting {
-    field: &'static str,
-    value: String,
-    /// The environment variable, unless it was set in code.
-    variable: Option<&'static str>,
-}
-
-impl Setting {
-    fn named(self) -> Named {
-        let by = match self.variable {
-            Some(variable) => variable.to_owned(),
-            None => format!("ClientBuilder::{}", self.field),
-        };
-        Named::new(self.value, by)
+fn checked_region(region: String) -> Result<Named, ConfigError> {
+    if is_region(&region) {
+        return Ok(Named::new(region, "ClientBuilder::region"));
     }
-
-    fn refused(&self, reason: &str) -> ConfigError {
-        match self.variable {
-            Some(variable) => ConfigError::invalid_in(self.field, &self.value, variable, reason),
-            None => ConfigError::invalid(self.field, &self.value, reason),
-        }
-    }
+    let reason = "a region looks like eu-central-1";
+    Err(ConfigError::invalid("region", &region, reason))
 }
 
-/// The value set in code, else that of the first of these variables that is set.
-fn first(
-    field: &'static str,
-    set: Option<String>,
-    variables: [&'static str; 2],
-) -> Option<Setting> {
-    let in_code = set.map(|value| (value, None));
-    let mut elsewhere = variables.into_iter().map(|v| Some((variable(v)?, Some(v))));
-    let (value, variable) = in_code.or_else(|| elsewhere.find_map(|found| found))?;
-    Some(Setting {
-        field,
-        value,
-        variable,
-    })
-}
-
-fn check_endpoint(setting: Setting) -> Result<Named, ConfigError> {
-    match Endpoint::parse(&setting.value) {
-        Ok(Endpoint(url)) => Ok(Named {
-            value: url,
-            ..setting.named()
-        }),
+fn checked_endpoint(url: &str) -> Result<Named, ConfigError> {
+    match Endpoint::parse(url) {
+        Ok(Endpoint(url)) => Ok(Named::new(url, "ClientBuilder::endpoint")),
         Err(Malformed::HoldsCredentials) => {
             // The message does not quote it: it holds a secret.
-            let place = setting
-                .variable
-                .map_or(String::new(), |v| format!(" in {v}"));
-            let message =
-                format!("invalid endpoint{place}: it holds credentials; set them separately");
+            let message = "invalid endpoint: it holds credentials; set them separately";
             Err(ConfigError::new("endpoint", message))
         }
-        Err(Malformed::Otherwise(reason)) => Err(setting.refused(reason)),
+        Err(Malformed::Otherwise(reason)) => Err(ConfigError::invalid("endpoint", url, reason)),
     }
 }
 

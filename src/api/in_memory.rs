@@ -74,7 +74,7 @@ impl InMemoryStore {
             origin: Box::new(self.store.clone()),
             clock: self.store.clock().clone(),
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
-            check_cache: CheckCache::default,
+            check_cache: CheckCache::of_known_store,
             // Each client stands for another process.
             registry: Registry::own,
         })

@@ -49,6 +49,7 @@ impl Client {
     ) -> Result<Vec<ListedLock>, LockError> {
         let (bucket, folder) = (bucket.as_ref(), folder.as_ref());
         let prefix = names::prefix(bucket, folder)?;
+        self.check_bucket(bucket)?;
         let session = self.session()?;
         let mut locks = Vec::new();
         let mut pages = Pages::default();

@@ -401,6 +401,7 @@ impl S3LockBuilder {
             Some(client) => client,
             None => Client::new()?,
         };
+        client.check_bucket(&self.bucket)?;
         let session = client.session()?;
         let lease = self.lease(&client)?;
         let settings = Settings {

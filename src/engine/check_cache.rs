@@ -2,7 +2,7 @@
 //! `check_first.rs` fills it, and each write takes the form of its ETag from it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::sys::sync::lock;
 use crate::types::store_report::{EtagForm, StoreReport};
@@ -10,8 +10,8 @@ use crate::types::store_report::{EtagForm, StoreReport};
 /// What a client knows about the stores behind its buckets.
 #[derive(Default)]
 pub(crate) struct CheckCache {
-    /// Whether to check a store before locking anything in it.
-    is_check_due: bool,
+    /// Whether to check a store before locking anything in it, once that is known.
+    is_check_due: OnceLock<bool>,
     buckets: Mutex<HashMap<String, Arc<CheckedBucket>>>,
 }
 
@@ -24,16 +24,22 @@ pub(crate) struct CheckedBucket {
 }
 
 impl CheckCache {
-    /// A cache that has every store checked before anything is locked in it.
-    pub(crate) fn due() -> CheckCache {
+    /// A cache for a store that is known to honour conditions.
+    pub(crate) fn of_known_store() -> CheckCache {
         CheckCache {
-            is_check_due: true,
+            is_check_due: OnceLock::from(false),
             ..CheckCache::default()
         }
     }
 
-    pub(crate) fn is_check_due(&self) -> bool {
-        self.is_check_due
+    /// Whether to check a store before locking anything in it. None if the store has not been asked yet.
+    pub(crate) fn is_check_due(&self) -> Option<bool> {
+        self.is_check_due.get().copied()
+    }
+
+    /// Notes what the store has said. It says the same as long as the session lives.
+    pub(crate) fn note_check_due(&self, is_due: bool) {
+        self.is_check_due.get_or_init(|| is_due);
     }
 
     /// The form in which the bucket's store takes ETags, if it is known.
@@ -44,7 +50,7 @@ impl CheckCache {
 
     /// Whether a lock may be written there: the store was checked, or it need not be.
     pub(crate) fn allows_writes(&self, bucket: &str) -> bool {
-        !self.is_check_due || self.bucket(bucket).report().is_some()
+        self.is_check_due() == Some(false) || self.bucket(bucket).report().is_some()
     }
 
     pub(crate) fn bucket(&self, name: &str) -> Arc<CheckedBucket> {

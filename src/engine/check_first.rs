@@ -10,6 +10,7 @@ use crate::engine::lock_context::LockContext;
 use crate::engine::store_check::attempt::StoreCheck;
 use crate::engine::store_check::check::NoVerdict;
 use crate::engine::time_budget::TimeBudget;
+use crate::protocol::Trouble;
 use crate::sys::logs;
 use crate::types::errors::LockError;
 use crate::types::store_report::StoreReport;
@@ -37,8 +38,10 @@ impl LockContext {
         budget: &mut TimeBudget,
     ) -> Result<(), LockError> {
         let bucket = self.bucket();
-        if let Some(known) = self.known_verdict(&bucket) {
-            return known;
+        match self.known_verdict(&bucket, budget).await {
+            Ok(None) => {}
+            Ok(Some(known)) => return known,
+            Err(no_verdict) => return Err(self.not_acquired(no_verdict, budget)),
         }
         let began = self.session.clock().now();
         let limit = if budget.waits() {
@@ -54,24 +57,38 @@ impl LockContext {
         }
         match report {
             Ok(report) => safe(report).map(drop),
-            Err(NoVerdict { errors, gave_up }) if budget.waits() && gave_up => {
-                Err(errors.timed_out(self.waited(budget), None, None))
-            }
-            Err(no_verdict) => Err(no_verdict.errors.failed(self.key())),
+            Err(no_verdict) => Err(self.not_acquired(no_verdict, budget)),
+        }
+    }
+
+    /// The error of an acquire for which the store could not be checked.
+    fn not_acquired(&self, no_verdict: NoVerdict, budget: &TimeBudget) -> LockError {
+        let NoVerdict { errors, gave_up } = no_verdict;
+        if budget.waits() && gave_up {
+            errors.timed_out(self.waited(budget), None, None)
+        } else {
+            errors.failed(self.key())
         }
     }
 
     /// Checks the store before a write without an acquire, if that is due. The check has its own time.
-    pub(crate) async fn check_before_write(&self) -> Result<(), LockError> {
+    pub(crate) async fn check_before_write(
+        &self,
+        budget: &mut TimeBudget,
+    ) -> Result<(), LockError> {
         let bucket = self.bucket();
-        if let Some(known) = self.known_verdict(&bucket) {
+        let failed = |no_verdict: NoVerdict| no_verdict.errors.failed(self.key());
+        let known = self.known_verdict(&bucket, budget).await;
+        if let Some(known) = known.map_err(failed)? {
             return known;
         }
+        let began = self.session.clock().now();
         let limit = self.time_for_a_check();
         let report = self
             .run_check(&bucket, limit, true, CheckedBucket::report)
             .await;
-        safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?).map(drop)
+        budget.exclude_since(began);
+        safe(report.map_err(failed)?).map(drop)
     }
 
     /// Remembers what was found out about the store.
@@ -87,14 +104,43 @@ impl LockContext {
         CHECK_REQUESTS * self.session.request_timeout()
     }
 
-    /// The verdict on a store that need not be checked now; `None` if a check is due.
-    fn known_verdict(&self, bucket: &CheckedBucket) -> Option<Result<(), LockError>> {
+    /// The verdict on a store that need not be checked now; `None` if a check is due. The outer error means
+    /// that this is not known, so that nothing may be written.
+    async fn known_verdict(
+        &self,
+        bucket: &CheckedBucket,
+        budget: &mut TimeBudget,
+    ) -> Result<Option<Result<(), LockError>>, NoVerdict> {
         if bucket.is_known_safe() {
-            return Some(Ok(()));
+            return Ok(Some(Ok(())));
         }
         // Without automatic checks, an explicit check may still have found the store unsafe.
         let unasked = || bucket.report().map_or(Ok(()), |r| safe(r).map(drop));
-        (!self.session.check_cache().is_check_due()).then(unasked)
+        Ok((!self.is_check_due(budget).await?).then(unasked))
+    }
+
+    /// Whether the store must be checked first. It is asked once, and again if that fails in a way that may
+    /// pass.
+    async fn is_check_due(&self, budget: &mut TimeBudget) -> Result<bool, NoVerdict> {
+        if let Some(is_due) = self.session.check_cache().is_check_due() {
+            return Ok(is_due);
+        }
+        let mut errors = LastErrors::default();
+        let mut is_permanent = false;
+        while let Some(limit) = budget.next_request().filter(|_| !is_permanent) {
+            match self.session.ask_whether_check_is_due(limit).await {
+                Ok(is_due) => return Ok(is_due),
+                Err(error) => {
+                    let trouble = errors.note(&self.session, error, budget.cuts_short(limit));
+                    is_permanent = trouble == Trouble::Permanent || !budget.waits();
+                }
+            }
+            if !is_permanent && !budget.pause().await {
+                break;
+            }
+        }
+        let gave_up = !is_permanent;
+        Err(NoVerdict { errors, gave_up })
     }
 
     /// Checks the store, one caller at a time. Uses `known` instead if another caller was faster.

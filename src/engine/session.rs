@@ -177,6 +177,16 @@ impl Session {
         }
     }
 
+    /// Asks the store whether it must be checked before anything is locked in it, and remembers that.
+    pub(crate) async fn ask_whether_check_is_due(
+        &self,
+        limit: Duration,
+    ) -> Result<bool, LockError> {
+        let is_due = self.store().must_be_checked(limit).await?;
+        self.check_cache().note_check_due(is_due);
+        Ok(is_due)
+    }
+
     pub(crate) fn check_cache(&self) -> &CheckCache {
         &self.inner.check_cache
     }

@@ -39,8 +39,8 @@ impl LockContext {
     /// Ends a holding without its guard. If this client has the guard, that guard sees `loss`.
     pub(crate) async fn free(&self, free: Free, loss: Loss) -> Result<bool, LockError> {
         self.session.ready(Duration::MAX).await;
-        self.check_before_write().await?;
         let mut budget = self.budget(2 * self.session.request_timeout());
+        self.check_before_write(&mut budget).await?;
         let driver = self.driver(&mut budget);
         let Driven { end, errors, .. } = driver.run(free, &self.queue.observations).await?;
         match end {

@@ -66,6 +66,11 @@ pub(crate) trait Origin: Send + Sync {
         Ok(())
     }
 
+    /// Fails if the store cannot have a bucket of this name, as far as that is known without any I/O.
+    fn check_bucket(&self, _: &str) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
     /// A connection to the store that shares nothing with any other. Does no I/O.
     fn connect(&self, clock: &Clock) -> Box<dyn Store>;
 }
@@ -74,6 +79,10 @@ pub(crate) trait Origin: Send + Sync {
 ///
 /// Every call ends within `limit`.
 pub(crate) trait Store: Send + Sync {
+    /// Whether it is to be seen first that this store honours conditions. Without an answer, nothing may be
+    /// locked there. May read files, and sends nothing.
+    fn must_be_checked<'a>(&'a self, limit: Duration) -> Pending<'a, Result<bool, LockError>>;
+
     /// Waits for what requests need and what may take longer than one of them: credentials that have to
     /// be looked up. If that fails, the next request of the same call tells why.
     fn ready(&self, _limit: Duration) -> Pending<'_, ()> {

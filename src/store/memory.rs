@@ -144,6 +144,10 @@ struct Connection {
 }
 
 impl Store for Connection {
+    fn must_be_checked<'a>(&'a self, _: Duration) -> Pending<'a, Result<bool, LockError>> {
+        Box::pin(async { Ok(false) })
+    }
+
     fn read<'a>(&'a self, at: &'a Location, _: Duration) -> Pending<'a, Result<Found, LockError>> {
         Box::pin(async move {
             let found = self.store.get(at);

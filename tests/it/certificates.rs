@@ -11,7 +11,8 @@ use std::thread;
 
 use s3_lock::{Client, ClientBuilder, LockError, StorageErrorKind};
 
-use crate::support::{Authority, Issued, Server, Terms, Tls, Valid, openssl};
+use crate::child::Home;
+use crate::support::{Authority, BUCKET, Issued, Server, Terms, Tls, Valid, openssl};
 use crate::{child, client_builder_at, lock_of, storage};
 
 /// The names of this machine that certificates are made for.
@@ -88,6 +89,45 @@ impl Site {
 #[test]
 fn client_trusts_who_is_in_its_bundle() {
     cycle(Site::new().trusting()).unwrap();
+}
+
+#[test]
+fn client_trusts_who_is_in_the_bundle_that_a_profile_names() {
+    let (site, home) = (Site::new(), Home::new("profiles-bundle"));
+    let bundle = site.authority.certificate();
+    home.write(
+        "config",
+        &format!("[profile p]\nca_bundle = {}\n", bundle.display()),
+    );
+    let mut command = child_at(&site.tls.endpoint());
+    command.env("HOME", home.path()).env("AWS_PROFILE", "p");
+    assert_eq!(complaint(command), "none");
+}
+
+#[test]
+fn client_names_the_profile_whose_bundle_does_not_hold_who_has_signed() {
+    let (site, other, home) = (Site::new(), Authority::new(), Home::new("other-bundle"));
+    let bundle = other.certificate();
+    home.write(
+        "config",
+        &format!("[profile p]\nca_bundle = {}\n", bundle.display()),
+    );
+    let mut command = child_at(&site.tls.endpoint());
+    command.env("HOME", home.path()).env("AWS_PROFILE", "p");
+    let told = complaint(command);
+    assert!(
+        told.contains("which profile \"p\" names, has signed"),
+        "{told}"
+    );
+}
+
+#[test]
+fn client_names_the_bucket_in_the_name_of_a_host_with_a_certificate() {
+    let names = format!("DNS:{BUCKET}.localhost");
+    let site = Site::with(|authority| authority.issue(&names), &Terms::default());
+    let endpoint = site.tls.endpoint().replace("127.0.0.1", "localhost");
+    let trusting = site.trusting();
+    cycle(trusting.endpoint(endpoint).virtual_hosted()).unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use s3_lock::{Client, S3Lock};
 use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
 
 /// The part that a child plays; without it this is an ordinary run of the tests.
-const PART: &str = "S3_LOCK_TEST_PART";
+pub const PART: &str = "S3_LOCK_TEST_PART";
 /// Where the child counts, how many threads it has, and how often each counts.
 const COUNTER: &str = "S3_LOCK_TEST_COUNTER";
 const THREADS: &str = "S3_LOCK_TEST_THREADS";
@@ -247,6 +247,7 @@ fn plays_its_part() {
         Ok(other) => {
             let part = other.split_once(": ");
             match part {
+                Some((crate::endpoints::PARTS, part)) => crate::endpoints::play(part),
                 Some((crate::certificates::PARTS, part)) => crate::certificates::play(part),
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
                 Some((crate::proxies::PARTS, part)) => crate::proxies::play(part),

@@ -2,12 +2,16 @@
 //! the lock is taken with what it gave, in a process with an environment of its own.
 
 mod aws_cli;
+mod login;
+mod moto;
+mod roles;
+mod sso;
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
@@ -22,13 +26,16 @@ use crate::support::{
 
 /// The part of a child that makes calls with whatever credentials it finds.
 pub const PART: &str = "credentials";
-/// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks.
+/// What it calls, one word after another: `try`, `acquire`, `renew` for a while, a `crowd` of looks; and
+/// `found` says where it has logged that it found credentials.
 const CALLS: &str = "S3_LOCK_TEST_CALLS";
 /// For how long it goes on renewing (by its own clock), in seconds, and how long a request may take, in milliseconds.
 const RENEW_FOR: &str = "S3_LOCK_TEST_RENEW_FOR";
 const TIMEOUT: &str = "S3_LOCK_TEST_TIMEOUT";
 /// Set where the check of the store is to come first.
 const CHECKED: &str = "S3_LOCK_TEST_CHECKED";
+/// The profile that the child's code names, if it names one.
+const PROFILE: &str = "S3_LOCK_TEST_PROFILE";
 /// The lease, in milliseconds.
 const LEASE: &str = "S3_LOCK_TEST_LEASE";
 
@@ -62,6 +69,9 @@ pub fn play() {
         .split_whitespace()
         .map(|call| {
             let start = Instant::now();
+            if call == "found" {
+                return FOUND.lock().unwrap().join(" ");
+            }
             let outcome = match call {
                 "try" => lock.try_acquire("child").map(|g| guard = Some(g)),
                 "acquire" => lock.acquire("child").map(|g| guard = Some(g)),
@@ -93,6 +103,10 @@ pub fn play() {
                 }
                 "no-threads" => {
                     allow_no_threads();
+                    Ok(())
+                }
+                "nobody" => {
+                    become_nobody();
                     Ok(())
                 }
                 "unwind" => {
@@ -130,15 +144,26 @@ fn allow_no_threads() {
         rlim_cur: 1,
         rlim_max: 1,
     };
-    // SAFETY: two plain system calls. The limit does not bind root, so root becomes nobody.
+    // SAFETY: a plain system call. The limit does not bind root, so root becomes nobody.
     unsafe {
         assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+    }
+    become_nobody();
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
+}
+
+/// Root may do anything, so it becomes nobody.
+fn become_nobody() {
+    // SAFETY: two plain system calls.
+    unsafe {
         if libc::geteuid() == 0 {
             assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
         }
     }
-    assert!(thread::Builder::new().spawn(|| ()).is_err(), "no limit");
 }
+
+/// Where credentials were found, as it was logged.
+static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Panics at the first secret that is logged, at whatever level.
 struct Listener;
@@ -151,6 +176,9 @@ impl log::Log for Listener {
     fn log(&self, record: &log::Record<'_>) {
         let text = record.args().to_string();
         assert!(!shows_a_secret(&text), "logged: {text}");
+        if let Some((_, way)) = text.split_once("credentials found: ") {
+            FOUND.lock().unwrap().push(way.to_owned());
+        }
     }
 
     fn flush(&self) {}
@@ -166,6 +194,9 @@ fn lock(time: &Time) -> S3Lock {
     if env::var(CHECKED).is_err() {
         // The check of the store would have requests of its own.
         client = client.assume_conditional_writes();
+    }
+    if let Ok(profile) = env::var(PROFILE) {
+        client = client.profile(&profile);
     }
     let client = time.of(client).build();
     let client = client.expect("the parent set what is needed");
@@ -458,7 +489,10 @@ fn client_gives_a_profile_file_that_hangs_no_longer_than_a_request() {
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
     let mut command = command(&server, &home, "try");
-    command.env(TIMEOUT, "1000");
+    command
+        .env(TIMEOUT, "1000")
+        // Else the profile is first asked whether it says so.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
     let told = Told::of(command);
     told.has(&[
         "Storage: ",
@@ -1028,6 +1062,8 @@ fn named(server: &Server, home: &Home, calls: &str) -> Command {
     let endpoint = server.endpoint().replace("127.0.0.1", "localhost");
     command
         .env("AWS_ENDPOINT_URL_S3", endpoint)
+        // Else a profile is read for that, by a thread.
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command
@@ -1203,22 +1239,6 @@ fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
 }
 
 // Profiles, and the order of all.
-
-#[test]
-fn client_tells_what_to_do_of_a_profile_that_signs_in() {
-    let (server, home) = (Server::start(), Home::new("sso"));
-    home.write(
-        "config",
-        "[profile corp]\nsso_session = s\nsso_role_name = r\n",
-    );
-    let mut command = command(&server, &home, "try");
-    command.env("AWS_PROFILE", "corp");
-    Told::of(command).has(&[
-        "Config: ",
-        "profile \"corp\" signs in (SSO)",
-        "credential_process = aws configure export-credentials --profile corp --format process",
-    ]);
-}
 
 #[test]
 fn client_tells_of_a_profile_that_is_chosen_and_not_there() {

@@ -16,6 +16,7 @@ mod conformance;
 mod contention;
 mod credentials;
 mod drops;
+mod endpoints;
 mod environment;
 mod force_release;
 mod forks;

@@ -9,6 +9,7 @@ use s3s::auth::{S3Auth, SecretKey, SimpleAuth};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::crypto::{Checksum, Md5};
 use s3s::dto::*;
+use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -30,8 +31,22 @@ pub fn service(store: Arc<Store>, quirks: Arc<Quirks>) -> S3Service {
 
     let mut builder = S3ServiceBuilder::new(Backend { store, quirks });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_host(UnderLocalhost);
     builder.set_auth(Keys(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY)));
     builder.build()
+}
+
+/// Buckets in the host's name, before `.localhost`. Any other host names none.
+struct UnderLocalhost;
+
+impl S3Host for UnderLocalhost {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        Ok(match name.strip_suffix(".localhost") {
+            Some(bucket) => VirtualHost::new("localhost").with_bucket(bucket),
+            None => VirtualHost::new(name),
+        })
+    }
 }
 
 /// `SimpleAuth` with the answer that AWS gives to an unknown key.

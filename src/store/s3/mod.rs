@@ -5,6 +5,7 @@
 //! precondition fields, and its dispatcher does not tell "never left" from "no answer". A lock
 //! depends on that difference.
 
+mod address;
 mod blocking;
 mod credentials;
 mod list;
@@ -15,14 +16,18 @@ mod request;
 mod s3_store;
 mod sending;
 mod settings;
+mod site;
 mod versioning;
 mod xml;
 
+pub(crate) use address::Style;
 pub(crate) use credentials::Source;
 pub(crate) use network::proxy::proxies::Proxies;
-pub(crate) use s3_store::S3Config;
 pub(crate) use settings::endpoint::{Endpoint, Malformed};
 pub(crate) use settings::named::Named;
 pub(crate) use settings::region::is_region;
+pub(crate) use settings::service::Service;
+pub(crate) use settings::surroundings::Surroundings;
 pub(crate) use settings::tls_files::{IdentityFiles, NamedFile, TlsFiles};
-pub(crate) use settings::variables::{set, variable};
+pub(crate) use settings::variables::set;
+pub(crate) use site::S3Config;

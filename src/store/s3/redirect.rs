@@ -4,70 +4,35 @@
 //! token. So a request follows a redirect only from AWS to AWS, to a host that only S3 has, and
 //! over https.
 
-use crate::store::s3::settings::region::is_region;
+use crate::store::s3::address::Address;
+use crate::store::s3::settings::aws_host::{is_fips, is_s3, within_aws, without_bucket};
 
-/// Where to send one request, and no later one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Detour {
-    /// With its scheme, without a trailing slash.
-    pub endpoint: String,
-    pub path: String,
-}
-
-/// AWS's domains. One ends in another, so the longer one comes first.
-const DOMAINS: [&str; 2] = [".amazonaws.com.cn", ".amazonaws.com"];
-
-/// The redirect to `host`, if it may be followed. The store at `endpoint` has named that host for a
-/// request to `path`, which begins with the bucket.
-pub(crate) fn detour(host: &str, endpoint: &str, path: &str) -> Option<Detour> {
-    let (_, domain) = within_aws(endpoint.strip_prefix("https://")?)?;
+/// The redirect to `host`, if it may be followed. The store at the endpoint `url`, without a bucket, has
+/// named that host for a request to `path`, which begins with the bucket.
+pub(crate) fn detour(host: &str, url: &str, path: &str) -> Option<Address> {
+    let (from, domain) = within_aws(url.strip_prefix("https://")?)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
     let (service, other_domain) = within_aws(host)?;
     if other_domain != domain || !host.chars().all(plain) {
         return None;
     }
     let bucket = path.strip_prefix('/')?.split('/').next()?;
-    let endpoint = format!("https://{host}");
+    let origin = format!("https://{host}");
     // The name of the bucket may be in the host. Then it is no longer in the path.
-    let of_bucket = service
-        .strip_prefix(bucket)
-        .and_then(|s| s.strip_prefix('.'));
-    match of_bucket.filter(|service| !bucket.is_empty() && is_s3(service)) {
-        Some(_) => {
+    let (service, path) = match without_bucket(service, bucket) {
+        Some(service) => {
             let rest = &path[1 + bucket.len()..];
-            let path = if rest.is_empty() { "/" } else { rest }.to_owned();
-            Some(Detour { endpoint, path })
+            (service, if rest.is_empty() { "/" } else { rest })
         }
-        None if is_s3(service) => Some(Detour {
-            endpoint,
-            path: path.to_owned(),
-        }),
-        None => None,
-    }
-}
-
-/// Splits a host of AWS into what is before the domain, and the domain.
-fn within_aws(host: &str) -> Option<(&str, &'static str)> {
-    let mut domains = DOMAINS.into_iter();
-    domains.find_map(|domain| Some((host.strip_suffix(domain)?, domain)))
-}
-
-/// Whether these labels are S3's: `s3` or `s3-something`, an optional `dualstack`, and a region.
-/// Customers have hosts in AWS's domains, too, but with a service between the region and the
-/// domain.
-fn is_s3(labels: &str) -> bool {
-    let mut labels = labels.split('.');
-    let first = labels.next().unwrap_or_default();
-    let is_first = first == "s3" || first.strip_prefix("s3-").is_some_and(is_region);
-    let mut rest = labels.skip_while(|label| *label == "dualstack");
-    let region = rest.next();
-    is_first && region.is_none_or(looks_like_a_region) && rest.next().is_none()
-}
-
-/// Whether it ends as the names of regions do: `eu-central-1`.
-fn looks_like_a_region(label: &str) -> bool {
-    let end = label.rsplit_once('-').map_or("", |(_, end)| end);
-    is_region(label) && !end.is_empty() && end.chars().all(|c| c.is_ascii_digit())
+        None => (service, path),
+    };
+    // Who wants the cryptography of these endpoints gets no other.
+    let is_as_strict = is_fips(service) || !is_fips(from);
+    let may_be_followed = is_s3(service) && is_as_strict;
+    may_be_followed.then(|| Address {
+        origin,
+        path: path.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -77,8 +42,8 @@ mod tests {
     const AWS: &str = "https://s3.us-east-1.amazonaws.com";
 
     fn told(host: &str, from: &str) -> Option<String> {
-        let Detour { endpoint, path } = detour(host, from, "/my-bucket/a/k.lock")?;
-        Some(format!("{endpoint}{path}"))
+        let Address { origin, path } = detour(host, from, "/my-bucket/a/k.lock")?;
+        Some(format!("{origin}{path}"))
     }
 
     #[test]
@@ -141,5 +106,38 @@ mod tests {
         let china = "https://s3.cn-north-1.amazonaws.com.cn";
         assert_eq!(told(host, china), None);
         assert!(told("s3.cn-northwest-1.amazonaws.com.cn", china).is_some());
+    }
+
+    #[test]
+    fn a_detour_is_made_within_any_partition_and_to_no_other() {
+        let hosts = [
+            "s3.eu-west-1.amazonaws.com",
+            "s3.cn-north-1.amazonaws.com.cn",
+            "s3.us-iso-east-1.c2s.ic.gov",
+            "s3.us-isob-east-1.sc2s.sgov.gov",
+            "s3.eu-isoe-west-1.cloud.adc-e.uk",
+            "s3.us-isof-south-1.csp.hci.ic.gov",
+            "s3.eusc-de-east-1.amazonaws.eu",
+        ];
+        for from in hosts {
+            let from_url = format!("https://{from}");
+            for to in hosts {
+                let is_followed = told(to, &from_url).is_some();
+                assert_eq!(is_followed, from == to, "from {from} to {to}");
+                let of_bucket = format!("my-bucket.{to}");
+                let is_followed = told(&of_bucket, &from_url).is_some();
+                assert_eq!(is_followed, from == to, "from {from} to {of_bucket}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_detour_does_not_lead_from_fips_to_anything_else() {
+        let fips = "https://s3-fips.dualstack.us-east-1.amazonaws.com";
+        assert!(told("s3-us-west-2.amazonaws.com", fips).is_none());
+        assert!(told("my-bucket.s3.us-west-2.amazonaws.com", fips).is_none());
+        assert!(told("s3-fips.us-west-2.amazonaws.com", fips).is_some());
+        assert!(told("my-bucket.s3-fips.us-west-2.amazonaws.com", fips).is_some());
+        assert!(told("s3-fips.us-west-2.amazonaws.com", AWS).is_some());
     }
 }

@@ -10,8 +10,7 @@ use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 
 use crate::protocol::Location;
 use crate::store::interface::Pending;
-use crate::store::s3::redirect::Detour;
-use crate::store::s3::settings::named::Named;
+use crate::store::s3::address::Address;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
 /// A request that is not yet addressed and signed.
@@ -28,41 +27,17 @@ pub(crate) fn custom_region(name: &str, endpoint: &str) -> Region {
     }
 }
 
-/// The route of a request to its bucket.
-pub(crate) struct Route {
-    pub region: Named,
-    /// The path as the request was built, with the bucket in front.
-    pub path: String,
-    /// A host and path to use instead of the usual ones.
-    pub detour: Option<Detour>,
-    /// Whether S3 has already named another region, and how often another host.
-    pub moved: bool,
-    pub detours: u32,
-}
-
-impl Route {
-    pub(crate) fn new(region: Named, path: String) -> Route {
-        Route {
-            region,
-            path,
-            detour: None,
-            moved: false,
-            detours: 0,
-        }
-    }
-}
-
 /// Addresses a request and signs it, even if it was sent to another host before.
 pub(crate) fn sign(
     request: &mut SignedRequest,
-    route: &Route,
-    endpoint: &str,
+    address: &Address,
+    region: &str,
     credentials: &AwsCredentials,
 ) {
-    let path = route.detour.as_ref().map_or(&route.path, |d| &d.path);
+    let Address { origin, path } = address;
     request.path.clone_from(path);
-    request.region = custom_region(&route.region.value, endpoint);
-    let host = endpoint.split_once("://").map_or("", |(_, host)| host);
+    request.region = custom_region(region, origin);
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
     request.set_hostname(Some(host.to_owned()));
     // Credentials of an earlier attempt may have had a session token, and these may have none.
     request.remove_header("x-amz-security-token");
@@ -71,10 +46,10 @@ pub(crate) fn sign(
 
 /// Copies a signed request into one of hyper's by hand: rusoto's own conversion logs the secrets in
 /// its headers.
-pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request<Body>, LockError> {
+pub(crate) fn to_hyper(signed: &SignedRequest, origin: &str) -> Result<Request<Body>, LockError> {
     let refused = |error: hyper::http::Error| {
         let what = format!(
-            "{} {endpoint}{} cannot be sent",
+            "{} {origin}{} cannot be sent",
             signed.method(),
             signed.path()
         );
@@ -84,7 +59,7 @@ pub(crate) fn to_hyper(signed: &SignedRequest, endpoint: &str) -> Result<Request
     let body = payload(signed).map_or_else(Body::empty, Body::from);
     let mut request = Request::builder()
         .method(signed.method())
-        .uri(uri(signed, endpoint));
+        .uri(uri(signed, origin));
     for (name, values) in signed.headers() {
         for value in values {
             request = request.header(name.as_str(), value.as_slice());
@@ -131,31 +106,29 @@ pub(crate) fn hold_back<'a>(
     (request.map(|_| body), Box::pin(last_byte))
 }
 
-fn uri(signed: &SignedRequest, endpoint: &str) -> String {
+fn uri(signed: &SignedRequest, origin: &str) -> String {
     let path = signed.canonical_path();
     match signed.canonical_query_string() {
-        "" => format!("{endpoint}{path}"),
-        query => format!("{endpoint}{path}?{query}"),
+        "" => format!("{origin}{path}"),
+        query => format!("{origin}{path}?{query}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::s3::address::Style;
     use crate::store::s3::redirect::detour;
-    use crate::store::s3::settings::endpoint::aws_endpoint;
 
-    /// The address and some headers of a request for an object, as it is sent by this route.
-    fn signed(request: &mut SignedRequest, detour: Option<Detour>) -> (String, String, String) {
-        let region = Named::new("us-east-1", "a test");
-        let mut route = Route::new(region, "/my-bucket/a/k.lock".to_owned());
-        route.detour = detour;
-        let endpoint = route.detour.as_ref().map(|d| d.endpoint.clone());
-        let endpoint = endpoint.unwrap_or(aws_endpoint("s3", "us-east-1"));
+    const AWS: &str = "https://s3.us-east-1.amazonaws.com";
+    const PATH: &str = "/my-bucket/a/k.lock";
+
+    /// The URL and some headers of a request as it is sent to this address.
+    fn signed(request: &mut SignedRequest, address: &Address) -> (String, String, String) {
         let token = Some("token".to_owned());
         let credentials = AwsCredentials::new("key", "secret", token, None);
-        sign(request, &route, &endpoint, &credentials);
-        let sent = to_hyper(request, &endpoint).unwrap_or_else(|e| panic!("{e}"));
+        sign(request, address, "us-east-1", &credentials);
+        let sent = to_hyper(request, &address.origin).unwrap_or_else(|e| panic!("{e}"));
         let header = |name| {
             let values: Vec<_> = sent.headers().get_all(name).iter().collect();
             assert_eq!(values.len(), 1, "{name}: {values:?}");
@@ -169,30 +142,55 @@ mod tests {
         )
     }
 
-    #[test]
-    fn a_detour_is_addressed_and_signed_anew_and_so_is_the_way_back() {
-        let mut request = unsigned(
+    fn put() -> SignedRequest {
+        unsigned(
             "PUT",
             &Location {
                 bucket: "my-bucket".to_owned(),
                 key: "a/k.lock".to_owned(),
             },
-        );
-        let (uri, host, straight) = signed(&mut request, None);
-        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+        )
+    }
+
+    #[test]
+    fn a_detour_is_addressed_and_signed_anew_and_so_is_the_way_back() {
+        let mut request = put();
+        let usual = Style::Path.address(AWS, PATH);
+        let (uri, host, straight) = signed(&mut request, &usual);
+        assert_eq!(uri, format!("{AWS}{PATH}"));
         assert_eq!(host, "s3.us-east-1.amazonaws.com");
         let to = "my-bucket.s3-gztb4pa9sq.amazonaws.com";
-        let detour = detour(
-            to,
-            "https://s3.us-east-1.amazonaws.com",
-            "/my-bucket/a/k.lock",
-        );
-        assert!(detour.is_some());
-        let (uri, host, round) = signed(&mut request, detour);
+        let detour = detour(to, AWS, PATH).unwrap();
+        let (uri, host, round) = signed(&mut request, &detour);
         assert_eq!(uri, format!("https://{to}/a/k.lock"));
         assert_eq!(host, to);
         assert_ne!(straight, round);
-        let (uri, _, _) = signed(&mut request, None);
-        assert_eq!(uri, "https://s3.us-east-1.amazonaws.com/my-bucket/a/k.lock");
+        let (uri, _, _) = signed(&mut request, &usual);
+        assert_eq!(uri, format!("{AWS}{PATH}"));
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_signed_in_each_style() {
+        for (style, url, uri, host) in [
+            (
+                Style::Path,
+                "https://host/s3",
+                "https://host/s3/my-bucket/a/k.lock",
+                "host",
+            ),
+            (
+                Style::VirtualHosted,
+                "http://host:9000/s3",
+                "http://my-bucket.host:9000/s3/a/k.lock",
+                "my-bucket.host:9000",
+            ),
+        ] {
+            let mut request = put();
+            let address = style.address(url, PATH);
+            let (sent, sent_host, _) = signed(&mut request, &address);
+            assert_eq!((sent.as_str(), sent_host.as_str()), (uri, host));
+            assert_eq!(request.path, address.path);
+            assert_eq!(request.hostname(), host);
+        }
     }
 }

@@ -1,91 +1,93 @@
 //! A client of one S3 endpoint, or of AWS: what it keeps, and how it implements [`Store`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
+
+use tokio::sync::OnceCell;
 
 use crate::protocol::{Condition, Location};
 use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source};
-use crate::store::s3::network::proxy::proxies::Proxies;
-use crate::store::s3::network::resolver::Resolver;
-use crate::store::s3::network::tls::Tls;
-use crate::store::s3::network::transport::{SendError, Transport};
+use crate::store::s3::network::transport::SendError;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::tls_files::TlsFiles;
+use crate::store::s3::site::{S3Config, Site};
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
-use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 use crate::types::request_counts::RequestCounts;
 use crate::types::store_report::Versioning;
-
-/// Where requests go and how.
-#[derive(Clone, Debug)]
-pub(crate) struct S3Config {
-    /// The endpoint with its scheme and without a trailing slash. AWS's own if none.
-    pub endpoint: Option<Named>,
-    /// The region, if the caller or the environment named one.
-    pub region: Option<Named>,
-    pub source: Source,
-    pub request_timeout: Duration,
-    pub connect_timeout: Duration,
-    pub proxies: Proxies,
-    pub expected_bucket_owner: Option<String>,
-    pub tls: TlsFiles,
-}
 
 pub(super) struct S3Store {
     pub(super) config: S3Config,
     pub(super) clock: Clock,
-    pub(super) credentials: CredentialsCache,
-    pub(super) transport: Arc<Transport>,
-    pub(super) threads: BlockingThreads,
+    site: OnceCell<Site>,
+    threads: BlockingThreads,
     pub(super) counters: Counters,
-    /// The region of each bucket, as S3 or a profile names it.
+    /// The region of each bucket, as S3 names it.
     pub(super) regions: Mutex<HashMap<String, Named>>,
 }
 
 impl Origin for S3Config {
+    fn check_bucket(&self, bucket: &str) -> Result<(), ConfigError> {
+        // A profile may still name another endpoint. That is checked with the first request.
+        self.style.check_bucket(bucket, self.known_endpoint())
+    }
+
     fn connect(&self, clock: &Clock) -> Box<dyn Store> {
-        let threads = BlockingThreads::default();
-        let tls = Arc::new(Tls::new(self.tls.clone(), threads.clone(), clock.clone()));
-        let transport = |proxies| {
-            let resolver = Resolver::new(threads.clone());
-            let tls = tls.clone();
-            Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
-        };
-        let nearby = transport(Proxies::default());
-        let transport = if self.proxies.are_none() {
-            nearby.clone()
-        } else {
-            transport(self.proxies.clone())
-        };
-        let credentials = CredentialsCache::new(LookUpContext {
-            source: self.source.clone(),
-            region: self.region.clone(),
-            transport: transport.clone(),
-            nearby,
-            threads: threads.clone(),
-            clock: clock.clone(),
-            limit: self.request_timeout * 4 / 5,
-        });
         Box::new(S3Store {
             config: self.clone(),
             clock: clock.clone(),
-            credentials,
-            transport,
-            threads,
+            site: OnceCell::new(),
+            threads: BlockingThreads::default(),
             counters: Counters::default(),
             regions: Mutex::default(),
         })
     }
 }
 
+impl S3Store {
+    /// Where requests go. The first request finds it out, within `limit`.
+    pub(super) async fn site(&self, limit: Duration) -> Result<&Site, LockError> {
+        if let Some(site) = self.site.get() {
+            return Ok(site);
+        }
+        let find = || self.config.find_site(&self.clock, &self.threads);
+        let found = tokio::time::timeout(limit, self.site.get_or_try_init(find)).await;
+        let found = found.map_err(|elapsed| {
+            let what = "the profile's files, which may name the endpoint and the region, could not be \
+                        read in time";
+            let error = StorageError::new(StorageErrorKind::NoAnswer, what);
+            LockError::Storage(error.with_source(elapsed))
+        });
+        found.and_then(|found| found).map_err(before_sending)
+    }
+}
+
+/// Marks an error that came up before the store could be asked at all.
+fn before_sending(error: LockError) -> LockError {
+    match error {
+        LockError::Storage(error) => error.before_sending().into(),
+        other => other,
+    }
+}
+
 impl Store for S3Store {
+    fn must_be_checked<'a>(&'a self, limit: Duration) -> Pending<'a, Result<bool, LockError>> {
+        // AWS honours conditions.
+        Box::pin(async move { Ok(self.site(limit).await?.is_set()) })
+    }
+
     fn ready(&self, limit: Duration) -> Pending<'_, ()> {
-        Box::pin(self.credentials.ready(limit))
+        Box::pin(async move {
+            let began = self.clock.now();
+            // An error is told by the next request, which finds it again.
+            if let Ok(site) = self.site(limit.min(self.config.request_timeout)).await {
+                let left = limit.saturating_sub(self.clock.now().at_most_since(began));
+                site.credentials.ready(left).await;
+            }
+        })
     }
 
     fn read<'a>(

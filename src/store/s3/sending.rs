@@ -9,21 +9,33 @@ use rusoto_core::signature::SignedRequest;
 use crate::protocol::Location;
 use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
+use crate::store::s3::address::Address;
 use crate::store::s3::network::transport::{SendError, Told};
 use crate::store::s3::redirect::detour;
 use crate::store::s3::reply::{Asked, Reply};
 use crate::store::s3::request;
-use crate::store::s3::request::Route;
 use crate::store::s3::s3_store::S3Store;
-use crate::store::s3::settings::endpoint::aws_endpoint;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile;
+use crate::store::s3::site::Site;
 use crate::sys::logs;
 use crate::sys::sync::lock;
-use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::errors::LockError;
 
 /// How often one request may be redirected to another host.
 const MAX_DETOURS: u32 = 2;
+
+/// The route of a request to its bucket.
+struct Route<'a> {
+    site: &'a Site,
+    region: Named,
+    /// The path as the request was built, with the bucket in front.
+    path: String,
+    /// An address to use instead of the usual one.
+    detour: Option<Address>,
+    /// Whether S3 has already named another region, and how often another host.
+    moved: bool,
+    detours: u32,
+}
 
 impl S3Store {
     /// Sends a request about `at`. It sends it once more if S3 names another region for the bucket,
@@ -44,9 +56,20 @@ impl S3Store {
         if let Some(owner) = &self.config.expected_bucket_owner {
             request.add_header("x-amz-expected-bucket-owner", owner);
         }
-        let region = self.region_of(&at.bucket, most_of(left())).await?;
-        let mut route = Route::new(region, request.path.clone());
-        let mut credentials = self.credentials.get(most_of(left())).await?;
+        let site = self.site(most_of(left())).await?;
+        let style = self.config.style;
+        style
+            .check_bucket(&at.bucket, site.set_endpoint())
+            .map_err(LockError::from)?;
+        let mut route = Route {
+            site,
+            region: self.region_of(&at.bucket, site),
+            path: request.path.clone(),
+            detour: None,
+            moved: false,
+            detours: 0,
+        };
+        let mut credentials = site.credentials.get(most_of(left())).await?;
         let mut renewed = false;
         loop {
             let go = go.take();
@@ -64,10 +87,10 @@ impl S3Store {
             }
             if renewed {
                 // They may be renewed on disk meanwhile: the next request looks again.
-                self.credentials.forget(&credentials);
+                site.credentials.forget(&credentials);
                 return Ok((reply, asked));
             }
-            let newer = self.credentials.instead_of(&credentials, most_of(left()));
+            let newer = site.credentials.instead_of(&credentials, most_of(left()));
             match newer.await {
                 Some(newer) => (credentials, renewed) = (newer, true),
                 None => return Ok((reply, asked)),
@@ -76,22 +99,25 @@ impl S3Store {
     }
 
     /// Takes the route that a reply names, if it names one that may be taken.
-    fn reroute(&self, route: &mut Route, reply: &Reply, bucket: &str) -> bool {
+    fn reroute(&self, route: &mut Route<'_>, reply: &Reply, bucket: &str) -> bool {
         let from = &route.region.value;
         if let Some(named) = reply.other_region(from).filter(|_| !route.moved) {
             logs::debug!("bucket {bucket} is in region {named}, not {from}");
             route.region = Named::new(named, "S3's answer");
             (route.detour, route.moved) = (None, true);
-            self.remember_region(bucket, &route.region);
+            lock(&self.regions).insert(bucket.to_owned(), route.region.clone());
             return true;
         }
         let host = reply.temporary_host();
         let host = host.filter(|_| route.detours < MAX_DETOURS);
-        let detour = host.and_then(|h| detour(&h, &self.endpoint(&route.region), &route.path));
+        let detour = host.and_then(|host| {
+            let endpoint = route.site.endpoint(&route.region).ok()?;
+            detour(&host, &endpoint.url, &route.path)
+        });
         let Some(detour) = detour else {
             return false;
         };
-        logs::debug!("bucket {bucket} is at {} for now", detour.endpoint);
+        logs::debug!("bucket {bucket} is at {} for now", detour.origin);
         route.detour = Some(detour);
         route.detours += 1;
         true
@@ -100,39 +126,40 @@ impl S3Store {
     /// Addresses, signs, sends and counts one request.
     async fn send_once(
         &self,
-        route: &Route,
+        route: &Route<'_>,
         credentials: &AwsCredentials,
         request: &mut SignedRequest,
         at: &Location,
         limit: Duration,
         go: Option<Pending<'_, ()>>,
     ) -> Result<(Reply, Asked), SendError> {
-        let endpoint = match &route.detour {
-            Some(detour) => detour.endpoint.clone(),
-            None => self.endpoint(&route.region),
+        let endpoint = route
+            .site
+            .endpoint(&route.region)
+            .map_err(LockError::from)?;
+        let address = match &route.detour {
+            Some(detour) => detour.clone(),
+            None => self.config.style.address(&endpoint.url, &route.path),
         };
-        request::sign(request, route, &endpoint, credentials);
-        let signed = request::to_hyper(request, &endpoint)?;
+        request::sign(request, &address, &route.region.value, credentials);
+        let signed = request::to_hyper(request, &address.origin)?;
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
             region: route.region.value.clone(),
             wall: self.clock.wall(),
-            set_endpoint: self.config.endpoint.is_some(),
-            relay: self.transport.relay_of(signed.uri()).cloned(),
+            set_endpoint: route.site.is_set(),
+            relay: route.site.transport.relay_of(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
-        let advice = |step| match &self.config.endpoint {
-            Some(endpoint) => endpoint.endpoint_advice(step),
-            None => route.region.region_advice("S3", step),
-        };
+        let advice = |step| endpoint.advice(step);
         let told = Told {
             what: &what,
             advice: &advice,
         };
-        let reply = self.transport.send(told, signed, limit);
+        let reply = route.site.transport.send(told, signed, limit);
         tokio::pin!(reply);
         let reply = tokio::select! {
             // The store may refuse it before it is whole.
@@ -149,35 +176,10 @@ impl S3Store {
         Ok((reply?, asked))
     }
 
-    /// The endpoint for a bucket of this region.
-    fn endpoint(&self, region: &Named) -> String {
-        match &self.config.endpoint {
-            Some(endpoint) => endpoint.value.clone(),
-            None => aws_endpoint("s3", &region.value),
-        }
-    }
-
     /// The region to sign for: where the bucket was found to be, else as configured.
-    async fn region_of(&self, bucket: &str, limit: Duration) -> Result<Named, LockError> {
+    fn region_of(&self, bucket: &str, site: &Site) -> Named {
         let known = lock(&self.regions).get(bucket).cloned();
-        if let Some(region) = known.or_else(|| self.config.region.clone()) {
-            return Ok(region);
-        }
-        let is_custom = self.config.endpoint.is_some();
-        let region = profile::region(self.config.source.profile(), is_custom, &self.threads);
-        let region = tokio::time::timeout(limit, region).await;
-        let region = region.map_err(|elapsed| {
-            let what = "the profile's files, which may name the region, could not be read in time";
-            let error = StorageError::new(StorageErrorKind::NoAnswer, what);
-            LockError::Storage(error.with_source(elapsed).before_sending())
-        })??;
-        self.remember_region(bucket, &region);
-        Ok(region)
-    }
-
-    fn remember_region(&self, bucket: &str, region: &Named) {
-        let mut regions = lock(&self.regions);
-        regions.insert(bucket.to_owned(), region.clone());
+        known.unwrap_or_else(|| site.region.clone())
     }
 }
 

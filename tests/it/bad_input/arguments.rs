@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use s3_lock::{Client, ClientBuilder, S3Lock, S3LockBuilder};
+use s3_lock::{Client, ClientBuilder, LockError, S3Lock, S3LockBuilder};
 
 use super::{table, told};
 
@@ -106,6 +106,22 @@ fn client(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> String {
     told(change(Client::builder()).build())
 }
 
+/// A lock in a bucket whose name is put into the host's.
+fn hosted(url: &str, bucket: &str) -> String {
+    told(in_bucket(
+        Client::builder().endpoint(url).virtual_hosted(),
+        bucket,
+    ))
+}
+
+fn twice(url: &str, bucket: &str) -> String {
+    told(in_bucket(Client::builder().endpoint(url), bucket))
+}
+
+fn in_bucket(client: ClientBuilder, bucket: &str) -> Result<S3Lock, LockError> {
+    S3Lock::builder(bucket, "n").client(client.build()?).build()
+}
+
 fn endpoint(url: &str) -> String {
     client(|c| c.endpoint(url))
 }
@@ -116,7 +132,7 @@ fn client_refuses_endpoints_that_cannot_be_told_with_why() {
         endpoint("") => r#"invalid endpoint "": it needs a scheme: http:// or https://"#;
         endpoint("localhost:9000") => r#"invalid endpoint "localhost:9000": it needs a scheme: http:// or https://"#;
         endpoint("ftp://localhost") => r#"invalid endpoint "ftp://localhost": it needs a scheme: http:// or https://"#;
-        endpoint("HTTP://localhost") => r#"invalid endpoint "HTTP://localhost": it needs a scheme: http:// or https://"#;
+        endpoint("http:localhost") => r#"invalid endpoint "http:localhost": it needs a scheme: http:// or https://"#;
         endpoint("//localhost") => r#"invalid endpoint "//localhost": it needs a scheme: http:// or https://"#;
         endpoint(" http://localhost") => r#"invalid endpoint " http://localhost": it holds a space or a control character"#;
         endpoint("http://localhost\n") => r#"invalid endpoint "http://localhost\n": it holds a space or a control character"#;
@@ -132,9 +148,21 @@ fn client_refuses_endpoints_that_cannot_be_told_with_why() {
         endpoint("http://::1") => r#"invalid endpoint "http://::1": an IPv6 address needs square brackets"#;
         endpoint("http://bücher.example") => r#"invalid endpoint "http://bücher.example": its host is not a name or address that a URL can have"#;
         endpoint("http://a%b") => r#"invalid endpoint "http://a%b": its host is not a name or address that a URL can have"#;
-        endpoint("http://host/bucket") => r#"invalid endpoint "http://host/bucket": nothing may follow the host and port"#;
-        endpoint("http://host?x") => r#"invalid endpoint "http://host?x": nothing may follow the host and port"#;
-        endpoint("http://host//") => r#"invalid endpoint "http://host//": nothing may follow the host and port"#;
+        endpoint("http://host?x") => r#"invalid endpoint "http://host?x": only a path may follow the host and port"#;
+        endpoint("http://host/s3#x") => r#"invalid endpoint "http://host/s3#x": only a path may follow the host and port"#;
+        endpoint("http://host//") => r#"invalid endpoint "http://host//": its path has an empty segment, '.' or '..'"#;
+        endpoint("http://host/s3/../x") => r#"invalid endpoint "http://host/s3/../x": its path has an empty segment, '.' or '..'"#;
+        endpoint("http://host/s%33") => r#"invalid endpoint "http://host/s%33": only letters, digits, '-', '.', '_' and '~' may be in its path"#;
+        hosted("http://127.0.0.1:9000", "my-bucket") => "invalid virtual_hosted: ClientBuilder::endpoint says http://127.0.0.1:9000, whose host is an address, and a bucket can stand only before a name; give the host's name, or leave virtual_hosted out";
+        hosted("https://[::1]", "my-bucket") => "invalid virtual_hosted: ClientBuilder::endpoint says https://[::1], whose host is an address, and a bucket can stand only before a name; give the host's name, or leave virtual_hosted out";
+        hosted("https://host", "my-bucket") => "no error";
+        hosted("http://host", "my.bucket") => "no error";
+        hosted("https://host", "my.bucket") => r#"invalid bucket "my.bucket": with virtual_hosted it is a part of a host's name, and certificates do not match one with such a '.'; leave virtual_hosted out"#;
+        hosted("http://host", "My-Bucket") => r#"invalid bucket "My-Bucket": with virtual_hosted it is a part of a host's name, where only lower-case letters, digits, '-' and '.' may be; leave virtual_hosted out"#;
+        hosted("http://host", "my_bucket") => r#"invalid bucket "my_bucket": with virtual_hosted it is a part of a host's name, where only lower-case letters, digits, '-' and '.' may be; leave virtual_hosted out"#;
+        hosted("http://host", "-bucket") => r#"invalid bucket "-bucket": with virtual_hosted it is a part of a host's name, which cannot begin or end with a '-' or '.'; leave virtual_hosted out"#;
+        twice("http://host/my-bucket", "my-bucket") => r#"invalid bucket "my-bucket": ClientBuilder::endpoint says http://host/my-bucket, which names it already, so that requests would name it twice; leave it out there"#;
+        twice("https://my-bucket.s3.eu-west-1.amazonaws.com", "my-bucket") => r#"invalid bucket "my-bucket": ClientBuilder::endpoint says https://my-bucket.s3.eu-west-1.amazonaws.com, which names it already, so that requests would name it twice; leave it out there"#;
         endpoint("http://user:hunter2@host") => "invalid endpoint: it holds credentials; set them separately";
         endpoint("hunter2@host") => "invalid endpoint: it holds credentials; set them separately";
     }

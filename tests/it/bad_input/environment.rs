@@ -3,17 +3,20 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{fs, thread};
 
 use super::compare;
 use crate::child::{self, Home};
 use crate::support::Server;
 
+/// `printf %s https://corp/start | sha1sum`, and `printf %s me | sha256sum`: where tokens are kept.
+const SHA1: &str = "717f6b50ccf65f10839b090b78b6ff0786091a96";
+const SHA256: &str = "2744ccd10c7533bd736ad890f9dd5cab2adb27b07d500b9493f29cdc420cb2e0";
 /// How many children run at a time.
 const CROWD: usize = 6;
 
 /// What a child complains of. Its variables besides those that are right: `-NAME` is not set, and with
-/// `-keys` neither of the keys is; `config`, `credentials` and `token` are files in `HOME/.aws`; and
+/// `-keys` neither of the keys is; `config`, `credentials`, `token` and what ends in `.json` are files in `HOME/.aws`; and
 /// `\u{fffd}` is a byte that is no UTF-8.
 fn complaint(server: &Server, variables: &[&str]) -> String {
     static HOMES: AtomicUsize = AtomicUsize::new(0);
@@ -25,6 +28,13 @@ fn complaint(server: &Server, variables: &[&str]) -> String {
     for variable in variables {
         match variable.split_once('=') {
             Some((file @ ("config" | "credentials" | "token"), text)) => home.write(file, text),
+            Some((file, text)) if file.ends_with(".json") => {
+                let file = file.replace("SHA1", SHA1).replace("SHA256", SHA256);
+                let path = home.path().join(".aws").join(&file);
+                let folder = path.parent().expect("it is in a folder");
+                fs::create_dir_all(folder).expect("the home is the test's own");
+                home.write(&file, text);
+            }
             Some((name, value)) => {
                 command.env(name, with_odd_bytes(&value.replace("HOME", &path)));
             }
@@ -45,6 +55,8 @@ fn complaint(server: &Server, variables: &[&str]) -> String {
         .split_once(" | ")
         .map_or(complaint.as_str(), |(_, told)| told);
     told.replace(&path, "HOME")
+        .replace(SHA1, "SHA1")
+        .replace(SHA256, "SHA256")
         .replace(&server.endpoint(), "SERVER")
 }
 
@@ -96,7 +108,8 @@ fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region"#;
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "typo" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region, or correct the name of the profile"#;
         ["AWS_ENDPOINT_URL_S3=localhost:9000"] => r#"invalid endpoint "localhost:9000" in AWS_ENDPOINT_URL_S3: it needs a scheme: http:// or https://"#;
-        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/bucket"] => r#"invalid endpoint "http://localhost:9000/bucket" in AWS_ENDPOINT_URL_S3: nothing may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/s3?x"] => r#"invalid endpoint "http://localhost:9000/s3?x" in AWS_ENDPOINT_URL_S3: only a path may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/locks-test"] => r#"invalid bucket "locks-test": AWS_ENDPOINT_URL_S3 says http://localhost:9000/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
         ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is not a name or address that a URL can have"#;
         ["AWS_ENDPOINT_URL_S3=http://user:hunter2@localhost"] => "invalid endpoint in AWS_ENDPOINT_URL_S3: it holds credentials; set them separately";
         ["-AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL=http://"] => r#"invalid endpoint "http://" in AWS_ENDPOINT_URL: it has no host"#;
@@ -113,6 +126,24 @@ fn client_tells_of_proxies_of_the_environment_that_cannot_be() {
         ["ALL_PROXY=http://host\u{fffd}"] => "invalid proxy in ALL_PROXY: its host is not a name or address that a URL can have; CORRECT IT";
         ["ALL_PROXY=http://me:hunter2@127.0.0.1:1"] => "GET SERVER/locks-test/locks/.s3-lock-check was not sent: proxy http://127.0.0.1:1 (from ALL_PROXY) was not reached: no connection to 127.0.0.1:1 (Connection refused (os error 111)); check the port in ALL_PROXY, and that the proxy is up";
         ["https_proxy=127.0.0.1:1", "AWS_ENDPOINT_URL_S3=https://127.0.0.1:2"] => "GET https://127.0.0.1:2/locks-test/locks/.s3-lock-check was not sent: proxy http://127.0.0.1:1 (from https_proxy) was not reached: no connection to 127.0.0.1:1 (Connection refused (os error 111)); check the port in https_proxy, and that the proxy is up";
+    }
+}
+
+#[test]
+fn client_tells_of_endpoints_of_profiles_that_cannot_be() {
+    environments! {
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = localhost:9000\n"] => r#"invalid endpoint "localhost:9000" in profile "default": it needs a scheme: http:// or https://"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=p", "config=[profile p]\nendpoint_url = https://me:hunter2@host\n"] => r#"invalid endpoint in profile "p": it holds credentials; set them separately"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://host:x\n"] => r#"invalid endpoint "http://host:x" in the services section "s" of profile "default": its port is not a number from 1 to 65535"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nservices = s\n[services t]\n"] => r#"profile "default" names the services section "s", and HOME/.aws/config has no section [services s]; add it, or correct the name"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = http://localhost:9/s3/locks-test\n"] => r#"invalid bucket "locks-test": profile "default" says http://localhost:9/s3/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"there is no profile "typo", which may name the endpoint; looked in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); correct the name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"#;
+        ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=1"] => r#"invalid ignore_configured_endpoint_urls "1" in AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: it must be true or false"#;
+        ["config=[default]\nignore_configured_endpoint_urls = yes\n"] => r#"invalid ignore_configured_endpoint_urls "yes" in profile "default": it must be true or false"#;
+        ["AWS_USE_FIPS_ENDPOINT=yes"] => r#"invalid use_fips_endpoint "yes" in AWS_USE_FIPS_ENDPOINT: it must be true or false"#;
+        ["AWS_USE_DUALSTACK_ENDPOINT=on"] => r#"invalid use_dualstack_endpoint "on" in AWS_USE_DUALSTACK_ENDPOINT: it must be true or false"#;
+        ["-AWS_ENDPOINT_URL_S3", "config=[default]\nuse_fips_endpoint = 1\n"] => r#"invalid use_fips_endpoint "1" in profile "default": it must be true or false"#;
+        ["-AWS_ENDPOINT_URL_S3", "AWS_REGION=cn-north-1", "AWS_USE_FIPS_ENDPOINT=true"] => "no endpoint for S3: AWS_REGION says cn-north-1, and S3 has no FIPS endpoints in China; unset AWS_USE_FIPS_ENDPOINT and use_fips_endpoint, or choose another region";
     }
 }
 
@@ -142,11 +173,60 @@ fn client_tells_of_profiles_that_cannot_be() {
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = 'hunter2\n"] => r#"the credential_process of profile "p" is empty, or a quotation mark in it is not closed"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = /no/such/program hunter2\n"] => r#"the credential_process of profile "p" cannot be run: ENOENT; check its program"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\ncredential_process = echo hunter2\n"] => r#"the credential_process of profile "p" did not print the JSON that is expected: {"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "..."}, and SessionToken and Expiration if there are any"#;
-        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" assumes a role (role_arn), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
-        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" signs in (SSO), which only AWS's own tools do; let the AWS CLI do it: add a profile with the line `credential_process = aws configure export-credentials --profile p --format process`, and use that one"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" names the SSO session "s", and there is no [sso-session s] in HOME/.aws/config; add it, or correct sso_session of the profile"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nweb_identity_token_file = t\n"] => r#"profile "p" has web_identity_token_file and no role_arn; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
         ["-keys", "AWS_CONFIG_FILE=/no/such/file", "AWS_SHARED_CREDENTIALS_FILE=/no/such/other"] => r#"LOOKED AT profile "default" in /no/such/file (ENOENT), /no/such/other (ENOENT), AND ALL THE REST"#;
         ["-keys", "AWS_CONFIG_FILE=/"] => r#"LOOKED AT profile "default" in / (Is a directory (os error 21)), HOME/.aws/credentials (ENOENT), AND ALL THE REST"#;
+    }
+}
+
+/// A profile with the older keys of SSO, and the name of its file of tokens.
+const SSO: &str = "config=[profile p]\nsso_start_url = https://corp/start\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n";
+const SSO_TOKEN: &str = "sso/cache/SHA1.json=";
+/// The same of `aws login`.
+const LOGIN: &str = "config=[profile p]\nlogin_session = me\n";
+
+#[test]
+fn client_tells_of_sign_ins_that_cannot_be() {
+    environments! {
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n[sso-session s]\nsso_region = eu-west-1\nsso_start_url = u\n"] => r#"profile "p" is for SSO and has no sso_account_id and no sso_role_name; add them to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_region = eu-west-1\n"] => r#"profile "p" is for SSO and has no sso_start_url; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", SSO] => r#"nobody is signed in to SSO at "https://corp/start": there is no HOME/.aws/sso/cache/SHA1.json; sign in: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=two words", &SSO.replace("profile p", "profile two words")] => r#"nobody is signed in to SSO at "https://corp/start": there is no HOME/.aws/sso/cache/SHA1.json; sign in: aws sso login --profile 'two words'"#;
+        ["-keys", "AWS_PROFILE=p", SSO, &format!("{SSO_TOKEN}hunter2")] => r#"the token of the sign-in to SSO at "https://corp/start", HOME/.aws/sso/cache/SHA1.json, does not parse as JSON at line 1, column 1; sign in again: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", SSO, SSO_TOKEN] => r#"the token of the sign-in to SSO at "https://corp/start", HOME/.aws/sso/cache/SHA1.json, does not parse as JSON at line 1, column 0; sign in again: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", SSO, &format!(r#"{SSO_TOKEN}{{"accessToken":"hunter2"}}"#)] => r#"the token of the sign-in to SSO at "https://corp/start", HOME/.aws/sso/cache/SHA1.json, lacks accessToken or expiresAt, or a part of them; sign in again: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", SSO, &format!(r#"{SSO_TOKEN}{{"accessToken":"hunter2","expiresAt":"soon"}}"#)] => r#"the token of the sign-in to SSO at "https://corp/start", HOME/.aws/sso/cache/SHA1.json, lacks accessToken or expiresAt, or a part of them; sign in again: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", SSO, &format!(r#"{SSO_TOKEN}{{"accessToken":"hunter2","expiresAt":"2026-01-01T00:00:00Z"}}"#)] => r#"the sign-in to SSO at "https://corp/start" ended at 2026-01-01T00:00:00Z, and only a profile with an sso_session is renewed without a person; sign in again: aws sso login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", SSO, &format!(r#"{SSO_TOKEN}{{"accessToken":"hunter2\n2","expiresAt":"2226-01-01T00:00:00Z"}}"#), "AWS_ENDPOINT_URL_SSO=http://localhost:1"] => "the SSO portal http://localhost:1 cannot be asked: its URL or token is malformed";
+        ["-keys", "AWS_PROFILE=p", SSO, &format!(r#"{SSO_TOKEN}{{"accessToken":"hunter2","expiresAt":"2226-01-01T00:00:00Z"}}"#), "AWS_ENDPOINT_URL_SSO=http://a:hunter2@sso"] => "the SSO portal cannot be asked at the URL in AWS_ENDPOINT_URL_SSO: it holds credentials";
+        ["-keys", "AWS_PROFILE=p", SSO, "AWS_CONFIG_FILE=HOME/.aws/config", "HOME=here"] => r#"the token of the sign-in to SSO at "https://corp/start" cannot be found: there is no home directory: HOME is not an absolute path"#;
+        ["-keys", "AWS_PROFILE=p", LOGIN] => r#"nobody is signed in to AWS with profile "p": there is no HOME/.aws/login/cache/SHA256.json; sign in: aws login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", LOGIN, "login/cache/SHA256.json=[]"] => r#"the token of the sign-in to AWS with profile "p", HOME/.aws/login/cache/SHA256.json, does not parse as JSON at line 1, column 0; sign in again: aws login --profile p"#;
+        ["-keys", "AWS_PROFILE=p", LOGIN, "AWS_LOGIN_CACHE_DIRECTORY=~nobody/cache"] => "AWS_LOGIN_CACHE_DIRECTORY names a home directory that is not there";
+    }
+}
+
+#[test]
+fn client_tells_of_roles_that_cannot_be() {
+    environments! {
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\n"] => r#"profile "p" has role_arn, and does not say whose keys assume that role; add source_profile or credential_source to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\naws_access_key_id = AK\naws_secret_access_key = hunter2\n"] => r#"profile "p" has role_arn, and does not say whose keys assume that role; add source_profile (`source_profile = p` for its own) or credential_source to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\ncredential_source = Environment\n"] => r#"profile "p" has both source_profile and credential_source, and a role takes its keys from one place; remove one of them in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = environment\n"] => r#"invalid credential_source "environment" in profile "p": it is one of Environment, Ec2InstanceMetadata and EcsContainer, with these capitals"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n"] => r#"profile "p" takes its keys from profile "q" (source_profile), and there is none; looked in HOME/.aws/config (no profile "q"), HOME/.aws/credentials (ENOENT); correct the name, or add that profile"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\nregion = eu-west-1\n"] => r#"profile "p" takes its keys from profile "q" (source_profile), which has none; looked in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT); add aws_access_key_id and aws_secret_access_key, a credential_process, or a role with its source to it"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\naws_secret_access_key = hunter2\n"] => r#"profile "q" has aws_secret_access_key and no aws_access_key_id; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = p\n"] => r#"profile "p" takes its keys from itself (source_profile), and has none; add aws_access_key_id and aws_secret_access_key to it, or name another source_profile, in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\nrole_arn = arn:y\nsource_profile = p\n"] => r#"profile "p" takes its keys from "q", and that from "p", so none of them has any; name a source_profile that has keys of its own, in HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nmfa_serial = arn:mfa\n"] => r#"profile "p" needs a code of an MFA device (mfa_serial), and a lock cannot ask for one; put the keys that `aws sts get-session-token` gives into a profile and name that as source_profile, use a credential_process that asks for the code, or a role without MFA"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nduration_seconds = 60\n"] => r#"invalid duration_seconds "60" in profile "p": STS takes a number of seconds from 900 to 43200"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\nrole_session_name = two words\n"] => r#"invalid role_session_name "two words" in profile "p": STS takes 2 to 64 letters, digits and characters of _+=,.@-"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Ec2InstanceMetadata\n"] => r#"profile "p" takes its keys from credential_source Ec2InstanceMetadata, and there are none: the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = EcsContainer\n"] => r#"profile "p" takes its keys from credential_source EcsContainer, and there are none: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Environment\n"] => r#"profile "p" takes its keys from credential_source Environment, and there are none: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set)"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nweb_identity_token_file = /no/such/token\n"] => r#"the web identity token /no/such/token of profile "p" cannot be read: ENOENT"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\naws_access_key_id = AK\naws_secret_access_key = hunter2\n", "AWS_ENDPOINT_URL_STS=http://a:hunter2@b"] => r#"STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it holds credentials"#;
     }
 }
 
@@ -155,9 +235,12 @@ fn client_tells_of_what_machines_give_that_cannot_be() {
     environments! {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token"] => "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not; set both or neither";
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token cannot be read: ENOENT";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x", "AWS_ROLE_SESSION_NAME=a/b"] => r#"invalid role_session_name "a/b" in AWS_ROLE_SESSION_NAME: STS takes 2 to 64 letters, digits and characters of _+=,.@-"#;
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "config=[default]\nservices = s\n[services s]\nsts =\n  endpoint_url = sts\n"] => r#"STS cannot be asked at the URL in the services section "s" of profile "default": it needs a scheme: http:// or https://"#;
+        ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_STS_REGIONAL_ENDPOINTS=local"] => r#"invalid sts_regional_endpoints "local" in AWS_STS_REGIONAL_ENDPOINTS: it must be regional or legacy"#;
         ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";

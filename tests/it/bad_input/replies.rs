@@ -102,7 +102,7 @@ fn status_tells_of_replies_that_cannot_be() {
         status(403, &xml("AccessDenied", "Access Denied")) => "GET: 403 (AccessDenied: Access Denied); GRANT GET";
         get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token";
         get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token";
-        get(403, &[], &xml("RequestTimeTooSkewed", "m")) => "GET: 403 (RequestTimeTooSkewed: m); set this machine's clock (the store does not say by how much)";
+        get(403, &[], &xml("RequestTimeTooSkewed", "m")) => "GET: 403 (RequestTimeTooSkewed: m); set this machine's clock (the reply does not say by how much)";
         get(403, &[], &xml("InvalidObjectState", "It is archived.")) => "GET: 403 (InvalidObjectState: It is archived.); the object is archived: restore it, and keep lifecycle rules away from locks";
         get(403, &[], &xml("AccountProblem", "Pay first.")) => "GET: 403 (AccountProblem: Pay first.)";
         get(403, &[], "<Error><Code>AccessDenied") => "GET: 403 (no S3 error code); GRANT GET; IS IT A PROXY";

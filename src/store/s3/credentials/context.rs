@@ -13,19 +13,22 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{
     HANGING_FILE, before_sending, failed, misconfigured, no_thread,
 };
+use crate::store::s3::credentials::sign_in::unsaved::Unsaved;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile;
+use crate::store::s3::settings::service::Service;
 use crate::store::s3::settings::shared_files::SharedFiles;
+use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
 
 /// What a look-up needs.
+#[derive(Clone)]
 pub(crate) struct LookUpContext {
     pub source: Source,
     /// The region, if the caller or the environment named one.
@@ -38,6 +41,8 @@ pub(crate) struct LookUpContext {
     /// How long each provider may take: less than a request, which waits for it and reports its
     /// error.
     pub limit: Duration,
+    /// Renewed tokens of people who have signed in, where they could not be written down.
+    pub unsaved: Unsaved,
 }
 
 /// More bytes than any token has.
@@ -73,8 +78,8 @@ impl LookUpContext {
         request: hyper::http::Result<Request<Body>>,
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let asked = ask_by(&self.nearby, place, request, &nearby, limit);
-        asked.await
+        let request = request.map_err(|_| malformed(place))?;
+        send_by(&self.nearby, place, request, &nearby, limit).await
     }
 
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
@@ -86,7 +91,19 @@ impl LookUpContext {
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        ask_by(&self.transport, place, request, advice, limit).await
+        let request = request.map_err(|_| malformed(place))?;
+        self.send(place, request, advice, limit).await
+    }
+
+    /// The same with a request that is one.
+    pub(super) async fn send(
+        &self,
+        place: &str,
+        request: Request<Body>,
+        advice: &(dyn Fn(Step) -> String + Send + Sync),
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
+        send_by(&self.transport, place, request, advice, limit).await
     }
 
     /// Reads AWS's shared files.
@@ -96,7 +113,7 @@ impl LookUpContext {
     }
 
     /// What a file brings, unless it hangs.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         file: &str,
         reading: impl Future<Output = io::Result<T>>,
@@ -123,29 +140,36 @@ impl LookUpContext {
         self.in_time(file, text).await
     }
 
-    /// The region of services other than S3.
-    pub(super) async fn region(&self) -> Result<Named, LockError> {
-        if let Some(region) = &self.region {
-            return Ok(region.clone());
-        }
-        // As for a custom endpoint: a user who names no region hardly has several.
-        let region = profile::region(self.source.profile(), true, &self.threads);
-        region.await.map_err(before_sending)
+    /// Where a service other than S3 is: in `region`, else in the client's. The files are read each time,
+    /// because what they say may change between two look-ups.
+    pub(super) async fn endpoint_of(
+        &self,
+        service: Service,
+        region: Option<Named>,
+    ) -> Result<ServiceEndpoint, LockError> {
+        let files = self.shared_files().await?;
+        let surroundings = Surroundings::among(&files, self.source.profile());
+        let region = match region.or_else(|| self.region.clone()) {
+            Some(region) => region,
+            None => surroundings.region()?.unwrap_or_else(Named::usual_region),
+        };
+        Ok(surroundings.service_endpoint(service, &region)?)
     }
 }
 
-async fn ask_by(
+fn malformed(place: &str) -> LockError {
+    misconfigured(format!(
+        "{place} cannot be asked: its URL or token is malformed"
+    ))
+}
+
+async fn send_by(
     transport: &Transport,
     place: &str,
-    request: hyper::http::Result<Request<Body>>,
+    mut request: Request<Body>,
     advice: &(dyn Fn(Step) -> String + Send + Sync),
     limit: Duration,
 ) -> Result<Reply, LockError> {
-    let mut request = request.map_err(|_| {
-        misconfigured(format!(
-            "{place} cannot be asked: its URL or token is malformed"
-        ))
-    })?;
     // A provider is asked about once an hour: no connection is kept for that.
     let close = HeaderValue::from_static("close");
     request.headers_mut().insert(header::CONNECTION, close);

@@ -1,8 +1,8 @@
 //! Resolves host names with the system's own resolver, which blocks.
 
 use std::error::Error;
-use std::future::Future;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::future::{self, Future};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::{fmt, io, vec};
@@ -59,6 +59,19 @@ impl fmt::Display for NameError {
 
 impl Error for NameError {}
 
+/// Whether a name is this machine's by its ending (RFC 6761, section 6.3). Not all systems resolve such
+/// names, and no other may be asked: it could name another machine. `localhost` alone they all resolve.
+fn is_of_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn loopback() -> Addresses {
+    let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
+    addresses.collect::<Vec<_>>().into_iter()
+}
+
 impl Service<Name> for Resolver {
     type Response = Addresses;
     type Error = io::Error;
@@ -69,6 +82,9 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        if is_of_this_machine(name.as_str()) {
+            return Box::pin(future::ready(Ok(loopback())));
+        }
         let Resolver { threads, look_up } = self.clone();
         Box::pin(async move {
             let resolved = threads.run("resolver", move || look_up(name.as_str()));
@@ -76,5 +92,26 @@ impl Service<Name> for Resolver {
             let no_thread = |e| io::Error::other(format!("no thread to resolve its name: {e}"));
             resolved.await.map_err(no_thread)?.map_err(NameError::of)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_under_localhost_are_this_machines() {
+        for name in ["bucket.localhost", "a.b.LocalHost", "bucket.localhost."] {
+            assert!(is_of_this_machine(name), "{name}");
+        }
+        for name in [
+            "localhost",
+            "mylocalhost",
+            "localhost.example",
+            "host.local",
+        ] {
+            assert!(!is_of_this_machine(name), "{name}");
+        }
+        assert!(loopback().all(|address| address.ip().is_loopback()));
     }
 }

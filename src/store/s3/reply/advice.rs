@@ -191,7 +191,7 @@ impl Reply {
                 "the bucket is not in {}, and S3 does not say where: set the region",
                 asked.region
             ),
-            Kind::ClockSkewed => self.skew(asked.wall),
+            Kind::ClockSkewed => self.clock_advice(asked.wall),
             Kind::Unavailable => "try again later".into(),
             Kind::Contended => {
                 "others are changing the lock at the same moment: try again; if nobody \
@@ -217,13 +217,13 @@ impl Reply {
         })
     }
 
-    /// How much this machine's clock differs from the store's.
-    fn skew(&self, wall: SystemTime) -> String {
+    /// How much this machine's clock, which said `wall`, differs from that of who replied.
+    pub(crate) fn clock_advice(&self, wall: SystemTime) -> String {
         let server = self.element("ServerTime");
         let server = server.and_then(|t| DateTime::parse_from_rfc3339(&t).ok());
         let server = server.map(|t| t.timestamp()).or(self.date);
         let Some(server) = server.and_then(|s| u64::try_from(s).ok()) else {
-            return "set this machine's clock (the store does not say by how much)".to_owned();
+            return "set this machine's clock (the reply does not say by how much)".to_owned();
         };
         let server = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(server));
         match wall.duration_since(server.unwrap_or(SystemTime::UNIX_EPOCH)) {

@@ -105,3 +105,24 @@ fn http_date(text: &str) -> Option<StoreSeconds> {
     let date = DateTime::parse_from_rfc2822(text).ok()?;
     Some(date.timestamp())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(status: u16, body: &str) -> Option<String> {
+        Reply::new(status, &HeaderMap::new(), body.into()).temporary_host()
+    }
+
+    #[test]
+    fn a_temporary_redirect_names_its_host_in_the_body() {
+        let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>TemporaryRedirect</Code>\
+                    <Message>Please re-send this request to the specified temporary endpoint.</Message>\
+                    <Endpoint>my-bucket.s3-us-west-2.amazonaws.com</Endpoint><Bucket>my-bucket</Bucket></Error>";
+        let named = Some("my-bucket.s3-us-west-2.amazonaws.com".to_owned());
+        assert_eq!(host(307, body), named);
+        assert_eq!(host(301, body), None);
+        assert_eq!(host(307, &body.replace("Temporary", "Permanent")), None);
+        assert_eq!(host(307, "<Endpoint>s3.amazonaws.com</Endpoint>"), None);
+    }
+}

@@ -6,6 +6,14 @@ use crate::store::s3::xml::Document;
 /// More than any code, region or message that S3 sends. A hostile body is not quoted at length.
 const LONGEST_TEXT: usize = 500;
 
+/// Where the first error of a body may be: alone, in a response, or in a list in a response, as some
+/// stand-ins for AWS's other services have it.
+const PLACES: [&str; 3] = [
+    "/Error",
+    "/ErrorResponse/Error",
+    "/ErrorResponse/Errors/Error",
+];
+
 /// What S3 escapes in a message.
 const ESCAPES: [(&str, &str); 6] = [
     ("&lt;", "<"),
@@ -40,8 +48,9 @@ impl S3Error {
         // Nor is every `&` an escape: some stores quote keys and messages as they are.
         let text_of_xml = text.replace(stray, " ").replace('&', "&amp;");
         let document = Document::read_start(text_of_xml.as_bytes());
-        let places = ["/Error", "/ErrorResponse/Error"].into_iter();
-        let mut codes = places.filter_map(|at| Some((at, document.first(&format!("{at}/Code"))?)));
+        let mut codes = PLACES
+            .into_iter()
+            .filter_map(|at| Some((at, document.first(&format!("{at}/Code"))?)));
         let (place, code) = codes.next()?;
         if !text.contains(&format!("<Code>{code}</Code>")) {
             return None;
@@ -86,6 +95,7 @@ mod tests {
             "\u{feff}<?xml version='1.0'?><Error xmlns=\"x\"><Code>NoSuchKey</Code></Error>",
             "\n<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>",
             "<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>NoSuchKey</Code></Error></ErrorResponse>",
+            "<ErrorResponse><Errors><Error><Code>NoSuchKey</Code></Error></Errors></ErrorResponse>",
         ] {
             assert_eq!(code(body).as_deref(), Some("NoSuchKey"), "{body}");
         }

@@ -15,6 +15,11 @@ impl Named {
         Named { value, by }
     }
 
+    /// The region of a client for which none is named: a user who names none hardly has several.
+    pub(crate) fn usual_region() -> Named {
+        Named::new("us-east-1", "the default")
+    }
+
     /// What helps if the way to an endpoint that was set ends at this step.
     pub(crate) fn endpoint_advice(&self, step: Step) -> String {
         let what = match step {

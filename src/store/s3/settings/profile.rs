@@ -1,16 +1,12 @@
-//! One profile of AWS's shared files, and the region that it names.
+//! One profile of AWS's shared files.
 
-use std::io;
-
-use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::settings::ini::Section;
-use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::region::is_region;
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::variable;
-use crate::types::errors::{ConfigError, LockError};
+use crate::types::errors::ConfigError;
 
 /// The settings of one profile, and where they were looked for.
+#[derive(Clone)]
 pub(crate) struct Profile {
     pub name: String,
     /// Whether the caller or the environment named it. Otherwise it is the default one.
@@ -23,12 +19,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Reads the profile `name`, else the one that `AWS_PROFILE` names, else `default`.
-    pub(crate) async fn read(name: Option<&str>, threads: &BlockingThreads) -> io::Result<Profile> {
-        Ok(Profile::among(&SharedFiles::read(threads).await?, name))
-    }
-
-    /// The same, from files that were read already.
+    /// The profile `name`, else the one that `AWS_PROFILE` names, else `default`.
     pub(crate) fn among(files: &SharedFiles, name: Option<&str>) -> Profile {
         let name = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
         let chosen = name.is_some();
@@ -48,28 +39,21 @@ impl Profile {
     }
 }
 
-/// The region that a profile names: `name`, or the one that [`Profile::read`] takes. With a custom
-/// endpoint, the store probably has no regions, and the usual name does.
-pub(crate) async fn region(
-    name: Option<&str>,
-    custom_endpoint: bool,
-    threads: &BlockingThreads,
-) -> Result<Named, LockError> {
-    let profile = Profile::read(name, threads).await;
-    let profile = profile.map_err(LockError::of_this_machine)?;
-    let by = format!("profile {:?}", profile.name);
-    match profile.get("region") {
-        Some(region) if is_region(region) => Ok(Named::new(region, by)),
-        Some(region) => {
-            let reason = "a region looks like eu-central-1";
-            Err(ConfigError::invalid_in("region", region, &by, reason).into())
-        }
-        None if custom_endpoint => Ok(Named::new("us-east-1", "the default")),
-        None => Err(no_region(&profile).into()),
-    }
+/// The error for a profile that was named and is not there. Its endpoint is not known, so nothing may be
+/// sent anywhere.
+pub(crate) fn no_profile(profile: &Profile) -> ConfigError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    let message = format!(
+        "there is no profile {name:?}, which may name the endpoint; looked in {looked_in}; correct the \
+         name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"
+    );
+    ConfigError::new("profile", message)
 }
 
-fn no_region(profile: &Profile) -> ConfigError {
+/// The error for a client of AWS for which no region is named.
+pub(crate) fn no_region(profile: &Profile) -> ConfigError {
     let Profile {
         name, looked_in, ..
     } = profile;

@@ -50,6 +50,13 @@ impl SharedFiles {
         found
     }
 
+    /// Whether the credentials file has keys of the profile, or a half of them. Then no others count.
+    pub(crate) fn credentials_hold_keys_of(&self, profile: &str) -> bool {
+        let section = self.credentials.sections.find(None, profile);
+        let keys = ["aws_access_key_id", "aws_secret_access_key"];
+        section.is_some_and(|section| keys.iter().any(|key| section.get(key).is_some()))
+    }
+
     /// The settings under `[sso-session name]` or `[services name]`, by kind. Only the config file has
     /// such sections.
     pub(crate) fn section(&self, kind: &str, name: &str) -> Option<&Section> {

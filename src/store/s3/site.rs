@@ -1,0 +1,273 @@
+//! Where the requests of one client go, in one process: found out once, when first needed, because a profile
+//! may say it. What fails is not kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::store::s3::address::Style;
+use crate::store::s3::blocking::BlockingThreads;
+use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
+use crate::store::s3::network::proxy::proxies::Proxies;
+use crate::store::s3::network::resolver::Resolver;
+use crate::store::s3::network::tls::Tls;
+use crate::store::s3::network::transport::Transport;
+use crate::store::s3::settings::named::Named;
+use crate::store::s3::settings::profile::{no_profile, no_region};
+use crate::store::s3::settings::service::{Service, Variant};
+use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
+use crate::store::s3::settings::tls_files::{NamedFile, TlsFiles};
+use crate::sys::clock::Clock;
+use crate::sys::logs;
+use crate::types::errors::{ConfigError, LockError};
+
+/// What code and variables say about where requests go, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct S3Config {
+    /// The endpoint, if the code sets one. As [`Endpoint`](crate::store::s3::Endpoint) writes it.
+    pub endpoint: Option<Named>,
+    /// The endpoint that a variable sets, unless a variable says to ignore those. A profile may say so.
+    pub endpoint_in_variables: Option<Named>,
+    /// The region, if code or variables name one.
+    pub region: Option<Named>,
+    pub style: Style,
+    pub source: Source,
+    pub request_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub proxies: Proxies,
+    pub expected_bucket_owner: Option<String>,
+    /// What code and variables say of certificates.
+    pub tls: TlsFiles,
+}
+
+/// All that depends on what a client finds around it.
+pub(super) struct Site {
+    /// The endpoint that was set. None if it is AWS's own.
+    endpoint: Option<Named>,
+    /// Which of AWS's own it is.
+    variant: Variant,
+    pub region: Named,
+    pub transport: Arc<Transport>,
+    pub credentials: CredentialsCache,
+}
+
+impl S3Config {
+    /// The endpoint as far as it is known without the profile.
+    pub(super) fn known_endpoint(&self) -> Option<&Named> {
+        self.endpoint
+            .as_ref()
+            .or(self.endpoint_in_variables.as_ref())
+    }
+
+    /// Refuses what cannot go together, as far as it is known without the profile.
+    pub(crate) fn check_style(&self) -> Result<(), ConfigError> {
+        match self.known_endpoint() {
+            Some(endpoint) => self.style.check_endpoint(endpoint),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds out where requests go.
+    pub(super) async fn find_site(
+        &self,
+        clock: &Clock,
+        threads: &BlockingThreads,
+    ) -> Result<Site, LockError> {
+        let mut around = Surroundings::of_variables();
+        if self.needs_profile(&around) {
+            let read = Surroundings::read(self.source.profile(), threads).await;
+            around = read.map_err(LockError::of_this_machine)?;
+        }
+        let endpoint = self.set_endpoint(&around)?;
+        if let Some(endpoint) = &endpoint {
+            self.style.check_endpoint(endpoint)?;
+        }
+        let region = self.region(&around, endpoint.is_some())?;
+        let variant = around.variant(Service::S3)?;
+        match (&endpoint, around.profile()) {
+            (None, Some(profile)) if profile.chosen && !profile.exists => {
+                return Err(no_profile(profile).into());
+            }
+            (Some(Named { value, by }), _) if variant.fips => {
+                logs::warn!("use_fips_endpoint is on and chooses nothing: {by} says {value}");
+            }
+            _ => {}
+        }
+        let tls = Tls::new(self.tls_files(&around), threads.clone(), clock.clone());
+        let tls = Arc::new(tls);
+        let transport = |proxies| {
+            let (resolver, tls) = (Resolver::new(threads.clone()), tls.clone());
+            Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
+        };
+        let nearby = transport(Proxies::default());
+        let transport = if self.proxies.are_none() {
+            nearby.clone()
+        } else {
+            transport(self.proxies.clone())
+        };
+        let credentials = CredentialsCache::new(LookUpContext {
+            source: self.source.clone(),
+            region: self.region.clone(),
+            transport: transport.clone(),
+            nearby,
+            threads: threads.clone(),
+            clock: clock.clone(),
+            limit: self.request_timeout * 4 / 5,
+            unsaved: Unsaved::default(),
+        });
+        Ok(Site {
+            endpoint,
+            variant,
+            region,
+            transport,
+            credentials,
+        })
+    }
+
+    /// Whether the profile may say anything that matters here.
+    fn needs_profile(&self, variables: &Surroundings) -> bool {
+        let Some(endpoint) = self.known_endpoint() else {
+            return true;
+        };
+        let may_be_ignored = self.endpoint.is_none() && !variables.variables_say_what_to_ignore();
+        let is_tls = endpoint.value.starts_with("https:");
+        let may_name_certificates = is_tls && self.tls.ca_bundle.is_none();
+        may_be_ignored || may_name_certificates || self.region.is_none()
+    }
+
+    fn tls_files(&self, around: &Surroundings) -> TlsFiles {
+        let mut files = self.tls.clone();
+        if files.ca_bundle.is_none() {
+            files.ca_bundle = around.ca_bundle().map(NamedFile::from);
+        }
+        files
+    }
+
+    fn set_endpoint(&self, around: &Surroundings) -> Result<Option<Named>, ConfigError> {
+        if self.endpoint.is_some() {
+            return Ok(self.endpoint.clone());
+        }
+        if around.ignores_endpoints()? {
+            return Ok(None);
+        }
+        match &self.endpoint_in_variables {
+            Some(set) => Ok(Some(set.clone())),
+            None => around.endpoint_in_profile(Service::S3),
+        }
+    }
+
+    fn region(&self, around: &Surroundings, is_set: bool) -> Result<Named, ConfigError> {
+        let named = match &self.region {
+            Some(region) => Some(region.clone()),
+            None => around.region_in_profile()?,
+        };
+        match (named, around.profile()) {
+            (Some(region), _) => Ok(region),
+            // A store of its own probably has no regions, and the usual name does.
+            (None, Some(profile)) if !is_set => Err(no_region(profile)),
+            (None, _) => Ok(Named::usual_region()),
+        }
+    }
+}
+
+impl Site {
+    /// The endpoint for a bucket of this region.
+    pub(super) fn endpoint(&self, region: &Named) -> Result<ServiceEndpoint, ConfigError> {
+        match &self.endpoint {
+            Some(set) => Ok(ServiceEndpoint::set(Service::S3, set.clone(), region)),
+            None => ServiceEndpoint::of_aws(Service::S3, region, self.variant),
+        }
+    }
+
+    /// Whether an endpoint was set, so that it is perhaps not AWS.
+    pub(super) fn is_set(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    pub(super) fn set_endpoint(&self) -> Option<&Named> {
+        self.endpoint.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_VARIABLES: fn(&str) -> Option<String> = |_| None;
+
+    /// A client that has only this.
+    fn config(in_code: Option<&str>, in_variable: Option<&str>, region: Option<&str>) -> S3Config {
+        S3Config {
+            endpoint: in_code.map(|url| Named::new(url, "code")),
+            endpoint_in_variables: in_variable.map(|url| Named::new(url, "a variable")),
+            region: region.map(|region| Named::new(region, "code")),
+            style: Style::Path,
+            source: Source::Environment,
+            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(3),
+            proxies: Proxies::default(),
+            expected_bucket_owner: None,
+            tls: TlsFiles::default(),
+        }
+    }
+
+    const HTTP: Option<&str> = Some("http://host");
+    const HTTPS: Option<&str> = Some("https://host");
+    const REGION: Option<&str> = Some("eu-west-1");
+
+    #[test]
+    fn a_profile_is_read_if_it_may_matter() {
+        let needs = |config: S3Config| config.needs_profile(&Surroundings::of(NO_VARIABLES, None));
+        assert!(needs(config(None, None, REGION)));
+        assert!(needs(config(HTTP, None, None)));
+        assert!(!needs(config(HTTP, None, REGION)));
+        // It may name certificates.
+        assert!(needs(config(HTTPS, None, REGION)));
+        // It may say to ignore the variable.
+        assert!(needs(config(None, HTTP, REGION)));
+    }
+
+    #[test]
+    fn a_profile_is_not_read_for_what_variables_say() {
+        let variables: fn(&str) -> Option<String> = |name| match name {
+            "AWS_CA_BUNDLE" => Some("/a".to_owned()),
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("false".to_owned()),
+            _ => None,
+        };
+        let needs = |config: S3Config| config.needs_profile(&Surroundings::of(variables, None));
+        assert!(!needs(config(HTTPS, None, REGION)));
+        assert!(!needs(config(None, HTTPS, REGION)));
+        assert!(needs(config(None, HTTPS, None)));
+        assert!(needs(config(None, None, REGION)));
+    }
+
+    #[test]
+    fn code_goes_before_a_variable_and_that_before_the_profile() {
+        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\nendpoint_url = http://p\n"));
+        let by = |config: S3Config| {
+            let endpoint = config.set_endpoint(&around).unwrap().unwrap();
+            endpoint.by
+        };
+        assert_eq!(by(config(HTTP, HTTPS, None)), "code");
+        assert_eq!(by(config(None, HTTPS, None)), "a variable");
+        assert_eq!(by(config(None, None, None)), "profile \"p\"");
+    }
+
+    #[test]
+    fn a_profile_can_switch_off_the_variable_and_not_the_code() {
+        let off = "[profile p]\nendpoint_url = http://p\nignore_configured_endpoint_urls = true\n";
+        let around = Surroundings::of(NO_VARIABLES, Some(off));
+        let is_set = |config: S3Config| config.set_endpoint(&around).unwrap().is_some();
+        assert!(is_set(config(HTTP, HTTP, None)));
+        assert!(!is_set(config(None, HTTP, None)));
+        assert!(!is_set(config(None, None, None)));
+    }
+
+    #[test]
+    fn a_region_is_needed_at_aws_alone() {
+        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\n"));
+        let nowhere = config(None, None, None);
+        assert!(nowhere.region(&around, false).is_err());
+        let usual = nowhere.region(&around, true).unwrap();
+        assert_eq!(usual, Named::usual_region());
+    }
+}
