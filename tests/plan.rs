@@ -11,16 +11,19 @@ use sources::{Name, Source, Sources, Use};
 
 /// Where what is foreign may be named: the start of a path, and the files or folders. Every dependency is
 /// here.
-const PLACES: [(&str, &[&str]); 26] = [
+const PLACES: [(&str, &[&str]); 29] = [
+    ("base64", &["store/s3/"]),
     ("chrono", &["protocol/", "store/s3/"]),
     ("form_urlencoded", &["store/s3/"]),
     ("futures_util", &["store/s3/"]),
+    ("httparse", &["store/s3/"]),
     ("hyper", &["store/s3/"]),
     ("hyper_tls", &["store/s3/"]),
     ("libc", &["sys/forks.rs"]),
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
     ("native_tls", &["store/s3/"]),
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
+    ("percent_encoding", &["store/s3/"]),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
     ("rusoto_s3", &["store/s3/"]),

@@ -10,8 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    Endpoint, IdentityFiles, Malformed, Named, NamedFile, S3Config, Service, Source, Style,
-    Surroundings, TlsFiles, is_region, set,
+    Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Service, Source,
+    Style, Surroundings, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -27,6 +27,7 @@ use crate::types::errors::{ConfigError, LockError};
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `s3` in the profile's `services` section, `endpoint_url` of the profile; else AWS's own in the region |
 /// | trusted certificates | `AWS_CA_BUNDLE`, `ca_bundle` of the profile; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
 /// | credentials | as below |
+/// | proxy | `https_proxy`, `HTTPS_PROXY` for https; `http_proxy`, `HTTP_PROXY` for http; `all_proxy`, `ALL_PROXY` for both; not for what `no_proxy`, `NO_PROXY` names |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
 /// The home directory (`~`) is `HOME`, else the one that the system has for the user. It must be an
@@ -106,6 +107,7 @@ pub struct ClientBuilder {
     source: Source,
     request_timeout: Duration,
     connect_timeout: Option<Duration>,
+    proxy: ProxySetting,
     expected_bucket_owner: Option<String>,
     assume_conditional_writes: bool,
     style: Style,
@@ -113,6 +115,14 @@ pub struct ClientBuilder {
     client_identity: Option<IdentityFiles>,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
+}
+
+/// Which proxy to use. What was said last counts.
+#[derive(Clone)]
+enum ProxySetting {
+    Environment,
+    At(String),
+    Never,
 }
 
 impl Client {
@@ -151,6 +161,7 @@ impl ClientBuilder {
             source: Source::Environment,
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             connect_timeout: None,
+            proxy: ProxySetting::Environment,
             expected_bucket_owner: None,
             assume_conditional_writes: false,
             style: Style::Path,
@@ -256,10 +267,50 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a connection may take to open, with the look-up of the name and TLS. Default: 3 s, or 3/5 of
-    /// `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
+    /// How long a connection may take to open, with the look-up of the name, the reply of a proxy, and TLS.
+    /// Default: 3 s, or 3/5 of `request_timeout` if that is less; from 10 ms to 9/10 of `request_timeout`.
     pub fn connect_timeout(mut self, span: Duration) -> ClientBuilder {
         self.connect_timeout = Some(span);
+        self
+    }
+
+    /// The HTTP proxy for everything that the client connects to, whatever the environment says: `NO_PROXY`
+    /// then counts for nothing either, as in boto3. Only the metadata of an EC2 instance and a container's
+    /// endpoint are never asked through a proxy.
+    ///
+    /// The URL has a host and most often a port: `http://10.0.0.1:3128`. Without a scheme it is `http://`; with
+    /// `https://` the client speaks TLS with the proxy itself. Without a port it is 80 or 443. A user and a
+    /// password may be in the URL, percent-encoded, for Basic authentication: `http://me:p%40ss@10.0.0.1:3128`.
+    /// They are in no error message and no log. [`build`](ClientBuilder::build) refuses SOCKS proxies and
+    /// what is no URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder().proxy("http://10.0.0.1:3128").build()?;
+    ///
+    /// let refused = s3_lock::Client::builder().proxy("socks5://10.0.0.1").build();
+    /// assert!(refused.unwrap_err().to_string().contains("it is a SOCKS proxy"));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn proxy(mut self, url: impl Into<String>) -> ClientBuilder {
+        self.proxy = ProxySetting::At(url.into());
+        self
+    }
+
+    /// No proxy, whatever the environment says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("http://127.0.0.1:9000")
+    ///     .no_proxy()
+    ///     .build()?;
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn no_proxy(mut self) -> ClientBuilder {
+        self.proxy = ProxySetting::Never;
         self
     }
 
@@ -382,6 +433,7 @@ impl ClientBuilder {
             source: self.source,
             request_timeout: self.request_timeout,
             connect_timeout,
+            proxies: self.proxy.proxies()?,
             expected_bucket_owner: self.expected_bucket_owner,
             tls: TlsFiles {
                 ca_bundle: ca_bundle(self.ca_bundle),
@@ -418,6 +470,27 @@ impl ClientBuilder {
     }
 }
 
+impl ProxySetting {
+    fn proxies(&self) -> Result<Proxies, ConfigError> {
+        match self {
+            ProxySetting::Environment => Proxies::from_environment(),
+            ProxySetting::At(url) => Proxies::always(url),
+            ProxySetting::Never => Ok(Proxies::default()),
+        }
+    }
+}
+
+impl fmt::Debug for ProxySetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProxySetting::Environment => "as the environment says",
+            ProxySetting::At(url) if url.contains('@') => "(hidden)",
+            ProxySetting::At(url) => url,
+            ProxySetting::Never => "none",
+        })
+    }
+}
+
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An endpoint with `@` holds a secret. `build` refuses it.
@@ -432,6 +505,7 @@ impl fmt::Debug for ClientBuilder {
             .field("source", &self.source)
             .field("request_timeout", &self.request_timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("proxy", &self.proxy)
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .field("assume_conditional_writes", &self.assume_conditional_writes)
             .field("style", &self.style)
@@ -497,5 +571,21 @@ mod tests {
         let shown = told("https://user:hunter2@example.com");
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(told("https://example.com").contains("https://example.com"));
+    }
+
+    #[test]
+    fn a_builder_that_is_printed_hides_the_password_of_a_proxy() {
+        let told = |url: &str| format!("{:?}", ClientBuilder::new().proxy(url));
+        let shown = told("http://me:hunter2@proxy:3128");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(told("http://proxy:3128").contains("http://proxy:3128"));
+    }
+
+    #[test]
+    fn what_is_said_last_of_a_proxy_counts() {
+        let proxies = |builder: ClientBuilder| format!("{:?}", builder.proxy.proxies().unwrap());
+        let proxy = ClientBuilder::new().no_proxy().proxy("http://proxy");
+        assert!(proxies(proxy.clone()).contains("http://proxy"));
+        assert_eq!(proxies(proxy.no_proxy()), "Proxies(None)");
     }
 }

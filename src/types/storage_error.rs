@@ -82,8 +82,8 @@ pub enum StorageErrorKind {
     WrongRegion,
     /// This machine's clock is too far from S3's clock, so S3 rejects the signature.
     ClockSkewed,
-    /// No connection could be made to S3 or to the source of the credentials. Or something else
-    /// answers there: a server with another protocol, or a network that wants a login (511).
+    /// No connection could be made to S3 or to the source of the credentials, or a proxy refused to
+    /// make it. Or something else answers there: a server with another protocol, or a network that wants a login (511).
     Unreachable,
     /// The request was sent, and no complete answer came in time. Or the source of the credentials
     /// took too long, and nothing was sent to S3.

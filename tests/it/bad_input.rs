@@ -7,6 +7,7 @@
 mod arguments;
 mod certificates;
 mod environment;
+mod proxies;
 mod records;
 mod replies;
 
@@ -22,7 +23,11 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 21] = [
+const WORDS: [(&str, &str); 25] = [
+    ("CORRECT IT", "correct it, or call ClientBuilder::no_proxy if this client needs none"),
+    ("REFUSED ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) refused to connect to store.test:443: "),
+    ("NOT SENT: ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) "),
+    ("IS IT A PROXY AT ALL", "check that an HTTP proxy is at the host and port that ClientBuilder::proxy names, and whether it is http:// or https:// there"),
     ("ENOENT", "No such file or directory (os error 2)"),
     ("GET: ", "GET of locks/nightly.lock in bucket locks-test was answered "),
     ("PUT: ", "PUT of locks/nightly.lock in bucket locks-test was answered "),

@@ -62,13 +62,16 @@ fn faketime_library() -> String {
     library.trim_end().to_owned()
 }
 
-/// The same with nothing of AWS in its environment, but that no instance's metadata be asked for: on
+/// The same with nothing of AWS and of proxies in its environment, but that no instance's metadata be asked for: on
 /// a machine in the cloud somebody would answer.
 pub fn bare_command(part: &str) -> Command {
     let this = env::current_exe().expect("a running test has an executable");
     let mut command = Command::new(this);
     for (name, _) in env::vars() {
-        if name.starts_with("AWS_") {
+        let lower = name.to_ascii_lowercase();
+        let proxies = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+        let is_proxy = proxies.contains(&lower.as_str()) || name == "REQUEST_METHOD";
+        if name.starts_with("AWS_") || is_proxy {
             command.env_remove(name);
         }
     }
@@ -247,6 +250,7 @@ fn plays_its_part() {
                 Some((crate::endpoints::PARTS, part)) => crate::endpoints::play(part),
                 Some((crate::certificates::PARTS, part)) => crate::certificates::play(part),
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
+                Some((crate::proxies::PARTS, part)) => crate::proxies::play(part),
                 Some((crate::signals::PARTS, part)) => crate::signals::play(part),
                 _ => panic!("no such part: {other}"),
             }

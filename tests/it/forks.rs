@@ -17,7 +17,7 @@ use s3_lock::{
 
 use crate::by_hand::{self, DUE, is_renewed};
 use crate::child;
-use crate::support::{BUCKET, Request, Server, Tls};
+use crate::support::{BUCKET, Certificate, ConnectProxy, Request, Server, Tls, TlsFront};
 use crate::{builder, eventually, lock_of};
 
 /// What the parts of these tests are called by.
@@ -508,6 +508,22 @@ fn client_in_a_child_waits_for_nothing_that_openssl_had_locked_for_a_thread_of_i
     let mut command = child::command(&format!("{PARTS}: tls"), &tls.endpoint());
     command.env("SSL_CERT_FILE", tls.certificate());
     child::ends_well(command);
+}
+
+#[test]
+#[ignore = "needs the program openssl, for a certificate"]
+fn client_in_a_child_waits_for_nothing_that_openssl_had_locked_for_a_proxy_of_its_parent() {
+    let server = Server::start();
+    let certificate = Certificate::make("forks");
+    let store = TlsFront::start(&server.endpoint(), &certificate);
+    let proxy = ConnectProxy::start();
+    let front = TlsFront::start(&proxy.endpoint(), &certificate);
+    let mut command = child::command(&format!("{PARTS}: tls"), &store.endpoint());
+    command
+        .env("SSL_CERT_FILE", certificate.file())
+        .env("HTTPS_PROXY", front.endpoint());
+    child::ends_well(command);
+    assert!(!proxy.requests().is_empty());
 }
 
 /// Forks while other threads make connections, and each with a client of its own.

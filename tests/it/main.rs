@@ -31,6 +31,7 @@ mod nginx;
 mod on_lost;
 mod on_trouble;
 mod properties;
+mod proxies;
 mod proxy;
 mod queue;
 mod race_store;

@@ -23,6 +23,8 @@ mod authority;
 mod backend;
 mod cable;
 mod clock;
+#[cfg(unix)]
+mod connect_proxy;
 mod connections;
 mod dice;
 mod faults;
@@ -40,10 +42,14 @@ mod stand_in;
 mod store;
 #[cfg(unix)]
 mod tls;
+#[cfg(unix)]
+mod tls_front;
 
 #[cfg(unix)]
 pub use authority::{Authority, Issued, Valid, openssl};
 pub use cable::Cable;
+#[cfg(unix)]
+pub use connect_proxy::{ConnectProxy, Verdict};
 pub use dice::Dice;
 pub use faults::{Fault, Gate, Match};
 pub use file_store::FileStore;
@@ -59,6 +65,8 @@ pub use stand_in::{Answer, Asked, StandIn};
 pub use store::StoredObject;
 #[cfg(unix)]
 pub use tls::{Terms, Tls};
+#[cfg(unix)]
+pub use tls_front::{Certificate, TlsFront};
 
 /// The bucket that every server has from the start.
 pub const BUCKET: &str = "locks-test";

@@ -22,6 +22,7 @@ mod xml;
 
 pub(crate) use address::Style;
 pub(crate) use credentials::Source;
+pub(crate) use network::proxy::proxies::Proxies;
 pub(crate) use settings::endpoint::{Endpoint, Malformed};
 pub(crate) use settings::named::Named;
 pub(crate) use settings::region::is_region;

@@ -142,14 +142,15 @@ impl S3Store {
             None => self.config.style.address(&endpoint.url, &route.path),
         };
         request::sign(request, &address, &route.region.value, credentials);
+        let signed = request::to_hyper(request, &address.origin)?;
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
             region: route.region.value.clone(),
             wall: self.clock.wall(),
             set_endpoint: route.site.is_set(),
+            relay: route.site.transport.relay_of(signed.uri()).cloned(),
         };
-        let signed = request::to_hyper(request, &address.origin)?;
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));

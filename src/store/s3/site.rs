@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::store::s3::address::Style;
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
+use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
@@ -32,6 +33,7 @@ pub(crate) struct S3Config {
     pub source: Source,
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
+    pub proxies: Proxies,
     pub expected_bucket_owner: Option<String>,
     /// What code and variables say of certificates.
     pub tls: TlsFiles,
@@ -91,12 +93,22 @@ impl S3Config {
             _ => {}
         }
         let tls = Tls::new(self.tls_files(&around), threads.clone(), clock.clone());
-        let resolver = Resolver::new(threads.clone());
-        let transport = Arc::new(Transport::new(resolver, tls, self.connect_timeout));
+        let tls = Arc::new(tls);
+        let transport = |proxies| {
+            let (resolver, tls) = (Resolver::new(threads.clone()), tls.clone());
+            Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
+        };
+        let nearby = transport(Proxies::default());
+        let transport = if self.proxies.are_none() {
+            nearby.clone()
+        } else {
+            transport(self.proxies.clone())
+        };
         let credentials = CredentialsCache::new(LookUpContext {
             source: self.source.clone(),
             region: self.region.clone(),
             transport: transport.clone(),
+            nearby,
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,
@@ -192,6 +204,7 @@ mod tests {
             source: Source::Environment,
             request_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(3),
+            proxies: Proxies::default(),
             expected_bucket_owner: None,
             tls: TlsFiles::default(),
         }

@@ -168,6 +168,32 @@ fn client_refuses_endpoints_that_cannot_be_told_with_why() {
     }
 }
 
+fn proxy(url: &str) -> String {
+    client(|c| c.proxy(url))
+}
+
+#[test]
+fn client_refuses_proxies_that_cannot_be_told_with_why_and_without_their_password() {
+    table! {
+        proxy("") => "invalid proxy: it has no host";
+        proxy("http://") => "invalid proxy: it has no host";
+        proxy("http://me:hunter2@") => "invalid proxy: it has no host";
+        proxy("me:hunter2@:3128") => "invalid proxy: it has no host";
+        proxy("http://host:") => "invalid proxy: its port is not a number from 1 to 65535";
+        proxy("http://host:0") => "invalid proxy: its port is not a number from 1 to 65535";
+        proxy("me:hunter2") => "invalid proxy: its port is not a number from 1 to 65535";
+        proxy("http://me:hunter2@host/proxy.pac") => "invalid proxy: nothing may follow the host and port";
+        proxy("http://host?hunter2") => "invalid proxy: nothing may follow the host and port";
+        proxy("http://ho st") => "invalid proxy: it holds a space";
+        proxy("http://[::1") => "invalid proxy: its host is not a name or address that a URL can have";
+        proxy("::1") => "invalid proxy: an IPv6 address needs square brackets";
+        proxy("http://b\u{fc}cher.example") => "invalid proxy: its host is not a name or address that a URL can have";
+        proxy("ftp://host") => "invalid proxy: its scheme is neither http:// nor https://";
+        proxy("socks5://me:hunter2@host:1080") => "invalid proxy: it is a SOCKS proxy, and only http:// and https:// proxies are supported";
+        proxy("SOCKS4a://host") => "invalid proxy: it is a SOCKS proxy, and only http:// and https:// proxies are supported";
+    }
+}
+
 fn keys(key: &str, secret: &str, token: Option<&str>) -> String {
     client(|c| c.credentials(key, secret, token))
 }

@@ -117,6 +117,19 @@ fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
 }
 
 #[test]
+fn client_tells_of_proxies_of_the_environment_that_cannot_be() {
+    environments! {
+        ["HTTPS_PROXY=socks5://me:hunter2@host"] => "invalid proxy in HTTPS_PROXY: it is a SOCKS proxy, and only http:// and https:// proxies are supported; CORRECT IT";
+        ["all_proxy=socks5h://host:1080"] => "invalid proxy in all_proxy: it is a SOCKS proxy, and only http:// and https:// proxies are supported; CORRECT IT";
+        ["http_proxy=http://me:hunter2@host:port"] => "invalid proxy in http_proxy: its port is not a number from 1 to 65535; CORRECT IT";
+        ["HTTP_PROXY=http://host/proxy.pac"] => "invalid proxy in HTTP_PROXY: nothing may follow the host and port; CORRECT IT";
+        ["ALL_PROXY=http://host\u{fffd}"] => "invalid proxy in ALL_PROXY: its host is not a name or address that a URL can have; CORRECT IT";
+        ["ALL_PROXY=http://me:hunter2@127.0.0.1:1"] => "GET SERVER/locks-test/locks/.s3-lock-check was not sent: proxy http://127.0.0.1:1 (from ALL_PROXY) was not reached: no connection to 127.0.0.1:1 (Connection refused (os error 111)); check the port in ALL_PROXY, and that the proxy is up";
+        ["https_proxy=127.0.0.1:1", "AWS_ENDPOINT_URL_S3=https://127.0.0.1:2"] => "GET https://127.0.0.1:2/locks-test/locks/.s3-lock-check was not sent: proxy http://127.0.0.1:1 (from https_proxy) was not reached: no connection to 127.0.0.1:1 (Connection refused (os error 111)); check the port in https_proxy, and that the proxy is up";
+    }
+}
+
+#[test]
 fn client_tells_of_endpoints_of_profiles_that_cannot_be() {
     environments! {
         ["-AWS_ENDPOINT_URL_S3", "config=[default]\nendpoint_url = localhost:9000\n"] => r#"invalid endpoint "localhost:9000" in profile "default": it needs a scheme: http:// or https://"#;

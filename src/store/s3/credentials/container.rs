@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::{Body, Request, Uri};
 use rusoto_core::credential::AwsCredentials;
 
-use crate::store::s3::credentials::context::{LookUpContext, NoCredentials, nearby};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
 use crate::store::s3::credentials::json::{complaint, without};
@@ -35,7 +35,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
         request = request.header("authorization", token);
     }
     let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
-    let reply = context.ask(&place, request, &nearby, limit).await?;
+    let reply = context.ask_nearby(&place, request, limit).await?;
     let status = reply.status();
     if status == 200 {
         return Ok(json::read(reply.body(), &place)?);

@@ -34,6 +34,8 @@ pub(crate) struct LookUpContext {
     /// The region, if the caller or the environment named one.
     pub region: Option<Named>,
     pub transport: Arc<Transport>,
+    /// For addresses on this machine or next to it: never through a proxy.
+    pub nearby: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
     /// How long each request of a look-up may take, and each reading of files. Less than a request to S3.
@@ -63,11 +65,22 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
 }
 
 /// What to check if a provider on this machine or next to it does not answer.
-pub(super) fn nearby(_: Step) -> String {
+fn nearby(_: Step) -> String {
     "check its address, the network and that it is up".to_owned()
 }
 
 impl LookUpContext {
+    /// Asks a provider on this machine or next to it. No proxy is asked for that, whatever is set.
+    pub(super) async fn ask_nearby(
+        &self,
+        place: &str,
+        request: hyper::http::Result<Request<Body>>,
+        limit: Duration,
+    ) -> Result<Reply, LockError> {
+        let request = request.map_err(|_| malformed(place))?;
+        send_by(&self.nearby, place, request, &nearby, limit).await
+    }
+
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
     /// because its URL may be a secret. `advice` says what to check if nothing answers.
     pub(super) async fn ask(
@@ -77,11 +90,7 @@ impl LookUpContext {
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        let request = request.map_err(|_| {
-            misconfigured(format!(
-                "{place} cannot be asked: its URL or token is malformed"
-            ))
-        })?;
+        let request = request.map_err(|_| malformed(place))?;
         self.send(place, request, advice, limit).await
     }
 
@@ -89,20 +98,11 @@ impl LookUpContext {
     pub(super) async fn send(
         &self,
         place: &str,
-        mut request: Request<Body>,
+        request: Request<Body>,
         advice: &(dyn Fn(Step) -> String + Send + Sync),
         limit: Duration,
     ) -> Result<Reply, LockError> {
-        // A provider is asked about once an hour: no connection is kept for that.
-        let close = HeaderValue::from_static("close");
-        request.headers_mut().insert(header::CONNECTION, close);
-        let what = format!("a request for credentials to {place}");
-        let told = Told {
-            what: &what,
-            advice,
-        };
-        let reply = self.transport.send(told, request, limit).await;
-        reply.map_err(before_sending)
+        send_by(&self.transport, place, request, advice, limit).await
     }
 
     /// Reads AWS's shared files.
@@ -153,5 +153,41 @@ impl LookUpContext {
             None => surroundings.region()?.unwrap_or_else(Named::usual_region),
         };
         Ok(surroundings.service_endpoint(service, &region)?)
+    }
+}
+
+fn malformed(place: &str) -> LockError {
+    misconfigured(format!(
+        "{place} cannot be asked: its URL or token is malformed"
+    ))
+}
+
+async fn send_by(
+    transport: &Transport,
+    place: &str,
+    mut request: Request<Body>,
+    advice: &(dyn Fn(Step) -> String + Send + Sync),
+    limit: Duration,
+) -> Result<Reply, LockError> {
+    // A provider is asked about once an hour: no connection is kept for that.
+    let close = HeaderValue::from_static("close");
+    request.headers_mut().insert(header::CONNECTION, close);
+    let what = format!("a request for credentials to {place}");
+    let told = Told {
+        what: &what,
+        advice,
+    };
+    let relay = transport.relay_of(request.uri()).cloned();
+    let reply = transport.send(told, request, limit).await;
+    let reply = reply.map_err(before_sending)?;
+    match relay {
+        Some(relay) if reply.status() == 407 => {
+            let by = relay.set_by();
+            Err(misconfigured(format!(
+                "{what} was answered 407 by {relay}; put a user and a password into {by}, \
+                 percent-encoded, or correct them"
+            )))
+        }
+        _ => Ok(reply),
     }
 }

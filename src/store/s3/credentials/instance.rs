@@ -7,7 +7,7 @@ use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::protocol::Instant;
-use crate::store::s3::credentials::context::{LookUpContext, NoCredentials, nearby};
+use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
 use crate::store::s3::credentials::json::complaint;
@@ -136,7 +136,7 @@ impl Service<'_> {
             let request = request.header(header.0, header.1).body(Body::empty());
             let so_far = self.context.clock.now().at_most_since(self.start);
             let left = self.context.limit.saturating_sub(so_far);
-            let asked = self.context.ask(&name, request, &nearby, left.min(LIMIT));
+            let asked = self.context.ask_nearby(&name, request, left.min(LIMIT));
             let reply = asked.await.map_err(|error| self.silent(error))?;
             if attempts == ATTEMPTS || !reply.is_busy() || left < PAUSE * 2 {
                 return Ok(reply);

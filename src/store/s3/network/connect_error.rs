@@ -35,7 +35,7 @@ pub(crate) struct ConnectError {
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
     /// The error to return instead, if this machine is at fault: a file or setting.
-    pub instead: Option<LockError>,
+    pub instead: Option<Box<LockError>>,
 }
 
 impl ConnectError {
@@ -52,13 +52,19 @@ impl ConnectError {
     pub(crate) fn of_this_machine(error: impl Into<LockError>) -> ConnectError {
         let error = error.into();
         ConnectError {
-            instead: Some(error.clone()),
+            instead: Some(Box::new(error.clone())),
             ..ConnectError::new(Step::Tls, error.to_string())
         }
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> ConnectError {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The same, if a proxy passed the bytes on.
+    pub(super) fn through(mut self, proxy: &impl fmt::Display) -> ConnectError {
+        self.what = format!("{} through {proxy}", self.what);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Makes connections, with and without TLS, within one time limit.
+//! Makes connections, with and without TLS and a proxy, within one time limit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,52 +9,81 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use hyper::service::Service;
-use hyper_tls::{HttpsConnector, MaybeHttpsStream};
-use tokio::net::TcpStream;
+use hyper_tls::MaybeHttpsStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
-use crate::store::s3::network::final_dot::{DialsThis, without_final_dot};
 use crate::store::s3::network::no_fork::NoFork;
+use crate::store::s3::network::proxied_dialer::{Line, ProxiedDialer};
+use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
+use crate::store::s3::network::tls_over::TlsOver;
 use crate::types::text::seconds;
 
-/// A connector with one time limit for all of it: name lookup, connecting and the TLS handshake.
-/// Hyper's own connect timeout covers only the middle one.
+/// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
+/// handshake. Hyper's own connect timeout covers only the second one.
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
-    tls: Arc<Tls>,
+    tls: TlsOver,
+    proxies: Proxies,
     limit: Duration,
 }
 
-type Stream = MaybeHttpsStream<TcpStream>;
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Stream = MaybeHttpsStream<Line>;
 
 impl Connector {
-    pub(crate) fn new(resolver: Resolver, tls: Arc<Tls>, limit: Duration) -> Connector {
-        let dialer = Dialer::new(resolver);
-        Connector { dialer, tls, limit }
+    pub(crate) fn new(
+        resolver: Resolver,
+        tls: Arc<Tls>,
+        limit: Duration,
+        proxies: Proxies,
+    ) -> Connector {
+        Connector {
+            dialer: Dialer::new(resolver),
+            tls: TlsOver::new(tls, limit),
+            proxies,
+            limit,
+        }
     }
 
-    async fn connect(mut self, uri: Uri) -> Result<Stream, ConnectError> {
-        if uri.scheme() == Some(&Scheme::HTTP) {
-            return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
-        }
-        let host = host_of(&uri);
-        // Most of the time: files that take all of it are to be told as such.
-        let connector = self.tls.connector(self.limit * 9 / 10).await?;
-        let name = without_final_dot(&uri);
-        let dialer = self.dialer;
-        let mut https = HttpsConnector::from((DialsThis { dialer, uri }, connector.into()));
-        let connected = https.call(name).await;
-        match connected.map_err(|error: BoxError| error.downcast::<ConnectError>()) {
-            Ok(stream) => Ok(stream),
-            Err(Ok(error)) => Err(*error),
-            Err(Err(error)) => Err(self.tls.failed(&host, error).await),
-        }
+    fn dialer(&self) -> ProxiedDialer {
+        let Connector {
+            dialer,
+            tls,
+            proxies,
+            ..
+        } = self.clone();
+        ProxiedDialer::new(dialer, tls, proxies)
     }
+
+    /// Whether TLS is spoken on the way to the host of a URL: with that host or with a proxy.
+    fn is_tls(&self, uri: &Uri) -> bool {
+        let is_tls = |uri: &Uri| uri.scheme() != Some(&Scheme::HTTP);
+        is_tls(uri)
+            || self
+                .proxies
+                .of(uri)
+                .is_some_and(|proxy| is_tls(proxy.uri()))
+    }
+}
+
+async fn connect(
+    mut dialer: ProxiedDialer,
+    tls: TlsOver,
+    uri: Uri,
+) -> Result<Stream, ConnectError> {
+    if uri.scheme() == Some(&Scheme::HTTP) {
+        return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
+    }
+    let proxy = dialer.proxy_to(&uri).cloned();
+    let connected = tls.connect(dialer, uri).await;
+    connected.map_err(|error| match proxy {
+        // The proxy may have a part in it: some end TLS themselves.
+        Some(proxy) if error.step != Step::Proxy => error.through(&proxy),
+        _ => error,
+    })
 }
 
 fn host_of(uri: &Uri) -> String {
@@ -73,20 +102,25 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.limit;
-        let is_tls = uri.scheme() != Some(&Scheme::HTTP);
-        let host = host_of(&uri);
-        let connect = NoFork::new(Box::pin(self.clone().connect(uri)), is_tls);
+        let is_tls = self.is_tls(&uri);
+        let is_relayed = self.proxies.relay_of(&uri).is_some();
+        let dialer = self.dialer();
+        let connect = connect(dialer.clone(), self.tls.clone(), uri.clone());
+        let connect = NoFork::new(Box::pin(connect), is_tls);
         Box::pin(async move {
             let connected = tokio::time::timeout(limit, connect).await;
             let late = |_| {
-                let what = format!(
-                    "no connection to {host}: nobody answered within {}",
-                    seconds(&limit)
-                );
-                ConnectError::new(Step::Silent, what)
+                let limit = seconds(&limit);
+                let direct = || nobody_answered(&host_of(&uri), &limit);
+                dialer.late(&uri, &limit).unwrap_or_else(direct)
             };
-            let stream = connected.map_err(late)??;
-            Ok(NoFork::new(stream, is_tls))
+            let stream = NoFork::new(connected.map_err(late)??, is_tls);
+            Ok(if is_relayed { stream.relayed() } else { stream })
         })
     }
+}
+
+fn nobody_answered(host: &str, limit: &str) -> ConnectError {
+    let what = format!("no connection to {host}: nobody answered within {limit}");
+    ConnectError::new(Step::Silent, what)
 }

@@ -18,12 +18,23 @@ pub(crate) struct NoFork<T> {
     inner: Option<T>,
     /// Without TLS, a fork has nothing to interrupt, so there is nothing to wait for.
     is_tls: bool,
+    /// Whether a proxy reads the requests on it. They have to say where they go.
+    is_relayed: bool,
 }
 
 impl<T> NoFork<T> {
     pub(crate) fn new(inner: T, is_tls: bool) -> NoFork<T> {
-        let inner = Some(inner);
-        NoFork { inner, is_tls }
+        NoFork {
+            inner: Some(inner),
+            is_tls,
+            is_relayed: false,
+        }
+    }
+
+    /// The same as a connection to a proxy, which reads the requests.
+    pub(crate) fn relayed(mut self) -> NoFork<T> {
+        self.is_relayed = true;
+        self
     }
 }
 
@@ -93,6 +104,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoFork<S> {
 impl<S: Connection> Connection for NoFork<S> {
     fn connected(&self) -> Connected {
         let stream = self.inner.as_ref();
-        stream.map_or_else(Connected::new, S::connected)
+        let connected = stream.map_or_else(Connected::new, S::connected);
+        connected.proxy(self.is_relayed)
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
 use hyper::http::uri::Scheme;
-use hyper::{Body, Client, Request, Uri};
+use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
 use crate::store::s3::network::connector::Connector;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::reply::Reply;
@@ -49,16 +51,34 @@ pub(crate) struct Told<'a> {
 
 /// The connection pool.
 pub(crate) struct Transport {
-    client: Client<Connector, Body>,
+    pooled: Client<Connector, Body>,
+    /// For requests that a proxy reads. Each has a connection of its own: some proxies close one after each
+    /// reply and do not say so (tinyproxy). The next request would be lost on it, and look like one that
+    /// may have arrived.
+    relayed: Client<Connector, Body>,
     tls: Arc<Tls>,
+    proxies: Proxies,
 }
 
 impl Transport {
-    pub(crate) fn new(resolver: Resolver, tls: Tls, connect_timeout: Duration) -> Transport {
-        let tls = Arc::new(tls);
-        let connector = Connector::new(resolver, tls.clone(), connect_timeout);
-        let client = Client::builder().build(connector);
-        Transport { client, tls }
+    pub(crate) fn new(
+        resolver: Resolver,
+        tls: Arc<Tls>,
+        connect_timeout: Duration,
+        proxies: Proxies,
+    ) -> Transport {
+        let connector = Connector::new(resolver, tls.clone(), connect_timeout, proxies.clone());
+        Transport {
+            pooled: Client::builder().build(connector.clone()),
+            relayed: Client::builder().pool_max_idle_per_host(0).build(connector),
+            tls,
+            proxies,
+        }
+    }
+
+    /// The proxy that reads a request to this URL, and may answer it itself.
+    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.relay_of(uri)
     }
 
     /// Sends a request and reads the whole reply, within `limit`.
@@ -71,12 +91,19 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
+        let client = match self.relay_of(request.uri()) {
+            Some(relay) => {
+                for_relay(request.headers_mut(), relay);
+                &self.relayed
+            }
+            None => &self.pooled,
+        };
         // Between calls nothing polls the pool. This lets it notice a connection that the server
         // has closed since. A request sent on that would look like one with a lost reply.
         tokio::task::yield_now().await;
         let uri = request.uri().clone();
         let exchange = async {
-            let response = self.client.request(request).await;
+            let response = client.request(request).await;
             let response = response.map_err(|error| self.not_answered(error, told, &uri))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
@@ -117,6 +144,19 @@ impl Transport {
     }
 }
 
+/// Adds what a proxy that reads a request needs to know. No other request has it: where nobody reads
+/// and removes these headers, the store would get the password.
+fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
+    if let Some(value) = relay.authorization() {
+        headers.insert(header::PROXY_AUTHORIZATION, value.clone());
+    }
+    // A lock that was cached is an old one.
+    let fresh = HeaderValue::from_static("no-cache");
+    headers.insert(header::CACHE_CONTROL, fresh);
+    let close = HeaderValue::from_static("close");
+    headers.insert(header::CONNECTION, close);
+}
+
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
 fn ended(what: &str, error: hyper::Error, uri: &Uri) -> StorageError {
     let is_plain = uri.scheme() == Some(&Scheme::HTTP);
@@ -148,7 +188,7 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
     let what = told.what;
     let cause = ConnectError::among(error);
     if let Some(instead) = cause.and_then(|cause| cause.instead.clone()) {
-        return instead;
+        return *instead;
     }
     let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
@@ -209,9 +249,9 @@ mod tests {
         Err(io::Error::other("the test is over"))
     }
 
-    fn tls() -> Tls {
+    fn tls() -> Arc<Tls> {
         let threads = BlockingThreads::default();
-        Tls::new(TlsFiles::default(), threads, Clock::default())
+        Arc::new(Tls::new(TlsFiles::default(), threads, Clock::default()))
     }
 
     /// Requests a name that this function resolves.
@@ -221,7 +261,7 @@ mod tests {
         [connect_timeout, limit]: [Duration; 2],
     ) -> SendError {
         let resolver = Resolver::with(BlockingThreads::default(), look_up);
-        let transport = Transport::new(resolver, tls(), connect_timeout);
+        let transport = Transport::new(resolver, tls(), connect_timeout, Proxies::default());
         let request = Request::get("http://nowhere.test/").body(Body::empty());
         let sent = async { transport.send(TOLD, request.unwrap(), limit).await };
         match runtime.block_on(sent).unwrap() {
@@ -269,7 +309,7 @@ mod tests {
             String::from_utf8_lossy(&hello[..length]).into_owned()
         });
         let resolver = Resolver::with(BlockingThreads::default(), is_here);
-        let transport = Transport::new(resolver, tls(), LATE);
+        let transport = Transport::new(resolver, tls(), LATE, Proxies::default());
         let request = Request::get(format!("https://minio.test.:{port}/"));
         let sent = async {
             let request = request.body(Body::empty()).unwrap();
@@ -294,7 +334,7 @@ mod tests {
             Ok(Vec::new().into_iter())
         }
         let resolver = Resolver::with(BlockingThreads::default(), meets_the_others);
-        let transport = Transport::new(resolver, tls(), LATE);
+        let transport = Transport::new(resolver, tls(), LATE, Proxies::default());
         let send = || {
             let request = Request::get("http://nowhere.test/").body(Body::empty());
             transport.send(TOLD, request.unwrap(), LATE)

@@ -7,6 +7,7 @@ use hyper::Uri;
 
 use crate::protocol::Location;
 use crate::protocol::quote::shown;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
@@ -54,6 +55,11 @@ impl Reply {
             (Some(code), None) => code.to_owned(),
             (None, _) => self.looks(),
         };
+        if let Some(relay) = asked.relay.as_ref().filter(|_| self.may_be_of_relay()) {
+            let status = self.status;
+            let what = format!("{asked} was answered {status} ({said}), it seems by {relay}");
+            return StorageError::new(kind, what).with_hint(self.hint_of_relay(relay));
+        }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
         let error = match self.hint(kind, asked) {
@@ -66,6 +72,29 @@ impl Reply {
                 error.with_hint("and check that no proxy or firewall answers in the store's place")
             }
             _ => error,
+        }
+    }
+
+    /// Whether a proxy that read the request may have answered itself. No S3 error says that it was
+    /// the store.
+    fn may_be_of_relay(&self) -> bool {
+        self.code().is_none() && matches!(self.status, 401 | 403 | 407 | 500 | 502..=504)
+    }
+
+    /// What helps then.
+    fn hint_of_relay(&self, relay: &Proxy) -> String {
+        let by = relay.set_by();
+        let around = if relay.is_of_environment() {
+            "; if it needs no proxy, add its host to NO_PROXY"
+        } else {
+            ""
+        };
+        match self.status {
+            403 => format!("ask who runs the proxy to allow the store{around}"),
+            401 | 407 => {
+                format!("put a user and a password into {by}, percent-encoded, or correct them")
+            }
+            _ => format!("check that the proxy can reach the store{around}"),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::protocol::Location;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
 
 /// The request that a reply answers.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Asked {
     pub wall: SystemTime,
     /// Whether it went to an endpoint that is set, and not to AWS's own.
     pub set_endpoint: bool,
+    /// The proxy that read it, and may have answered itself.
+    pub(in crate::store::s3) relay: Option<Proxy>,
 }
 
 impl fmt::Display for Asked {

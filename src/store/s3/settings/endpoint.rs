@@ -77,7 +77,7 @@ fn check_path(path: &str) -> Result<(), &'static str> {
 }
 
 /// Whether it can be the host and port of a URL.
-fn check_host(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check_host(text: &str) -> Result<(), &'static str> {
     if text.starts_with("::") {
         return Err("an IPv6 address needs square brackets");
     }

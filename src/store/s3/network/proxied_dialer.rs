@@ -1,0 +1,141 @@
+//! Opens a stream of bytes to a host, directly or through a proxy.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use hyper::Uri;
+use hyper::http::uri::Scheme;
+use hyper::service::Service;
+use hyper_tls::MaybeHttpsStream;
+use tokio::net::TcpStream;
+
+use crate::store::s3::network::connect_error::{ConnectError, Step};
+use crate::store::s3::network::dialer::Dialer;
+use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::network::proxy::proxies::Proxies;
+use crate::store::s3::network::proxy::tunnel;
+use crate::store::s3::network::proxy::tunnel_reply::or_around;
+use crate::store::s3::network::tls_over::TlsOver;
+
+/// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
+pub(super) type Line = MaybeHttpsStream<TcpStream>;
+
+/// Makes one stream.
+#[derive(Clone)]
+pub(super) struct ProxiedDialer {
+    dialer: Dialer,
+    tls: TlsOver,
+    proxies: Proxies,
+    /// Whether the proxy was reached.
+    progress: Arc<AtomicBool>,
+}
+
+impl ProxiedDialer {
+    pub(super) fn new(dialer: Dialer, tls: TlsOver, proxies: Proxies) -> ProxiedDialer {
+        ProxiedDialer {
+            dialer,
+            tls,
+            proxies,
+            progress: Arc::default(),
+        }
+    }
+
+    /// The proxy on the way to the host of a URL.
+    pub(super) fn proxy_to(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.of(uri)
+    }
+
+    /// The error if there is no connection to a host within some time, if it was to go through a
+    /// proxy.
+    pub(super) fn late(&self, uri: &Uri, limit: &str) -> Option<ConnectError> {
+        let proxy = self.proxy_to(uri)?;
+        let to = &with_port(uri);
+        let (what, remedy) = if self.progress.load(Ordering::Relaxed) {
+            let around = or_around(proxy, to);
+            let what = format!("{proxy} made no connection to {to} within {limit}");
+            (what, format!("check that the proxy can reach {to}{around}"))
+        } else {
+            let what = format!("{proxy} was not reached: nobody answered within {limit}");
+            (what, remedy(Step::Silent, proxy))
+        };
+        Some(ConnectError::new(Step::Proxy, what).with_remedy(remedy))
+    }
+
+    async fn open(mut self, uri: Uri) -> Result<Line, ConnectError> {
+        let Some(proxy) = self.proxy_to(&uri).cloned() else {
+            return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
+        };
+        let reached = self.reach(&proxy).await;
+        let mut line = reached.map_err(|error| not_reached(&proxy, error))?;
+        self.progress.store(true, Ordering::Relaxed);
+        if uri.scheme() != Some(&Scheme::HTTP) {
+            tunnel::open(&mut line, &with_port(&uri), &proxy).await?;
+        }
+        Ok(line)
+    }
+
+    async fn reach(&self, proxy: &Proxy) -> Result<Line, ConnectError> {
+        let mut dialer = self.dialer.clone();
+        let uri = proxy.uri().clone();
+        if uri.scheme() == Some(&Scheme::HTTP) {
+            return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
+        }
+        self.tls.connect(dialer, uri).await
+    }
+}
+
+/// The host and port of a URL.
+fn with_port(uri: &Uri) -> String {
+    let default = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => 80,
+        _ => 443,
+    };
+    let port = uri.port_u16().unwrap_or(default);
+    format!("{}:{port}", uri.host().unwrap_or_default())
+}
+
+fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
+    if error.instead.is_some() {
+        // It was not even tried.
+        return error;
+    }
+    let own = || remedy(error.step, proxy);
+    let remedy = error.remedy.clone().unwrap_or_else(own);
+    let what = format!("{proxy} was not reached: {error}");
+    ConnectError::new(Step::Proxy, what).with_remedy(remedy)
+}
+
+/// What helps if the way to a proxy ends at this step.
+fn remedy(step: Step, proxy: &Proxy) -> String {
+    let by = proxy.set_by();
+    match step {
+        Step::Name => {
+            format!("check the spelling of the proxy's host in {by}, and this machine's DNS")
+        }
+        Step::Refused => format!("check the port in {by}, and that the proxy is up"),
+        Step::Silent | Step::Proxy | Step::Http => {
+            format!("check the host and port in {by}, and the network")
+        }
+        Step::Tls | Step::NotTls | Step::OtherName => format!(
+            "check whether the proxy is https:// itself: most in {by} are http://, also for https \
+             destinations"
+        ),
+    }
+}
+
+impl Service<Uri> for ProxiedDialer {
+    type Response = Line;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Line, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().open(uri))
+    }
+}
