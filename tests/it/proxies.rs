@@ -428,7 +428,8 @@ fn client_tells_of_a_proxy_that_wants_a_password_before_sts() {
         ],
     );
     let expected = format!(
-        "a request for credentials to http://sts.test was answered 407 by proxy {} (from ALL_PROXY); \
+        "a request for credentials to STS http://sts.test for role arn:aws:iam::123456789012:role/r was \
+         answered 407 by proxy {} (from ALL_PROXY); \
          put a user and a password into ALL_PROXY",
         proxy.endpoint()
     );
