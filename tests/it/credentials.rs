@@ -3,6 +3,7 @@
 
 mod aws_cli;
 mod botocore;
+mod identity;
 mod login;
 mod moto;
 mod rgw;

@@ -16,6 +16,24 @@ pub(super) fn missing(profile: &Profile) -> LockError {
     ))
 }
 
+/// A line of the profile cannot be what was meant.
+pub(super) fn flawed(profile: &Profile) -> LockError {
+    let (name, flaw) = (&profile.name, profile.flaw.as_deref());
+    misconfigured(format!(
+        "profile {name:?} cannot be relied on: {}; correct that line",
+        flaw.unwrap_or_default()
+    ))
+}
+
+pub(super) fn empty(profile: &Profile, key: &str) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "{key} of profile {name:?} is empty; give it a value, or take it out of {looked_in}"
+    ))
+}
+
 pub(super) fn half(profile: &Profile, set: &str, missing: &str) -> LockError {
     let Profile {
         name, looked_in, ..
