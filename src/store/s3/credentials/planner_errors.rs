@@ -81,7 +81,7 @@ pub(super) fn mfa(profile: &Profile) -> LockError {
     misconfigured(format!(
         "profile {name:?} needs a code of an MFA device (mfa_serial), and a lock cannot ask for one; \
          put the keys that `aws sts get-session-token` gives into a profile and name that as \
-         source_profile, use a credential_process that asks for the code, or a role without MFA"
+         source_profile, use a credential_process that asks for the code in a window of its own, or a role without MFA"
     ))
 }
 
