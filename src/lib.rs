@@ -218,7 +218,19 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
-#[doc = include_str!("network.md")]
+#[doc = include_str!("network/intro.md")]
+#[doc = ""]
+#[doc = include_str!("network/endpoints.md")]
+#[doc = ""]
+#[doc = include_str!("network/proxies.md")]
+#[doc = ""]
+#[doc = include_str!("network/certificates.md")]
+#[doc = ""]
+#[doc = include_str!("network/credentials.md")]
+#[doc = ""]
+#[doc = include_str!("network/sign_in.md")]
+#[doc = ""]
+#[doc = include_str!("network/compared.md")]
 pub mod network {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]

@@ -26,7 +26,7 @@ use crate::types::errors::{ConfigError, LockError};
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `s3` in the profile's `services` section, `endpoint_url` of the profile; else AWS's own in the region |
 /// | trusted certificates | `AWS_CA_BUNDLE`, `ca_bundle` of the profile; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
-/// | credentials | as below |
+/// | credentials | variables, the profile, and what the machine has: [in this order](crate::network#credentials) |
 /// | proxy | `https_proxy`, `HTTPS_PROXY` for https; `http_proxy`, `HTTP_PROXY` for http; `all_proxy`, `ALL_PROXY` for both; not for what `no_proxy`, `NO_PROXY` names |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
@@ -34,51 +34,9 @@ use crate::types::errors::{ConfigError, LockError};
 /// absolute path. Without one there are no such files: the client never reads the current directory for
 /// them.
 ///
-/// # Credentials
-///
-/// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client
-/// looks nowhere else. Otherwise it uses the first of these places that is set up. The order is that of
-/// the AWS CLI and of boto3 (the SDK for Rust looks at the whole profile before web identity):
-///
-/// | place | what it takes |
-/// |---|---|
-/// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
-/// | role of the profile | its `role_arn`, with the keys of its `source_profile` or `credential_source`; roles may be chained |
-/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME` |
-/// | profile | the first of: its `web_identity_token_file` and `role_arn`; its single sign-on; its keys in the credentials file; its `login_session`; its `credential_process`; its keys in the config file |
-/// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
-/// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
-///
-/// A place that is set up and gives no credentials is an error. The client does not look at the later
-/// places, because those could be another identity's credentials. A profile that only names a region is
-/// not set up.
-///
-/// What only a person can give, such as the code of an MFA device, is left to a command:
-///
-/// ```ini
-/// credential_process = aws configure export-credentials --profile other-profile --format process
-/// ```
-///
-/// The client runs such a command without a shell: words may be quoted, and nothing in them is expanded.
-/// The command leads its own process group, so that its children are stopped with it. Therefore Ctrl-C does
-/// not reach it, and it cannot ask anything on the terminal.
-///
-/// The client looks up credentials at the first request, and again when S3 rejects them. If they expire,
-/// it starts to renew them 5 minutes before (or half of their life, if that is less), and meanwhile uses
-/// the old ones. The calls under way get the error of a look-up that fails; it is not remembered.
-///
-/// How long a look-up may take:
-///
-/// * A command or STS: 4/5 of [`request_timeout`](ClientBuilder::request_timeout), even if the request
-///   that needs the credentials has less time. The look-up goes on when that request gives up, and the next
-///   one waits for it. No clock runs between calls: a command that hangs then is stopped by the next call,
-///   or with the client.
-/// * A container's endpoint: 2.5 s. Each of the three replies of an instance's metadata: 1 s. Both: 4/5 of
-///   `request_timeout` if that is less.
-/// * No credentials anywhere: known within 3 s. The error is a [`LockError::Config`] that lists the places.
-///
-/// What may pass (no reply, an overloaded endpoint) is a [`LockError::Storage`] that is retryable. An
-/// acquire that waits asks again.
+/// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client looks
+/// for credentials nowhere else. [Network](crate::network) says what each of these means, in which order credentials are
+/// looked for, and how long that may take.
 ///
 /// # Examples
 ///
