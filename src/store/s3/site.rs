@@ -178,6 +178,12 @@ impl Site {
         }
     }
 
+    /// Whether requests go by https, as far as that is known before one is sent.
+    pub(super) fn is_tls(&self) -> bool {
+        let endpoint = self.endpoint(&self.region);
+        endpoint.is_ok_and(|endpoint| endpoint.url.starts_with("https:"))
+    }
+
     /// Whether an endpoint was set, so that it is perhaps not AWS.
     pub(super) fn is_set(&self) -> bool {
         self.endpoint.is_some()
