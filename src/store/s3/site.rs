@@ -178,10 +178,10 @@ impl Site {
         }
     }
 
-    /// Whether requests go by https, as far as that is known before one is sent.
+    /// Whether requests go by https. AWS's own endpoints all do.
     pub(super) fn is_tls(&self) -> bool {
-        let endpoint = self.endpoint(&self.region);
-        endpoint.is_ok_and(|endpoint| endpoint.url.starts_with("https:"))
+        let set = self.endpoint.as_ref();
+        set.is_none_or(|endpoint| endpoint.value.starts_with("https:"))
     }
 
     /// Whether an endpoint was set, so that it is perhaps not AWS.
