@@ -12,7 +12,7 @@ use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile::{no_profile, no_region};
+use crate::store::s3::settings::profile::{no_profile, no_region, reliable};
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::tls_files::{NamedFile, TlsFiles};
@@ -80,6 +80,10 @@ impl S3Config {
         let endpoint = self.set_endpoint(&around)?;
         if let Some(endpoint) = &endpoint {
             self.style.check_endpoint(endpoint)?;
+        }
+        if let (None, Some(profile)) = (&endpoint, around.profile()) {
+            // The line that names the endpoint may be the one that is wrong.
+            reliable(profile)?;
         }
         let region = self.region(&around, endpoint.is_some())?;
         let variant = around.variant(Service::S3)?;
