@@ -83,32 +83,30 @@
 //! T is [`request_timeout`](ClientBuilder::request_timeout), 5 s by default. No wait sleeps for more
 //! than a second without looking at the clock.
 //!
-//! | call | requests, undisturbed | blocks for at most |
-//! |---|---|---|
-//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 more for the queue where the lock is wanted; 1 for each look while waiting, and 2 for a ticket; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T |
-//! | the same [without the queue](S3LockBuilder::without_queue) | 1 if this client released it last, else 2; 1 for each look while waiting; in a loop 1 more once a second, and where its own record says that others wait | the same |
-//! | [`S3Lock::acquire_within`] | the same | its limit + 2 T |
-//! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store |
-//! | [`S3Lock::status`] | 1 | T |
-//! | [`S3Lock::release`], [`S3Lock::force_release`] | 2; 1 if there is nothing to release | 2 T; 8 T with a check of the store |
-//! | [`S3Lock::check_store`] | 12; 2 more if nobody has checked before | 6 T |
-//! | [`S3Lock::race_store`], [`S3Lock::race_store_with`] | those of a check, and 19 for each round | 6 T, and 5 T for each round |
-//! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline |
-//! | [`LockGuard::verify`] | the same | T |
-//! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request |
-//! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T |
-//! | everything else | 0 | not at all |
+//! | call | requests, undisturbed | blocks for at most | if credentials are missing |
+//! |---|---|---|---|
+//! | [`S3Lock::acquire`] | 1 if this client released it last, else 2; 1 more for the queue where the lock is wanted; 1 for each look while waiting, and 2 for a ticket; 0 if a guard of this client hands it over | [`wait_limit`](S3LockBuilder::wait_limit) + 2 T | within that |
+//! | the same [without the queue](S3LockBuilder::without_queue) | 1 if this client released it last, else 2; 1 for each look while waiting; in a loop 1 more once a second, and where its own record says that others wait | the same | within that |
+//! | [`S3Lock::acquire_within`] | the same | its limit + 2 T | within that |
+//! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store | + C |
+//! | [`S3Lock::status`] | 1 | T | + C |
+//! | [`S3Lock::release`], [`S3Lock::force_release`] | 2; 1 if there is nothing to release | 2 T; 8 T with a check of the store | + C |
+//! | [`S3Lock::check_store`] | 12; 2 more if nobody has checked before | 6 T | + C |
+//! | [`S3Lock::race_store`], [`S3Lock::race_store_with`] | those of a check, and 19 for each round | 6 T, and 5 T for each round | + C for each client |
+//! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline | + C, until the deadline |
+//! | [`LockGuard::verify`] | the same | T | + C, until the deadline |
+//! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request | + C, once |
+//! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T | + C, until the deadline |
+//! | everything else | 0 | not at all | |
 //!
-//! **The first call, and one whose credentials have expired, waits for them first: for a minute at the
-//! most, in addition to the time above.** A call with a time limit spends that limit on it instead. A call of a
-//! guard, its drop included, waits no longer than the lease still runs. So a drop takes at the most 2 T if
-//! there are valid credentials, and 2 T and a minute if there are none and a helper command hangs. Over https, the first
-//! call also reads the certificates that it trusts (some 0.2 s; T at the most). What
-//! a look-up takes: nothing for keys in the environment; one file or two for what a profile says; 4/5 T at
-//! the most for each request to STS, to a single sign-on or to a container; 1 s at the most for each of three requests to
-//! an instance's metadata; 55 s at the most for a `credential_process`. Credentials that still hold are renewed
-//! beside the calls, and no call waits for that. A look-up goes on when a call has no time left, and the
-//! next call finds it further on.
+//! **C is the time of a look-up of credentials: a minute at the most.** A client looks them up for its first call, and
+//! when they have expired. It renews those that still hold beside the calls, and no call waits for that. A look-up takes
+//! nothing for keys in the environment; one file or two for keys of a profile; 4/5 T at the most for each
+//! request to STS, to a single sign-on or to a container; 1 s at the most for each of three requests to an
+//! instance's metadata; 55 s at the most for a `credential_process`. It goes on when a call has no time left, and
+//! the next call finds it further on. A call of a guard waits for it until the deadline, and then has its own
+//! time: so the drop of a guard whose helper command hangs takes a minute and 2 T at the most. Over https, the first call
+//! also reads the certificates that it trusts: some 0.2 s, and T at the most.
 //!
 //! A lock is wanted where its record says that others wait, or where, in the last 5 s, another client released
 //! it or its holding expired. (A client that cannot use the store's clock takes any other client's release
