@@ -1,16 +1,18 @@
 //! AWS's shared files, `config` and `credentials`: what they say of profiles, sessions and services.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::settings::ini::{Section, Sections};
 use crate::store::s3::settings::variables::{NO_HOME, at_home, find_home, set};
+use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
 
 /// More bytes than any file of profiles has.
 const MAX_FILE: u64 = 4 << 20;
 
-/// Both files as they were when they were read. A file that is not there or cannot be read says nothing.
+/// Both files as they were when they were read. A file that is not there says nothing.
 pub(crate) struct SharedFiles {
     config: File,
     credentials: File,
@@ -21,6 +23,8 @@ struct File {
     /// For people: the path, or why there is none; and why it could not be read.
     place: String,
     trouble: Option<String>,
+    /// The same for a file that is there, so that nobody knows what it says.
+    unreadable: Option<LockError>,
 }
 
 impl SharedFiles {
@@ -48,6 +52,12 @@ impl SharedFiles {
             found.get_or_insert_default().merge(section);
         }
         found
+    }
+
+    /// The error for a file that is there and cannot be read, if nothing may be sent without it.
+    pub(crate) fn unreadable(&self) -> Option<&LockError> {
+        let files = [&self.config, &self.credentials];
+        files.into_iter().find_map(|file| file.unreadable.as_ref())
     }
 
     /// Whether the credentials file has keys of the profile, or a half of them. Then no others count.
@@ -102,19 +112,57 @@ impl File {
             sections: Sections::read(""),
             place,
             trouble: Some(trouble),
+            unreadable: None,
         };
         let Some(path) = path else {
             return Ok(nothing(format!("no {name} file"), NO_HOME.to_owned()));
         };
         let place = path.display().to_string();
         Ok(match threads.read(&path, MAX_FILE).await? {
-            Err(error) => nothing(place, error.to_string()),
+            Err(error) => {
+                let is_there = is_there(path, &error, threads).await?;
+                let unreadable = is_there.then(|| unreadable(&place, &error));
+                File {
+                    unreadable,
+                    ..nothing(place, error.to_string())
+                }
+            }
             Ok(text) => File {
                 sections: Sections::read(&text),
                 place,
                 trouble: None,
+                unreadable: None,
             },
         })
+    }
+}
+
+/// Whether there is a file that could not be read. In a directory that this user may not look into,
+/// there is none for this user: some containers run so.
+async fn is_there(path: PathBuf, error: &io::Error, threads: &BlockingThreads) -> io::Result<bool> {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(false),
+        ErrorKind::PermissionDenied => {
+            let look = move || fs::metadata(Path::new(&path)).is_ok();
+            threads.run("reader", look).await
+        }
+        _ => Ok(true),
+    }
+}
+
+fn unreadable(place: &str, error: &io::Error) -> LockError {
+    let what = format!("{place} cannot be read ({error}), and may name the endpoint");
+    match error.kind() {
+        ErrorKind::PermissionDenied
+        | ErrorKind::IsADirectory
+        | ErrorKind::InvalidData
+        | ErrorKind::Other => {
+            let remedy = "make it readable, or name another file in AWS_CONFIG_FILE or \
+                          AWS_SHARED_CREDENTIALS_FILE";
+            ConfigError::new("profile", format!("{what}; {remedy}")).into()
+        }
+        // This machine may do better later.
+        _ => StorageError::new(StorageErrorKind::Local, what).into(),
     }
 }
 
@@ -126,6 +174,7 @@ impl SharedFiles {
             sections: Sections::read(text),
             place: place.to_owned(),
             trouble: None,
+            unreadable: None,
         };
         SharedFiles {
             config: file(config, "CONFIG"),

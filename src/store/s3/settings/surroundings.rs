@@ -13,13 +13,14 @@ use crate::store::s3::settings::region::is_region;
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::variable;
-use crate::types::errors::ConfigError;
+use crate::types::errors::{ConfigError, LockError};
 
 /// The variables, and a profile with its `services` section.
 pub(crate) struct Surroundings {
     variables: Variables,
     profile: Option<Profile>,
     services: Services,
+    unreadable: Option<LockError>,
 }
 
 const IGNORE: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
@@ -107,6 +108,7 @@ impl Surroundings {
             variables: variable,
             profile: None,
             services: Services::None,
+            unreadable: None,
         }
     }
 
@@ -128,6 +130,7 @@ impl Surroundings {
         Surroundings {
             services: services(files, &profile),
             profile: Some(profile),
+            unreadable: files.unreadable().cloned(),
             ..Surroundings::of_variables()
         }
     }
@@ -137,9 +140,19 @@ impl Surroundings {
         self.profile.as_ref()
     }
 
+    /// The error for a file of profiles that is there and could not be read.
+    pub(crate) fn unreadable(&self) -> Option<&LockError> {
+        self.unreadable.as_ref()
+    }
+
     /// Whether the variables alone decide if endpoints in variables and profiles are switched off.
     pub(crate) fn variables_say_what_to_ignore(&self) -> bool {
         (self.variables)(IGNORE).is_some()
+    }
+
+    /// Whether the variables hold keys, which come before those of a profile that they name.
+    pub(crate) fn hold_keys(&self) -> bool {
+        (self.variables)("AWS_ACCESS_KEY_ID").is_some()
     }
 
     /// The region, if any is named.
