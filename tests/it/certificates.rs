@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use s3_lock::{Client, ClientBuilder, LockError, StorageErrorKind};
 
@@ -309,6 +309,26 @@ fn client_keeps_what_it_has_read_if_the_bundle_cannot_be_read_again() {
     // The door closes its side once a request has gone to nobody.
     let _ = lock_of(&client).status();
     cycle_of(&client).unwrap();
+}
+
+#[test]
+fn client_does_not_wait_long_for_a_bundle_that_it_has_read_and_that_hangs_now() {
+    let site = Site::new();
+    let bundle = site.authority.file("bundle", site.pem());
+    let client = site.builder().ca_bundle(&bundle);
+    let client = client.connect_timeout(Duration::from_secs(20));
+    let client = client.request_timeout(Duration::from_secs(30));
+    let client = client.build().unwrap();
+    cycle_of(&client).unwrap();
+    fs::remove_file(&bundle).unwrap();
+    let made = Command::new("mkfifo").arg(&bundle).status().unwrap();
+    assert!(made.success());
+    site.server.drop_idle_connections();
+    let start = Instant::now();
+    let _ = lock_of(&client).status();
+    cycle_of(&client).unwrap();
+    // It used to be nine tenths of the time for a connection.
+    assert!(start.elapsed() < Duration::from_secs(15));
 }
 
 #[test]

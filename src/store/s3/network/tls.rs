@@ -18,6 +18,9 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
 
+/// How long files that were read already may take to be looked at, and read again if they have changed.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Makes and keeps the TLS set-up of a client.
 pub(crate) struct Tls {
     files: Arc<TlsFiles>,
@@ -43,6 +46,12 @@ impl Tls {
         if let Some(known) = known.as_ref().filter(|_| self.files.is_empty()) {
             return Ok(known.connector.clone());
         }
+        // Who has a set-up already does not wait long for a disk that hangs: the handshake takes time, too.
+        let limit = if known.is_some() {
+            limit.min(LOOK_AGAIN)
+        } else {
+            limit
+        };
         let (files, before) = (self.files.clone(), known.clone());
         let work = self
             .threads

@@ -18,6 +18,14 @@ impl Section {
         self.0.keys().map(String::as_str)
     }
 
+    /// Adds a line to a value.
+    fn go_on(&mut self, key: &str, line: &str) {
+        if let Some(value) = self.0.get_mut(key) {
+            value.push('\n');
+            value.push_str(line.trim_end());
+        }
+    }
+
     /// Adds the settings of another file, which take precedence. Keys are taken from one file only: a
     /// session token belongs to the keys next to it.
     pub(super) fn merge(&mut self, other: &Section) {
@@ -65,6 +73,15 @@ impl Sections {
                 sections.entry(header.clone()).or_default();
                 (inside, above) = (Some(header), None);
                 continue;
+            }
+            let section = inside.as_ref().and_then(|i| sections.get_mut(i));
+            if let Some(above) = outer {
+                let has_value = |section: &&mut Section| section.get(&above.key).is_some();
+                if let Some(section) = section.filter(has_value) {
+                    // It goes on with that value, as Python reads it: no setting is lost in silence.
+                    section.go_on(&above.key, plain);
+                    continue;
+                }
             }
             let Some((key, value)) = setting(plain) else {
                 if outer.is_none() {
@@ -220,6 +237,15 @@ sts =
         let text = "[default]\n  s3 =\n    region = nested\n  region = eu-west-1\n";
         let found = found(text, None, "default").unwrap();
         assert_eq!(found.get("region"), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn a_line_that_is_indented_below_a_value_goes_on_with_it() {
+        let text = "[default]\nregion = eu-west-1\n  endpoint_url = http://a\noutput = json\n";
+        let found = found(text, None, "default").unwrap();
+        let region = "eu-west-1\nendpoint_url = http://a";
+        assert_eq!(found.get("region"), Some(region));
+        assert_eq!(found.get("output"), Some("json"));
     }
 
     #[test]

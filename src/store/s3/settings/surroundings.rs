@@ -370,6 +370,7 @@ fn checked(service: Service, set: Named) -> Result<Named, ConfigError> {
             Err(ConfigError::new("endpoint", message))
         }
         (Err(Malformed::Otherwise(reason)), Service::S3) => {
+            let value = Endpoint::quotable(&value);
             Err(ConfigError::invalid_in("endpoint", &value, &by, reason))
         }
         (Err(malformed), _) => {
