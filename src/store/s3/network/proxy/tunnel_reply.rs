@@ -142,12 +142,7 @@ impl Tunnel<'_> {
     /// The error if the proxy did `what` instead of answering yes or no.
     pub(super) fn failed(self, what: &str) -> ConnectError {
         let Tunnel { proxy, .. } = self;
-        let by = proxy.set_by();
-        let remedy = format!(
-            "check that an HTTP proxy is at the host and port that {by} names, and whether it is \
-             http:// or https:// there"
-        );
-        ConnectError::new(Step::Proxy, format!("{proxy} {what}")).with_remedy(remedy)
+        ConnectError::new(Step::Proxy, format!("{proxy} {what}")).with_remedy(proxy.is_it_one())
     }
 
     /// The way around a proxy. There is none if the program's code names the proxy for everything.
