@@ -10,8 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Service, Source,
-    Style, Surroundings, TlsFiles, is_region, set,
+    ClientIdentity, Endpoint, IdentityFiles, Malformed, Named, NamedFile, Pkcs12, Proxies,
+    S3Config, Service, Source, Style, Surroundings, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -26,7 +26,7 @@ use crate::types::errors::{ConfigError, LockError};
 /// | region | `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile; `us-east-1` if an endpoint is set |
 /// | endpoint | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `s3` in the profile's `services` section, `endpoint_url` of the profile; else AWS's own in the region |
 /// | trusted certificates | `AWS_CA_BUNDLE`, `ca_bundle` of the profile; else the system's, with `SSL_CERT_FILE` and `SSL_CERT_DIR`: see [network](crate::network#certificates) |
-/// | credentials | as below |
+/// | credentials | variables, the profile, and what the machine has: [in this order](crate::network#credentials) |
 /// | proxy | `https_proxy`, `HTTPS_PROXY` for https; `http_proxy`, `HTTP_PROXY` for http; `all_proxy`, `ALL_PROXY` for both; not for what `no_proxy`, `NO_PROXY` names |
 /// | profile | `AWS_PROFILE`, else `default`, in `~/.aws/credentials` and `~/.aws/config` (or where `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` point) |
 ///
@@ -34,51 +34,9 @@ use crate::types::errors::{ConfigError, LockError};
 /// absolute path. Without one there are no such files: the client never reads the current directory for
 /// them.
 ///
-/// # Credentials
-///
-/// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client
-/// looks nowhere else. Otherwise it uses the first of these places that is set up. The order is that of
-/// the AWS CLI and of boto3 (the SDK for Rust looks at the whole profile before web identity):
-///
-/// | place | what it takes |
-/// |---|---|
-/// | environment | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` with temporary keys |
-/// | role of the profile | its `role_arn`, with the keys of its `source_profile` or `credential_source`; roles may be chained |
-/// | web identity (EKS service accounts, CI jobs) | `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`; optionally `AWS_ROLE_SESSION_NAME` |
-/// | profile | the first of: its `web_identity_token_file` and `role_arn`; its single sign-on; its keys in the credentials file; its `login_session`; its `credential_process`; its keys in the config file |
-/// | container (ECS, EKS Pod Identity) | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which the platform sets, with the token in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` or `AWS_CONTAINER_AUTHORIZATION_TOKEN` |
-/// | EC2 instance | a role of the instance; metadata version 2 alone, at `AWS_EC2_METADATA_SERVICE_ENDPOINT` if set; never if `AWS_EC2_METADATA_DISABLED` is `true` |
-///
-/// A place that is set up and gives no credentials is an error. The client does not look at the later
-/// places, because those could be another identity's credentials. A profile that only names a region is
-/// not set up.
-///
-/// What only a person can give, such as the code of an MFA device, is left to a command:
-///
-/// ```ini
-/// credential_process = aws configure export-credentials --profile other-profile --format process
-/// ```
-///
-/// The client runs such a command without a shell: words may be quoted, and nothing in them is expanded.
-/// The command leads its own process group, so that its children are stopped with it. Therefore Ctrl-C does
-/// not reach it, and it cannot ask anything on the terminal.
-///
-/// The client looks up credentials at the first request, and again when S3 rejects them. If they expire,
-/// it starts to renew them 5 minutes before (or half of their life, if that is less), and meanwhile uses
-/// the old ones. The calls under way get the error of a look-up that fails; it is not remembered.
-///
-/// How long a look-up may take:
-///
-/// * A command or STS: 4/5 of [`request_timeout`](ClientBuilder::request_timeout), even if the request
-///   that needs the credentials has less time. The look-up goes on when that request gives up, and the next
-///   one waits for it. No clock runs between calls: a command that hangs then is stopped by the next call,
-///   or with the client.
-/// * A container's endpoint: 2.5 s. Each of the three replies of an instance's metadata: 1 s. Both: 4/5 of
-///   `request_timeout` if that is less.
-/// * No credentials anywhere: known within 3 s. The error is a [`LockError::Config`] that lists the places.
-///
-/// What may pass (no reply, an overloaded endpoint) is a [`LockError::Storage`] that is retryable. An
-/// acquire that waits asks again.
+/// If [keys](ClientBuilder::credentials) or a [profile](ClientBuilder::profile) are set here, the client looks
+/// for credentials nowhere else. [Network](crate::network) says what each of these means, in which order credentials are
+/// looked for, and how long that may take.
 ///
 /// # Examples
 ///
@@ -112,7 +70,7 @@ pub struct ClientBuilder {
     assume_conditional_writes: bool,
     style: Style,
     ca_bundle: Option<PathBuf>,
-    client_identity: Option<IdentityFiles>,
+    identity: Option<ClientIdentity>,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
 }
@@ -166,7 +124,7 @@ impl ClientBuilder {
             assume_conditional_writes: false,
             style: Style::Path,
             ca_bundle: None,
-            client_identity: None,
+            identity: None,
             clock: Clock::default(),
         }
     }
@@ -348,10 +306,42 @@ impl ClientBuilder {
         self
     }
 
-    /// The certificate that the client shows to servers that demand one (mutual TLS), and its key, as two
-    /// files in PEM. Intermediate certificates follow the first one in its file. The key is PKCS #8 without
-    /// a passphrase (`BEGIN PRIVATE KEY`): the error for any other key has the command that converts it.
-    /// Both may be in one file. Default: none is shown.
+    /// The certificate that the client shows to servers that demand one (mutual TLS), with its chain and its
+    /// key, as the bytes of a PKCS #12 archive (`.p12` or `.pfx`) and the password of that. Default: none is
+    /// shown.
+    ///
+    /// For files in PEM, and for certificates that are replaced while the program runs:
+    /// [`client_certificate`](ClientBuilder::client_certificate). Of the two, the one that was called last counts.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](ClientBuilder::build) refuses what is no such archive, and a wrong password, as a
+    /// [`LockError::Config`] that names `client_identity`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.internal:9000")
+    ///     .client_identity(std::fs::read("/etc/ssl/host-17.p12")?, "password")
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_identity(
+        mut self,
+        pkcs12: impl Into<Vec<u8>>,
+        password: impl AsRef<str>,
+    ) -> ClientBuilder {
+        self.identity = Some(ClientIdentity::Archive(Pkcs12 {
+            der: pkcs12.into().into(),
+            password: password.as_ref().into(),
+        }));
+        self
+    }
+
+    /// The same as two files in PEM: the certificate, with the intermediate ones after it, and its key. The key is
+    /// PKCS #8 without a passphrase (`BEGIN PRIVATE KEY`): the error for any other key has the command that converts it.
+    /// Both may be in one file.
     ///
     /// The files are read when [`ca_bundle`](ClientBuilder::ca_bundle)'s is, with the same errors, and
     /// again for the next connection once they have changed.
@@ -362,19 +352,19 @@ impl ClientBuilder {
     /// let client = s3_lock::Client::builder()
     ///     .endpoint("https://minio.internal:9000")
     ///     .ca_bundle("/etc/ssl/our-ca.pem")
-    ///     .client_identity("/etc/ssl/host-17.pem", "/etc/ssl/private/host-17.key")
+    ///     .client_certificate("/etc/ssl/host-17.pem", "/etc/ssl/private/host-17.key")
     ///     .build()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
-    pub fn client_identity(
+    pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
     ) -> ClientBuilder {
-        self.client_identity = Some(IdentityFiles {
+        self.identity = Some(ClientIdentity::Files(IdentityFiles {
             certificate: certificate.into(),
             key: key.into(),
-        });
+        }));
         self
     }
 
@@ -422,6 +412,9 @@ impl ClientBuilder {
         };
         check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
+        if let Some(ClientIdentity::Archive(archive)) = &self.identity {
+            archive.check()?;
+        }
         let config = S3Config {
             endpoint: self.endpoint.as_deref().map(checked_endpoint).transpose()?,
             endpoint_in_variables,
@@ -437,7 +430,7 @@ impl ClientBuilder {
             expected_bucket_owner: self.expected_bucket_owner,
             tls: TlsFiles {
                 ca_bundle: ca_bundle(self.ca_bundle),
-                identity: self.client_identity,
+                identity: self.identity,
             },
         };
         config.check_style()?;
@@ -510,7 +503,7 @@ impl fmt::Debug for ClientBuilder {
             .field("assume_conditional_writes", &self.assume_conditional_writes)
             .field("style", &self.style)
             .field("ca_bundle", &self.ca_bundle)
-            .field("client_identity", &self.client_identity)
+            .field("identity", &self.identity)
             .finish()
     }
 }
