@@ -134,7 +134,7 @@ fn client_sends_nothing_if_a_file_that_may_name_its_endpoint_cannot_be_read() {
                 .env("AWS_PROFILE", profile)
                 .env(variable, file);
             let complaint = child::complaint(command);
-            let named = format!("Config: {} cannot be read (", file.display());
+            let named = format!("Config: {} cannot be read: ", file.display());
             assert!(complaint.starts_with(&named), "{complaint}");
         }
     }

@@ -77,8 +77,8 @@ impl S3Config {
             let read = Surroundings::read(self.source.profile(), threads).await;
             around = read.map_err(LockError::of_this_machine)?;
         }
-        if let Some(unreadable) = around.unreadable().filter(|_| !self.is_sure(&around)) {
-            return Err(unreadable.clone());
+        if let Some(doubt) = around.doubt().filter(|_| !self.is_sure(&around)) {
+            return Err(doubt.into());
         }
         let endpoint = self.set_endpoint(&around)?;
         if let Some(endpoint) = &endpoint {

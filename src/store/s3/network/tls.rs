@@ -19,9 +19,6 @@ use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
 
-/// How long files that were read already may take to be looked at, and read again if they have changed.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
 /// Makes and keeps the TLS set-up of a client.
 pub(crate) struct Tls {
     files: Arc<TlsFiles>,
@@ -58,7 +55,7 @@ impl Tls {
         }
         // Who has a set-up already does not wait long for a disk that hangs: the handshake takes time, too.
         let limit = match *lock(&self.setup) {
-            Some(_) => limit.min(LOOK_AGAIN),
+            Some(_) => limit * 2 / 3,
             None => limit,
         };
         let made = match tokio::time::timeout(limit, self.renewed()).await {

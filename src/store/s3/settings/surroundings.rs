@@ -13,14 +13,15 @@ use crate::store::s3::settings::region::is_region;
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::variable;
-use crate::types::errors::{ConfigError, LockError};
+use crate::types::errors::ConfigError;
 
 /// The variables, and a profile with its `services` section.
 pub(crate) struct Surroundings {
     variables: Variables,
     profile: Option<Profile>,
     services: Services,
-    unreadable: Option<LockError>,
+    /// For people: why the files may say something else than what was read.
+    doubt: Option<String>,
 }
 
 const IGNORE: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
@@ -108,7 +109,7 @@ impl Surroundings {
             variables: variable,
             profile: None,
             services: Services::None,
-            unreadable: None,
+            doubt: None,
         }
     }
 
@@ -129,8 +130,8 @@ impl Surroundings {
         let profile = Profile::among(files, name);
         Surroundings {
             services: services(files, &profile),
+            doubt: doubt(files, &profile),
             profile: Some(profile),
-            unreadable: files.unreadable().cloned(),
             ..Surroundings::of_variables()
         }
     }
@@ -140,9 +141,12 @@ impl Surroundings {
         self.profile.as_ref()
     }
 
-    /// The error for a file of profiles that is there and could not be read.
-    pub(crate) fn unreadable(&self) -> Option<&LockError> {
-        self.unreadable.as_ref()
+    /// The error for a file that is there and cannot be read, or a profile in which a line is wrong.
+    pub(crate) fn doubt(&self) -> Option<ConfigError> {
+        let why = self.doubt.as_ref()?;
+        let message =
+            format!("{why}: it may name the endpoint, and without that the keys would go to AWS");
+        Some(ConfigError::new("profile", message))
     }
 
     /// Whether the variables alone decide if endpoints in variables and profiles are switched off.
@@ -320,6 +324,13 @@ impl Surroundings {
             ..around
         }
     }
+}
+
+/// What is wrong with the files, and what helps.
+fn doubt(files: &SharedFiles, profile: &Profile) -> Option<String> {
+    let refusal = files.refusal().map(|why| format!("{why}; correct it"));
+    let flaw = || Some(format!("{}; correct that line", profile.flaw.as_ref()?));
+    refusal.or_else(flaw)
 }
 
 fn services(files: &SharedFiles, profile: &Profile) -> Services {
