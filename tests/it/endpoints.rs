@@ -134,8 +134,9 @@ fn client_sends_nothing_if_a_file_that_may_name_its_endpoint_cannot_be_read() {
                 .env("AWS_PROFILE", profile)
                 .env(variable, file);
             let complaint = child::complaint(command);
-            let named = format!("Config: {} cannot be read: ", file.display());
-            assert!(complaint.starts_with(&named), "{complaint}");
+            let named = format!("cannot be relied on: {} cannot be read: ", file.display());
+            assert!(complaint.starts_with("Config: "), "{complaint}");
+            assert!(complaint.contains(&named), "{complaint}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile::{no_profile, no_region};
+use crate::store::s3::settings::profile::{no_profile, no_region, reliable};
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::tls_files::{NamedFile, TlsFiles};
@@ -77,8 +77,9 @@ impl S3Config {
             let read = Surroundings::read(self.source.profile(), threads).await;
             around = read.map_err(LockError::of_this_machine)?;
         }
-        if let Some(doubt) = around.doubt().filter(|_| !self.is_sure(&around)) {
-            return Err(doubt.into());
+        if let Some(profile) = around.profile().filter(|_| !self.is_sure(&around)) {
+            // What is wrong may be the line that names the endpoint, or that says to ignore others.
+            reliable(profile)?;
         }
         let endpoint = self.set_endpoint(&around)?;
         if let Some(endpoint) = &endpoint {

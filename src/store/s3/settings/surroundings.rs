@@ -20,8 +20,6 @@ pub(crate) struct Surroundings {
     variables: Variables,
     profile: Option<Profile>,
     services: Services,
-    /// For people: why the files may say something else than what was read.
-    doubt: Option<String>,
 }
 
 const IGNORE: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
@@ -109,7 +107,6 @@ impl Surroundings {
             variables: variable,
             profile: None,
             services: Services::None,
-            doubt: None,
         }
     }
 
@@ -130,7 +127,6 @@ impl Surroundings {
         let profile = Profile::among(files, name);
         Surroundings {
             services: services(files, &profile),
-            doubt: doubt(files, &profile),
             profile: Some(profile),
             ..Surroundings::of_variables()
         }
@@ -139,14 +135,6 @@ impl Surroundings {
     /// The profile, if it was read.
     pub(crate) fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
-    }
-
-    /// The error for a file that is there and cannot be read, or a profile in which a line is wrong.
-    pub(crate) fn doubt(&self) -> Option<ConfigError> {
-        let why = self.doubt.as_ref()?;
-        let message =
-            format!("{why}: it may name the endpoint, and without that the keys would go to AWS");
-        Some(ConfigError::new("profile", message))
     }
 
     /// Whether the variables alone decide if endpoints in variables and profiles are switched off.
@@ -324,13 +312,6 @@ impl Surroundings {
             ..around
         }
     }
-}
-
-/// What is wrong with the files, and what helps.
-fn doubt(files: &SharedFiles, profile: &Profile) -> Option<String> {
-    let refusal = files.refusal().map(|why| format!("{why}; correct it"));
-    let flaw = || Some(format!("{}; correct that line", profile.flaw.as_ref()?));
-    refusal.or_else(flaw)
 }
 
 fn services(files: &SharedFiles, profile: &Profile) -> Services {
