@@ -486,8 +486,8 @@ impl fmt::Debug for ProxySetting {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An endpoint with `@` holds a secret. `build` refuses it.
-        let is_plain = |url: &&str| !url.contains('@');
+        // An endpoint with one of these may hold a secret. `build` refuses it.
+        let is_plain = |url: &&str| !url.contains(['@', '?']);
         let endpoint = self.endpoint.as_deref();
         f.debug_struct("ClientBuilder")
             .field("region", &self.region)
@@ -550,7 +550,10 @@ fn checked_endpoint(url: &str) -> Result<Named, ConfigError> {
             let message = "invalid endpoint: it holds credentials; set them separately";
             Err(ConfigError::new("endpoint", message))
         }
-        Err(Malformed::Otherwise(reason)) => Err(ConfigError::invalid("endpoint", url, reason)),
+        Err(Malformed::Otherwise(reason)) => {
+            let url = Endpoint::quotable(url);
+            Err(ConfigError::invalid("endpoint", &url, reason))
+        }
     }
 }
 
@@ -561,8 +564,13 @@ mod tests {
     #[test]
     fn a_builder_that_is_printed_hides_the_secret_in_an_endpoint() {
         let told = |url: &str| format!("{:?}", ClientBuilder::new().endpoint(url));
-        let shown = told("https://user:hunter2@example.com");
-        assert!(!shown.contains("hunter2"), "{shown}");
+        for url in [
+            "https://user:hunter2@example.com",
+            "https://example.com/?X-Amz-Signature=hunter2",
+        ] {
+            let shown = told(url);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
         assert!(told("https://example.com").contains("https://example.com"));
     }
 

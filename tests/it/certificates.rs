@@ -8,11 +8,15 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use s3_lock::{Client, ClientBuilder, LockError, StorageErrorKind};
 
 use crate::child::Home;
-use crate::support::{Authority, BUCKET, Issued, Server, Terms, Tls, Valid, openssl};
+use crate::support::{
+    Answer, Authority, BUCKET, Certificate, Issued, REGION, Server, StandIn, Terms, Tls, TlsFront,
+    Valid, openssl,
+};
 use crate::{child, client_builder_at, lock_of, storage};
 
 /// The names of this machine that certificates are made for.
@@ -102,6 +106,33 @@ fn client_trusts_who_is_in_the_bundle_that_a_profile_names() {
     let mut command = child_at(&site.tls.endpoint());
     command.env("HOME", home.path()).env("AWS_PROFILE", "p");
     assert_eq!(complaint(command), "none");
+}
+
+/// The endpoint says nothing of TLS, but the credentials of the profile come over it.
+#[test]
+fn client_at_plain_http_trusts_the_bundle_of_its_profile_when_it_asks_sts() {
+    let (server, home) = (Server::start(), Home::new("bundle-for-sts"));
+    let certificate = Certificate::make("sts");
+    let sts = StandIn::start(|_| Answer::Hang);
+    let door = TlsFront::start(&sts.endpoint(), &certificate);
+    let bundle = certificate.file();
+    home.write(
+        "config",
+        &format!(
+            "[profile p]\nca_bundle = {}\nrole_arn = arn:aws:iam::123456789012:role/lock\nsource_profile = keys\n\
+             [profile keys]\naws_access_key_id = a\naws_secret_access_key = b\n",
+            bundle.display()
+        ),
+    );
+    let mut command = child::bare_command(&format!("{PARTS}: at http"));
+    command
+        .env("HOME", home.path())
+        .env("AWS_PROFILE", "p")
+        .env("TEST_ENDPOINT", server.endpoint())
+        .env("AWS_ENDPOINT_URL_STS", door.endpoint());
+    let told = complaint(command);
+    // It came as far as the one who does not answer.
+    assert_eq!(sts.requests().len(), 1, "{told}");
 }
 
 #[test]
@@ -207,6 +238,13 @@ fn client_trusts_the_bundle_in_code_before_that_of_the_environment() {
 const IN_CODE: &str = "S3_LOCK_TEST_CA_BUNDLE";
 
 pub fn play(part: &str) {
+    if part == "at http" {
+        let endpoint = std::env::var("TEST_ENDPOINT").unwrap();
+        let client = Client::builder().endpoint(endpoint).region(REGION);
+        let told = cycle(client.request_timeout(Duration::from_secs(2))).unwrap_err();
+        println!("complaint: {}", told.to_string().replace('\n', " "));
+        return;
+    }
     assert_eq!(part, "in code");
     let bundle = std::env::var(IN_CODE).unwrap();
     let client = Client::builder()
@@ -271,6 +309,26 @@ fn client_keeps_what_it_has_read_if_the_bundle_cannot_be_read_again() {
     // The door closes its side once a request has gone to nobody.
     let _ = lock_of(&client).status();
     cycle_of(&client).unwrap();
+}
+
+#[test]
+fn client_does_not_wait_long_for_a_bundle_that_it_has_read_and_that_hangs_now() {
+    let site = Site::new();
+    let bundle = site.authority.file("bundle", site.pem());
+    let client = site.builder().ca_bundle(&bundle);
+    let client = client.connect_timeout(Duration::from_secs(12));
+    let client = client.request_timeout(Duration::from_secs(30));
+    let client = client.build().unwrap();
+    cycle_of(&client).unwrap();
+    fs::remove_file(&bundle).unwrap();
+    let made = Command::new("mkfifo").arg(&bundle).status().unwrap();
+    assert!(made.success());
+    site.server.drop_idle_connections();
+    let start = Instant::now();
+    let _ = lock_of(&client).status();
+    cycle_of(&client).unwrap();
+    // It used to be nine tenths of the time for a connection.
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

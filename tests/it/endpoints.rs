@@ -113,6 +113,46 @@ fn client_ignores_endpoints_of_variables_and_profiles_if_told_to() {
     assert_eq!(looks_for(&mut command), NOBODY);
 }
 
+/// A file that cannot be read may name the endpoint. Without it, the keys would go to AWS.
+#[test]
+fn client_sends_nothing_if_a_file_that_may_name_its_endpoint_cannot_be_read() {
+    let home = Home::new("unreadable");
+    let not_text = home.path().join("latin-1");
+    let lines = b"[profile p]\nendpoint_url = http://127.0.0.1:1\n# caf\xe9\n";
+    std::fs::write(&not_text, lines).unwrap();
+    for (variable, file) in [
+        ("AWS_CONFIG_FILE", home.path()),
+        ("AWS_CONFIG_FILE", &not_text),
+        ("AWS_SHARED_CREDENTIALS_FILE", home.path()),
+        ("AWS_SHARED_CREDENTIALS_FILE", &not_text),
+    ] {
+        for profile in ["p", ""] {
+            let mut command = profiled(&home, "region = eu-nowhere-9");
+            home.write("credentials", "[p]\nregion = eu-nowhere-9\n");
+            command
+                .env("AWS_REGION", "eu-nowhere-9")
+                .env("AWS_PROFILE", profile)
+                .env(variable, file);
+            let complaint = child::complaint(command);
+            let named = format!("cannot be relied on: {} cannot be read: ", file.display());
+            assert!(complaint.starts_with("Config: "), "{complaint}");
+            assert!(complaint.contains(&named), "{complaint}");
+        }
+    }
+}
+
+/// Whoever names the endpoint in code needs no file to be sure of it.
+#[test]
+fn client_with_an_endpoint_in_code_needs_no_file_that_can_be_read() {
+    let (server, home) = (Server::start(), Home::new("not-needed"));
+    let mut command = as_part(profiled(&home, ""), "without region");
+    command
+        .env("AWS_CONFIG_FILE", home.path())
+        .env_remove("AWS_REGION")
+        .env("TEST_ENDPOINT", server.endpoint());
+    child::ends_well(command);
+}
+
 #[test]
 fn client_looks_for_s3_at_the_endpoints_that_are_wanted() {
     let home = Home::new("variants");
@@ -241,6 +281,15 @@ pub fn play(part: &str) {
             let client = client_builder_at(&endpoint).build().unwrap();
             lock_of(&client)
                 .acquire("child")
+                .unwrap()
+                .release()
+                .unwrap();
+        }
+        "without region" => {
+            let endpoint = std::env::var("TEST_ENDPOINT").unwrap();
+            let client = Client::builder().endpoint(endpoint).build().unwrap();
+            lock_of(&client)
+                .try_acquire("child")
                 .unwrap()
                 .release()
                 .unwrap();

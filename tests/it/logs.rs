@@ -1,5 +1,6 @@
 //! What is logged, and what never is.
 
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use s3_lock::internals::Time;
 use s3_lock::{Client, LockError};
 
 use crate::by_hand::{self, DUE, is_renewed};
-use crate::support::{Fault, Match, SECRET_KEY, Server};
+use crate::support::{
+    Certificate, ConnectProxy, Fault, Match, Message, SECRET_KEY, Server, TlsFront, Verdict,
+};
 use crate::{KEY, child, eventually, leased};
 
 /// A token that no log may hold.
@@ -352,5 +355,31 @@ fn client_logs_no_secret_at_any_level_from_any_crate() {
     for secret in [SECRET_KEY, SESSION_TOKEN, "Signature="] {
         let told = lines.iter().find(|line| line.contains(secret));
         assert!(told.is_none(), "{told:?}");
+    }
+}
+
+/// The password of a proxy, plain and as Basic authentication has it.
+const PASSWORD: [&str; 2] = ["hunter2", "bWU6aHVudGVyMg"];
+
+#[test]
+fn client_logs_no_password_of_a_proxy_at_any_level_from_any_crate() {
+    let (server, certificate) = (Server::start(), Certificate::make("logs"));
+    let door = TlsFront::start(&server.endpoint(), &certificate);
+    let asks = |request: &Message| Verdict::for_password(request, "bWU6aHVudGVyMg==");
+    for endpoint in [server.endpoint(), door.endpoint()] {
+        let proxy = ConnectProxy::with(asks);
+        let mut command = child::command("log", &endpoint);
+        command
+            .env("AWS_SESSION_TOKEN", SESSION_TOKEN)
+            .env("AWS_CA_BUNDLE", certificate.file())
+            .env("ALL_PROXY", proxy.endpoint_for("me:hunter2"))
+            .stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let told = format!("{output:?}");
+        for secret in PASSWORD.into_iter().chain([SECRET_KEY, SESSION_TOKEN]) {
+            assert!(!told.contains(secret), "{told}");
+        }
+        assert!(!proxy.methods().is_empty());
     }
 }

@@ -36,6 +36,7 @@ mod proxy;
 mod queue;
 mod race_store;
 mod reclaim;
+mod redirects;
 mod request_counts;
 mod requests;
 mod shared_guard;

@@ -36,13 +36,16 @@ pub fn service(store: Arc<Store>, quirks: Arc<Quirks>) -> S3Service {
     builder.build()
 }
 
-/// Buckets in the host's name, before `.localhost`. Any other host names none.
+/// Buckets in the host's name, before `.localhost` or a host of S3's. Any other host names none.
 struct UnderLocalhost;
 
 impl S3Host for UnderLocalhost {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        Ok(match name.strip_suffix(".localhost") {
+        let of_aws = name.ends_with(".amazonaws.com");
+        let before = name.split_once(".s3").filter(|_| of_aws);
+        let before = before.map(|(bucket, _)| bucket);
+        Ok(match before.or(name.strip_suffix(".localhost")) {
             Some(bucket) => VirtualHost::new("localhost").with_bucket(bucket),
             None => VirtualHost::new(name),
         })

@@ -217,6 +217,11 @@ mod tests {
             "http://host/s3/my-bucket",
             "https://my-bucket.s3.eu-west-1.amazonaws.com",
             "https://my-bucket.s3-fips.us-gov-west-1.amazonaws.com",
+            "https://my-bucket.s3.eu-west-1.amazonaws.com:443",
+            "https://my-bucket.s3.eu-west-1.amazonaws.com.",
+            "https://my-bucket.s3.dualstack.eu-west-1.amazonaws.com.:443",
+            "https://my-bucket.s3-accelerate.amazonaws.com",
+            "https://my-bucket.bucket.vpce-1-2.s3.eu-west-1.vpce.amazonaws.com",
         ] {
             for style in [Style::Path, Style::VirtualHosted] {
                 let endpoint = endpoint(url);
@@ -234,5 +239,7 @@ mod tests {
             let checked = Style::Path.check_bucket("my-bucket", Some(&endpoint));
             assert!(checked.is_ok(), "{url}");
         }
+        let of_vpc = endpoint("https://bucket.vpce-1-2.s3.eu-west-1.vpce.amazonaws.com");
+        assert!(Style::Path.check_bucket("bucket", Some(&of_vpc)).is_ok());
     }
 }

@@ -77,13 +77,13 @@ impl S3Config {
             let read = Surroundings::read(self.source.profile(), threads).await;
             around = read.map_err(LockError::of_this_machine)?;
         }
+        if let Some(profile) = around.profile().filter(|_| !self.is_sure(&around)) {
+            // What is wrong may be the line that names the endpoint, or that says to ignore others.
+            reliable(profile)?;
+        }
         let endpoint = self.set_endpoint(&around)?;
         if let Some(endpoint) = &endpoint {
             self.style.check_endpoint(endpoint)?;
-        }
-        if let (None, Some(profile)) = (&endpoint, around.profile()) {
-            // The line that names the endpoint may be the one that is wrong.
-            reliable(profile)?;
         }
         let region = self.region(&around, endpoint.is_some())?;
         let variant = around.variant(Service::S3)?;
@@ -127,15 +127,27 @@ impl S3Config {
         })
     }
 
+    /// Whether the endpoint is known without the profile.
+    fn is_sure(&self, variables: &Surroundings) -> bool {
+        let by_variables =
+            self.endpoint_in_variables.is_some() && variables.variables_say_what_to_ignore();
+        self.endpoint.is_some() || by_variables
+    }
+
     /// Whether the profile may say anything that matters here.
     fn needs_profile(&self, variables: &Surroundings) -> bool {
         let Some(endpoint) = self.known_endpoint() else {
             return true;
         };
-        let may_be_ignored = self.endpoint.is_none() && !variables.variables_say_what_to_ignore();
-        let is_tls = endpoint.value.starts_with("https:");
-        let may_name_certificates = is_tls && self.tls.ca_bundle.is_none();
-        may_be_ignored || may_name_certificates || self.region.is_none()
+        // Credentials come over TLS, too.
+        let has_keys = match self.source {
+            Source::Fixed(_) => true,
+            Source::Profile(_) => false,
+            Source::Environment => variables.hold_keys(),
+        };
+        let may_use_tls = endpoint.value.starts_with("https:") || !has_keys;
+        let may_name_certificates = may_use_tls && self.tls.ca_bundle.is_none();
+        !self.is_sure(variables) || may_name_certificates || self.region.is_none()
     }
 
     fn tls_files(&self, around: &Surroundings) -> TlsFiles {
@@ -211,7 +223,7 @@ mod tests {
             endpoint_in_variables: in_variable.map(|url| Named::new(url, "a variable")),
             region: region.map(|region| Named::new(region, "code")),
             style: Style::Path,
-            source: Source::Environment,
+            source: Source::fixed("key", "secret", None),
             request_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(3),
             proxies: Proxies::default(),
@@ -234,6 +246,25 @@ mod tests {
         assert!(needs(config(HTTPS, None, REGION)));
         // It may say to ignore the variable.
         assert!(needs(config(None, HTTP, REGION)));
+    }
+
+    #[test]
+    fn a_profile_that_keys_may_come_from_is_read_for_its_certificates() {
+        let keys: fn(&str) -> Option<String> =
+            |name| (name == "AWS_ACCESS_KEY_ID").then(|| "key".to_owned());
+        for (source, variables, needs) in [
+            (Source::Environment, NO_VARIABLES, true),
+            (Source::Environment, keys, false),
+            (Source::Profile("p".to_owned()), keys, true),
+            (Source::fixed("key", "secret", None), NO_VARIABLES, false),
+        ] {
+            let config = S3Config {
+                source,
+                ..config(HTTP, None, REGION)
+            };
+            let around = Surroundings::of(variables, None);
+            assert_eq!(config.needs_profile(&around), needs, "{:?}", config.source);
+        }
     }
 
     #[test]

@@ -47,6 +47,21 @@ fn client_tells_of_a_bundle_that_cannot_be() {
     // What the library says of a broken certificate depends on its version.
     let broken = bundle(second).replace(&place, "at line LAST");
     let broken = broken.split_once("cannot be read (").unwrap().0.to_owned();
+    let dir = authority.certificate().parent().unwrap().to_owned();
+    openssl(
+        &dir,
+        &[
+            "x509",
+            "-in",
+            "ca.pem",
+            "-trustout",
+            "-addreject",
+            "serverAuth",
+            "-out",
+            "rules",
+        ],
+    );
+    let with_rules = of_bundle(&dir.join("rules"));
     table! {
         of_bundle(Path::new("/no/such/file")) => r#"invalid ca_bundle "FILE": it cannot be read (ENOENT)"#;
         of_bundle(Path::new("~/ca.pem")) => r#"invalid ca_bundle "FILE": it cannot be read (ENOENT); only a shell replaces the ~"#;
@@ -57,6 +72,8 @@ fn client_tells_of_a_bundle_that_cannot_be() {
         bundle(&pem[..pem.len() / 2]) => r#"invalid ca_bundle "FILE": it holds no certificate: a PEM file has lines that read -----BEGIN CERTIFICATE-----"#;
         bundle(key) => r#"invalid ca_bundle "FILE": it holds no certificate, but a block named PRIVATE KEY"#;
         bundle(in_der(&authority)) => r#"invalid ca_bundle "FILE": it is DER, not PEM: convert it with `openssl x509 -inform DER -in FILE -out FILE.pem`, and name that file"#;
+        bundle(b"\xff\xfe-\0-\0") => r#"invalid ca_bundle "FILE": it is UTF-16: save it as UTF-8 or ASCII"#;
+        with_rules => r#"invalid ca_bundle "FILE": its certificate 1, at line 1, is a TRUSTED CERTIFICATE, which only OpenSSL reads: convert it with `openssl x509 -in FILE -out FILE.pem`, and name that file"#;
         broken => r#"invalid ca_bundle "FILE": its certificate 2, at line LAST, "#;
     }
 }
@@ -207,8 +224,8 @@ fn client_tells_of_a_certificate_that_it_cannot_trust() {
         door(&ca.self_signed(HERE), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate is self-signed and not in BUNDLE, which ClientBuilder::ca_bundle names; add it to that file";
         door(&leaf, &usual, &ca_file) => "NOT SENT: no TLS with HOST: no certificate in BUNDLE, which ClientBuilder::ca_bundle names, has signed its certificate (unable to get local issuer certificate); add the certificate of its CA to that file, which replaces what the system trusts";
         door(&leaf, &usual, &middle.certificate()) => "NOT SENT: no TLS with HOST: BUNDLE, which ClientBuilder::ca_bundle names, has the certificate of its CA, but not that of the root CA above (unable to get issuer certificate); add that certificate, which is self-signed, to the file";
-        door(&ca.issue_for(HERE, Valid::Before), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate has expired by this machine's clock, which says DATE; have it renewed, or set the clock if that is wrong";
-        door(&ca.issue_for(HERE, Valid::Later), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate is not valid yet by this machine's clock, which says DATE; set the clock if that is wrong, or wait";
+        door(&ca.issue_for(HERE, Valid::Before), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate, or one that signed it, has expired by this machine's clock, which says DATE; have that renewed, or set the clock if that is wrong";
+        door(&ca.issue_for(HERE, Valid::Later), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate, or one that signed it, is not valid yet by this machine's clock, which says DATE; set the clock if that is wrong, or wait";
         door(&ca.issue("DNS:example.com"), &usual, &ca_file) => "NOT SENT: no TLS with HOST: its certificate is for other names (IP address mismatch); ClientBuilder::endpoint says SERVER: use a host that its certificate names, or have that certificate name this one";
     }
 }

@@ -108,7 +108,7 @@ fn client_tells_of_regions_and_endpoints_of_the_environment_that_cannot_be() {
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region"#;
         ["-AWS_REGION", "-AWS_ENDPOINT_URL_S3", "AWS_PROFILE=typo"] => r#"no region found: AWS_REGION and AWS_DEFAULT_REGION are not set, and there is no profile "typo" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT); set one of them or call ClientBuilder::region, or correct the name of the profile"#;
         ["AWS_ENDPOINT_URL_S3=localhost:9000"] => r#"invalid endpoint "localhost:9000" in AWS_ENDPOINT_URL_S3: it needs a scheme: http:// or https://"#;
-        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/s3?x"] => r#"invalid endpoint "http://localhost:9000/s3?x" in AWS_ENDPOINT_URL_S3: only a path may follow the host and port"#;
+        ["AWS_ENDPOINT_URL_S3=http://localhost:9000/s3?X-Amz-Security-Token=hunter2"] => r#"invalid endpoint "http://localhost:9000/s3?…" in AWS_ENDPOINT_URL_S3: only a path may follow the host and port"#;
         ["AWS_ENDPOINT_URL_S3=http://localhost:9000/locks-test"] => r#"invalid bucket "locks-test": AWS_ENDPOINT_URL_S3 says http://localhost:9000/locks-test, which names it already, so that requests would name it twice; leave it out there"#;
         ["AWS_ENDPOINT_URL_S3=http://localhost\u{fffd}"] => r#"invalid endpoint "http://localhost�" in AWS_ENDPOINT_URL_S3: its host is not a name or address that a URL can have"#;
         ["AWS_ENDPOINT_URL_S3=http://user:hunter2@localhost"] => "invalid endpoint in AWS_ENDPOINT_URL_S3: it holds credentials; set them separately";

@@ -1,5 +1,7 @@
 //! What a proxy says, or whatever answers in its place. Of a tunnel that it refuses, nothing was sent.
 
+use std::time::Duration;
+
 use super::{table, told};
 use crate::proxies::patient;
 use crate::support::{ConnectProxy, Server, Verdict};
@@ -95,6 +97,24 @@ fn acquire_tells_of_a_proxy_that_speaks_no_tls_as_of_a_proxy() {
         told.contains(" was not reached: no TLS with 127.0.0.1:"),
         "{told}"
     );
+}
+
+/// What an attempt over http says of something that answers with these bytes where the proxy should be.
+fn read_bytes(bytes: &'static [u8]) -> String {
+    let proxy = ConnectProxy::with(move |_| Verdict::Say(bytes.to_vec()));
+    let client = client_builder_at("http://store.test").proxy(proxy.endpoint());
+    let client = client.request_timeout(Duration::from_secs(3));
+    let lock = lock_of(&client.build().unwrap());
+    told(lock.status()).replace(&proxy.endpoint(), "PROXY")
+}
+
+#[test]
+fn acquire_names_the_proxy_that_gives_no_answer_to_a_request_over_http() {
+    table! {
+        read_bytes(b"") => "GET http://store.test/locks-test/locks/nightly.lock through proxy PROXY (from ClientBuilder::proxy) had no answer; if that goes on, IS IT A PROXY AT ALL";
+        read_bytes(b"SSH-2.0-OpenSSH\r\n") => "GET http://store.test/locks-test/locks/nightly.lock through proxy PROXY (from ClientBuilder::proxy) NO HTTP (invalid HTTP version parsed); IS IT A PROXY AT ALL";
+        read_bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nx") => "GET http://store.test/locks-test/locks/nightly.lock through proxy PROXY (from ClientBuilder::proxy) was answered in part";
+    }
 }
 
 #[test]

@@ -165,11 +165,13 @@ impl Failure {
             }
             (Failure::OtherName, _) => "its certificate is for other names".to_owned(),
             (Failure::Expired, _) => {
-                format!("its certificate has expired by this machine's clock, which says {clock}")
+                format!(
+                    "its certificate, or one that signed it, has expired by this machine's clock, which says {clock}"
+                )
             }
             (Failure::NotYetValid, _) => {
                 format!(
-                    "its certificate is not valid yet by this machine's clock, which says {clock}"
+                    "its certificate, or one that signed it, is not valid yet by this machine's clock, which says {clock}"
                 )
             }
             (Failure::Weak, _) => "its certificate or key is too weak".to_owned(),
@@ -202,7 +204,7 @@ impl Failure {
             Failure::UnknownIssuer | Failure::SelfSigned | Failure::NoRoot | Failure::Other => {
                 trust(self, around)
             }
-            Failure::Expired => "have it renewed, or set the clock if that is wrong".to_owned(),
+            Failure::Expired => "have that renewed, or set the clock if that is wrong".to_owned(),
             Failure::NotYetValid if is_before_this_crate(around.wall) => {
                 "set the clock: it is years behind".to_owned()
             }

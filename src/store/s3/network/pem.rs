@@ -22,6 +22,11 @@ impl Block {
         self.label.ends_with("PRIVATE KEY")
     }
 
+    /// Whether OpenSSL has added its own rules to a certificate: what it is trusted for, and what not.
+    pub(super) fn has_rules(&self) -> bool {
+        self.label == "TRUSTED CERTIFICATE"
+    }
+
     /// Whether it needs a passphrase.
     fn is_encrypted(&self) -> bool {
         self.label.starts_with("ENCRYPTED") || self.text.contains("Proc-Type: 4,ENCRYPTED")
@@ -69,6 +74,9 @@ pub(super) fn no_certificate(path: &Path, file: &[u8]) -> String {
             "it is DER, not PEM: convert it with `openssl x509 -inform DER -in {path} -out {path}.pem`, \
              and name that file"
         );
+    }
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = file {
+        return "it is UTF-16: save it as UTF-8 or ASCII".to_owned();
     }
     let mut told = "it holds no certificate".to_owned();
     let blocks = blocks(file);
@@ -213,6 +221,7 @@ mod tests {
         let told = |file: &[u8]| no_certificate(path(), file);
         assert_eq!(told(b" \n"), "it is empty");
         assert!(told(&[0x30, 0x82, 1, 2, 0x30, 0x82]).starts_with("it is DER, not PEM: convert"));
+        assert!(told(b"\xff\xfe-\0-\0").starts_with("it is UTF-16"));
         let pkcs7 = b"-----BEGIN PKCS7-----\nAA\n-----END PKCS7-----\n";
         assert!(told(pkcs7).contains("openssl pkcs7 -print_certs -in /k -out /k.pem"));
         let other = b"-----BEGIN X509 CRL-----\nAA\n-----END X509 CRL-----\n";

@@ -60,10 +60,16 @@ impl fmt::Display for NameError {
 impl Error for NameError {}
 
 /// Whether a name is this machine's by its ending (RFC 6761, section 6.3). Not all systems resolve such
-/// names, and no other may be asked: it could name another machine. `localhost` alone they all resolve.
+/// names, and no other may be asked: it could name another machine. `localhost` alone they all resolve,
+/// without a final dot.
 fn is_of_this_machine(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.to_ascii_lowercase().ends_with(".localhost")
+    let name = name.to_ascii_lowercase();
+    let name = match name.strip_suffix('.') {
+        Some("localhost") => return true,
+        Some(rest) => rest,
+        None => &name,
+    };
+    name.ends_with(".localhost")
 }
 
 fn loopback() -> Addresses {
@@ -101,7 +107,12 @@ mod tests {
 
     #[test]
     fn names_under_localhost_are_this_machines() {
-        for name in ["bucket.localhost", "a.b.LocalHost", "bucket.localhost."] {
+        for name in [
+            "bucket.localhost",
+            "a.b.LocalHost",
+            "bucket.localhost.",
+            "LocalHost.",
+        ] {
             assert!(is_of_this_machine(name), "{name}");
         }
         for name in [

@@ -53,6 +53,11 @@ impl Tls {
         if let Some(known) = self.as_it_stands() {
             return Ok(known);
         }
+        // Who has a set-up already does not wait long for a disk that hangs: the handshake takes time, too.
+        let limit = match *lock(&self.setup) {
+            Some(_) => limit * 2 / 3,
+            None => limit,
+        };
         let made = match tokio::time::timeout(limit, self.renewed()).await {
             Ok(made) => made,
             Err(_) => Err(self.late(limit)),

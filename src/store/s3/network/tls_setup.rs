@@ -176,6 +176,10 @@ fn trust_only(
 ) -> Result<(), ConfigError> {
     builder.disable_built_in_roots(true);
     for (place, block) in blocks.iter().enumerate() {
+        if block.has_rules() {
+            let reason = with_rules(&file.path, place + 1, block.line);
+            return Err(refused_bundle(file, &reason));
+        }
         let certificate = Certificate::from_pem(block.text.as_bytes());
         let certificate = certificate.map_err(|error| {
             let (place, line) = (place + 1, block.line);
@@ -186,6 +190,15 @@ fn trust_only(
         builder.add_root_certificate(certificate);
     }
     Ok(())
+}
+
+/// Such rules may say that a certificate is not to be trusted for servers, and would be lost here.
+fn with_rules(path: &Path, place: usize, line: usize) -> String {
+    let path = path.display();
+    format!(
+        "its certificate {place}, at line {line}, is a TRUSTED CERTIFICATE, which only OpenSSL reads: convert it \
+         with `openssl x509 -in {path} -out {path}.pem`, and name that file"
+    )
 }
 
 const IDENTITY: &str = "client_certificate";

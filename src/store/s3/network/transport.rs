@@ -96,7 +96,10 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
-        let client = match self.relay_of(request.uri()) {
+        let relay = self.relay_of(request.uri()).cloned();
+        let relay = relay.as_ref();
+        let way = through(relay);
+        let client = match relay {
             Some(relay) => {
                 for_relay(request.headers_mut(), relay);
                 &self.relayed
@@ -109,27 +112,33 @@ impl Transport {
         let uri = request.uri().clone();
         let exchange = async {
             let response = client.request(request).await;
-            let response = response.map_err(|error| self.not_answered(error, told, &uri))?;
+            let response = response.map_err(|error| self.not_answered(error, told, &uri, relay))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
-                let what = format!("{what} was answered in part");
+                let what = format!("{what}{way} was answered in part");
                 SendError::NoAnswer(no_answer(what, error).into())
             })?;
             Ok(Reply::new(head.status.as_u16(), &head.headers, body))
         };
         let late = |elapsed| {
-            let what = format!("{what} had no answer within {}", seconds(&limit));
+            let what = format!("{what}{way} had no answer within {}", seconds(&limit));
             SendError::NoAnswer(no_answer(what, elapsed).into())
         };
         let sent = tokio::time::timeout(limit, exchange).await;
         sent.map_err(late)?
     }
 
-    fn not_answered(&self, error: hyper::Error, told: Told<'_>, uri: &Uri) -> SendError {
-        let what = told.what;
+    fn not_answered(
+        &self,
+        error: hyper::Error,
+        told: Told<'_>,
+        uri: &Uri,
+        relay: Option<&Proxy>,
+    ) -> SendError {
         if error.is_connect() {
             return SendError::NotSent(not_connected(&error, told));
         }
+        let what = &format!("{}{}", told.what, through(relay));
         if error.is_canceled() {
             // The connection was closed before any of the request had been written to it.
             let what = format!("{what} was not sent: the connection had been closed");
@@ -138,15 +147,21 @@ impl Transport {
         if error.is_parse() {
             let what = format!("{what} was answered with something that is not HTTP ({error})");
             // It is another kind of server: waiting does not help.
-            return SendError::NoAnswer(unreachable(what, (told.advice)(Step::Http)));
+            let advice = relay.map_or_else(|| (told.advice)(Step::Http), Proxy::is_it_one);
+            return SendError::NoAnswer(unreachable(what, advice));
         }
         if let Some((why, remedy)) = self.tls.ended(&host_of(uri), &error) {
             // Waiting does not help here either.
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
         }
-        SendError::NoAnswer(ended(what, error, uri).into())
+        SendError::NoAnswer(ended(what, error, uri, relay).into())
     }
+}
+
+/// For people: the proxy that a request goes through and may end at.
+fn through(relay: Option<&Proxy>) -> String {
+    relay.map_or(String::new(), |relay| format!(" through {relay}"))
 }
 
 /// Adds what a proxy that reads a request needs to know. No other request has it: where nobody reads
@@ -163,8 +178,12 @@ fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
 }
 
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
-fn ended(what: &str, error: hyper::Error, uri: &Uri) -> StorageError {
+fn ended(what: &str, error: hyper::Error, uri: &Uri, relay: Option<&Proxy>) -> StorageError {
     let is_plain = uri.scheme() == Some(&Scheme::HTTP);
+    if let Some(relay) = relay {
+        let hint = format!("if that goes on, {}", relay.is_it_one());
+        return no_answer(format!("{what} had no answer"), error).with_hint(hint);
+    }
     if is_plain && error.is_incomplete_message() {
         // A server that expects a TLS handshake closes a connection that begins with a request.
         let hint = "if that goes on, check whether it is https there";

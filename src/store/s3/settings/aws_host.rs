@@ -17,9 +17,16 @@ pub(crate) fn without_bucket<'a>(labels: &'a str, bucket: &str) -> Option<&'a st
     (!bucket.is_empty() && is_s3(rest)).then_some(rest)
 }
 
-/// Whether a host is one of S3's that has this bucket in its name.
+/// Whether a host is one of S3's that has this bucket in its name. A port may follow it.
 pub(crate) fn names_bucket(host: &str, bucket: &str) -> bool {
-    within_aws(host).is_some_and(|(labels, _)| without_bucket(labels, bucket).is_some())
+    let host = host.split(':').next().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let rest_of = |labels: &str| {
+        let rest = labels.strip_prefix(bucket)?.strip_prefix('.')?;
+        // The endpoints of S3 in a private network begin with `bucket`, whatever the bucket is.
+        Some(is_s3(rest) || rest.starts_with("bucket.vpce-"))
+    };
+    within_aws(host).and_then(|(labels, _)| rest_of(labels)) == Some(true)
 }
 
 /// Whether these labels are S3's: `s3` or `s3-something`, an optional `dualstack`, and a region.

@@ -53,6 +53,14 @@ impl Endpoint {
         Ok(format!("{scheme}://{}{path}", host.to_ascii_lowercase()))
     }
 
+    /// What may be quoted of a text that is no such URL: after a `?`, a signed URL has its secrets.
+    pub(crate) fn quotable(text: &str) -> String {
+        match text.split_once('?') {
+            Some((before, _)) => format!("{before}?…"),
+            None => text.to_owned(),
+        }
+    }
+
     /// The parts of such a URL: the scheme with its slashes, the host with its port, the path or nothing.
     pub(crate) fn split(url: &str) -> (&str, &str, &str) {
         let host = url.find("://").map_or(0, |at| at + 3);

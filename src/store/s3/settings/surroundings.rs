@@ -142,6 +142,11 @@ impl Surroundings {
         (self.variables)(IGNORE).is_some()
     }
 
+    /// Whether the variables hold keys, which come before those of a profile that they name.
+    pub(crate) fn hold_keys(&self) -> bool {
+        (self.variables)("AWS_ACCESS_KEY_ID").is_some()
+    }
+
     /// The region, if any is named.
     pub(crate) fn region(&self) -> Result<Option<Named>, ConfigError> {
         match self.region_in_variables()? {
@@ -357,6 +362,7 @@ fn checked(service: Service, set: Named) -> Result<Named, ConfigError> {
             Err(ConfigError::new("endpoint", message))
         }
         (Err(Malformed::Otherwise(reason)), Service::S3) => {
+            let value = Endpoint::quotable(&value);
             Err(ConfigError::invalid_in("endpoint", &value, &by, reason))
         }
         (Err(malformed), _) => {

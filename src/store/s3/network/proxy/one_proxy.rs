@@ -75,6 +75,15 @@ impl Proxy {
         self.by != IN_CODE
     }
 
+    /// What helps if it does not act as a proxy does.
+    pub(in crate::store::s3::network) fn is_it_one(&self) -> String {
+        format!(
+            "check that an HTTP proxy is at the host and port that {} names, and whether it is \
+             http:// or https:// there",
+            self.by
+        )
+    }
+
     /// The value of `Proxy-Authorization`, if its URL has a user.
     pub(in crate::store::s3::network) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()

@@ -32,7 +32,7 @@ where
             )));
         }
         bytes.extend_from_slice(&chunk[..count]);
-        let parsed = TunnelReply::parse(&bytes);
+        let parsed = TunnelReply::take(&mut bytes);
         let parsed = parsed.map_err(|error| {
             tunnel.failed(&format!(
                 "answered with something that is not HTTP ({error})"

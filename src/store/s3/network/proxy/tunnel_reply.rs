@@ -32,7 +32,7 @@ pub(super) struct Tunnel<'a> {
 
 impl TunnelReply {
     /// Reads a head, once it is there as a whole.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Option<TunnelReply>, httparse::Error> {
+    fn parse(bytes: &[u8]) -> Result<Option<TunnelReply>, httparse::Error> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut reply = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(length) = reply.parse(bytes)? else {
@@ -58,6 +58,18 @@ impl TunnelReply {
                 .collect(),
             length,
         }))
+    }
+
+    /// Takes the head of the reply, once it is there as a whole, and drops the interim ones before it.
+    pub(super) fn take(bytes: &mut Vec<u8>) -> Result<Option<TunnelReply>, httparse::Error> {
+        loop {
+            match TunnelReply::parse(bytes)? {
+                Some(reply) if (100..200).contains(&reply.status) => {
+                    bytes.drain(..reply.length);
+                }
+                found => return Ok(found),
+            }
+        }
     }
 
     /// Whether the tunnel is there, when the proxy has sent these bytes.
@@ -130,12 +142,7 @@ impl Tunnel<'_> {
     /// The error if the proxy did `what` instead of answering yes or no.
     pub(super) fn failed(self, what: &str) -> ConnectError {
         let Tunnel { proxy, .. } = self;
-        let by = proxy.set_by();
-        let remedy = format!(
-            "check that an HTTP proxy is at the host and port that {by} names, and whether it is \
-             http:// or https:// there"
-        );
-        ConnectError::new(Step::Proxy, format!("{proxy} {what}")).with_remedy(remedy)
+        ConnectError::new(Step::Proxy, format!("{proxy} {what}")).with_remedy(proxy.is_it_one())
     }
 
     /// The way around a proxy. There is none if the program's code names the proxy for everything.
@@ -208,6 +215,15 @@ mod tests {
             assert!(part.is_none(), "{end}");
         }
         assert!(TunnelReply::parse(head.as_bytes()).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_interim_reply_is_passed_over() {
+        let mut bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\na: b\r\n\r\n".to_vec();
+        assert!(TunnelReply::take(&mut bytes).unwrap().is_none());
+        bytes.extend(b"HTTP/1.1 407 No\r\n\r\n");
+        let reply = TunnelReply::take(&mut bytes).unwrap().unwrap();
+        assert_eq!((reply.status, reply.length), (407, bytes.len()));
     }
 
     #[test]
