@@ -10,6 +10,7 @@ use crate::protocol::Location;
 use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
 use crate::store::s3::address::Address;
+use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::network::transport::{SendError, Told};
 use crate::store::s3::redirect::detour;
 use crate::store::s3::reply::{Asked, Reply};
@@ -154,7 +155,7 @@ impl S3Store {
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
-        let advice = |step| endpoint.advice(step);
+        let advice = |step| advice_for(&endpoint, step);
         let told = Told {
             what: &what,
             advice: &advice,

@@ -18,10 +18,11 @@ use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
+use crate::store::s3::settings::aws_settings::AwsSettings;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service::Service;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::shared_files::SharedFiles;
-use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageErrorKind};
@@ -147,12 +148,12 @@ impl LookUpContext {
         region: Option<Named>,
     ) -> Result<ServiceEndpoint, LockError> {
         let files = self.shared_files().await?;
-        let surroundings = Surroundings::among(&files, self.source.profile());
+        let settings = AwsSettings::among(&files, self.source.profile());
         let region = match region.or_else(|| self.region.clone()) {
             Some(region) => region,
-            None => surroundings.region()?.unwrap_or_else(Named::usual_region),
+            None => settings.region()?.unwrap_or_else(Named::usual_region),
         };
-        Ok(surroundings.service_endpoint(service, &region)?)
+        Ok(settings.service_endpoint(service, &region)?)
     }
 }
 

@@ -15,9 +15,10 @@ use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::sts_asker::Asker;
 use crate::store::s3::credentials::sts_refusal::{Refusal, not_sts};
+use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::request;
 use crate::store::s3::settings::service::Service;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::xml::Document;
 use crate::types::errors::LockError;
 
@@ -29,7 +30,7 @@ pub(super) async fn assume(
     context: &LookUpContext,
 ) -> Result<AwsCredentials, LockError> {
     let sts = context.endpoint_of(Service::Sts, None).await?;
-    let advice = |step| sts.advice(step);
+    let advice = |step| advice_for(&sts, step);
     let form = form(role, &asker);
     let request = match &asker {
         Asker::Keys { keys, .. } => signed(form, &sts.url, &sts.signing_region, keys)?,

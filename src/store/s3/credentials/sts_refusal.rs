@@ -8,7 +8,7 @@ use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::sts_asker::Asker;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 pub(super) struct Refusal<'a> {

@@ -16,10 +16,11 @@ use crate::store::s3::credentials::sign_in::document::{Document, Garbled, shown}
 use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::token_file;
 use crate::store::s3::credentials::sign_in::token_file::Replacement;
+use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::reply::Reply;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service::Service;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::variables::{NO_HOME, find_home};
 use crate::sys::logs;
 use crate::sys::runtime::Runtime;
@@ -190,7 +191,7 @@ async fn renew<S: SignIn>(
         _ => {}
     }
     let place = format!("{} {}", service.name(), endpoint.url);
-    let advice = |step| endpoint.advice(step);
+    let advice = |step| advice_for(&endpoint, step);
     let asked = context.ask(&place, renewal.request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {

@@ -11,6 +11,7 @@ use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::renewing::{SignIn, cache_file, current};
 use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::source::checked;
+use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::settings::service::Service;
 use crate::types::errors::{LockError, StorageErrorKind};
 
@@ -28,7 +29,7 @@ pub(crate) async fn look(
     let request = Request::get(url(settings, &endpoint.url))
         .header("x-amz-sso_bearer_token", token)
         .body(Body::empty());
-    let advice = |step| endpoint.advice(step);
+    let advice = |step| advice_for(&endpoint, step);
     let asked = context.ask(&place, request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {
