@@ -150,7 +150,7 @@ impl S3Store {
             region: route.region.value.clone(),
             wall: self.clock.wall(),
             set_endpoint: route.site.is_set(),
-            relay: route.site.transport.relay_of(signed.uri()).cloned(),
+            forwarded_by: route.site.transport.forwarding_proxy(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());

@@ -178,14 +178,14 @@ async fn send_by(
         what: &what,
         advice,
     };
-    let relay = transport.relay_of(request.uri()).cloned();
+    let proxy = transport.forwarding_proxy(request.uri()).cloned();
     let reply = transport.send(told, request, limit).await;
     let reply = reply.map_err(before_sending)?;
-    match relay {
-        Some(relay) if reply.status() == 407 => {
-            let by = relay.set_by();
+    match proxy {
+        Some(proxy) if reply.status() == 407 => {
+            let by = proxy.set_by();
             Err(misconfigured(format!(
-                "{what} was answered 407 by {relay}; put a user and a password into {by}, \
+                "{what} was answered 407 by {proxy}; put a user and a password into {by}, \
                  percent-encoded, or correct them"
             )))
         }

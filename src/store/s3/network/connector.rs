@@ -103,7 +103,7 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.limit;
         let is_tls = self.is_tls(&uri);
-        let is_relayed = self.proxies.relay_of(&uri).is_some();
+        let is_forwarded = self.proxies.forwarding_proxy(&uri).is_some();
         let dialer = self.dialer();
         let connect = connect(dialer.clone(), self.tls.clone(), uri.clone());
         let connect = NoFork::new(Box::pin(connect), is_tls);
@@ -115,7 +115,11 @@ impl Service<Uri> for Connector {
                 dialer.late(&uri, &limit).unwrap_or_else(direct)
             };
             let stream = NoFork::new(connected.map_err(late)??, is_tls);
-            Ok(if is_relayed { stream.relayed() } else { stream })
+            Ok(if is_forwarded {
+                stream.of_forwarding_proxy()
+            } else {
+                stream
+            })
         })
     }
 }

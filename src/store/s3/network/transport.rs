@@ -55,7 +55,7 @@ pub(crate) struct Transport {
     /// For requests that a proxy reads. Each has a connection of its own: some proxies close one after each
     /// reply and do not say so (tinyproxy). The next request would be lost on it, and look like one that
     /// may have arrived.
-    relayed: Client<Connector, Body>,
+    forwarded: Client<Connector, Body>,
     tls: Arc<Tls>,
     proxies: Proxies,
 }
@@ -70,15 +70,15 @@ impl Transport {
         let connector = Connector::new(resolver, tls.clone(), connect_timeout, proxies.clone());
         Transport {
             pooled: Client::builder().build(connector.clone()),
-            relayed: Client::builder().pool_max_idle_per_host(0).build(connector),
+            forwarded: Client::builder().pool_max_idle_per_host(0).build(connector),
             tls,
             proxies,
         }
     }
 
     /// The proxy that reads a request to this URL, and may answer it itself.
-    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
-        self.proxies.relay_of(uri)
+    pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.forwarding_proxy(uri)
     }
 
     /// Sends a request and reads the whole reply, within `limit`.
@@ -91,10 +91,10 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
-        let client = match self.relay_of(request.uri()) {
-            Some(relay) => {
-                for_relay(request.headers_mut(), relay);
-                &self.relayed
+        let client = match self.forwarding_proxy(request.uri()) {
+            Some(proxy) => {
+                add_proxy_headers(request.headers_mut(), proxy);
+                &self.forwarded
             }
             None => &self.pooled,
         };
@@ -146,8 +146,8 @@ impl Transport {
 
 /// Adds what a proxy that reads a request needs to know. No other request has it: where nobody reads
 /// and removes these headers, the store would get the password.
-fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
-    if let Some(value) = relay.authorization() {
+fn add_proxy_headers(headers: &mut HeaderMap, proxy: &Proxy) {
+    if let Some(value) = proxy.authorization() {
         headers.insert(header::PROXY_AUTHORIZATION, value.clone());
     }
     // A lock that was cached is an old one.

@@ -19,7 +19,7 @@ pub struct Asked {
     /// Whether it went to an endpoint that is set, and not to AWS's own.
     pub set_endpoint: bool,
     /// The proxy that read it, and may have answered itself.
-    pub(in crate::store::s3) relay: Option<Proxy>,
+    pub(in crate::store::s3) forwarded_by: Option<Proxy>,
 }
 
 impl fmt::Display for Asked {

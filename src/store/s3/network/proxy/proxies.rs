@@ -18,9 +18,9 @@ pub(crate) struct Proxies(Option<Arc<Rules>>);
 #[derive(Debug)]
 struct Rules {
     /// For `https://`.
-    tunnels: Option<Proxy>,
+    https: Option<Proxy>,
     /// For `http://`.
-    relays: Option<Proxy>,
+    http: Option<Proxy>,
     exceptions: Exceptions,
 }
 
@@ -36,8 +36,8 @@ impl Proxies {
         let refused = |reason| ConfigError::new("proxy", format!("invalid proxy: {reason}"));
         let proxy = proxy.map_err(refused)?;
         Ok(Proxies::of_rules(Rules {
-            tunnels: Some(proxy.clone()),
-            relays: Some(proxy),
+            https: Some(proxy.clone()),
+            http: Some(proxy),
             exceptions: Exceptions::default(),
         }))
     }
@@ -65,14 +65,14 @@ impl Proxies {
             found.map(|(name, url)| named(name, &url)).transpose()
         };
         Ok(Proxies::of_rules(Rules {
-            tunnels: proxy(&HTTPS)?,
-            relays: proxy(http)?,
+            https: proxy(&HTTPS)?,
+            http: proxy(http)?,
             exceptions,
         }))
     }
 
     fn of_rules(rules: Rules) -> Proxies {
-        let has_any = rules.tunnels.is_some() || rules.relays.is_some();
+        let has_any = rules.https.is_some() || rules.http.is_some();
         Proxies(has_any.then(|| Arc::new(rules)))
     }
 
@@ -84,8 +84,8 @@ impl Proxies {
     pub(in crate::store::s3) fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let rules = self.0.as_deref()?;
         let (proxy, port) = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => (&rules.relays, 80),
-            _ => (&rules.tunnels, 443),
+            Some(scheme) if *scheme == Scheme::HTTP => (&rules.http, 80),
+            _ => (&rules.https, 443),
         };
         let port = uri.port_u16().unwrap_or(port);
         let is_excepted = rules.exceptions.contain(uri.host()?, port);
@@ -93,7 +93,7 @@ impl Proxies {
     }
 
     /// The same, if that proxy reads the requests itself. Those over https it cannot read.
-    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
+    pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
         let is_plain = uri.scheme() == Some(&Scheme::HTTP);
         self.of(uri).filter(|_| is_plain)
     }
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_proxy_reads_requests_over_http_alone() {
         let proxies = Proxies::always("a").unwrap();
-        assert!(proxies.relay_of(&LOCAL.parse().unwrap()).is_some());
-        assert!(proxies.relay_of(&S3.parse().unwrap()).is_none());
+        assert!(proxies.forwarding_proxy(&LOCAL.parse().unwrap()).is_some());
+        assert!(proxies.forwarding_proxy(&S3.parse().unwrap()).is_none());
     }
 }
