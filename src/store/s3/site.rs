@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::s3::address::Style;
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
+use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, UnsavedTokens};
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
@@ -99,9 +99,9 @@ impl S3Config {
             let (resolver, tls) = (Resolver::new(threads.clone()), tls.clone());
             Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
         };
-        let nearby = transport(Proxies::default());
+        let direct = transport(Proxies::default());
         let transport = if self.proxies.are_none() {
-            nearby.clone()
+            direct.clone()
         } else {
             transport(self.proxies.clone())
         };
@@ -109,11 +109,11 @@ impl S3Config {
             source: self.source.clone(),
             region: self.region.clone(),
             transport: transport.clone(),
-            nearby,
+            direct,
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,
-            unsaved: Unsaved::default(),
+            unsaved_tokens: UnsavedTokens::default(),
         });
         Ok(Site {
             endpoint,

@@ -35,7 +35,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
         request = request.header("authorization", token);
     }
     let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
-    let reply = context.ask_nearby(&place, request, limit).await?;
+    let reply = context.ask_directly(&place, request, limit).await?;
     let status = reply.status();
     if status == 200 {
         return Ok(json::read(reply.body(), &place)?);

@@ -13,7 +13,7 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::errors::{
     HANGING_FILE, before_sending, failed, misconfigured, no_thread,
 };
-use crate::store::s3::credentials::sign_in::unsaved::Unsaved;
+use crate::store::s3::credentials::sign_in::unsaved_tokens::UnsavedTokens;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
@@ -35,14 +35,14 @@ pub(crate) struct LookUpContext {
     /// The region, if the caller or the environment named one.
     pub region: Option<Named>,
     pub transport: Arc<Transport>,
-    /// For addresses on this machine or next to it: never through a proxy.
-    pub nearby: Arc<Transport>,
+    /// For providers on this machine or next to it: it never uses a proxy.
+    pub direct: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
     /// How long each request of a look-up may take, and each reading of files. Less than a request to S3.
     pub limit: Duration,
     /// Renewed tokens of people who have signed in, where they could not be written down.
-    pub unsaved: Unsaved,
+    pub unsaved_tokens: UnsavedTokens,
 }
 
 /// More bytes than any token has.
@@ -66,20 +66,20 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
 }
 
 /// What to check if a provider on this machine or next to it does not answer.
-fn nearby(_: Step) -> String {
+fn check_the_provider(_: Step) -> String {
     "check its address, the network and that it is up".to_owned()
 }
 
 impl LookUpContext {
-    /// Asks a provider on this machine or next to it. No proxy is asked for that, whatever is set.
-    pub(super) async fn ask_nearby(
+    /// Asks a provider on this machine or next to it, never through a proxy.
+    pub(super) async fn ask_directly(
         &self,
         place: &str,
         request: hyper::http::Result<Request<Body>>,
         limit: Duration,
     ) -> Result<Reply, LockError> {
         let request = request.map_err(|_| malformed(place))?;
-        send_by(&self.nearby, place, request, &nearby, limit).await
+        send_by(&self.direct, place, request, &check_the_provider, limit).await
     }
 
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,

@@ -18,11 +18,11 @@ mod role;
 mod sign_in;
 mod source;
 mod sts;
-mod sts_asker;
+mod sts_caller;
 mod sts_refusal;
 mod web_identity;
 
 pub(crate) use cache::CredentialsCache;
 pub(crate) use context::LookUpContext;
-pub(crate) use sign_in::unsaved::Unsaved;
+pub(crate) use sign_in::unsaved_tokens::UnsavedTokens;
 pub(crate) use source::Source;

@@ -7,7 +7,7 @@ use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::sts;
-use crate::store::s3::credentials::sts_asker::Asker;
+use crate::store::s3::credentials::sts_caller::Caller;
 use crate::store::s3::settings::variables::{half, variable};
 use crate::types::errors::{ConfigError, LockError};
 
@@ -49,11 +49,11 @@ impl WebIdentity {
         context: &LookUpContext,
     ) -> Result<AwsCredentials, LockError> {
         let token = self.token(context).await?;
-        let asker = Asker::WebIdentity {
+        let caller = Caller::WebIdentity {
             token: &token,
             file: &self.token_file,
         };
-        sts::assume(&self.role, &self.role_by, asker, context).await
+        sts::assume(&self.role, &self.role_by, caller, context).await
     }
 
     async fn token(&self, context: &LookUpContext) -> Result<String, LockError> {

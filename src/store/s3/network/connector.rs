@@ -14,11 +14,11 @@ use hyper_tls::MaybeHttpsStream;
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::no_fork::NoFork;
-use crate::store::s3::network::proxied_dialer::{Line, ProxiedDialer};
+use crate::store::s3::network::proxied_dialer::{ProxiedDialer, RawStream};
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
-use crate::store::s3::network::tls_over::TlsOver;
+use crate::store::s3::network::tls_dialer::TlsDialer;
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
@@ -26,12 +26,12 @@ use crate::types::text::seconds;
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     proxies: Proxies,
     limit: Duration,
 }
 
-type Stream = MaybeHttpsStream<Line>;
+type Stream = MaybeHttpsStream<RawStream>;
 
 impl Connector {
     pub(crate) fn new(
@@ -42,7 +42,7 @@ impl Connector {
     ) -> Connector {
         Connector {
             dialer: Dialer::new(resolver),
-            tls: TlsOver::new(tls, limit),
+            tls: TlsDialer::new(tls, limit),
             proxies,
             limit,
         }
@@ -71,7 +71,7 @@ impl Connector {
 
 async fn connect(
     mut dialer: ProxiedDialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     uri: Uri,
 ) -> Result<Stream, ConnectError> {
     if uri.scheme() == Some(&Scheme::HTTP) {

@@ -13,6 +13,6 @@ mod proxied_dialer;
 pub(super) mod proxy;
 pub(super) mod resolver;
 pub(super) mod tls;
-mod tls_over;
+mod tls_dialer;
 mod tls_setup;
 pub(super) mod transport;

@@ -18,23 +18,23 @@ use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::proxy::tunnel;
 use crate::store::s3::network::proxy::tunnel_reply::or_around;
-use crate::store::s3::network::tls_over::TlsOver;
+use crate::store::s3::network::tls_dialer::TlsDialer;
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
-pub(super) type Line = MaybeHttpsStream<TcpStream>;
+pub(super) type RawStream = MaybeHttpsStream<TcpStream>;
 
 /// Makes one stream.
 #[derive(Clone)]
 pub(super) struct ProxiedDialer {
     dialer: Dialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     proxies: Proxies,
     /// Whether the proxy was reached.
     progress: Arc<AtomicBool>,
 }
 
 impl ProxiedDialer {
-    pub(super) fn new(dialer: Dialer, tls: TlsOver, proxies: Proxies) -> ProxiedDialer {
+    pub(super) fn new(dialer: Dialer, tls: TlsDialer, proxies: Proxies) -> ProxiedDialer {
         ProxiedDialer {
             dialer,
             tls,
@@ -64,20 +64,20 @@ impl ProxiedDialer {
         Some(ConnectError::new(Step::Proxy, what).with_remedy(remedy))
     }
 
-    async fn open(mut self, uri: Uri) -> Result<Line, ConnectError> {
+    async fn open(mut self, uri: Uri) -> Result<RawStream, ConnectError> {
         let Some(proxy) = self.proxy_to(&uri).cloned() else {
             return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
         };
         let reached = self.reach(&proxy).await;
-        let mut line = reached.map_err(|error| not_reached(&proxy, error))?;
+        let mut stream = reached.map_err(|error| not_reached(&proxy, error))?;
         self.progress.store(true, Ordering::Relaxed);
         if uri.scheme() != Some(&Scheme::HTTP) {
-            tunnel::open(&mut line, &with_port(&uri), &proxy).await?;
+            tunnel::open(&mut stream, &with_port(&uri), &proxy).await?;
         }
-        Ok(line)
+        Ok(stream)
     }
 
-    async fn reach(&self, proxy: &Proxy) -> Result<Line, ConnectError> {
+    async fn reach(&self, proxy: &Proxy) -> Result<RawStream, ConnectError> {
         let mut dialer = self.dialer.clone();
         let uri = proxy.uri().clone();
         if uri.scheme() == Some(&Scheme::HTTP) {
@@ -98,7 +98,7 @@ fn with_port(uri: &Uri) -> String {
 }
 
 fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
-    if error.instead.is_some() {
+    if error.local_error.is_some() {
         // It was not even tried.
         return error;
     }
@@ -127,9 +127,9 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
 }
 
 impl Service<Uri> for ProxiedDialer {
-    type Response = Line;
+    type Response = RawStream;
     type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Line, ConnectError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<RawStream, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))

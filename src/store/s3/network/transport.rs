@@ -187,8 +187,8 @@ fn unreachable(what: String, hint: String) -> LockError {
 fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
     let what = told.what;
     let cause = ConnectError::among(error);
-    if let Some(instead) = cause.and_then(|cause| cause.instead.clone()) {
-        return *instead;
+    if let Some(local_error) = cause.and_then(|cause| cause.local_error.clone()) {
+        return *local_error;
     }
     let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);

@@ -11,4 +11,4 @@ pub(super) mod settings;
 pub(super) mod sso;
 mod sso_session;
 mod token_file;
-pub(super) mod unsaved;
+pub(super) mod unsaved_tokens;

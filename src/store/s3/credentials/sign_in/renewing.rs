@@ -159,7 +159,7 @@ async fn load<S: SignIn>(
     };
     let with_end = |token| Some((sign_in.expiry(&token)?, token));
     let found = with_end(found).ok_or_else(|| no_token(sign_in, path))?;
-    let (expiry, token) = match context.unsaved.of(path).and_then(with_end) {
+    let (expiry, token) = match context.unsaved_tokens.of(path).and_then(with_end) {
         Some(unsaved) if unsaved.0 > found.0 => unsaved,
         _ => found,
     };
@@ -225,11 +225,11 @@ fn save<S: SignIn>(
     let replacement = Replacement::beside(path);
     match replacement.and_then(|new| new.put(&token.to_json())) {
         Ok(()) => {
-            context.unsaved.forget(path);
+            context.unsaved_tokens.forget(path);
             logs::info!("the sign-in to {} was renewed", sign_in.told());
         }
         Err(error) => {
-            context.unsaved.keep(path, token.clone());
+            context.unsaved_tokens.keep(path, token.clone());
             let (told, path) = (sign_in.told(), path.display());
             logs::warn!(
                 "the sign-in to {told} was renewed, but {path} cannot be replaced: {error}; other \
