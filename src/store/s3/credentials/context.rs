@@ -10,9 +10,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Body, Request};
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::errors::{
-    HANGING_FILE, before_sending, failed, misconfigured, no_thread,
-};
+use crate::store::s3::credentials::errors::{HANGING_FILE, failed, misconfigured, no_thread};
 use crate::store::s3::credentials::sign_in::unsaved_tokens::UnsavedTokens;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
@@ -180,7 +178,7 @@ async fn send_by(
     };
     let proxy = transport.forwarding_proxy(request.uri()).cloned();
     let reply = transport.send(told, request, limit).await;
-    let reply = reply.map_err(before_sending)?;
+    let reply = reply.map_err(|error| LockError::from(error).before_sending())?;
     match proxy {
         Some(proxy) if reply.status() == 407 => {
             let by = proxy.set_by();

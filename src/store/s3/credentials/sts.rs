@@ -17,6 +17,7 @@ use crate::store::s3::credentials::sts_caller::Caller;
 use crate::store::s3::credentials::sts_refusal::{Refusal, not_sts};
 use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::request;
+use crate::store::s3::settings::endpoint::Endpoint;
 use crate::store::s3::settings::service::Service;
 use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::xml::Document;
@@ -89,25 +90,16 @@ fn signed(
     region: &str,
     keys: &AwsCredentials,
 ) -> Result<Request<Body>, LockError> {
-    let (origin, path) = split(endpoint);
-    let region = request::custom_region(region, origin);
+    let (scheme, host, path) = Endpoint::split(endpoint);
+    let origin = format!("{scheme}{host}");
+    let path = if path.is_empty() { "/" } else { path };
+    let region = request::custom_region(region, &origin);
     let mut request = SignedRequest::new("POST", "sts", &region, path);
     request.set_content_type(FORM.to_owned());
     request.set_payload(Some(form));
-    let host = origin.split_once("://").map_or("", |(_, host)| host);
     request.set_hostname(Some(host.to_owned()));
     request.sign(keys);
-    request::to_hyper(&request, origin)
-}
-
-/// Splits an endpoint into its origin and its path.
-fn split(endpoint: &str) -> (&str, &str) {
-    let host = endpoint.find("://").map_or(0, |at| at + 3);
-    let end = endpoint[host..].find('/').map(|at| host + at);
-    match end {
-        Some(end) => endpoint.split_at(end),
-        None => (endpoint, "/"),
-    }
+    request::to_hyper(&request, &origin)
 }
 
 /// The credentials in a reply.
@@ -165,8 +157,16 @@ mod tests {
 
     #[test]
     fn an_endpoint_may_have_a_path() {
-        assert_eq!(split("http://a:1"), ("http://a:1", "/"));
-        assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
+        let keys = AwsCredentials::new("AK", "hunter2", None, None);
+        for (endpoint, uri) in [
+            ("http://a:1", "http://a:1/"),
+            ("http://a:1/b/c", "http://a:1/b/c"),
+        ] {
+            let Ok(sent) = signed(String::new(), endpoint, "eu-west-1", &keys) else {
+                panic!("it can be sent");
+            };
+            assert_eq!(sent.uri(), uri);
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 use hyper::service::Service;
 use hyper_tls::MaybeHttpsStream;
 
@@ -19,6 +18,7 @@ use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::tls_dialer::TlsDialer;
+use crate::store::s3::network::url::{authority, is_https};
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
@@ -60,12 +60,8 @@ impl Connector {
 
     /// Whether TLS is spoken on the way to the host of a URL: with that host or with a proxy.
     fn is_tls(&self, uri: &Uri) -> bool {
-        let is_tls = |uri: &Uri| uri.scheme() != Some(&Scheme::HTTP);
-        is_tls(uri)
-            || self
-                .proxies
-                .of(uri)
-                .is_some_and(|proxy| is_tls(proxy.uri()))
+        let proxy = self.proxies.of(uri);
+        is_https(uri) || proxy.is_some_and(|proxy| is_https(proxy.uri()))
     }
 }
 
@@ -74,7 +70,7 @@ async fn connect(
     tls: TlsDialer,
     uri: Uri,
 ) -> Result<Stream, ConnectError> {
-    if uri.scheme() == Some(&Scheme::HTTP) {
+    if !is_https(&uri) {
         return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
     }
     let proxy = dialer.proxy_to(&uri).cloned();
@@ -84,11 +80,6 @@ async fn connect(
         Some(proxy) if error.step != Step::Proxy => error.through(&proxy),
         _ => error,
     })
-}
-
-fn host_of(uri: &Uri) -> String {
-    uri.authority()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 impl Service<Uri> for Connector {
@@ -111,7 +102,7 @@ impl Service<Uri> for Connector {
             let connected = tokio::time::timeout(limit, connect).await;
             let late = |_| {
                 let limit = seconds(&limit);
-                let direct = || nobody_answered(&host_of(&uri), &limit);
+                let direct = || nobody_answered(authority(&uri), &limit);
                 dialer.late(&uri, &limit).unwrap_or_else(direct)
             };
             let stream = NoFork::new(connected.map_err(late)??, is_tls);

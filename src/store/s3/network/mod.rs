@@ -16,3 +16,4 @@ pub(super) mod tls;
 mod tls_dialer;
 mod tls_setup;
 pub(super) mod transport;
+mod url;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 use hyper::service::Service;
 use hyper_tls::MaybeHttpsStream;
 use tokio::net::TcpStream;
@@ -19,6 +18,7 @@ use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::proxy::tunnel;
 use crate::store::s3::network::proxy::tunnel_reply::or_around;
 use crate::store::s3::network::tls_dialer::TlsDialer;
+use crate::store::s3::network::url::{host_and_port, is_https};
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
 pub(super) type RawStream = MaybeHttpsStream<TcpStream>;
@@ -52,7 +52,7 @@ impl ProxiedDialer {
     /// proxy.
     pub(super) fn late(&self, uri: &Uri, limit: &str) -> Option<ConnectError> {
         let proxy = self.proxy_to(uri)?;
-        let to = &with_port(uri);
+        let to = &host_and_port(uri);
         let (what, remedy) = if self.progress.load(Ordering::Relaxed) {
             let around = or_around(proxy, to);
             let what = format!("{proxy} made no connection to {to} within {limit}");
@@ -71,8 +71,8 @@ impl ProxiedDialer {
         let reached = self.reach(&proxy).await;
         let mut stream = reached.map_err(|error| not_reached(&proxy, error))?;
         self.progress.store(true, Ordering::Relaxed);
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            tunnel::open(&mut stream, &with_port(&uri), &proxy).await?;
+        if is_https(&uri) {
+            tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await?;
         }
         Ok(stream)
     }
@@ -80,21 +80,11 @@ impl ProxiedDialer {
     async fn reach(&self, proxy: &Proxy) -> Result<RawStream, ConnectError> {
         let mut dialer = self.dialer.clone();
         let uri = proxy.uri().clone();
-        if uri.scheme() == Some(&Scheme::HTTP) {
+        if !is_https(&uri) {
             return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
         }
         self.tls.connect(dialer, uri).await
     }
-}
-
-/// The host and port of a URL.
-fn with_port(uri: &Uri) -> String {
-    let default = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => 80,
-        _ => 443,
-    };
-    let port = uri.port_u16().unwrap_or(default);
-    format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
 fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::store::s3::network::connect_error::ConnectError;
 use crate::store::s3::network::final_dot::{FixedDialer, without_final_dot};
 use crate::store::s3::network::tls::Tls;
+use crate::store::s3::network::url::authority;
 
 /// Makes connections with TLS.
 #[derive(Clone)]
@@ -37,9 +38,7 @@ impl TlsDialer {
         D::Response: AsyncRead + AsyncWrite + Send + Unpin,
         D::Future: Send + 'static,
     {
-        let host = uri
-            .authority()
-            .map_or_else(String::new, ToString::to_string);
+        let host = authority(&uri).to_owned();
         // Most of the time: files that take all of it are to be told as such.
         let connector = self.tls.connector(self.limit * 9 / 10).await?;
         let name = without_final_dot(&uri);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
-use hyper::http::uri::Scheme;
 use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
@@ -14,6 +13,7 @@ use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
+use crate::store::s3::network::url::{authority, is_https};
 use crate::store::s3::reply::Reply;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
@@ -135,7 +135,7 @@ impl Transport {
             // It is another kind of server: waiting does not help.
             return SendError::NoAnswer(unreachable(what, (told.advice)(Step::Http)));
         }
-        if let Some((why, remedy)) = self.tls.ended(&host_of(uri), &error) {
+        if let Some((why, remedy)) = self.tls.ended(authority(uri), &error) {
             // Waiting does not help here either.
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
@@ -159,17 +159,16 @@ fn add_proxy_headers(headers: &mut HeaderMap, proxy: &Proxy) {
 
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
 fn ended(what: &str, error: hyper::Error, uri: &Uri) -> StorageError {
-    let is_plain = uri.scheme() == Some(&Scheme::HTTP);
-    if is_plain && error.is_incomplete_message() {
+    if !is_https(uri) && error.is_incomplete_message() {
         // A server that expects a TLS handshake closes a connection that begins with a request.
         let hint = "if that goes on, check whether it is https there";
         return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
-    if !is_plain && error.is_closed() {
+    if is_https(uri) && error.is_closed() {
         // With TLS 1.3, a server rejects a client's certificate when the handshake is over here.
         let what = format!(
             "{what} had no answer: {} closed the connection after the handshake",
-            host_of(uri)
+            authority(uri)
         );
         let hint = "it may demand another client certificate (ClientBuilder::client_identity): see \
                     its log";
@@ -198,11 +197,6 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
 
 fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> StorageError {
     StorageError::new(StorageErrorKind::NoAnswer, what).with_source(source)
-}
-
-fn host_of(uri: &Uri) -> String {
-    uri.authority()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 /// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.

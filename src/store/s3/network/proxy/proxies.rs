@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 
 use crate::store::s3::network::proxy::exceptions::Exceptions;
 use crate::store::s3::network::proxy::one_proxy::{IN_CODE, Proxy};
+use crate::store::s3::network::url::{is_https, port};
 use crate::store::s3::settings::variables::variable;
 use crate::types::errors::ConfigError;
 
@@ -83,19 +83,18 @@ impl Proxies {
     /// The proxy for connections to the host of a URL.
     pub(in crate::store::s3) fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let rules = self.0.as_deref()?;
-        let (proxy, port) = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => (&rules.http, 80),
-            _ => (&rules.https, 443),
+        let proxy = if is_https(uri) {
+            &rules.https
+        } else {
+            &rules.http
         };
-        let port = uri.port_u16().unwrap_or(port);
-        let is_excepted = rules.exceptions.contain(uri.host()?, port);
+        let is_excepted = rules.exceptions.contain(uri.host()?, port(uri));
         proxy.as_ref().filter(|_| !is_excepted)
     }
 
     /// The same, if that proxy reads the requests itself. Those over https it cannot read.
     pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
-        let is_plain = uri.scheme() == Some(&Scheme::HTTP);
-        self.of(uri).filter(|_| is_plain)
+        self.of(uri).filter(|_| !is_https(uri))
     }
 }
 
