@@ -102,7 +102,8 @@
 //! **The first call, and one whose credentials have expired, waits for them first: for a minute at the
 //! most, in addition to the time above.** A call with a time limit spends that limit on it instead. A call of a
 //! guard, its drop included, waits no longer than the lease still runs. So a drop takes at the most 2 T if
-//! there are valid credentials, and 2 T and a minute if there are none and a helper command hangs. What
+//! there are valid credentials, and 2 T and a minute if there are none and a helper command hangs. Over https, the first
+//! call also reads the certificates that it trusts (some 0.2 s; T at the most). What
 //! a look-up takes: nothing for keys in the environment; one file or two for what a profile says; 4/5 T at
 //! the most for each request to STS, to a single sign-on or to a container; 1 s at the most for each of three requests to
 //! an instance's metadata; 55 s at the most for a `credential_process`. Credentials that still hold are renewed

@@ -10,8 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    AwsSettings, Endpoint, IdentityFiles, Malformed, Named, NamedFile, Proxies, S3Config, Service,
-    Source, Style, TlsFiles, is_region, set,
+    AwsSettings, ClientIdentity, Endpoint, IdentityFiles, Malformed, Named, NamedFile, Pkcs12,
+    Proxies, S3Config, Service, Source, Style, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -70,7 +70,7 @@ pub struct ClientBuilder {
     assume_conditional_writes: bool,
     style: Style,
     ca_bundle: Option<PathBuf>,
-    client_identity: Option<IdentityFiles>,
+    identity: Option<ClientIdentity>,
     /// The system's, but for tests.
     pub(crate) clock: Clock,
 }
@@ -124,7 +124,7 @@ impl ClientBuilder {
             assume_conditional_writes: false,
             style: Style::Path,
             ca_bundle: None,
-            client_identity: None,
+            identity: None,
             clock: Clock::default(),
         }
     }
@@ -306,10 +306,42 @@ impl ClientBuilder {
         self
     }
 
-    /// The certificate that the client shows to servers that demand one (mutual TLS), and its key, as two
-    /// files in PEM. Intermediate certificates follow the first one in its file. The key is PKCS #8 without
-    /// a passphrase (`BEGIN PRIVATE KEY`): the error for any other key has the command that converts it.
-    /// Both may be in one file. Default: none is shown.
+    /// The certificate that the client shows to servers that demand one (mutual TLS), with its chain and its
+    /// key, as the bytes of a PKCS #12 archive (`.p12` or `.pfx`) and the password of that. Default: none is
+    /// shown.
+    ///
+    /// For files in PEM, and for certificates that are replaced while the program runs:
+    /// [`client_certificate`](ClientBuilder::client_certificate). Of the two, the one that was called last counts.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](ClientBuilder::build) refuses what is no such archive, and a wrong password, as a
+    /// [`LockError::Config`] that names `client_identity`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let client = s3_lock::Client::builder()
+    ///     .endpoint("https://minio.internal:9000")
+    ///     .client_identity(std::fs::read("/etc/ssl/host-17.p12")?, "password")
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_identity(
+        mut self,
+        pkcs12: impl Into<Vec<u8>>,
+        password: impl AsRef<str>,
+    ) -> ClientBuilder {
+        self.identity = Some(ClientIdentity::Archive(Pkcs12 {
+            der: pkcs12.into().into(),
+            password: password.as_ref().into(),
+        }));
+        self
+    }
+
+    /// The same as two files in PEM: the certificate, with the intermediate ones after it, and its key. The key is
+    /// PKCS #8 without a passphrase (`BEGIN PRIVATE KEY`): the error for any other key has the command that converts it.
+    /// Both may be in one file.
     ///
     /// The files are read when [`ca_bundle`](ClientBuilder::ca_bundle)'s is, with the same errors, and
     /// again for the next connection once they have changed.
@@ -320,19 +352,19 @@ impl ClientBuilder {
     /// let client = s3_lock::Client::builder()
     ///     .endpoint("https://minio.internal:9000")
     ///     .ca_bundle("/etc/ssl/our-ca.pem")
-    ///     .client_identity("/etc/ssl/host-17.pem", "/etc/ssl/private/host-17.key")
+    ///     .client_certificate("/etc/ssl/host-17.pem", "/etc/ssl/private/host-17.key")
     ///     .build()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
-    pub fn client_identity(
+    pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
     ) -> ClientBuilder {
-        self.client_identity = Some(IdentityFiles {
+        self.identity = Some(ClientIdentity::Files(IdentityFiles {
             certificate: certificate.into(),
             key: key.into(),
-        });
+        }));
         self
     }
 
@@ -380,6 +412,9 @@ impl ClientBuilder {
         };
         check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
+        if let Some(ClientIdentity::Archive(archive)) = &self.identity {
+            archive.check()?;
+        }
         let config = S3Config {
             endpoint: self.endpoint.as_deref().map(checked_endpoint).transpose()?,
             endpoint_in_variables,
@@ -395,7 +430,7 @@ impl ClientBuilder {
             expected_bucket_owner: self.expected_bucket_owner,
             tls: TlsFiles {
                 ca_bundle: ca_bundle(self.ca_bundle),
-                identity: self.client_identity,
+                identity: self.identity,
             },
         };
         config.check_style()?;
@@ -468,7 +503,7 @@ impl fmt::Debug for ClientBuilder {
             .field("assume_conditional_writes", &self.assume_conditional_writes)
             .field("style", &self.style)
             .field("ca_bundle", &self.ca_bundle)
-            .field("client_identity", &self.client_identity)
+            .field("identity", &self.identity)
             .finish()
     }
 }

@@ -297,10 +297,24 @@ fn client_shows_its_certificate_with_its_chain_to_a_server_that_demands_one() {
         let site = Site::with(|a| a.issue(HERE), &terms);
         cycle(
             site.trusting()
-                .client_identity(&mine.certificate, &mine.key),
+                .client_certificate(&mine.certificate, &mine.key),
         )
         .unwrap();
     }
+}
+
+#[test]
+fn client_shows_the_certificate_in_an_archive_with_its_chain() {
+    let clients = Authority::new();
+    let middle = clients.intermediate();
+    let mine = with_chain(&middle, middle.issue("DNS:client"));
+    let terms = Terms {
+        demands: Some(&clients.certificate()),
+        ..Terms::default()
+    };
+    let site = Site::with(|a| a.issue(HERE), &terms);
+    let archive = fs::read(mine.archive("hunter2")).unwrap();
+    cycle(site.trusting().client_identity(archive, "hunter2")).unwrap();
 }
 
 #[test]
@@ -314,7 +328,7 @@ fn client_takes_certificate_and_key_from_one_file() {
         ..Terms::default()
     };
     let site = Site::with(|a| a.issue(HERE), &terms);
-    cycle(site.trusting().client_identity(&both, &both)).unwrap();
+    cycle(site.trusting().client_certificate(&both, &both)).unwrap();
 }
 
 #[test]
@@ -331,7 +345,7 @@ fn client_shows_the_certificate_that_replaces_its_old_one_on_disk() {
     );
     let builder = site.trusting();
     let client = builder
-        .client_identity(&old.certificate, &old.key)
+        .client_certificate(&old.certificate, &old.key)
         .build()
         .unwrap();
     cycle_of(&client).unwrap_err();

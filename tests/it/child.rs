@@ -149,7 +149,10 @@ pub fn count(
 
 /// Runs a part in a process of its own, which must end well.
 pub fn play(parts: &str, part: &str, server: &Server) {
-    ends_well(command(&format!("{parts}: {part}"), &server.endpoint()));
+    let mut command = command(&format!("{parts}: {part}"), &server.endpoint());
+    // So no profile is read, which takes a thread. Not every part can start one.
+    command.env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
+    ends_well(command);
 }
 
 /// Runs a part, which must end, and well. If it does not, it is stopped with all that it has started.

@@ -43,7 +43,7 @@ fn nginx_conforms_for_those_who_trust_its_authority() {
 fn nginx_conforms_for_those_who_show_it_a_certificate() {
     let other = Other::new("nginx-mutual");
     let builder = builder(&other, &variable("S3_LOCK_TEST_NGINX_MUTUAL")).ca_bundle(file("ca.pem"));
-    let builder = builder.client_identity(file("client.pem"), file("client.key"));
+    let builder = builder.client_certificate(file("client.pem"), file("client.key"));
     suite(&other.bucket, &|| builder.clone().build().unwrap());
 }
 

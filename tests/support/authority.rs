@@ -170,6 +170,22 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("the path of temporary files is text")
 }
 
+impl Issued {
+    /// Puts both into a PKCS #12 archive beside them, and returns its path.
+    pub fn archive(&self, password: &str) -> PathBuf {
+        let dir = self.key.parent().expect("it is in a folder");
+        let made = dir.join("archive.p12");
+        let [certificate, key, out] = [&self.certificate, &self.key, &made].map(|p| text(p));
+        let password = format!("pass:{password}");
+        let files = ["-in", certificate, "-inkey", key, "-out", out];
+        openssl(
+            dir,
+            &[&["pkcs12", "-export", "-passout", &password], &files[..]].concat(),
+        );
+        made
+    }
+}
+
 /// Runs the program in a directory; it must do what it is told.
 pub fn openssl(dir: &Path, args: &[&str]) {
     let output = Command::new("openssl").args(args).current_dir(dir).output();

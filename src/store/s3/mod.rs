@@ -28,6 +28,6 @@ pub(crate) use settings::endpoint::{Endpoint, Malformed};
 pub(crate) use settings::named::Named;
 pub(crate) use settings::region::is_region;
 pub(crate) use settings::service::Service;
-pub(crate) use settings::tls_files::{IdentityFiles, NamedFile, TlsFiles};
+pub(crate) use settings::tls_files::{ClientIdentity, IdentityFiles, NamedFile, Pkcs12, TlsFiles};
 pub(crate) use settings::variables::set;
 pub(crate) use site::S3Config;

@@ -76,11 +76,16 @@ impl Store for S3Store {
     fn ready(&self, limit: Duration) -> Pending<'_, ()> {
         Box::pin(async move {
             let began = self.clock.now();
-            // An error is told by the next request, which finds it again.
-            if let Ok(site) = self.site(limit.min(self.config.request_timeout)).await {
-                let left = limit.saturating_sub(self.clock.now().at_most_since(began));
-                site.credentials.ready(left).await;
+            let left = || limit.saturating_sub(self.clock.now().at_most_since(began));
+            let of_a_request = || left().min(self.config.request_timeout);
+            // Errors are told by the next request, which finds them again.
+            let Ok(site) = self.site(of_a_request()).await else {
+                return;
+            };
+            if site.is_tls() {
+                site.transport.ready(of_a_request()).await;
             }
+            site.credentials.ready(left()).await;
         })
     }
 

@@ -179,6 +179,12 @@ impl Site {
         }
     }
 
+    /// Whether requests go by https. AWS's own endpoints all do.
+    pub(super) fn is_tls(&self) -> bool {
+        let set = self.endpoint.as_ref();
+        set.is_none_or(|endpoint| endpoint.value.starts_with("https:"))
+    }
+
     /// Whether an endpoint was set, so that it is perhaps not AWS.
     pub(super) fn is_set(&self) -> bool {
         self.endpoint.is_some()

@@ -66,7 +66,31 @@ fn client_tells_of_a_bundle_that_cannot_be() {
 fn identity(certificate: &Path, key: &Path) -> String {
     let dir = key.parent().unwrap().to_str().unwrap();
     let builder = client_builder_at("https://127.0.0.1:1");
-    told(cycle(builder.client_identity(certificate, key))).replace(dir, "DIR")
+    told(cycle(builder.client_certificate(certificate, key))).replace(dir, "DIR")
+}
+
+/// What `build` says of an archive with a client certificate.
+fn archive(der: impl Into<Vec<u8>>, password: &str) -> String {
+    let builder = client_builder_at("https://127.0.0.1:1");
+    told(builder.client_identity(der, password).build())
+}
+
+#[test]
+fn build_tells_of_an_archive_that_cannot_be() {
+    let authority = Authority::new();
+    let issued = authority.issue("DNS:client");
+    let good = fs::read(issued.archive("hunter2")).unwrap();
+    let pem = fs::read(&issued.certificate).unwrap();
+    let cut = archive(&good[..good.len() / 2], "hunter2");
+    let (cut, _) = cut.split_once('(').unwrap();
+    table! {
+        archive(good.clone(), "hunter2") => "no error";
+        archive(good.clone(), "hunter3") => "invalid client_identity: the password is not that of this PKCS #12 archive";
+        archive(good.clone(), "") => "invalid client_identity: the password is not that of this PKCS #12 archive";
+        archive("", "hunter2") => "invalid client_identity: it is empty";
+        archive(pem, "hunter2") => "invalid client_identity: it is PEM, not PKCS #12: name the files with ClientBuilder::client_certificate";
+        cut.to_owned() => "invalid client_identity: it is no PKCS #12 archive of a certificate and its key ";
+    }
 }
 
 #[test]
@@ -90,22 +114,23 @@ fn client_tells_of_a_certificate_of_its_own_that_cannot_be() {
         &["ec", "-aes128", "-passout", "pass:hunter2"],
     );
     let der = made("der", &["pkey", "-outform", "DER"]);
+    let key_alone = file("key-alone", &fs::read_to_string(&key).unwrap());
     let other = authority.issue("DNS:other").key;
     fs::rename(&other, dir.join("other")).unwrap();
     fs::rename(&certificate, dir.join("mine.pem")).unwrap();
     let mine = dir.join("mine.pem");
     table! {
-        identity(&dir.join("none"), &key) => r#"invalid client_identity "DIR/none": it cannot be read (ENOENT)"#;
-        identity(&mine, &dir.join("none")) => r#"invalid client_identity "DIR/none": it cannot be read (ENOENT)"#;
-        identity(&file("empty", ""), &key) => r#"invalid client_identity "DIR/empty": it is empty"#;
-        identity(&key, &key).replace(key.to_str().unwrap(), "") => identity(&key, &key).as_str();
-        identity(&mine, &file("no-key", "")) => r#"invalid client_identity "DIR/no-key": it is empty"#;
-        identity(&mine, &mine) => r#"invalid client_identity "DIR/mine.pem": it holds no key: a PEM file has a line that reads -----BEGIN PRIVATE KEY-----"#;
-        identity(&mine, &ec) => r#"invalid client_identity "DIR/ec": its key is no PKCS #8, but a block named EC PRIVATE KEY: convert it with `openssl pkey -in DIR/ec -out DIR/ec.pkcs8`, and name that file"#;
-        identity(&mine, &encrypted) => r#"invalid client_identity "DIR/encrypted": the key is encrypted, and there is nobody to ask for its passphrase: convert it with `openssl pkey -in DIR/encrypted -out DIR/encrypted.pkcs8`, and name that file"#;
-        identity(&mine, &encrypted_ec) => r#"invalid client_identity "DIR/encrypted-ec": the key is encrypted, and there is nobody to ask for its passphrase: convert it with `openssl pkey -in DIR/encrypted-ec -out DIR/encrypted-ec.pkcs8`, and name that file"#;
-        identity(&mine, &der) => r#"invalid client_identity "DIR/der": it is DER, not PEM: convert it with `openssl pkey -inform DER -in DIR/der -out DIR/der.pkcs8`, and name that file"#;
-        identity(&mine, &dir.join("other")) => r#"invalid client_identity "DIR/mine.pem": the key DIR/other belongs to another certificate"#;
+        identity(&dir.join("none"), &key) => r#"invalid client_certificate "DIR/none": it cannot be read (ENOENT)"#;
+        identity(&mine, &dir.join("none")) => r#"invalid client_certificate "DIR/none": it cannot be read (ENOENT)"#;
+        identity(&file("empty", ""), &key) => r#"invalid client_certificate "DIR/empty": it is empty"#;
+        identity(&key_alone, &key) => r#"invalid client_certificate "DIR/key-alone": it holds no certificate, but a block named PRIVATE KEY"#;
+        identity(&mine, &file("no-key", "")) => r#"invalid client_certificate "DIR/no-key": it is empty"#;
+        identity(&mine, &mine) => r#"invalid client_certificate "DIR/mine.pem": it holds no key: a PEM file has a line that reads -----BEGIN PRIVATE KEY-----"#;
+        identity(&mine, &ec) => r#"invalid client_certificate "DIR/ec": its key is no PKCS #8, but a block named EC PRIVATE KEY: convert it with `openssl pkey -in DIR/ec -out DIR/ec.pkcs8`, and name that file"#;
+        identity(&mine, &encrypted) => r#"invalid client_certificate "DIR/encrypted": the key is encrypted, and there is nobody to ask for its passphrase: convert it with `openssl pkey -in DIR/encrypted -out DIR/encrypted.pkcs8`, and name that file"#;
+        identity(&mine, &encrypted_ec) => r#"invalid client_certificate "DIR/encrypted-ec": the key is encrypted, and there is nobody to ask for its passphrase: convert it with `openssl pkey -in DIR/encrypted-ec -out DIR/encrypted-ec.pkcs8`, and name that file"#;
+        identity(&mine, &der) => r#"invalid client_certificate "DIR/der": it is DER, not PEM: convert it with `openssl pkey -inform DER -in DIR/der -out DIR/der.pkcs8`, and name that file"#;
+        identity(&mine, &dir.join("other")) => r#"invalid client_certificate "DIR/mine.pem": the key DIR/other belongs to another certificate"#;
     }
 }
 
@@ -231,7 +256,7 @@ fn client_tells_of_a_server_that_demands_what_it_has_not() {
         let server = Server::start();
         let tls = Tls::with(&server, &good, &demands(version));
         let builder = client_builder_at(&tls.endpoint()).ca_bundle(&ca_file);
-        let builder = builder.client_identity(&mine.certificate, &mine.key);
+        let builder = builder.client_certificate(&mine.certificate, &mine.key);
         let told = at(builder, &tls.endpoint(), &ca_file);
         told.replace(mine.certificate.to_str().unwrap(), "MINE")
     };
@@ -239,8 +264,8 @@ fn client_tells_of_a_server_that_demands_what_it_has_not() {
         door(&good, &only(11), &ca_file) => "NOT SENT: no TLS with HOST: it speaks neither TLS 1.2 nor TLS 1.3 (tlsv1 alert protocol version); turn on TLS 1.2 or 1.3 there";
         door(&good, &demands(12), &ca_file) => "NOT SENT: no TLS with HOST: it refused the handshake (sslv3 alert handshake failure); it may demand a client certificate (ClientBuilder::client_identity), or share no cipher with this machine: see its log";
         door(&good, &demands(13), &ca_file) => "GET SERVER/locks-test/locks/nightly.lock had no answer: HOST demands a client certificate (tlsv13 alert certificate required); name one with ClientBuilder::client_identity";
-        with(12, &stranger) => "NOT SENT: no TLS with HOST: it does not accept the client certificate (tlsv1 alert unknown ca); check MINE, which ClientBuilder::client_identity names: it needs the certificates between it and its CA, and a CA that the server trusts";
-        with(13, &stranger) => "GET SERVER/locks-test/locks/nightly.lock had no answer: HOST does not accept the client certificate (tlsv1 alert unknown ca); check MINE, which ClientBuilder::client_identity names: it needs the certificates between it and its CA, and a CA that the server trusts";
+        with(12, &stranger) => "NOT SENT: no TLS with HOST: it does not accept the client certificate (tlsv1 alert unknown ca); check MINE, which ClientBuilder::client_certificate names: it needs the certificates between it and its CA, and a CA that the server trusts";
+        with(13, &stranger) => "GET SERVER/locks-test/locks/nightly.lock had no answer: HOST does not accept the client certificate (tlsv1 alert unknown ca); check MINE, which ClientBuilder::client_certificate names: it needs the certificates between it and its CA, and a CA that the server trusts";
     }
 }
 

@@ -258,9 +258,8 @@ fn certificate(files: &TlsFiles) -> String {
     match &files.identity {
         None => "name one with ClientBuilder::client_identity".to_owned(),
         Some(identity) => format!(
-            "check {}, which ClientBuilder::client_identity names: it needs the certificates between \
-             it and its CA, and a CA that the server trusts",
-            identity.certificate.display()
+            "check {}: it needs the certificates between it and its CA, and a CA that the server trusts",
+            identity.shown()
         ),
     }
 }

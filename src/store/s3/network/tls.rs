@@ -13,6 +13,7 @@ use crate::store::s3::network::handshake::{Details, Failure, texts};
 use crate::store::s3::network::tls_setup::{self, Setup};
 use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::sys::clock::Clock;
+use crate::sys::forks::Section;
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -23,7 +24,9 @@ pub(crate) struct Tls {
     files: Arc<TlsFiles>,
     threads: BlockingThreads,
     clock: Clock,
-    setup: Mutex<Option<Setup>>,
+    setup: Arc<Mutex<Option<Setup>>>,
+    /// Locked while files are read: who comes meanwhile uses what they brought.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Tls {
@@ -32,38 +35,63 @@ impl Tls {
             files: Arc::new(files),
             threads,
             clock,
-            setup: Mutex::default(),
+            setup: Arc::default(),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Reads what is needed, if nothing was read so far. What goes wrong is told by the next connection.
+    pub(super) async fn ready(&self, limit: Duration) {
+        if lock(&self.setup).is_none() {
+            let _ = self.connector(limit).await;
         }
     }
 
     /// Makes TLS handshakes. Files that have changed since the last connection are read again. If they
     /// cannot be used now, that changes nothing: they may be half written.
     pub(super) async fn connector(&self, limit: Duration) -> Result<TlsConnector, ConnectError> {
-        let known = lock(&self.setup).clone();
-        if let Some(known) = known.as_ref().filter(|_| self.files.is_empty()) {
-            return Ok(known.connector.clone());
+        if let Some(known) = self.as_it_stands() {
+            return Ok(known);
         }
-        let (files, before) = (self.files.clone(), known.clone());
-        let work = self
-            .threads
-            .run("tls", move || tls_setup::renewed(&files, before));
-        let made = match tokio::time::timeout(limit, work).await {
-            Ok(Ok(made)) => made,
-            Ok(Err(no_thread)) => Err(LockError::of_this_machine(no_thread)),
+        let made = match tokio::time::timeout(limit, self.renewed()).await {
+            Ok(made) => made,
             Err(_) => Err(self.late(limit)),
         };
+        let known = lock(&self.setup).clone();
         match (made, known) {
-            (Ok(setup), _) => {
-                let connector = setup.connector.clone();
-                *lock(&self.setup) = Some(setup);
-                Ok(connector)
-            }
+            (Ok(setup), _) => Ok(setup.connector),
             (Err(error), Some(known)) => {
                 logs::warn!("{error}; new connections use what these files held before");
                 Ok(known.connector)
             }
             (Err(error), None) => Err(ConnectError::of_this_machine(error)),
         }
+    }
+
+    /// What was made before, if there are no files that may have changed.
+    fn as_it_stands(&self) -> Option<TlsConnector> {
+        let setup = lock(&self.setup);
+        let setup = setup.as_ref().filter(|_| self.files.is_empty());
+        setup.map(|setup| setup.connector.clone())
+    }
+
+    /// Reads the files if they have changed. On a slow machine that may take longer than this future has: the
+    /// thread then keeps what it has read for the next connection.
+    async fn renewed(&self) -> Result<Setup, LockError> {
+        let _one_at_a_time = self.reading.lock().await;
+        let before = lock(&self.setup).clone();
+        if let Some(before) = before.as_ref().filter(|_| self.files.is_empty()) {
+            return Ok(before.clone());
+        }
+        let (files, setup) = (self.files.clone(), self.setup.clone());
+        let work = self.threads.run("tls", move || {
+            let made = tls_setup::renewed(&files, before)?;
+            // It may replace one, and drop what is OpenSSL's.
+            let _section = Section::begin();
+            *lock(&setup) = Some(made.clone());
+            Ok(made)
+        });
+        work.await.map_err(LockError::of_this_machine)?
     }
 
     fn late(&self, limit: Duration) -> LockError {

@@ -10,7 +10,9 @@ use std::time::SystemTime;
 use native_tls::{Certificate, Identity, Protocol, TlsConnector, TlsConnectorBuilder};
 
 use crate::store::s3::network::pem::{self, Block};
-use crate::store::s3::settings::tls_files::{IdentityFiles, NamedFile, TlsFiles, unusable};
+use crate::store::s3::settings::tls_files::{
+    ClientIdentity, IdentityFiles, NamedFile, Pkcs12, TlsFiles, unusable,
+};
 use crate::store::s3::settings::variables::set;
 use crate::sys::forks::Section;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
@@ -47,7 +49,7 @@ fn connector(files: &TlsFiles) -> Result<TlsConnector, LockError> {
     let bundle = files.ca_bundle.as_ref();
     let bundle = bundle.map(|file| Ok((file, read_bundle(file)?)));
     let bundle: Option<(_, Vec<Block>)> = bundle.transpose().map_err(LockError::Config)?;
-    let identity = files.identity.as_ref().map(read_identity).transpose()?;
+    let identity = files.identity.as_ref().map(ReadIdentity::of).transpose()?;
     // Files may be on a disk that hangs, so a fork waits only from here on.
     let _section = Section::begin();
     let mut builder = TlsConnector::builder();
@@ -55,17 +57,79 @@ fn connector(files: &TlsFiles) -> Result<TlsConnector, LockError> {
     if let Some((file, blocks)) = bundle {
         trust_only(&mut builder, file, &blocks)?;
     }
-    if let Some((files, [chain, key])) = files.identity.as_ref().zip(identity) {
-        let refused = |e| refused_identity(files, &e);
-        let identity = Identity::from_pkcs8(chain.as_bytes(), key.as_bytes()).map_err(refused)?;
-        builder.identity(identity);
-        // What is wrong with two files that are right by themselves shows only now.
-        return Ok(builder.build().map_err(refused)?);
+    if let Some(identity) = &identity {
+        builder.identity(identity.parsed()?);
     }
-    builder.build().map_err(|error| {
-        let what = format!("TLS cannot be set up on this machine ({error})");
-        StorageError::new(StorageErrorKind::Local, what).into()
+    builder.build().map_err(|error| match &identity {
+        // What is wrong with two files that are right by themselves shows only now.
+        Some(identity) => identity.refused(&error).into(),
+        None => {
+            let what = format!("TLS cannot be set up on this machine ({error})");
+            StorageError::new(StorageErrorKind::Local, what).into()
+        }
     })
+}
+
+/// A client certificate whose files were read.
+enum ReadIdentity<'a> {
+    Pem(&'a IdentityFiles, [String; 2]),
+    Archive(&'a Pkcs12),
+}
+
+impl ReadIdentity<'_> {
+    fn of(identity: &ClientIdentity) -> Result<ReadIdentity<'_>, ConfigError> {
+        Ok(match identity {
+            ClientIdentity::Files(files) => ReadIdentity::Pem(files, read_identity(files)?),
+            ClientIdentity::Archive(archive) => ReadIdentity::Archive(archive),
+        })
+    }
+
+    fn parsed(&self) -> Result<Identity, ConfigError> {
+        match self {
+            ReadIdentity::Pem(_, [chain, key]) => {
+                Identity::from_pkcs8(chain.as_bytes(), key.as_bytes())
+            }
+            ReadIdentity::Archive(Pkcs12 { der, password }) => Identity::from_pkcs12(der, password),
+        }
+        .map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &native_tls::Error) -> ConfigError {
+        match self {
+            ReadIdentity::Pem(files, _) => refused_identity(files, error),
+            ReadIdentity::Archive(archive) => refused_archive(archive, error),
+        }
+    }
+}
+
+impl Pkcs12 {
+    /// Whether it is one, and the password is right.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let _section = Section::begin();
+        ReadIdentity::Archive(self).parsed().map(drop)
+    }
+}
+
+/// Neither the archive nor its password is quoted.
+fn refused_archive(archive: &Pkcs12, error: &native_tls::Error) -> ConfigError {
+    let text = error.to_string();
+    let reason = if archive.der.is_empty() {
+        "it is empty".to_owned()
+    } else if archive.der.starts_with(b"-----BEGIN") {
+        "it is PEM, not PKCS #12: name the files with ClientBuilder::client_certificate".to_owned()
+    } else if text.contains("mac verify failure") || text.contains("invalid password") {
+        "the password is not that of this PKCS #12 archive".to_owned()
+    } else if text.contains("unsupported") {
+        "it is encrypted in an old way, which this machine's OpenSSL does not read: make it anew \
+         with `openssl pkcs12 -export -inkey client.key -in client.pem -out client.p12`"
+            .to_owned()
+    } else {
+        format!("it is no PKCS #12 archive of a certificate and its key ({text})")
+    };
+    ConfigError::new(
+        "client_identity",
+        format!("invalid client_identity: {reason}"),
+    )
 }
 
 /// More bytes than any file of certificates has.
@@ -124,7 +188,7 @@ fn trust_only(
     Ok(())
 }
 
-const IDENTITY: &str = "client_identity";
+const IDENTITY: &str = "client_certificate";
 
 /// The certificate with its chain, and the key.
 fn read_identity(files: &IdentityFiles) -> Result<[String; 2], ConfigError> {

@@ -76,6 +76,11 @@ impl Transport {
         }
     }
 
+    /// Reads the certificates that connections with TLS need, which may take longer than a connection.
+    pub(in crate::store::s3) async fn ready(&self, limit: Duration) {
+        self.tls.ready(limit).await;
+    }
+
     /// The proxy that reads a request to this URL, and may answer it itself.
     pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
         self.proxies.forwarding_proxy(uri)

@@ -37,8 +37,7 @@ const OF_TLS: [(&str, &str); 5] = [
     ),
     (
         "the ssl certificate error",
-        "it does not accept the client certificate: check the one that ClientBuilder::client_identity \
-         names",
+        "it does not accept the client certificate: check the one that was set",
     ),
 ];
 

@@ -1,7 +1,9 @@
 //! The files that TLS needs: whom a client trusts, and what it shows of itself. Who named them is kept,
 //! so that errors name the right setting.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::store::s3::settings::named::Named;
 use crate::types::errors::ConfigError;
@@ -11,10 +13,51 @@ use crate::types::errors::ConfigError;
 pub(crate) struct TlsFiles {
     /// The certificates to trust, instead of the system's own.
     pub ca_bundle: Option<NamedFile>,
-    pub identity: Option<IdentityFiles>,
+    pub identity: Option<ClientIdentity>,
 }
 
-/// A client certificate. Its chain may follow it in the same file.
+/// A client certificate with its key.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientIdentity {
+    Files(IdentityFiles),
+    Archive(Pkcs12),
+}
+
+/// A PKCS #12 archive of a certificate, its chain and its key.
+#[derive(Clone)]
+pub(crate) struct Pkcs12 {
+    pub der: Arc<[u8]>,
+    pub password: Arc<str>,
+}
+
+impl fmt::Debug for Pkcs12 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It is a secret.
+        f.write_str("Pkcs12")
+    }
+}
+
+impl ClientIdentity {
+    fn files(&self) -> Option<&IdentityFiles> {
+        match self {
+            ClientIdentity::Files(files) => Some(files),
+            ClientIdentity::Archive(_) => None,
+        }
+    }
+
+    /// For people: the certificate and what named it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            ClientIdentity::Files(IdentityFiles { certificate, .. }) => {
+                let path = certificate.display();
+                format!("{path}, which {CODE}client_certificate names")
+            }
+            ClientIdentity::Archive(_) => format!("the certificate that {CODE}client_identity has"),
+        }
+    }
+}
+
+/// A client certificate in files. Its chain may follow it in the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityFiles {
     pub certificate: PathBuf,
@@ -29,13 +72,15 @@ pub(crate) struct NamedFile {
 }
 
 impl TlsFiles {
+    /// Whether there is no file that may change.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ca_bundle.is_none() && self.identity.is_none()
+        self.paths().is_empty()
     }
 
     pub(crate) fn paths(&self) -> Vec<&Path> {
         let bundle = self.ca_bundle.iter().map(|file| &file.path);
-        let identity = self.identity.iter().flat_map(|i| [&i.certificate, &i.key]);
+        let identity = self.identity.iter().filter_map(ClientIdentity::files);
+        let identity = identity.flat_map(|i| [&i.certificate, &i.key]);
         bundle.chain(identity).map(PathBuf::as_path).collect()
     }
 
