@@ -14,8 +14,8 @@ use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::sts_caller::Caller;
-use crate::store::s3::credentials::sts_refusal::{Refusal, not_sts};
-use crate::store::s3::network::advice::advice_for;
+use crate::store::s3::credentials::sts_refusal::Refusal;
+use crate::store::s3::network::advice::{advice_for, advice_if_another_answers};
 use crate::store::s3::request;
 use crate::store::s3::settings::endpoint::Endpoint;
 use crate::store::s3::settings::service::Service;
@@ -119,7 +119,7 @@ fn unreadable(role: &Role, sts: &ServiceEndpoint) -> LockError {
     misconfigured(format!(
         "STS gave no credentials for role {}, in a reply that cannot be read; {}",
         role.arn,
-        not_sts(sts)
+        advice_if_another_answers(sts)
     ))
 }
 

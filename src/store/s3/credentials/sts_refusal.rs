@@ -6,8 +6,8 @@ use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::without;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::sts_caller::Caller;
+use crate::store::s3::network::advice::advice_if_another_answers;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::types::errors::{LockError, StorageErrorKind};
 
@@ -26,16 +26,6 @@ pub(super) struct Refusal<'a> {
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html> ("Role chaining")
 const LONGEST_IN_CHAIN: u32 = 3600;
-
-/// What to check if the reply is hardly that of an STS.
-pub(super) fn not_sts(sts: &ServiceEndpoint) -> String {
-    match &sts.set {
-        Some(Named { value, by }) => format!(
-            "check that {value}, which {by} says, is an STS, and that no proxy answers in its place"
-        ),
-        None => "something answers in its place: check the network and its proxy".to_owned(),
-    }
-}
 
 impl Refusal<'_> {
     pub(super) fn error(&self) -> LockError {
@@ -92,7 +82,7 @@ impl Refusal<'_> {
     fn advice(&self) -> String {
         let role_by = self.role_by;
         let Some(code) = self.reply.code() else {
-            return not_sts(self.sts);
+            return advice_if_another_answers(self.sts);
         };
         if code == "RegionDisabledException" {
             let region = &self.sts.region.value;
@@ -152,6 +142,7 @@ mod tests {
     use rusoto_core::credential::AwsCredentials;
 
     use super::*;
+    use crate::store::s3::settings::named::Named;
     use crate::store::s3::settings::service::Service;
 
     fn sts() -> ServiceEndpoint {
@@ -334,7 +325,7 @@ mod tests {
         let from = "profile \"q\"".to_owned();
         let caller = Caller::Keys { keys: &keys, from };
         let told = told_of(&role(), &caller, 403, "<html>blocked</html>").to_string();
-        let advice = "403 (no reason); check that http://a, which a test says, is an STS, and that";
+        let advice = "403 (no reason); check that http://a, which a test says, is STS, and that";
         assert!(told.contains(advice), "{told}");
     }
 }

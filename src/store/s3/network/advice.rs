@@ -1,4 +1,5 @@
-//! What helps if a service is not reached, by the step at which the way to it ended. Pure.
+//! What helps if a service is not reached, by the step at which the way to it ended, or if something else
+//! answers. Pure.
 
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::settings::named::Named;
@@ -12,7 +13,18 @@ pub(crate) fn advice_for(endpoint: &ServiceEndpoint, step: Step) -> String {
     }
 }
 
-/// The same for an endpoint that was set.
+/// What helps if a reply is hardly that of a service.
+pub(crate) fn advice_if_another_answers(endpoint: &ServiceEndpoint) -> String {
+    match &endpoint.set {
+        Some(Named { value, by }) => format!(
+            "check that {value}, which {by} says, is {}, and that no proxy answers in its place",
+            endpoint.service.name()
+        ),
+        None => "something answers in its place: check the network and its proxy".to_owned(),
+    }
+}
+
+/// What helps on the way to an endpoint that was set.
 fn about_endpoint(set: &Named, step: Step) -> String {
     let what = match step {
         Step::Name => "check its spelling, and this machine's DNS",

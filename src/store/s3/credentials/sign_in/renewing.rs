@@ -16,8 +16,7 @@ use crate::store::s3::credentials::sign_in::document::{Document, Garbled, shown}
 use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::token_file;
 use crate::store::s3::credentials::sign_in::token_file::Replacement;
-use crate::store::s3::network::advice::advice_for;
-use crate::store::s3::reply::Reply;
+use crate::store::s3::network::advice::{advice_for, advice_if_another_answers};
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service::Service;
 use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
@@ -201,7 +200,7 @@ async fn renew<S: SignIn>(
         return others.ok_or_else(|| refused(sign_in, &place, &refusal));
     }
     let token = sign_in.renewed(&held.token, reply.body(), now);
-    let token = token.ok_or_else(|| unreadable(sign_in, &endpoint, &reply))?;
+    let token = token.ok_or_else(|| unreadable(sign_in, &place, &endpoint))?;
     save(sign_in, path, &held, &token, context);
     Ok(token)
 }
@@ -314,14 +313,9 @@ fn refused(sign_in: &impl SignIn, place: &str, refusal: &Refusal) -> LockError {
     misconfigured(format!("{what}; {}", sign_in.remedy(refusal)))
 }
 
-fn unreadable(sign_in: &impl SignIn, endpoint: &ServiceEndpoint, reply: &Reply) -> LockError {
-    let told = sign_in.told();
-    let (name, url, status) = (endpoint.service.name(), &endpoint.url, reply.status());
-    let check = match &endpoint.set {
-        Some(set) => format!("check {}", set.by),
-        None => "check that no proxy answers in its place".to_owned(),
-    };
+fn unreadable(sign_in: &impl SignIn, place: &str, endpoint: &ServiceEndpoint) -> LockError {
+    let (told, advice) = (sign_in.told(), advice_if_another_answers(endpoint));
     misconfigured(format!(
-        "{name} {url} answered {status} with something that is no renewed sign-in to {told}; {check}"
+        "{place} did not renew the sign-in to {told}, in a reply that cannot be read; {advice}"
     ))
 }
