@@ -89,7 +89,7 @@ fn status_tells_of_replies_that_cannot_be() {
         get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); it is https there: begin the endpoint with https://";
         get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
         get(400, &[], "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>") => "GET: 400 (an HTML page); it demands a client certificate: name one with ClientBuilder::client_identity";
-        get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that ClientBuilder::client_identity names";
+        get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that was set";
         get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name";
         get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); check the region, which was us-east-1, and the access key";
         get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
