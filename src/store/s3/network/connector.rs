@@ -14,11 +14,11 @@ use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::no_fork::NoFork;
 use crate::store::s3::network::proxied_dialer::{ProxiedDialer, RawStream};
-use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::tls_dialer::TlsDialer;
-use crate::store::s3::network::url::{authority, is_https};
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{authority, is_https};
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, causes, root_cause};
 use crate::store::s3::network::resolver::{NameError, Resolver};
-use crate::store::s3::network::url::authority;
+use crate::store::s3::url::authority;
 
 /// Makes TCP connections.
 #[derive(Clone)]

@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
-use crate::store::s3::network::proxy::proxies::Proxies;
-use crate::store::s3::network::proxy::tunnel;
-use crate::store::s3::network::proxy::tunnel_reply::or_around;
 use crate::store::s3::network::tls_dialer::TlsDialer;
-use crate::store::s3::network::url::{host_and_port, is_https};
+use crate::store::s3::network::tunnel;
+use crate::store::s3::network::tunnel_reply::or_around;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{host_and_port, is_https};
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
 pub(super) type RawStream = MaybeHttpsStream<TcpStream>;

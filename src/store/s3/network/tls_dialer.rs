@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::store::s3::network::connect_error::ConnectError;
 use crate::store::s3::network::final_dot::{FixedDialer, without_final_dot};
 use crate::store::s3::network::tls::Tls;
-use crate::store::s3::network::url::authority;
+use crate::store::s3::url::authority;
 
 /// Makes connections with TLS.
 #[derive(Clone)]

@@ -9,12 +9,12 @@ use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
 use crate::store::s3::network::connector::Connector;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
-use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
-use crate::store::s3::network::url::{authority, is_https};
 use crate::store::s3::reply::Reply;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{authority, is_https};
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
 

@@ -7,10 +7,10 @@ use hyper::Uri;
 
 use crate::protocol::Location;
 use crate::protocol::quote::shown;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::types::errors::{StorageError, StorageErrorKind as Kind};
 use crate::types::text::seconds;
 

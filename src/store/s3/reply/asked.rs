@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::protocol::Location;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 
 /// The request that a reply answers.
 #[derive(Debug)]

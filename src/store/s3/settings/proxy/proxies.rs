@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hyper::Uri;
 
-use crate::store::s3::network::proxy::exceptions::Exceptions;
-use crate::store::s3::network::proxy::one_proxy::{IN_CODE, Proxy};
-use crate::store::s3::network::url::{is_https, port};
+use crate::store::s3::settings::proxy::exceptions::Exceptions;
+use crate::store::s3::settings::proxy::one_proxy::{IN_CODE, Proxy};
 use crate::store::s3::settings::variables::variable;
+use crate::store::s3::url::{is_https, port};
 use crate::types::errors::ConfigError;
 
 /// Which connections go through which proxy. By default none does.

@@ -4,23 +4,23 @@ use hyper::Uri;
 use hyper::http::uri::Scheme;
 
 /// Whether TLS is spoken with the host.
-pub(super) fn is_https(uri: &Uri) -> bool {
+pub(crate) fn is_https(uri: &Uri) -> bool {
     uri.scheme() != Some(&Scheme::HTTP)
 }
 
 /// The host, and the port if one was written.
-pub(super) fn authority(uri: &Uri) -> &str {
+pub(crate) fn authority(uri: &Uri) -> &str {
     uri.authority().map_or("", |authority| authority.as_str())
 }
 
 /// The port, or the usual one of the scheme.
-pub(super) fn port(uri: &Uri) -> u16 {
+pub(crate) fn port(uri: &Uri) -> u16 {
     let usual = if is_https(uri) { 443 } else { 80 };
     uri.port_u16().unwrap_or(usual)
 }
 
 /// The host and the port, as a request for a tunnel names them.
-pub(super) fn host_and_port(uri: &Uri) -> String {
+pub(crate) fn host_and_port(uri: &Uri) -> String {
     format!("{}:{}", uri.host().unwrap_or_default(), port(uri))
 }
 
