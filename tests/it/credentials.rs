@@ -3,6 +3,7 @@
 
 mod aws_cli;
 mod botocore;
+mod identity;
 mod login;
 mod moto;
 mod rgw;
@@ -707,6 +708,27 @@ fn client_does_not_ask_a_metadata_service_that_is_switched_off() {
 }
 
 #[test]
+fn client_takes_what_answers_in_the_place_of_a_metadata_service_for_none() {
+    let (server, home) = (Server::start(), Home::new("imds-html"));
+    let service = StandIn::start(|_| say(200, "<html>\n<p>sign in</p>\n</html>"));
+    let told = Told::of(instance(&server, &home, &service, "try"));
+    told.has(&["no credentials found", "something that is no token"]);
+}
+
+#[test]
+fn acquire_within_whose_endpoint_hangs_again_says_why_the_look_up_before_failed() {
+    let (server, home) = (Server::start(), Home::new("hangs-again"));
+    let endpoint = StandIn::start(|_| Answer::Hang);
+    let mut command = container(&server, &home, &endpoint, "try within");
+    command.env(TIMEOUT, "1000");
+    let told = Told::of(command);
+    let second = told.error(1);
+    assert!(second.contains("still being looked up"), "{second}");
+    assert!(second.contains("the one before failed: "), "{second}");
+    assert!(second.contains("had no answer within"), "{second}");
+}
+
+#[test]
 fn client_tells_of_an_instance_without_a_role() {
     let (server, home) = (Server::start(), Home::new("no-role"));
     let service = metadata(|asked, _| (asked.path == ROLES).then(|| say(404, "")));
@@ -858,6 +880,19 @@ fn client_stops_a_command_that_hangs_in_time_and_tells_what_it_said() {
         "Storage: ",
         "did not end within 55.0 s and was stopped and said: code?",
     ]);
+}
+
+/// As the system does with a command that reads from a terminal which is not its own.
+#[test]
+fn client_ends_a_command_that_asks_on_the_terminal_at_once_and_says_so() {
+    let (server, home) = (Server::start(), Home::new("terminal"));
+    let told = Told::of(command_of(&server, &home, "kill -TTIN $$\nsleep 100"));
+    told.has(&[
+        "Config: ",
+        "asked something on the terminal",
+        "window of its own",
+    ]);
+    assert!(told.took(0) < Duration::from_secs(40), "{:?}", told.0);
 }
 
 #[test]

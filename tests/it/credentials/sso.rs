@@ -493,6 +493,32 @@ fn clients_that_renew_a_token_at_the_same_moment_both_go_on() {
 }
 
 #[test]
+fn client_whose_token_another_has_used_up_waits_for_the_others_reply() {
+    let oidc = |so_far: &[Asked]| match so_far.len() {
+        1 => {
+            // Longer than a file is written, and less than a request may take.
+            thread::sleep(Duration::from_secs(3));
+            renewed(1)
+        }
+        _ => refuses(so_far),
+    };
+    let world = World::with("slow-other", |_| granted("t", HOUR), oidc);
+    world.sign_in(ago(HOUR));
+    thread::scope(|scope| {
+        let child = || {
+            let mut command = world.command("p", "crowd");
+            command.env(TIMEOUT, "20000");
+            Told::of(command)
+        };
+        let children = [scope.spawn(child), scope.spawn(child)];
+        for child in children {
+            child.join().unwrap().all_went_well();
+        }
+    });
+    assert_eq!(world.token()["accessToken"], access(1));
+}
+
+#[test]
 #[cfg(unix)]
 fn client_reads_a_token_again_that_another_program_has_half_written() {
     let world = World::new("half");

@@ -178,9 +178,13 @@ impl Inner {
             .as_ref()
             .map_or(now, |look_up| look_up.began);
         let so_far = seconds(&now.at_least_since(began));
+        // A source that hangs again and again is the reason, and not this look-up alone.
+        let before = state.failure.as_ref();
+        let before = before.map(|f| format!("; the one before failed: {}", f.error));
         let what = format!(
             "the credentials are still being looked up, for {so_far} so far; a later call finds the look-up \
-             further on"
+             further on{}",
+            before.unwrap_or_default()
         );
         failed(StorageErrorKind::NoAnswer, what)
     }

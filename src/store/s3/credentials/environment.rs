@@ -20,7 +20,8 @@ pub(super) fn look() -> Result<AwsCredentials, NoCredentials> {
         [Some(_), None] => Err(half(id, secret).into()),
         [None, Some(_)] => Err(half(secret, id).into()),
         [Some(id), Some(secret)] => {
-            let token = variable("AWS_SESSION_TOKEN");
+            // The first name is the older one. AWS's own tools look at it first, too.
+            let token = variable("AWS_SECURITY_TOKEN").or_else(|| variable("AWS_SESSION_TOKEN"));
             let found = AwsCredentials::new(id, secret, token, expiration()?);
             Ok(checked(found, "the environment")?)
         }

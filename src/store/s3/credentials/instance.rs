@@ -74,11 +74,19 @@ fn base() -> Result<String, LockError> {
     endpoint.map(|endpoint| endpoint.0)
 }
 
-/// The first role of a list, which has only one.
+/// A session token. Something else that answers in the place of the service hardly gives one.
+fn token(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let is_token = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '<');
+    is_token.then(|| text.to_owned())
+}
+
+/// The first role of a list, which has only one. Its name is a part of a URL.
 fn role(list: &[u8]) -> Option<String> {
     let list = std::str::from_utf8(list).ok()?;
     let role = list.lines().next()?.trim();
-    (!role.is_empty()).then(|| role.to_owned())
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    (!role.is_empty() && role.chars().all(plain)).then(|| role.to_owned())
 }
 
 /// Whether a reply with status 200 says that the role cannot be assumed.
@@ -107,7 +115,11 @@ impl Service<'_> {
         let ttl = ("x-aws-ec2-metadata-token-ttl-seconds", "60");
         let reply = self.ask("PUT", "/latest/api/token", ttl).await?;
         match reply.status() {
-            200 => Ok(String::from_utf8_lossy(reply.body()).trim().to_owned()),
+            200 => token(reply.body()).ok_or_else(|| {
+                self.nothing(
+                    "it answered a PUT of /latest/api/token with something that is no token",
+                )
+            }),
             403 => Err(self.nothing("it is switched off: 403")),
             status @ 300..500 => Err(self.nothing(&format!(
                 "it answered {status} to a PUT of /latest/api/token: it has no version 2, and \
@@ -187,6 +199,17 @@ mod tests {
         assert_eq!(role(b"one\ntwo\n").as_deref(), Some("one"));
         assert_eq!(role(b"\n"), None);
         assert_eq!(role(b""), None);
+    }
+
+    #[test]
+    fn what_is_no_token_or_role_is_none() {
+        assert_eq!(token(b"AQAE-x==\n").as_deref(), Some("AQAE-x=="));
+        for text in ["", "<html>", "two words", "a\nb"] {
+            assert_eq!(token(text.as_bytes()), None);
+        }
+        for text in ["<html>", "a/b", "two words", "../a"] {
+            assert_eq!(role(text.as_bytes()), None);
+        }
     }
 
     #[test]

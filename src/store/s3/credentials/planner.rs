@@ -19,12 +19,20 @@ use crate::types::errors::LockError;
 /// The most roles that one profile may lead to. Nobody needs so many, and each is a request.
 const MOST_ROLES: usize = 8;
 
-/// The plan for the profile in use. None if it says nothing of credentials, or if there is no such
-/// profile and nobody named it.
-pub(super) fn plan(profile: &Profile, files: &SharedFiles) -> Result<Option<Plan>, LockError> {
+/// Checks that the profile in use can be relied on. This comes before a web identity in the environment,
+/// too: a role of the profile would precede that.
+pub(super) fn check(profile: &Profile) -> Result<(), LockError> {
+    if profile.flaw.is_some() {
+        return Err(refusal::flawed(profile));
+    }
     if profile.chosen && !profile.exists {
         return Err(refusal::missing(profile));
     }
+    Ok(())
+}
+
+/// The plan for the profile in use, which was checked. None if it says nothing of credentials.
+pub(super) fn plan(profile: &Profile, files: &SharedFiles) -> Result<Option<Plan>, LockError> {
     // From the profile in use to the one that has keys.
     let mut passed: Vec<(String, Role)> = Vec::new();
     let mut at = profile.clone();
@@ -70,12 +78,15 @@ pub(super) fn assumes_a_role(profile: &Profile) -> bool {
 
 /// The role that a profile assumes with other credentials.
 fn role_of(profile: &Profile) -> Option<&str> {
-    let with_token = profile.get("web_identity_token_file").is_some();
-    profile.get("role_arn").filter(|_| !with_token)
+    let with_token = profile.said("web_identity_token_file").is_some();
+    profile.said("role_arn").filter(|_| !with_token)
 }
 
 fn role(profile: &Profile, arn: &str) -> Result<Role, LockError> {
-    if profile.get("mfa_serial").is_some() {
+    if arn.is_empty() {
+        return Err(refusal::empty(profile, "role_arn"));
+    }
+    if profile.said("mfa_serial").is_some() {
         return Err(refusal::mfa(profile));
     }
     Ok(Role::of(profile, arn)?)
@@ -89,7 +100,10 @@ enum RoleSource {
 /// Where a profile's role takes its keys from.
 fn source(profile: &Profile) -> Result<RoleSource, LockError> {
     let names = ["source_profile", "credential_source"];
-    match names.map(|name| profile.get(name)) {
+    let [by_profile, by_machine] = names;
+    match names.map(|name| profile.said(name)) {
+        [Some(""), None] => Err(refusal::empty(profile, by_profile)),
+        [None, Some("")] => Err(refusal::empty(profile, by_machine)),
         [Some(name), None] => Ok(RoleSource::Profile(name.to_owned())),
         [None, Some(name)] => match MachineSource::named(name) {
             Some(source) => Ok(RoleSource::Machine(source)),
@@ -115,14 +129,14 @@ fn next(
     if !next.exists {
         return Err(refusal::no_such_profile(user, &next));
     }
+    check(&next)?;
     Ok(next)
 }
 
 /// The way in which a profile gives keys by itself, in the order of AWS's own tools.
 fn own_way(profile: &Profile, files: &SharedFiles) -> Result<Option<Way>, LockError> {
-    let get = |key| profile.get(key).map(str::to_owned);
     let sso = || SsoSettings::of(profile, files).map(Way::Sso);
-    if let Some(token_file) = get("web_identity_token_file") {
+    if let Some(token_file) = profile.said("web_identity_token_file") {
         return web_identity(profile, token_file).map(Some);
     }
     if SsoSettings::are_in(profile) {
@@ -131,11 +145,19 @@ fn own_way(profile: &Profile, files: &SharedFiles) -> Result<Option<Way>, LockEr
     if files.credentials_hold_keys_of(&profile.name) {
         return keys(profile);
     }
-    if let Some(login) = LoginSettings::of(profile) {
-        return Ok(Some(Way::Login(login)));
+    match profile.said("login_session") {
+        Some("") => return Err(refusal::empty(profile, "login_session")),
+        Some(session) => {
+            return Ok(Some(Way::Login(LoginSettings {
+                profile: profile.name.clone(),
+                session: session.to_owned(),
+            })));
+        }
+        None => {}
     }
-    if let Some(command) = get("credential_process") {
-        return Ok(Some(Way::Command(command)));
+    // With the marks of comments, which are plain characters inside of quotation marks.
+    if let Some(command) = profile.settings.whole("credential_process") {
+        return Ok(Some(Way::Command(command.to_owned())));
     }
     match keys(profile)? {
         // Its account and its role are missing, which this tells.
@@ -148,7 +170,10 @@ fn has_any_of_sso(profile: &Profile) -> bool {
     profile.settings.keys().any(|name| name.starts_with("sso_"))
 }
 
-fn web_identity(profile: &Profile, token_file: String) -> Result<Way, LockError> {
+fn web_identity(profile: &Profile, token_file: &str) -> Result<Way, LockError> {
+    if token_file.is_empty() {
+        return Err(refusal::empty(profile, "web_identity_token_file"));
+    }
     let by = format!("profile {:?}", profile.name);
     let Some(arn) = profile.get("role_arn") else {
         return Err(refusal::half(
@@ -159,7 +184,7 @@ fn web_identity(profile: &Profile, token_file: String) -> Result<Way, LockError>
     };
     let role = Role::for_web_identity(arn, profile.get("role_session_name"), &by)?;
     Ok(Way::WebIdentity(WebIdentity {
-        token_file,
+        token_file: token_file.to_owned(),
         role,
         role_by: format!("role_arn of {by}"),
         of: format!(" of {by}"),
@@ -168,19 +193,22 @@ fn web_identity(profile: &Profile, token_file: String) -> Result<Way, LockError>
 
 /// Whether a profile has keys of its own, or a half of them.
 fn has_keys(profile: &Profile) -> bool {
-    KEYS.iter().any(|key| profile.get(key).is_some())
+    KEYS.iter().any(|key| profile.said(key).is_some())
 }
 
 const KEYS: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
 
 fn keys(profile: &Profile) -> Result<Option<Way>, LockError> {
     let [id, secret] = KEYS;
-    match KEYS.map(|key| profile.get(key)) {
+    match KEYS.map(|key| profile.said(key)) {
         [None, None] => Ok(None),
         [Some(_), None] => Err(refusal::half(profile, id, secret)),
         [None, Some(_)] => Err(refusal::half(profile, secret, id)),
         [Some(id), Some(secret)] => {
-            let token = profile.get("aws_session_token").map(str::to_owned);
+            // The first name is the older one. AWS's own tools look at it first, too.
+            let token = profile.get("aws_security_token");
+            let token = token.or_else(|| profile.get("aws_session_token"));
+            let token = token.map(str::to_owned);
             let found = AwsCredentials::new(id, secret, token, None);
             let found = checked(found, &format!("profile {:?}", profile.name))?;
             Ok(Some(Way::Keys(found)))
@@ -196,7 +224,7 @@ mod tests {
     fn planned(config: &str, credentials: &str) -> String {
         let files = SharedFiles::of(config, credentials);
         let profile = Profile::among(&files, Some("a"));
-        match plan(&profile, &files) {
+        match check(&profile).and_then(|()| plan(&profile, &files)) {
             Ok(Some(plan)) => plan.told(),
             Ok(None) => "none".to_owned(),
             Err(error) => error.to_string(),
@@ -219,6 +247,7 @@ mod tests {
     const LOGIN: &str = "login_session = me";
     const COMMAND: &str = "credential_process = get keys";
     const ROLE: &str = "role_arn = arn:a";
+    const SOURCE: &str = "source_profile = keys";
 
     fn keys() -> String {
         profile("keys", &KEYS)
@@ -236,6 +265,7 @@ mod tests {
         let files = SharedFiles::of("", "");
         let mut default = Profile::among(&files, Some("default"));
         default.chosen = false;
+        assert!(check(&default).is_ok());
         assert!(plan(&default, &files).is_ok_and(|plan| plan.is_none()));
     }
 
@@ -277,6 +307,95 @@ mod tests {
             assert!(told.contains(lack), "{told}");
             let told = in_config(&profile("a", &[line, KEYS[0], KEYS[1]]));
             assert_eq!(told, "profile \"a\"");
+        }
+    }
+
+    /// To pass over it would mean to be somebody else.
+    #[test]
+    fn a_setting_that_says_who_somebody_is_and_is_empty_is_refused() {
+        let role = ["role_arn =", "source_profile = keys", KEYS[0], KEYS[1]];
+        let all = [KEYS[0], KEYS[1]];
+        for (lines, empty) in [
+            (&role[..], "role_arn"),
+            (&[ROLE, "source_profile ="], "source_profile"),
+            (&[ROLE, "credential_source ="], "credential_source"),
+            (
+                &["web_identity_token_file =", ROLE, all[0], all[1]],
+                "web_identity_token_file",
+            ),
+            (&["login_session = # me", all[0], all[1]], "login_session"),
+        ] {
+            let told = in_config(&(profile("a", lines) + &keys()));
+            let expected = format!("{empty} of profile \"a\" is empty");
+            assert!(told.contains(&expected), "{told}");
+        }
+        let told = in_config(&profile("a", &["sso_role_name =", all[0], all[1]]));
+        assert!(
+            told.contains("no sso_account_id and no sso_role_name"),
+            "{told}"
+        );
+        let told = planned(
+            &profile("a", &[COMMAND]),
+            "[a]\naws_access_key_id =\naws_secret_access_key =\n",
+        );
+        assert!(
+            told.contains("the access key of profile \"a\" is empty"),
+            "{told}"
+        );
+        let told = in_config(&profile("a", &["credential_process =", all[0], all[1]]));
+        assert_eq!(told, "the credential_process of profile \"a\"");
+        let told = in_config(&(profile("a", &[ROLE, SOURCE, "mfa_serial ="]) + &keys()));
+        assert!(told.contains("MFA"), "{told}");
+    }
+
+    #[test]
+    fn a_profile_or_source_with_a_line_that_is_no_setting_is_refused() {
+        let told = in_config(&profile(
+            "a",
+            &["region = eu-west-1", "credential_process get keys"],
+        ));
+        assert!(told.contains("line 3 of CONFIG is no setting"), "{told}");
+        let config = profile("a", &[ROLE, SOURCE]) + &profile("keys", &[KEYS[0], KEYS[1], "keys"]);
+        let told = in_config(&config);
+        assert!(
+            told.contains("profile \"keys\" cannot be relied on"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_command_keeps_what_would_be_a_comment_elsewhere() {
+        let line = "credential_process = sh -c 'get keys ; # again'\n  more";
+        let files = SharedFiles::of(&profile("a", &[line]), "");
+        let profile = Profile::among(&files, Some("a"));
+        match plan(&profile, &files) {
+            Ok(Some(Plan {
+                first: Way::Command(command),
+                ..
+            })) => {
+                assert_eq!(command, "sh -c 'get keys ; # again'\nmore");
+            }
+            _ => panic!("it is a command"),
+        }
+    }
+
+    #[test]
+    fn the_older_name_of_a_session_token_counts_first() {
+        let lines = [
+            "aws_session_token = new",
+            "aws_security_token = old",
+            KEYS[0],
+            KEYS[1],
+        ];
+        let files = SharedFiles::of(&profile("a", &lines), "");
+        match plan(&Profile::among(&files, Some("a")), &files) {
+            Ok(Some(Plan {
+                first: Way::Keys(keys),
+                ..
+            })) => {
+                assert_eq!(keys.token().as_deref(), Some("old"));
+            }
+            _ => panic!("it has keys"),
         }
     }
 

@@ -16,6 +16,24 @@ pub(super) fn missing(profile: &Profile) -> LockError {
     ))
 }
 
+/// A line of the profile cannot be what was meant.
+pub(super) fn flawed(profile: &Profile) -> LockError {
+    let (name, flaw) = (&profile.name, profile.flaw.as_deref());
+    misconfigured(format!(
+        "profile {name:?} cannot be relied on: {}; correct that line",
+        flaw.unwrap_or_default()
+    ))
+}
+
+pub(super) fn empty(profile: &Profile, key: &str) -> LockError {
+    let Profile {
+        name, looked_in, ..
+    } = profile;
+    misconfigured(format!(
+        "{key} of profile {name:?} is empty; give it a value, or take it out of {looked_in}"
+    ))
+}
+
 pub(super) fn half(profile: &Profile, set: &str, missing: &str) -> LockError {
     let Profile {
         name, looked_in, ..
@@ -63,7 +81,7 @@ pub(super) fn mfa(profile: &Profile) -> LockError {
     misconfigured(format!(
         "profile {name:?} needs a code of an MFA device (mfa_serial), and a lock cannot ask for one; \
          put the keys that `aws sts get-session-token` gives into a profile and name that as \
-         source_profile, use a credential_process that asks for the code, or a role without MFA"
+         source_profile, use a credential_process that asks for the code in a window of its own, or a role without MFA"
     ))
 }
 

@@ -67,9 +67,13 @@ pub(super) async fn run(
     match finished {
         Some(Err(error)) => Err(not_run(origin, &error)),
         // In a program that ignores SIGCHLD the system keeps no status.
-        Some(Ok(None)) => credentials(&stdout, origin),
-        Some(Ok(Some(status))) if status.success() => credentials(&stdout, origin),
-        Some(Ok(Some(status))) => Err(misconfigured(format!(
+        Some(Ok(End::Exit(None))) => credentials(&stdout, origin),
+        Some(Ok(End::Exit(Some(status)))) if status.success() => credentials(&stdout, origin),
+        Some(Ok(End::AtTerminal)) => Err(misconfigured(format!(
+            "{origin} asked something on the terminal and was stopped: a lock cannot wait for a person \
+             there; use a command that asks nothing, or that asks in a window of its own"
+        ))),
+        Some(Ok(End::Exit(Some(status)))) => Err(misconfigured(format!(
             "{origin} failed ({status}){}; run it by hand",
             said(&text(stderr, LAST_WORDS).await, &stdout)
         ))),
@@ -143,18 +147,47 @@ struct Running {
     child: Option<Child>,
 }
 
+/// What became of a command.
+enum End {
+    /// It ended, in this way if the system tells.
+    Exit(Option<ExitStatus>),
+    /// It waits for the terminal, which is not its own: it has a process group of its own.
+    AtTerminal,
+}
+
 impl Running {
-    /// How it ended, if the system tells.
-    async fn ended(&mut self, clock: &Clock) -> Option<ExitStatus> {
+    async fn ended(&mut self, clock: &Clock) -> End {
         loop {
-            match self.child.as_mut()?.try_wait() {
-                Ok(Some(status)) => return Some(status),
+            let Some(child) = &mut self.child else {
+                return End::Exit(None);
+            };
+            match child.try_wait() {
+                Ok(Some(status)) => return End::Exit(Some(status)),
+                Ok(None) if waits_for_terminal(child) => return End::AtTerminal,
                 Ok(None) => clock.sleep(POLL).await,
                 // It is gone, and another process may have its number by now.
                 Err(_) => self.child = None,
             }
         }
     }
+}
+
+/// Whether the system has suspended a command because it reads from the terminal or sets it up.
+#[cfg(all(unix, not(target_os = "openbsd")))]
+fn waits_for_terminal(child: &Child) -> bool {
+    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // This takes no notice of an exit, which is left for `try_wait`.
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let state = id.and_then(|id| waitid(WaitId::Pid(id), options).ok().flatten());
+    let signal = state.and_then(|state| state.stopping_signal());
+    let at_terminal = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
+    signal.is_some_and(|signal| at_terminal.contains(&signal))
+}
+
+#[cfg(not(all(unix, not(target_os = "openbsd"))))]
+fn waits_for_terminal(_: &Child) -> bool {
+    false
 }
 
 impl Drop for Running {
@@ -299,15 +332,54 @@ fn telling_line(text: &str) -> &str {
     lines().rfind(tells).or(last).unwrap_or_default()
 }
 
-/// Whether the text names a secret, as a shell does after `set -x`, or repeats a long word of the
-/// output, which may be a secret.
+/// Whether the text names a secret, as a shell does after `set -x`, looks like one, or repeats a long word
+/// of the output, which may be one.
 fn may_hold_a_secret(complaint: &str, output: &str) -> bool {
-    let plain = complaint.to_ascii_lowercase().replace(['_', '-', ' '], "");
-    let names = ["secretaccesskey", "secretkey", "sessiontoken", "awssecret"];
-    let in_word = |c: char| c.is_ascii_alphanumeric() || "+/=_-.".contains(c);
+    let plain = complaint
+        .to_ascii_lowercase()
+        .replace(['_', '-', ' ', '"', '\''], "");
+    let names = [
+        "secretaccesskey",
+        "secretkey",
+        "sessiontoken",
+        "awssecret",
+        "authorization:",
+        "bearer",
+        "password=",
+        "password:",
+        "token=",
+        "secret=",
+    ];
     let mut words = output.split(|c| !in_word(c));
     names.iter().any(|name| plain.contains(name))
+        || complaint.split_whitespace().any(has_a_user)
+        || complaint.split(|c| !in_word(c)).any(looks_random)
         || words.any(|word| word.len() >= 12 && complaint.contains(word))
+}
+
+fn in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/=_-.".contains(c)
+}
+
+/// Whether a URL in this word has a user and perhaps a password.
+fn has_a_user(word: &str) -> bool {
+    let authority = word.split_once("://").map(|(_, rest)| rest);
+    let authority = authority.and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| authority.contains('@'))
+}
+
+/// Whether a word looks like a key or a token, and not like a path, a name with an ARN's role in it, or an
+/// id that has dashes.
+fn looks_random(word: &str) -> bool {
+    let is_name =
+        word.starts_with(['/', '.', '-']) || word.contains("role/") || word.contains("user/");
+    let mut runs = word.split(['.', '-']);
+    !is_name
+        && runs.any(|run| {
+            let has = |kind: fn(&char) -> bool| run.chars().any(|c| kind(&c));
+            let is_mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase);
+            has(char::is_ascii_digit) && (run.len() >= 32 || run.len() >= 16 && is_mixed)
+        })
 }
 
 #[derive(Deserialize)]
@@ -391,6 +463,28 @@ mod tests {
         ] {
             let told = said(complaint.as_bytes(), b"key: \"hunter2-hunter2\"");
             assert!(told.ends_with("is not repeated"), "{told}");
+        }
+        for complaint in [
+            "error: token AKIAIOSFODNN7EXAMPLE/K7MDENGbPxRfiCY is invalid",
+            "error: https://me:pass@vault/v1",
+            "curl: error at https://vault/v1?token=s",
+            "Authorization: Bearer s failed",
+            "error: \"password\": \"s\"",
+            "error: 0123456789abcdef0123456789abcdef",
+        ] {
+            let told = said(complaint.as_bytes(), b"");
+            assert!(told.ends_with("is not repeated"), "{complaint}: {told}");
+        }
+        for complaint in [
+            "An error occurred (ExpiredToken): The security token included in the request is expired",
+            "error: arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/me: denied",
+            "error: /home/me/Some0Place/of0Mine: not found",
+            "error: request 01234567-89ab-cdef-0123-456789abcdef failed",
+        ] {
+            assert!(
+                said(complaint.as_bytes(), b"").contains("and said: "),
+                "{complaint}"
+            );
         }
         assert_eq!(said(b"expired\n", b"hunter2-hunter2"), " and said: expired");
         assert_eq!(said(b"", b"hunter2-hunter2"), "");

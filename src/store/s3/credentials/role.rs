@@ -88,6 +88,7 @@ mod tests {
             exists: true,
             settings: settings.iter().copied().collect(),
             looked_in: "a file".to_owned(),
+            flaw: None,
         };
         Role::of(&profile, "arn").map_err(|error| error.to_string())
     }

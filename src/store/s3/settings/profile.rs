@@ -16,6 +16,8 @@ pub(crate) struct Profile {
     pub settings: Section,
     /// For people: each file, and how reading it went.
     pub looked_in: String,
+    /// For people: the first line that cannot be what was meant.
+    pub flaw: Option<String>,
 }
 
 impl Profile {
@@ -30,12 +32,19 @@ impl Profile {
             exists: settings.is_some(),
             settings: settings.unwrap_or_default(),
             looked_in: files.looked_in(&name),
+            flaw: files.flaw_of(&name),
             name,
         }
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.settings.get(key)
+    }
+
+    /// A setting that may be empty. For who somebody is, an empty one counts: to leave it out would mean
+    /// somebody else.
+    pub(crate) fn said(&self, key: &str) -> Option<&str> {
+        self.settings.said(key)
     }
 }
 

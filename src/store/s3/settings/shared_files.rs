@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::settings::ini::{Section, Sections};
-use crate::store::s3::settings::variables::{NO_HOME, at_home, find_home, set};
+use crate::store::s3::settings::ini::{Flaw, Section, Sections};
+use crate::store::s3::settings::variables::{NO_HOME, at_home, find_home, path_in};
 
 /// More bytes than any file of profiles has.
 const MAX_FILE: u64 = 4 << 20;
@@ -21,6 +21,8 @@ struct File {
     /// For people: the path, or why there is none; and why it could not be read.
     place: String,
     trouble: Option<String>,
+    /// Whether nothing may be concluded without it.
+    is_needed: bool,
 }
 
 impl SharedFiles {
@@ -28,11 +30,23 @@ impl SharedFiles {
     pub(crate) async fn read(threads: &BlockingThreads) -> io::Result<SharedFiles> {
         let home = find_home(threads).await?;
         let file = async |override_by: &str, name: &str| {
-            let path = match set(override_by) {
-                Some(path) => at_home(path.into(), home.as_deref()),
+            let named = path_in(override_by);
+            if named
+                .as_ref()
+                .is_some_and(|path| path.as_os_str().is_empty())
+            {
+                // As in AWS's own tools: there is none, not even the usual one.
+                return Ok(File::nothing(
+                    format!("no {name} file"),
+                    format!("{override_by} is empty"),
+                ));
+            }
+            let is_named = named.is_some();
+            let path = match named {
+                Some(path) => at_home(path, home.as_deref()),
                 None => home.as_ref().map(|home| home.join(".aws").join(name)),
             };
-            File::read(path, name, threads).await
+            File::read(path, name, is_named, threads).await
         };
         Ok(SharedFiles {
             config: file("AWS_CONFIG_FILE", "config").await?,
@@ -54,7 +68,7 @@ impl SharedFiles {
     pub(crate) fn credentials_hold_keys_of(&self, profile: &str) -> bool {
         let section = self.credentials.sections.find(None, profile);
         let keys = ["aws_access_key_id", "aws_secret_access_key"];
-        section.is_some_and(|section| keys.iter().any(|key| section.get(key).is_some()))
+        section.is_some_and(|section| keys.iter().any(|key| section.said(key).is_some()))
     }
 
     /// The settings under `[sso-session name]` or `[services name]`, by kind. Only the config file has
@@ -75,6 +89,30 @@ impl SharedFiles {
         told.collect::<Vec<_>>().join(", ")
     }
 
+    /// The first line of a profile that is wrong, for people.
+    pub(crate) fn flaw_of(&self, profile: &str) -> Option<String> {
+        let files = [&self.config, &self.credentials].into_iter();
+        let mut found = files.zip(self.sections_of(profile));
+        found.find_map(|(file, section)| {
+            let flaw = file.sections.stray();
+            file.told(flaw.or_else(|| section?.flaw())?)
+        })
+    }
+
+    /// The same of `[kind name]`.
+    pub(crate) fn flaw_in(&self, kind: &str, name: &str) -> Option<String> {
+        self.config.told(self.section(kind, name)?.flaw()?)
+    }
+
+    /// Why one of the files is not to be passed over, although it cannot be read: it is there, and says
+    /// who this program is.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let files = [&self.config, &self.credentials];
+        let file = files.into_iter().find(|file| file.is_needed)?;
+        let trouble = file.trouble.as_deref().unwrap_or_default();
+        Some(format!("{} cannot be read: {trouble}", file.place))
+    }
+
     /// The config file, for people: the only one that has sections besides profiles.
     pub(crate) fn config_file(&self) -> &str {
         &self.config.place
@@ -82,39 +120,60 @@ impl SharedFiles {
 
     /// A profile's sections in the two files.
     fn sections_of(&self, name: &str) -> [Option<&Section>; 2] {
-        let config = &self.config.sections;
-        let mut in_config = config.find(Some("profile"), name);
-        if name == "default" {
-            // It needs no prefix.
-            in_config = in_config.or_else(|| config.find(None, name));
-        }
-        [in_config, self.credentials.sections.find(None, name)]
+        [
+            self.config.sections.find_profile(name),
+            self.credentials.sections.find(None, name),
+        ]
     }
 }
 
 impl File {
-    async fn read(
-        path: Option<PathBuf>,
-        name: &str,
-        threads: &BlockingThreads,
-    ) -> io::Result<File> {
-        let nothing = |place: String, trouble: String| File {
+    fn nothing(place: String, trouble: String) -> File {
+        File {
             sections: Sections::read(""),
             place,
             trouble: Some(trouble),
-        };
+            is_needed: false,
+        }
+    }
+
+    async fn read(
+        path: Option<PathBuf>,
+        name: &str,
+        is_named: bool,
+        threads: &BlockingThreads,
+    ) -> io::Result<File> {
         let Some(path) = path else {
-            return Ok(nothing(format!("no {name} file"), NO_HOME.to_owned()));
+            let place = format!("no {name} file");
+            return Ok(File::nothing(place, NO_HOME.to_owned()));
         };
         let place = path.display().to_string();
         Ok(match threads.read(&path, MAX_FILE).await? {
-            Err(error) => nothing(place, error.to_string()),
+            Err(error) => File {
+                is_needed: is_needed(error.kind(), is_named),
+                ..File::nothing(place, error.to_string())
+            },
             Ok(text) => File {
                 sections: Sections::read(&text),
                 place,
                 trouble: None,
+                is_needed: false,
             },
         })
+    }
+
+    fn told(&self, Flaw { line, what }: Flaw) -> Option<String> {
+        Some(format!("line {line} of {} {what}", self.place))
+    }
+}
+
+/// Whether a file that cannot be read must not be passed over. A service often runs with the home of
+/// another user, whose files it may not read: they are none of its own, unless a variable names them.
+fn is_needed(error: io::ErrorKind, is_named: bool) -> bool {
+    match error {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => false,
+        io::ErrorKind::PermissionDenied => is_named,
+        _ => true,
     }
 }
 
@@ -126,6 +185,7 @@ impl SharedFiles {
             sections: Sections::read(text),
             place: place.to_owned(),
             trouble: None,
+            is_needed: false,
         };
         SharedFiles {
             config: file(config, "CONFIG"),
@@ -144,6 +204,42 @@ mod tests {
             let profile = SharedFiles::of(config, "").profile("default").unwrap();
             assert_eq!(profile.get("region"), Some("r"));
         }
+    }
+
+    #[test]
+    fn of_two_default_profiles_the_last_counts() {
+        let (short, long) = ("[default]\nx = short\n", "[profile default]\nx = long\n");
+        for (config, last) in [
+            (format!("{short}{long}"), "long"),
+            (format!("{long}{short}"), "short"),
+        ] {
+            let profile = SharedFiles::of(&config, "").profile("default").unwrap();
+            assert_eq!(profile.get("x"), Some(last));
+        }
+    }
+
+    #[test]
+    fn a_flaw_is_told_with_its_file_and_line() {
+        let flaw = |config, credentials| SharedFiles::of(config, credentials).flaw_of("a");
+        let told = flaw("[profile a]\nx = 1\n", "[a]\nkeys\n").unwrap();
+        assert!(
+            told.starts_with("line 2 of CREDENTIALS is no setting"),
+            "{told}"
+        );
+        let told = flaw("keys = 1\n[profile b]\n", "").unwrap();
+        assert!(told.starts_with("line 1 of CONFIG stands before"), "{told}");
+        assert_eq!(flaw("[profile b]\nkeys\n", "[a]\nx = 1\n"), None);
+    }
+
+    #[test]
+    fn a_file_that_is_there_and_cannot_be_read_is_needed_unless_it_is_hardly_ours() {
+        use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+        let needed = |is_named| {
+            [NotFound, PermissionDenied, IsADirectory, InvalidData]
+                .map(|error| is_needed(error, is_named))
+        };
+        assert_eq!(needed(true), [false, true, true, true]);
+        assert_eq!(needed(false), [false, false, true, true]);
     }
 
     #[test]

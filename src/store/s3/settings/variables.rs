@@ -19,6 +19,32 @@ pub(crate) fn set(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// A path in a variable, which may be empty. Variables in it are put in as a shell does, and one that is not
+/// set stays as it stands: a file of variables for a service is not read by a shell.
+pub(crate) fn path_in(name: &str) -> Option<PathBuf> {
+    let path = env::var_os(name)?;
+    Some(match path.into_string() {
+        Ok(text) => filled(&text, &|name| env::var(name).ok()).into(),
+        Err(path) => path.into(),
+    })
+}
+
+/// A text with the values of variables in place of `$NAME` and `${NAME}`.
+fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+    let Some((before, rest)) = text.split_once('$') else {
+        return text.to_owned();
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (name, after) = match rest.strip_prefix('{').and_then(|r| r.split_once('}')) {
+        Some(braced) => braced,
+        None => rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len())),
+    };
+    match value(name) {
+        Some(found) => format!("{before}{found}{}", filled(after, value)),
+        None => format!("{before}${}", filled(rest, value)),
+    }
+}
+
 /// The home directory, if there is one that does not depend on where the program runs. Anybody may
 /// have put files into the current directory, and a profile contains commands.
 ///
@@ -79,6 +105,21 @@ mod tests {
         for path in ["/keys", "keys/~/a", "keys"] {
             assert_eq!(told(path, home), Some(path.into()));
             assert_eq!(told(path, None), Some(path.into()));
+        }
+    }
+
+    #[test]
+    fn a_path_may_have_variables_and_keeps_those_that_are_not_set() {
+        let value = |name: &str| (name == "A_1").then(|| "a$A_1".to_owned());
+        for (text, expected) in [
+            ("/x", "/x"),
+            ("$A_1/x", "a$A_1/x"),
+            ("/x/${A_1}$A_1", "/x/a$A_1a$A_1"),
+            ("$B/$A_1x", "$B/$A_1x"),
+            ("${A_1", "${A_1"),
+            ("$", "$"),
+        ] {
+            assert_eq!(filled(text, &value), expected);
         }
     }
 

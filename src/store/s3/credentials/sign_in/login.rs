@@ -16,10 +16,9 @@ use crate::store::s3::credentials::sign_in::renewing::{Renewal, SignIn, cache_fi
 use crate::store::s3::credentials::sign_in::{command, dpop};
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile::Profile;
 use crate::store::s3::settings::region::is_region;
 use crate::store::s3::settings::service::Service;
-use crate::store::s3::settings::variables::{expanded, variable};
+use crate::store::s3::settings::variables::{expanded, path_in};
 use crate::sys::random::nonce;
 use crate::types::errors::LockError;
 
@@ -40,14 +39,6 @@ pub(crate) struct LoginSettings {
 }
 
 impl LoginSettings {
-    /// The settings of a profile that has any.
-    pub(crate) fn of(profile: &Profile) -> Option<LoginSettings> {
-        Some(LoginSettings {
-            profile: profile.name.clone(),
-            session: profile.get("login_session")?.to_owned(),
-        })
-    }
-
     fn file_name(&self) -> String {
         format!("{:x}", Sha256::digest(self.session.as_bytes()))
     }
@@ -71,10 +62,11 @@ pub(crate) async fn look(
 
 async fn path(settings: &LoginSettings, context: &LookUpContext) -> Result<PathBuf, LockError> {
     let name = settings.file_name();
-    let Some(folder) = variable(FOLDER) else {
+    let folder = path_in(FOLDER).filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder else {
         return cache_file(settings, "login", &name, context).await;
     };
-    let path = expanded(&folder, &context.threads)
+    let path = expanded(&folder.to_string_lossy(), &context.threads)
         .await
         .map_err(no_thread)?;
     let path = path.ok_or_else(|| {

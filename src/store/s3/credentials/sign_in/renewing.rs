@@ -239,8 +239,8 @@ fn save<S: SignIn>(
     }
 }
 
-/// How often, and with which pauses, to look for the token of another process.
-const LOOKS: u32 = 20;
+/// For how long at least, and with which pauses, to look for the token of another process.
+const LOOKING: Duration = Duration::from_secs(2);
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The token of another process that has used up the old one at the same time. It writes the new one
@@ -255,7 +255,10 @@ async fn others<S: SignIn>(
     if refusal.may_pass() {
         return None;
     }
-    for _ in 0..LOOKS {
+    // The other one's request may take as long as this one's.
+    let looking = LOOKING.max(context.limit);
+    let looks = looking.as_millis() / LOOK_PAUSE.as_millis();
+    for _ in 0..looks {
         let other = load(sign_in, path, context).await.ok()?;
         if other.expiry > held.expiry && !other.is_over(context.clock.wall()) {
             return Some(other.token);

@@ -30,7 +30,9 @@ impl SsoSettings {
     /// Whether a profile gives credentials in this way. AWS's own tools ask the same: a session alone is
     /// for services that take its token.
     pub(crate) fn are_in(profile: &Profile) -> bool {
-        [ACCOUNT, ROLE].iter().any(|key| profile.get(key).is_some())
+        [ACCOUNT, ROLE]
+            .iter()
+            .any(|key| profile.said(key).is_some())
     }
 
     /// The settings of such a profile.
@@ -82,6 +84,11 @@ fn section<'a>(
              {session}] in {file}; add it, or correct sso_session of the profile"
         ))
     })?;
+    if let Some(flaw) = files.flaw_in("sso-session", session) {
+        return Err(misconfigured(format!(
+            "the SSO session {session:?} cannot be relied on: {flaw}; correct that line"
+        )));
+    }
     let mut keys: Vec<_> = section.keys().collect();
     keys.sort_unstable();
     for key in keys {
