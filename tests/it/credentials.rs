@@ -1271,7 +1271,8 @@ fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
     Told::of(without_role).has(&["AWS_ROLE_ARN is not"]);
     let mut without_token = web_identity(&server, &home, &sts, "try");
     without_token.env("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
-    Told::of(without_token).has(&["/no/such/token cannot be read"]);
+    Told::of(without_token)
+        .has(&["/no/such/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read"]);
     assert_eq!(sts.requests().len(), 0);
 }
 

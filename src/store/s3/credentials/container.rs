@@ -117,7 +117,8 @@ async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockEr
     match context.read(&file).await? {
         Ok(token) => sendable(token.trim().to_owned(), &file).map(Some),
         Err(error) => Err(misconfigured(format!(
-            "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
+            "the token {file}, which {TOKEN_FILE} names, cannot be read ({error}); correct the path, or check \
+             what writes the file"
         ))),
     }
 }

@@ -274,7 +274,9 @@ fn not_read(sign_in: &impl SignIn, path: &Path, error: &io::Error) -> LockError 
         io::ErrorKind::NotFound => {
             format!("nobody is signed in to {told}: there is no {path}; sign in: {command}")
         }
-        _ => format!("the token of the sign-in to {told}, {path}, cannot be read: {error}"),
+        _ => format!(
+            "the token of the sign-in to {told}, {path}, cannot be read ({error}); check whose file it is"
+        ),
     })
 }
 
