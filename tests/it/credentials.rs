@@ -869,10 +869,11 @@ fn client_tells_of_a_command_that_prints_something_else_without_quoting_it() {
 #[test]
 fn client_stops_a_command_that_hangs_in_time_and_tells_what_it_said() {
     let (server, home) = (Server::start(), Home::new("command-hangs"));
+    // The clock jumps only when somebody has had time to read what it said.
     let mut command = command_of(
         &server,
         &home,
-        "echo 'code?' >&2; touch ~/here; exec sleep 60",
+        "echo 'code?' >&2; sleep 2; touch ~/here; exec sleep 60",
     );
     command.env(JUMP, "yes").env(CHECKED, "yes");
     let told = Told::of(command);
