@@ -12,7 +12,7 @@ use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
 use crate::store::s3::settings::aws_settings::AwsSettings;
 use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::profile::{no_profile, no_region};
+use crate::store::s3::settings::profile::{no_profile, no_region, reliable};
 use crate::store::s3::settings::proxy::proxies::Proxies;
 use crate::store::s3::settings::service::{Service, Variant};
 use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
@@ -81,6 +81,10 @@ impl S3Config {
         let endpoint = self.set_endpoint(&settings)?;
         if let Some(endpoint) = &endpoint {
             self.style.check_endpoint(endpoint)?;
+        }
+        if let (None, Some(profile)) = (&endpoint, settings.profile()) {
+            // The line that names the endpoint may be the one that is wrong.
+            reliable(profile)?;
         }
         let region = self.region(&settings, endpoint.is_some())?;
         let variant = settings.variant(Service::S3)?;

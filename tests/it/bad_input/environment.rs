@@ -176,7 +176,7 @@ fn client_tells_of_profiles_that_cannot_be() {
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nsso_session = s\n"] => r#"profile "p" names the SSO session "s", and there is no [sso-session s] in HOME/.aws/config; add it, or correct sso_session of the profile"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nweb_identity_token_file = t\n"] => r#"profile "p" has web_identity_token_file and no role_arn; add it to HOME/.aws/config (read), HOME/.aws/credentials (ENOENT)"#;
         ["-keys", "AWS_CONFIG_FILE=/no/such/file", "AWS_SHARED_CREDENTIALS_FILE=/no/such/other"] => r#"LOOKED AT profile "default" in /no/such/file (ENOENT), /no/such/other (ENOENT), AND ALL THE REST"#;
-        ["-keys", "AWS_CONFIG_FILE=/"] => "/ cannot be read: Is a directory (os error 21); correct it: without it, the credentials could be somebody else's";
+        ["-keys", "AWS_CONFIG_FILE=/"] => r#"profile "default" cannot be relied on: / cannot be read: Is a directory (os error 21); correct that: without it, the endpoint or the credentials could be other ones"#;
     }
 }
 

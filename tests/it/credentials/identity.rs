@@ -43,12 +43,7 @@ fn client_refuses_a_profile_with_a_line_that_is_no_setting_before_it_looks_elsew
     home.write("credentials", &keys_of_default().replace(": ", " "));
     let (command, service) = on_an_instance(&server, &home);
     let told = Told::of(command);
-    told.has(&[
-        "Config: ",
-        "line 2 of ",
-        "is no setting",
-        "correct that line",
-    ]);
+    told.has(&["Config: ", "line 2 of ", "is no setting", "correct that: "]);
     assert_eq!(service.requests().len(), 0);
 }
 
@@ -63,7 +58,11 @@ fn client_refuses_a_file_that_is_no_text_before_it_looks_elsewhere() {
     let text = [&[0xff, 0xfe], &text[..]].concat();
     fs::write(home.path().join(".aws/credentials"), text).unwrap();
     let (command, service) = on_an_instance(&server, &home);
-    Told::of(command).has(&["Config: ", ".aws/credentials cannot be read", "correct it"]);
+    Told::of(command).has(&[
+        "Config: ",
+        ".aws/credentials cannot be read",
+        "correct that: ",
+    ]);
     assert_eq!(service.requests().len(), 0);
 }
 
@@ -107,4 +106,21 @@ fn client_sends_a_session_token_in_the_older_variable() {
         .env("AWS_SESSION_TOKEN", "new");
     Told::of(command).all_went_well();
     assert_eq!(tokens(&server), ["old"]);
+}
+
+#[test]
+fn client_with_keys_sends_nothing_to_aws_if_the_line_of_the_endpoint_is_no_setting() {
+    let (server, home) = (Server::start(), Home::new("no-endpoint"));
+    let config = format!(
+        "[default]\nregion = eu-west-1\nendpoint_url {}\n",
+        server.endpoint()
+    );
+    home.write("config", &config);
+    let mut command = command(&server, &home, "try");
+    command
+        .env_remove("AWS_ENDPOINT_URL_S3")
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    Told::of(command).has(&["Config: ", "line 3 of ", "is no setting"]);
+    assert_eq!(server.requests().len(), 0);
 }

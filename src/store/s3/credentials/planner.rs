@@ -12,7 +12,7 @@ use crate::store::s3::credentials::sign_in::login::LoginSettings;
 use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::source::checked;
 use crate::store::s3::credentials::web_identity::WebIdentity;
-use crate::store::s3::settings::profile::Profile;
+use crate::store::s3::settings::profile::{Profile, reliable};
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::types::errors::LockError;
 
@@ -22,9 +22,7 @@ const MOST_ROLES: usize = 8;
 /// Checks that the profile in use can be relied on. This comes before a web identity in the environment,
 /// too: a role of the profile would precede that.
 pub(super) fn check(profile: &Profile) -> Result<(), LockError> {
-    if profile.flaw.is_some() {
-        return Err(refusal::flawed(profile));
-    }
+    reliable(profile)?;
     if profile.chosen && !profile.exists {
         return Err(refusal::missing(profile));
     }

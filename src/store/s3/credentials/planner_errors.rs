@@ -16,15 +16,6 @@ pub(super) fn missing(profile: &Profile) -> LockError {
     ))
 }
 
-/// A line of the profile cannot be what was meant.
-pub(super) fn flawed(profile: &Profile) -> LockError {
-    let (name, flaw) = (&profile.name, profile.flaw.as_deref());
-    misconfigured(format!(
-        "profile {name:?} cannot be relied on: {}; correct that line",
-        flaw.unwrap_or_default()
-    ))
-}
-
 pub(super) fn empty(profile: &Profile, key: &str) -> LockError {
     let Profile {
         name, looked_in, ..

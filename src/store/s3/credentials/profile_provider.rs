@@ -21,11 +21,6 @@ pub(super) struct ProfileInUse {
 impl ProfileInUse {
     pub(super) async fn read(context: &LookUpContext) -> Result<ProfileInUse, LockError> {
         let files = context.shared_files().await?;
-        if let Some(refusal) = files.refusal() {
-            return Err(misconfigured(format!(
-                "{refusal}; correct it: without it, the credentials could be somebody else's"
-            )));
-        }
         let profile = Profile::among(&files, context.source.profile());
         planner::check(&profile)?;
         Ok(ProfileInUse { profile, files })

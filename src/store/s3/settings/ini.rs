@@ -103,6 +103,8 @@ const SHARED: &str = "DEFAULT";
 impl Sections {
     pub(super) fn read(text: &str) -> Sections {
         let mut reader = Reader::default();
+        // A carriage return alone ends a line, too, as in Python.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         // Some editors begin a file with a byte order mark.
         let lines = text.trim_start_matches('\u{feff}').lines();
         for (before, line) in lines.enumerate() {
@@ -216,7 +218,8 @@ impl Reader {
             self.stray = self.stray.or(Some(flaw));
             return;
         };
-        if key.is_empty() {
+        // No name has a space: `endpoint_url http://host` has no equals sign, and a colon by chance.
+        if key.is_empty() || key.contains(char::is_whitespace) {
             return section.note(number, NO_SETTING);
         }
         let before = section.settings.insert(key, value.to_owned());
@@ -371,6 +374,15 @@ sts =
     }
 
     #[test]
+    fn lines_may_end_in_any_way() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["[a]", "x = 1", "", "y = 2", ""].join(end);
+            let found = found(&text, None, "a").unwrap();
+            assert_eq!((found.get("x"), found.get("y")), (Some("1"), Some("2")));
+        }
+    }
+
+    #[test]
     fn a_value_goes_on_in_lines_that_are_indented_further() {
         let text = "[a]\nx = get\n  # a comment\n\n  keys = b\ny = 1\n";
         let found = found(text, None, "a").unwrap();
@@ -394,6 +406,7 @@ sts =
         for (text, line, what) in [
             ("[a]\nx = 1\nkeys\n", 3, NO_SETTING),
             ("[a]\n= 1\n", 2, NO_SETTING),
+            ("[a]\nendpoint_url http://host\n", 2, NO_SETTING),
             ("[a]\nx =\n  get keys\n", 3, NO_SETTING),
             ("[a]\nx = 1\n# x\nX = 2\n", 4, TWICE),
             ("[a]\nx = 1\n[b]\n[a]\nx = 2\n", 5, TWICE),

@@ -16,7 +16,7 @@ pub(crate) struct Profile {
     pub settings: Section,
     /// For people: each file, and how reading it went.
     pub looked_in: String,
-    /// For people: the first line that cannot be what was meant.
+    /// For people: why what was read of it may not be what was meant.
     pub flaw: Option<String>,
 }
 
@@ -59,6 +59,20 @@ pub(crate) fn no_profile(profile: &Profile) -> ConfigError {
          name, which AWS_PROFILE or ClientBuilder::profile gives, or add that profile"
     );
     ConfigError::new("profile", message)
+}
+
+/// Refuses a profile that may not say what was meant. Where its endpoint is and whose credentials it has is
+/// not known.
+pub(crate) fn reliable(profile: &Profile) -> Result<(), ConfigError> {
+    let Some(flaw) = &profile.flaw else {
+        return Ok(());
+    };
+    let message = format!(
+        "profile {:?} cannot be relied on: {flaw}; correct that: without it, the endpoint or the \
+         credentials could be other ones",
+        profile.name
+    );
+    Err(ConfigError::new("profile", message))
 }
 
 /// The error for a client of AWS for which no region is named.

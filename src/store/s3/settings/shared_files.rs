@@ -89,28 +89,26 @@ impl SharedFiles {
         told.collect::<Vec<_>>().join(", ")
     }
 
-    /// The first line of a profile that is wrong, for people.
+    /// Why what the files say of a profile may not be what was meant, for people: a file that is there cannot
+    /// be read, or a line is wrong.
     pub(crate) fn flaw_of(&self, profile: &str) -> Option<String> {
-        let files = [&self.config, &self.credentials].into_iter();
-        let mut found = files.zip(self.sections_of(profile));
-        found.find_map(|(file, section)| {
-            let flaw = file.sections.stray();
-            file.told(flaw.or_else(|| section?.flaw())?)
+        let files = || [&self.config, &self.credentials].into_iter();
+        let unread = files().find(|file| file.is_needed).map(|file| {
+            let trouble = file.trouble.as_deref().unwrap_or_default();
+            format!("{} cannot be read: {trouble}", file.place)
+        });
+        let mut found = files().zip(self.sections_of(profile));
+        unread.or_else(|| {
+            found.find_map(|(file, section)| {
+                let flaw = file.sections.stray();
+                file.told(flaw.or_else(|| section?.flaw())?)
+            })
         })
     }
 
     /// The same of `[kind name]`.
     pub(crate) fn flaw_in(&self, kind: &str, name: &str) -> Option<String> {
         self.config.told(self.section(kind, name)?.flaw()?)
-    }
-
-    /// Why one of the files is not to be passed over, although it cannot be read: it is there, and says
-    /// who this program is.
-    pub(crate) fn refusal(&self) -> Option<String> {
-        let files = [&self.config, &self.credentials];
-        let file = files.into_iter().find(|file| file.is_needed)?;
-        let trouble = file.trouble.as_deref().unwrap_or_default();
-        Some(format!("{} cannot be read: {trouble}", file.place))
     }
 
     /// The config file, for people: the only one that has sections besides profiles.
