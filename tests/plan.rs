@@ -11,42 +11,69 @@ use sources::{Name, Source, Sources, Use};
 
 /// Where what is foreign may be named: the start of a path, and the files or folders. Every dependency is
 /// here.
-const PLACES: [(&str, &[&str]); 29] = [
-    ("base64", &["store/s3/"]),
+const PLACES: [(&str, &[&str]); 31] = [
+    (
+        "base64",
+        &["store/s3/settings/proxy/", "store/s3/credentials/sign_in/"],
+    ),
     ("chrono", &["protocol/", "store/s3/"]),
-    ("form_urlencoded", &["store/s3/"]),
-    ("futures_util", &["store/s3/"]),
-    ("httparse", &["store/s3/"]),
+    ("form_urlencoded", &["store/s3/credentials/"]),
+    ("futures_util", &["store/s3/credentials/cache.rs"]),
+    ("httparse", &["store/s3/network/tunnel_reply.rs"]),
     ("hyper", &["store/s3/"]),
-    ("hyper_tls", &["store/s3/"]),
+    ("hyper_tls", &["store/s3/network/"]),
     ("libc", &["sys/forks.rs"]),
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
-    ("native_tls", &["store/s3/"]),
+    ("native_tls", &["store/s3/network/"]),
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
-    ("percent_encoding", &["store/s3/"]),
+    ("percent_encoding", &["store/s3/settings/proxy/"]),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
-    ("rusoto_s3", &["store/s3/"]),
-    ("rustix", &["sys/", "store/s3/"]),
+    ("rusoto_s3", &["store/s3/list.rs"]),
+    ("rustix", &["sys/", "store/s3/credentials/process.rs"]),
     (
         "serde",
-        &["protocol/", "types/", "store/s3/", "engine/store_check/"],
+        &[
+            "protocol/",
+            "types/",
+            "store/s3/credentials/",
+            "engine/store_check/",
+        ],
     ),
     (
         "serde_json",
-        &["protocol/", "store/s3/", "engine/store_check/"],
+        &["protocol/", "store/s3/credentials/", "engine/store_check/"],
     ),
     ("sha1_smol", &["store/s3/credentials/sign_in/"]),
     ("sha2", &["store/s3/credentials/sign_in/"]),
-    ("shlex", &["store/s3/"]),
+    ("shlex", &["store/s3/credentials/"]),
     ("std::net", &["store/s3/"]),
     ("thiserror", &["types/"]),
     ("tokio", &["sys/", "store/s3/", "engine/"]),
-    ("tokio::net", &["store/s3/"]),
+    ("tokio::net", &["store/s3/network/"]),
     ("tokio::runtime", &["sys/runtime.rs"]),
-    ("xml", &["store/s3/"]),
+    ("xml", &["store/s3/xml.rs"]),
     ("crate::store::memory", &["store/", "api/"]),
     ("crate::store::s3", &["store/", "api/", "internals/"]),
+    // Within S3: its settings and the meaning of replies name neither of these.
+    (
+        "crate::store::s3::network",
+        &[
+            "store/s3/network/",
+            "store/s3/credentials/",
+            "store/s3/s3_store.rs",
+            "store/s3/sending.rs",
+            "store/s3/site.rs",
+        ],
+    ),
+    (
+        "crate::store::s3::credentials",
+        &[
+            "store/s3/credentials/",
+            "store/s3/site.rs",
+            "store/s3/mod.rs",
+        ],
+    ),
 ];
 
 /// What the rules may name besides themselves.

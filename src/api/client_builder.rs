@@ -10,8 +10,8 @@ use crate::engine::check_cache::CheckCache;
 use crate::engine::registry::Registry;
 use crate::engine::session::Recipe;
 use crate::store::s3::{
-    ClientIdentity, Endpoint, IdentityFiles, Malformed, Named, NamedFile, Pkcs12, Proxies,
-    S3Config, Service, Source, Style, Surroundings, TlsFiles, is_region, set,
+    AwsSettings, ClientIdentity, Endpoint, IdentityFiles, Malformed, Named, NamedFile, Pkcs12,
+    Proxies, S3Config, Service, Source, Style, TlsFiles, is_region, set,
 };
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
@@ -402,13 +402,13 @@ impl ClientBuilder {
         let most = Duration::from_secs(300);
         within("request_timeout", self.request_timeout, least, most)?;
         let connect_timeout = self.checked_connect_timeout(least)?;
-        let around = Surroundings::of_variables();
+        let settings = AwsSettings::of_variables();
         // What a profile says comes later, with the first request. What is wrong here is told at once.
-        around.variant(Service::S3)?;
-        let endpoint_in_variables = if around.ignores_endpoints()? || self.endpoint.is_some() {
+        settings.variant(Service::S3)?;
+        let endpoint_in_variables = if settings.ignores_endpoints()? || self.endpoint.is_some() {
             None
         } else {
-            around.endpoint_in_variables(Service::S3)?
+            settings.endpoint_in_variables(Service::S3)?
         };
         check_bucket_owner(self.expected_bucket_owner.as_deref())?;
         self.source.check()?;
@@ -420,7 +420,7 @@ impl ClientBuilder {
             endpoint_in_variables,
             region: match self.region {
                 Some(region) => Some(checked_region(region)?),
-                None => around.region_in_variables()?,
+                None => settings.region_in_variables()?,
             },
             style: self.style,
             source: self.source,

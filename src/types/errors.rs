@@ -166,6 +166,14 @@ impl LockError {
             .into()
     }
 
+    /// Marks an error that came up before the store could be asked at all.
+    pub(crate) fn before_sending(self) -> LockError {
+        match self {
+            LockError::Storage(error) => error.before_sending().into(),
+            other => other,
+        }
+    }
+
     /// Whether sending the same request again may help.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, LockError::Storage(error) if error.is_retryable())

@@ -23,7 +23,7 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 25] = [
+const WORDS: [(&str, &str); 26] = [
     ("CORRECT IT", "correct it, or call ClientBuilder::no_proxy if this client needs none"),
     ("REFUSED ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) refused to connect to store.test:443: "),
     ("NOT SENT: ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) "),
@@ -47,6 +47,7 @@ const WORDS: [(&str, &str); 25] = [
     ("NAME THE CA", "if your company or a proxy of it has signed, name a file with the certificate of that CA in AWS_CA_BUNDLE or ClientBuilder::ca_bundle"),
     ("IS IT HTTP", "ClientBuilder::endpoint says SERVER: begin it with http:// if there is no TLS, or else correct its port, and check that no proxy or firewall answers in its place"),
     ("NO HTTP (", "was answered with something that is not HTTP ("),
+    ("CHECK THE FILE", "correct the path, or check what writes the file"),
     ("AND ALL THE REST", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile that has keys in AWS_PROFILE, give the machine or container a role, or call ClientBuilder::credentials"),
     ("LOOKED AT ", "no credentials found: looked at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set), AWS_WEB_IDENTITY_TOKEN_FILE (not set), "),
 ];

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
-use s3_lock::{Client, S3Lock};
+use s3_lock::{Client, ClientBuilder, S3Lock};
 
 use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
 
@@ -203,6 +203,22 @@ const BUCKET_VARIABLE: &str = "S3_LOCK_TEST_BUCKET";
 pub fn with_bucket(mut command: Command, bucket: &str) -> Command {
     command.env(BUCKET_VARIABLE, bucket);
     command
+}
+
+/// A variable that gives a child's connections more time than usual.
+const PATIENT_VARIABLE: &str = "S3_LOCK_TEST_PATIENT";
+
+/// The same command on a machine that may be slow.
+pub fn patient(mut command: Command) -> Command {
+    command.env(PATIENT_VARIABLE, "1");
+    command
+}
+
+/// The settings of a client that gives up late, for tests of what it says and not of when.
+pub fn patient_builder(builder: ClientBuilder) -> ClientBuilder {
+    builder
+        .request_timeout(Duration::from_secs(60))
+        .connect_timeout(Duration::from_secs(30))
 }
 
 /// A home directory for a child, removed when dropped.
@@ -406,7 +422,12 @@ fn background_threads() -> usize {
 }
 
 fn complain() {
-    let error = match Client::new()
+    let mut client = Client::builder();
+    if env::var_os(PATIENT_VARIABLE).is_some() {
+        client = patient_builder(client);
+    }
+    let error = match client
+        .build()
         .and_then(|client| crate::builder(&client).build()?.try_acquire("child"))
     {
         Ok(_guard) => "none".to_owned(),

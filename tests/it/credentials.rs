@@ -870,10 +870,11 @@ fn client_tells_of_a_command_that_prints_something_else_without_quoting_it() {
 #[test]
 fn client_stops_a_command_that_hangs_in_time_and_tells_what_it_said() {
     let (server, home) = (Server::start(), Home::new("command-hangs"));
+    // The clock jumps only when somebody has had time to read what it said.
     let mut command = command_of(
         &server,
         &home,
-        "echo 'code?' >&2; touch ~/here; exec sleep 60",
+        "echo 'code?' >&2; sleep 2; touch ~/here; exec sleep 60",
     );
     command.env(JUMP, "yes").env(CHECKED, "yes");
     let told = Told::of(command);
@@ -1272,7 +1273,8 @@ fn client_tells_of_a_web_identity_without_a_role_or_a_token() {
     Told::of(without_role).has(&["AWS_ROLE_ARN is not"]);
     let mut without_token = web_identity(&server, &home, &sts, "try");
     without_token.env("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
-    Told::of(without_token).has(&["/no/such/token cannot be read"]);
+    Told::of(without_token)
+        .has(&["/no/such/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read"]);
     assert_eq!(sts.requests().len(), 0);
 }
 

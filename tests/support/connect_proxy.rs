@@ -126,7 +126,7 @@ fn serve(near: TcpStream, desk: &Desk) -> io::Result<()> {
         if request.method() == "CONNECT" {
             return tunnel(near, &target);
         }
-        let reply = relay(request, &target);
+        let reply = forward(request, &target);
         let reply = reply.unwrap_or_else(|_| bad_gateway());
         // Closed without a word, as tinyproxy does.
         return (&near).write_all(&reply.to_bytes());
@@ -172,7 +172,7 @@ fn tunnel(near: TcpStream, target: &str) -> io::Result<()> {
 }
 
 /// Has the server carry a request out, as if it came from here.
-fn relay(mut request: Message, target: &str) -> io::Result<Message> {
+fn forward(mut request: Message, target: &str) -> io::Result<Message> {
     let url = request.target();
     let path = url.trim_start_matches("http://");
     let path = path.find('/').map_or("/", |start| &path[start..]);

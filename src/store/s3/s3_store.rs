@@ -61,15 +61,9 @@ impl S3Store {
             let error = StorageError::new(StorageErrorKind::NoAnswer, what);
             LockError::Storage(error.with_source(elapsed))
         });
-        found.and_then(|found| found).map_err(before_sending)
-    }
-}
-
-/// Marks an error that came up before the store could be asked at all.
-fn before_sending(error: LockError) -> LockError {
-    match error {
-        LockError::Storage(error) => error.before_sending().into(),
-        other => other,
+        found
+            .and_then(|found| found)
+            .map_err(LockError::before_sending)
     }
 }
 

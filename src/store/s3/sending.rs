@@ -10,6 +10,7 @@ use crate::protocol::Location;
 use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
 use crate::store::s3::address::Address;
+use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::network::transport::{SendError, Told};
 use crate::store::s3::redirect::detour;
 use crate::store::s3::reply::{Asked, Reply};
@@ -149,12 +150,12 @@ impl S3Store {
             region: route.region.value.clone(),
             wall: self.clock.wall(),
             set_endpoint: route.site.is_set(),
-            relay: route.site.transport.relay_of(signed.uri()).cloned(),
+            forwarded_by: route.site.transport.forwarding_proxy(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);
         let what = format!("{} {}", signed.method(), signed.uri());
         let sending = counted_as(&asked).map(|kind| self.counters.sending(kind));
-        let advice = |step| endpoint.advice(step);
+        let advice = |step| advice_for(&endpoint, step);
         let told = Told {
             what: &what,
             advice: &advice,

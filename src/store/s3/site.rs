@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use crate::store::s3::address::Style;
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, Unsaved};
-use crate::store::s3::network::proxy::proxies::Proxies;
+use crate::store::s3::credentials::{CredentialsCache, LookUpContext, Source, UnsavedTokens};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::transport::Transport;
+use crate::store::s3::settings::aws_settings::AwsSettings;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::profile::{no_profile, no_region, reliable};
+use crate::store::s3::settings::proxy::proxies::Proxies;
 use crate::store::s3::settings::service::{Service, Variant};
-use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::tls_files::{NamedFile, TlsFiles};
 use crate::sys::clock::Clock;
 use crate::sys::logs;
@@ -39,7 +40,7 @@ pub(crate) struct S3Config {
     pub tls: TlsFiles,
 }
 
-/// All that depends on what a client finds around it.
+/// All that depends on the settings of the process, in code, variables and files.
 pub(super) struct Site {
     /// The endpoint that was set. None if it is AWS's own.
     endpoint: Option<Named>,
@@ -72,22 +73,22 @@ impl S3Config {
         clock: &Clock,
         threads: &BlockingThreads,
     ) -> Result<Site, LockError> {
-        let mut around = Surroundings::of_variables();
-        if self.needs_profile(&around) {
-            let read = Surroundings::read(self.source.profile(), threads).await;
-            around = read.map_err(LockError::of_this_machine)?;
+        let mut settings = AwsSettings::of_variables();
+        if self.needs_profile(&settings) {
+            let read = AwsSettings::read(self.source.profile(), threads).await;
+            settings = read.map_err(LockError::of_this_machine)?;
         }
-        if let Some(profile) = around.profile().filter(|_| !self.is_sure(&around)) {
+        if let Some(profile) = settings.profile().filter(|_| !self.is_sure(&settings)) {
             // What is wrong may be the line that names the endpoint, or that says to ignore others.
             reliable(profile)?;
         }
-        let endpoint = self.set_endpoint(&around)?;
+        let endpoint = self.set_endpoint(&settings)?;
         if let Some(endpoint) = &endpoint {
             self.style.check_endpoint(endpoint)?;
         }
-        let region = self.region(&around, endpoint.is_some())?;
-        let variant = around.variant(Service::S3)?;
-        match (&endpoint, around.profile()) {
+        let region = self.region(&settings, endpoint.is_some())?;
+        let variant = settings.variant(Service::S3)?;
+        match (&endpoint, settings.profile()) {
             (None, Some(profile)) if profile.chosen && !profile.exists => {
                 return Err(no_profile(profile).into());
             }
@@ -96,15 +97,15 @@ impl S3Config {
             }
             _ => {}
         }
-        let tls = Tls::new(self.tls_files(&around), threads.clone(), clock.clone());
+        let tls = Tls::new(self.tls_files(&settings), threads.clone(), clock.clone());
         let tls = Arc::new(tls);
         let transport = |proxies| {
             let (resolver, tls) = (Resolver::new(threads.clone()), tls.clone());
             Arc::new(Transport::new(resolver, tls, self.connect_timeout, proxies))
         };
-        let nearby = transport(Proxies::default());
+        let direct = transport(Proxies::default());
         let transport = if self.proxies.are_none() {
-            nearby.clone()
+            direct.clone()
         } else {
             transport(self.proxies.clone())
         };
@@ -112,11 +113,11 @@ impl S3Config {
             source: self.source.clone(),
             region: self.region.clone(),
             transport: transport.clone(),
-            nearby,
+            direct,
             threads: threads.clone(),
             clock: clock.clone(),
             limit: self.request_timeout * 4 / 5,
-            unsaved: Unsaved::default(),
+            unsaved_tokens: UnsavedTokens::default(),
         });
         Ok(Site {
             endpoint,
@@ -128,14 +129,14 @@ impl S3Config {
     }
 
     /// Whether the endpoint is known without the profile.
-    fn is_sure(&self, variables: &Surroundings) -> bool {
+    fn is_sure(&self, variables: &AwsSettings) -> bool {
         let by_variables =
             self.endpoint_in_variables.is_some() && variables.variables_say_what_to_ignore();
         self.endpoint.is_some() || by_variables
     }
 
     /// Whether the profile may say anything that matters here.
-    fn needs_profile(&self, variables: &Surroundings) -> bool {
+    fn needs_profile(&self, variables: &AwsSettings) -> bool {
         let Some(endpoint) = self.known_endpoint() else {
             return true;
         };
@@ -150,33 +151,33 @@ impl S3Config {
         !self.is_sure(variables) || may_name_certificates || self.region.is_none()
     }
 
-    fn tls_files(&self, around: &Surroundings) -> TlsFiles {
+    fn tls_files(&self, settings: &AwsSettings) -> TlsFiles {
         let mut files = self.tls.clone();
         if files.ca_bundle.is_none() {
-            files.ca_bundle = around.ca_bundle().map(NamedFile::from);
+            files.ca_bundle = settings.ca_bundle().map(NamedFile::from);
         }
         files
     }
 
-    fn set_endpoint(&self, around: &Surroundings) -> Result<Option<Named>, ConfigError> {
+    fn set_endpoint(&self, settings: &AwsSettings) -> Result<Option<Named>, ConfigError> {
         if self.endpoint.is_some() {
             return Ok(self.endpoint.clone());
         }
-        if around.ignores_endpoints()? {
+        if settings.ignores_endpoints()? {
             return Ok(None);
         }
         match &self.endpoint_in_variables {
             Some(set) => Ok(Some(set.clone())),
-            None => around.endpoint_in_profile(Service::S3),
+            None => settings.endpoint_in_profile(Service::S3),
         }
     }
 
-    fn region(&self, around: &Surroundings, is_set: bool) -> Result<Named, ConfigError> {
+    fn region(&self, settings: &AwsSettings, is_set: bool) -> Result<Named, ConfigError> {
         let named = match &self.region {
             Some(region) => Some(region.clone()),
-            None => around.region_in_profile()?,
+            None => settings.region_in_profile()?,
         };
-        match (named, around.profile()) {
+        match (named, settings.profile()) {
             (Some(region), _) => Ok(region),
             // A store of its own probably has no regions, and the usual name does.
             (None, Some(profile)) if !is_set => Err(no_region(profile)),
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_profile_is_read_if_it_may_matter() {
-        let needs = |config: S3Config| config.needs_profile(&Surroundings::of(NO_VARIABLES, None));
+        let needs = |config: S3Config| config.needs_profile(&AwsSettings::of(NO_VARIABLES, None));
         assert!(needs(config(None, None, REGION)));
         assert!(needs(config(HTTP, None, None)));
         assert!(!needs(config(HTTP, None, REGION)));
@@ -277,7 +278,7 @@ mod tests {
                 identity: None,
             };
             let config = S3Config { tls, ..config };
-            config.needs_profile(&Surroundings::of(variables, None))
+            config.needs_profile(&AwsSettings::of(variables, None))
         };
         assert!(!needs(config(HTTPS, None, REGION)));
         assert!(!needs(config(None, HTTPS, REGION)));
@@ -287,9 +288,10 @@ mod tests {
 
     #[test]
     fn code_goes_before_a_variable_and_that_before_the_profile() {
-        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\nendpoint_url = http://p\n"));
+        let settings =
+            AwsSettings::of(NO_VARIABLES, Some("[profile p]\nendpoint_url = http://p\n"));
         let by = |config: S3Config| {
-            let endpoint = config.set_endpoint(&around).unwrap().unwrap();
+            let endpoint = config.set_endpoint(&settings).unwrap().unwrap();
             endpoint.by
         };
         assert_eq!(by(config(HTTP, HTTPS, None)), "code");
@@ -300,8 +302,8 @@ mod tests {
     #[test]
     fn a_profile_can_switch_off_the_variable_and_not_the_code() {
         let off = "[profile p]\nendpoint_url = http://p\nignore_configured_endpoint_urls = true\n";
-        let around = Surroundings::of(NO_VARIABLES, Some(off));
-        let is_set = |config: S3Config| config.set_endpoint(&around).unwrap().is_some();
+        let settings = AwsSettings::of(NO_VARIABLES, Some(off));
+        let is_set = |config: S3Config| config.set_endpoint(&settings).unwrap().is_some();
         assert!(is_set(config(HTTP, HTTP, None)));
         assert!(!is_set(config(None, HTTP, None)));
         assert!(!is_set(config(None, None, None)));
@@ -309,10 +311,10 @@ mod tests {
 
     #[test]
     fn a_region_is_needed_at_aws_alone() {
-        let around = Surroundings::of(NO_VARIABLES, Some("[profile p]\n"));
+        let settings = AwsSettings::of(NO_VARIABLES, Some("[profile p]\n"));
         let nowhere = config(None, None, None);
-        assert!(nowhere.region(&around, false).is_err());
-        let usual = nowhere.region(&around, true).unwrap();
+        assert!(nowhere.region(&settings, false).is_err());
+        let usual = nowhere.region(&settings, true).unwrap();
         assert_eq!(usual, Named::usual_region());
     }
 }

@@ -203,7 +203,7 @@ fn client_tells_of_sign_ins_that_cannot_be() {
         ["-keys", "AWS_PROFILE=p", SSO, "AWS_CONFIG_FILE=HOME/.aws/config", "HOME=here"] => r#"the token of the sign-in to SSO at "https://corp/start" cannot be found: there is no home directory: HOME is not an absolute path"#;
         ["-keys", "AWS_PROFILE=p", LOGIN] => r#"nobody is signed in to AWS with profile "p": there is no HOME/.aws/login/cache/SHA256.json; sign in: aws login --profile p"#;
         ["-keys", "AWS_PROFILE=p", LOGIN, "login/cache/SHA256.json=[]"] => r#"the token of the sign-in to AWS with profile "p", HOME/.aws/login/cache/SHA256.json, does not parse as JSON at line 1, column 0; sign in again: aws login --profile p"#;
-        ["-keys", "AWS_PROFILE=p", LOGIN, "AWS_LOGIN_CACHE_DIRECTORY=~nobody/cache"] => "AWS_LOGIN_CACHE_DIRECTORY names a home directory that is not there";
+        ["-keys", "AWS_PROFILE=p", LOGIN, "AWS_LOGIN_CACHE_DIRECTORY=~nobody/cache"] => "AWS_LOGIN_CACHE_DIRECTORY names a home directory that is not there; correct it";
     }
 }
 
@@ -225,7 +225,7 @@ fn client_tells_of_roles_that_cannot_be() {
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Ec2InstanceMetadata\n"] => r#"profile "p" takes its keys from credential_source Ec2InstanceMetadata, and there are none: the metadata of an EC2 instance (AWS_EC2_METADATA_DISABLED is true)"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = EcsContainer\n"] => r#"profile "p" takes its keys from credential_source EcsContainer, and there are none: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\ncredential_source = Environment\n"] => r#"profile "p" takes its keys from credential_source Environment, and there are none: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (not set)"#;
-        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nweb_identity_token_file = /no/such/token\n"] => r#"the web identity token /no/such/token of profile "p" cannot be read: ENOENT"#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nweb_identity_token_file = /no/such/token\n"] => r#"the web identity token /no/such/token, which web_identity_token_file of profile "p" names, cannot be read (ENOENT); CHECK THE FILE"#;
         ["-keys", "AWS_PROFILE=p", "config=[profile p]\nrole_arn = arn:x\nsource_profile = q\n[profile q]\naws_access_key_id = AK\naws_secret_access_key = hunter2\n", "AWS_ENDPOINT_URL_STS=http://a:hunter2@b"] => r#"STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it holds credentials"#;
     }
 }
@@ -234,9 +234,9 @@ fn client_tells_of_roles_that_cannot_be() {
 fn client_tells_of_what_machines_give_that_cannot_be() {
     environments! {
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token"] => "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not; set both or neither";
-        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token cannot be read: ENOENT";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x"] => "the web identity token /no/such/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read (ENOENT); CHECK THE FILE";
         ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/no/such/token", "AWS_ROLE_ARN=arn:x", "AWS_ROLE_SESSION_NAME=a/b"] => r#"invalid role_session_name "a/b" in AWS_ROLE_SESSION_NAME: STS takes 2 to 64 letters, digits and characters of _+=,.@-"#;
-        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null is empty";
+        ["-keys", "AWS_WEB_IDENTITY_TOKEN_FILE=/dev/null", "AWS_ROLE_ARN=arn:x"] => "the web identity token /dev/null, which AWS_WEB_IDENTITY_TOKEN_FILE names, is empty; CHECK THE FILE";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL_STS=sts:443"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL_STS: it needs a scheme: http:// or https://";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "AWS_ENDPOINT_URL=http://a:hunter2@sts"] => "STS cannot be asked at the URL in AWS_ENDPOINT_URL: it holds credentials";
         ["-keys", "token=hunter2", "AWS_WEB_IDENTITY_TOKEN_FILE=HOME/.aws/token", "AWS_ROLE_ARN=arn:x", "config=[default]\nservices = s\n[services s]\nsts =\n  endpoint_url = sts\n"] => r#"STS cannot be asked at the URL in the services section "s" of profile "default": it needs a scheme: http:// or https://"#;
@@ -245,7 +245,7 @@ fn client_tells_of_what_machines_give_that_cannot_be() {
         ["-keys", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hunter2 x"] => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: it must begin with a slash and hold no space";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.com/hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";
-        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/no/such/token"] => "/no/such/token, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, cannot be read: ENOENT";
+        ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/no/such/token"] => "the token /no/such/token, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, cannot be read (ENOENT); CHECK THE FILE";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter2\n2"] => "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line break or other character that it cannot have; copy it again";
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=localhost:1338"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it needs a scheme: http:// or https://";
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a:hunter2@b"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it holds credentials";

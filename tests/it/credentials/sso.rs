@@ -369,13 +369,14 @@ fn client_tells_of_services_that_answer_with_something_else_without_quoting_it()
     let world = World::with("odd", move |_| odd(), move |_| odd());
     world.sign_in(ago(HOUR));
     world.told("try").has(&[
-        "answered 200 with something that is no renewed sign-in to SSO session",
-        "check AWS_ENDPOINT_URL_SSO_OIDC",
+        "did not renew the sign-in to SSO session \"corp\", in a reply that cannot be read; check that",
+        "which AWS_ENDPOINT_URL_SSO_OIDC says, is the SSO token service",
     ]);
     world.sign_in(from_now(HOUR));
-    world
-        .told("try")
-        .has(&["in a reply that cannot be read; check that AWS_ENDPOINT_URL_SSO"]);
+    world.told("try").has(&[
+        "in a reply that cannot be read; check that",
+        "which AWS_ENDPOINT_URL_SSO says, is the SSO portal",
+    ]);
 }
 
 #[test]

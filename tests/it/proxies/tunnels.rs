@@ -179,9 +179,9 @@ fn tls_to_the_proxy() {
         lock_of(&client).acquire("me").unwrap().release().unwrap();
     }
     // The second client looks at the lock's queue, too: another has had the lock.
-    let relayed = ["GET", "GET", "PUT", "PUT"];
+    let forwarded = ["GET", "GET", "PUT", "PUT"];
     assert_eq!(way.proxy.methods()[0], "CONNECT");
-    assert_eq!(way.proxy.methods()[1..], relayed);
+    assert_eq!(way.proxy.methods()[1..], forwarded);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
         request = request.header("authorization", token);
     }
     let (request, limit) = (request.body(Body::empty()), context.limit.min(LIMIT));
-    let reply = context.ask_nearby(&place, request, limit).await?;
+    let reply = context.ask_directly(&place, request, limit).await?;
     let status = reply.status();
     if status == 200 {
         return Ok(json::read(reply.body(), &place)?);
@@ -117,7 +117,8 @@ async fn authorization(context: &LookUpContext) -> Result<Option<String>, LockEr
     match context.read(&file).await? {
         Ok(token) => sendable(token.trim().to_owned(), &file).map(Some),
         Err(error) => Err(misconfigured(format!(
-            "{file}, which {TOKEN_FILE} names, cannot be read: {error}"
+            "the token {file}, which {TOKEN_FILE} names, cannot be read ({error}); correct the path, or check \
+             what writes the file"
         ))),
     }
 }

@@ -10,18 +10,17 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Body, Request};
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::credentials::errors::{
-    HANGING_FILE, before_sending, failed, misconfigured, no_thread,
-};
-use crate::store::s3::credentials::sign_in::unsaved::Unsaved;
+use crate::store::s3::credentials::errors::{HANGING_FILE, failed, misconfigured, no_thread};
+use crate::store::s3::credentials::sign_in::unsaved_tokens::UnsavedTokens;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::network::transport::{Told, Transport};
 use crate::store::s3::reply::Reply;
+use crate::store::s3::settings::aws_settings::AwsSettings;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service::Service;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::shared_files::SharedFiles;
-use crate::store::s3::settings::surroundings::{ServiceEndpoint, Surroundings};
 use crate::store::s3::settings::variables::expanded;
 use crate::sys::clock::Clock;
 use crate::types::errors::{LockError, StorageErrorKind};
@@ -34,14 +33,14 @@ pub(crate) struct LookUpContext {
     /// The region, if the caller or the environment named one.
     pub region: Option<Named>,
     pub transport: Arc<Transport>,
-    /// For addresses on this machine or next to it: never through a proxy.
-    pub nearby: Arc<Transport>,
+    /// For providers on this machine or next to it: it never uses a proxy.
+    pub direct: Arc<Transport>,
     pub threads: BlockingThreads,
     pub clock: Clock,
     /// How long each request of a look-up may take, and each reading of files. Less than a request to S3.
     pub limit: Duration,
     /// Renewed tokens of people who have signed in, where they could not be written down.
-    pub unsaved: Unsaved,
+    pub unsaved_tokens: UnsavedTokens,
 }
 
 /// More bytes than any token has.
@@ -65,20 +64,20 @@ impl<E: Into<LockError>> From<E> for NoCredentials {
 }
 
 /// What to check if a provider on this machine or next to it does not answer.
-fn nearby(_: Step) -> String {
+fn check_the_provider(_: Step) -> String {
     "check its address, the network and that it is up".to_owned()
 }
 
 impl LookUpContext {
-    /// Asks a provider on this machine or next to it. No proxy is asked for that, whatever is set.
-    pub(super) async fn ask_nearby(
+    /// Asks a provider on this machine or next to it, never through a proxy.
+    pub(super) async fn ask_directly(
         &self,
         place: &str,
         request: hyper::http::Result<Request<Body>>,
         limit: Duration,
     ) -> Result<Reply, LockError> {
         let request = request.map_err(|_| malformed(place))?;
-        send_by(&self.nearby, place, request, &nearby, limit).await
+        send_by(&self.direct, place, request, &check_the_provider, limit).await
     }
 
     /// Asks a provider, which has until `limit` to answer in full. Errors name it as `place`,
@@ -147,12 +146,12 @@ impl LookUpContext {
         region: Option<Named>,
     ) -> Result<ServiceEndpoint, LockError> {
         let files = self.shared_files().await?;
-        let surroundings = Surroundings::among(&files, self.source.profile());
+        let settings = AwsSettings::among(&files, self.source.profile());
         let region = match region.or_else(|| self.region.clone()) {
             Some(region) => region,
-            None => surroundings.region()?.unwrap_or_else(Named::usual_region),
+            None => settings.region()?.unwrap_or_else(Named::usual_region),
         };
-        Ok(surroundings.service_endpoint(service, &region)?)
+        Ok(settings.service_endpoint(service, &region)?)
     }
 }
 
@@ -177,14 +176,14 @@ async fn send_by(
         what: &what,
         advice,
     };
-    let relay = transport.relay_of(request.uri()).cloned();
+    let proxy = transport.forwarding_proxy(request.uri()).cloned();
     let reply = transport.send(told, request, limit).await;
-    let reply = reply.map_err(before_sending)?;
-    match relay {
-        Some(relay) if reply.status() == 407 => {
-            let by = relay.set_by();
+    let reply = reply.map_err(|error| LockError::from(error).before_sending())?;
+    match proxy {
+        Some(proxy) if reply.status() == 407 => {
+            let by = proxy.set_by();
             Err(misconfigured(format!(
-                "{what} was answered 407 by {relay}; put a user and a password into {by}, \
+                "{what} was answered 407 by {proxy}; put a user and a password into {by}, \
                  percent-encoded, or correct them"
             )))
         }

@@ -19,13 +19,5 @@ pub(super) fn failed(kind: StorageErrorKind, what: impl Into<String>) -> LockErr
 }
 
 pub(super) fn no_thread(error: io::Error) -> LockError {
-    before_sending(LockError::of_this_machine(error))
-}
-
-/// Marks an error that came up before S3 could be asked at all.
-pub(super) fn before_sending(error: impl Into<LockError>) -> LockError {
-    match error.into() {
-        LockError::Storage(error) => error.before_sending().into(),
-        other => other,
-    }
+    LockError::of_this_machine(error).before_sending()
 }

@@ -148,7 +148,7 @@ impl Service<'_> {
             let request = request.header(header.0, header.1).body(Body::empty());
             let so_far = self.context.clock.now().at_most_since(self.start);
             let left = self.context.limit.saturating_sub(so_far);
-            let asked = self.context.ask_nearby(&name, request, left.min(LIMIT));
+            let asked = self.context.ask_directly(&name, request, left.min(LIMIT));
             let reply = asked.await.map_err(|error| self.silent(error))?;
             if attempts == ATTEMPTS || !reply.is_busy() || left < PAUSE * 2 {
                 return Ok(reply);

@@ -185,7 +185,7 @@ fn web_identity(profile: &Profile, token_file: &str) -> Result<Way, LockError> {
         token_file: token_file.to_owned(),
         role,
         role_by: format!("role_arn of {by}"),
-        of: format!(" of {by}"),
+        token_file_by: format!("web_identity_token_file of {by}"),
     }))
 }
 

@@ -6,7 +6,7 @@ use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::plan::{MachineSource, Plan, RoleStep, Way};
 use crate::store::s3::credentials::sign_in::{login, sso};
-use crate::store::s3::credentials::sts_asker::Asker;
+use crate::store::s3::credentials::sts_caller::Caller;
 use crate::store::s3::credentials::{container, environment, instance, planner, process, sts};
 use crate::store::s3::settings::profile::Profile;
 use crate::store::s3::settings::shared_files::SharedFiles;
@@ -50,12 +50,12 @@ impl ProfileInUse {
 async fn carry_out(plan: &Plan, context: &LookUpContext) -> Result<AwsCredentials, LockError> {
     let mut keys = first_keys(plan, context).await?;
     for (count, RoleStep { profile, role }) in plan.roles.iter().enumerate() {
-        let asker = Asker::Keys {
+        let caller = Caller::Keys {
             keys: &keys,
             from: plan.told_up_to(count),
         };
         let role_by = format!("role_arn of profile {profile:?}");
-        keys = sts::assume(role, &role_by, asker, context).await?;
+        keys = sts::assume(role, &role_by, caller, context).await?;
     }
     Ok(keys)
 }

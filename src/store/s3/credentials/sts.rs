@@ -13,11 +13,13 @@ use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::json::expiry;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::source::checked;
-use crate::store::s3::credentials::sts_asker::Asker;
-use crate::store::s3::credentials::sts_refusal::{Refusal, not_sts};
+use crate::store::s3::credentials::sts_caller::Caller;
+use crate::store::s3::credentials::sts_refusal::Refusal;
+use crate::store::s3::network::advice::{advice_for, advice_if_another_answers};
 use crate::store::s3::request;
+use crate::store::s3::settings::endpoint::Endpoint;
 use crate::store::s3::settings::service::Service;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::xml::Document;
 use crate::types::errors::LockError;
 
@@ -25,15 +27,15 @@ use crate::types::errors::LockError;
 pub(super) async fn assume(
     role: &Role,
     role_by: &str,
-    asker: Asker<'_>,
+    caller: Caller<'_>,
     context: &LookUpContext,
 ) -> Result<AwsCredentials, LockError> {
     let sts = context.endpoint_of(Service::Sts, None).await?;
-    let advice = |step| sts.advice(step);
-    let form = form(role, &asker);
-    let request = match &asker {
-        Asker::Keys { keys, .. } => signed(form, &sts.url, &sts.signing_region, keys)?,
-        Asker::WebIdentity { .. } => unsigned(form, &sts.url)?,
+    let advice = |step| advice_for(&sts, step);
+    let form = form(role, &caller);
+    let request = match &caller {
+        Caller::Keys { keys, .. } => signed(form, &sts.url, &sts.signing_region, keys)?,
+        Caller::WebIdentity { .. } => unsigned(form, &sts.url)?,
     };
     let place = format!("STS {} for role {}", sts.url, role.arn);
     let asked = context.send(&place, request, &advice, context.limit);
@@ -43,21 +45,21 @@ pub(super) async fn assume(
             reply: &reply,
             role,
             role_by,
-            asker: &asker,
+            caller: &caller,
             sts: &sts,
             wall: context.clock.wall(),
         };
         return Err(refusal.error());
     }
-    let granted = granted(reply.body(), asker.action()).ok_or_else(|| unreadable(role, &sts))?;
+    let granted = granted(reply.body(), caller.action()).ok_or_else(|| unreadable(role, &sts))?;
     Ok(checked(granted, &format!("role {}", role.arn))?)
 }
 
 /// The form of AWS's query protocol.
-fn form(role: &Role, asker: &Asker<'_>) -> String {
+fn form(role: &Role, caller: &Caller<'_>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs([
-        ("Action", asker.action()),
+        ("Action", caller.action()),
         ("Version", "2011-06-15"),
         ("RoleArn", &role.arn),
         ("RoleSessionName", &role.session_name),
@@ -68,7 +70,7 @@ fn form(role: &Role, asker: &Asker<'_>) -> String {
     if let Some(duration) = role.duration {
         form.append_pair("DurationSeconds", &duration.to_string());
     }
-    if let Asker::WebIdentity { token, .. } = asker {
+    if let Caller::WebIdentity { token, .. } = caller {
         form.append_pair("WebIdentityToken", token);
     }
     form.finish()
@@ -88,25 +90,16 @@ fn signed(
     region: &str,
     keys: &AwsCredentials,
 ) -> Result<Request<Body>, LockError> {
-    let (origin, path) = split(endpoint);
-    let region = request::custom_region(region, origin);
+    let (scheme, host, path) = Endpoint::split(endpoint);
+    let origin = format!("{scheme}{host}");
+    let path = if path.is_empty() { "/" } else { path };
+    let region = request::custom_region(region, &origin);
     let mut request = SignedRequest::new("POST", "sts", &region, path);
     request.set_content_type(FORM.to_owned());
     request.set_payload(Some(form));
-    let host = origin.split_once("://").map_or("", |(_, host)| host);
     request.set_hostname(Some(host.to_owned()));
     request.sign(keys);
-    request::to_hyper(&request, origin)
-}
-
-/// Splits an endpoint into its origin and its path.
-fn split(endpoint: &str) -> (&str, &str) {
-    let host = endpoint.find("://").map_or(0, |at| at + 3);
-    let end = endpoint[host..].find('/').map(|at| host + at);
-    match end {
-        Some(end) => endpoint.split_at(end),
-        None => (endpoint, "/"),
-    }
+    request::to_hyper(&request, &origin)
 }
 
 /// The credentials in a reply.
@@ -126,7 +119,7 @@ fn unreadable(role: &Role, sts: &ServiceEndpoint) -> LockError {
     misconfigured(format!(
         "STS gave no credentials for role {}, in a reply that cannot be read; {}",
         role.arn,
-        not_sts(sts)
+        advice_if_another_answers(sts)
     ))
 }
 
@@ -146,26 +139,34 @@ mod tests {
     #[test]
     fn the_form_of_a_role_with_keys_has_what_is_set() {
         let keys = AwsCredentials::new("AK", "hunter2", None, None);
-        let asker = || Asker::Keys {
+        let caller = || Caller::Keys {
             keys: &keys,
             from: "a test".to_owned(),
         };
         let start = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa\
                      &RoleSessionName=me%40work";
-        assert_eq!(form(&role(), &asker()), start);
+        assert_eq!(form(&role(), &caller()), start);
         let whole = Role {
             external_id: Some("a&b".to_owned()),
             duration: Some(900),
             ..role()
         };
         let end = "&ExternalId=a%26b&DurationSeconds=900";
-        assert_eq!(form(&whole, &asker()), format!("{start}{end}"));
+        assert_eq!(form(&whole, &caller()), format!("{start}{end}"));
     }
 
     #[test]
     fn an_endpoint_may_have_a_path() {
-        assert_eq!(split("http://a:1"), ("http://a:1", "/"));
-        assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
+        let keys = AwsCredentials::new("AK", "hunter2", None, None);
+        for (endpoint, uri) in [
+            ("http://a:1", "http://a:1/"),
+            ("http://a:1/b/c", "http://a:1/b/c"),
+        ] {
+            let Ok(sent) = signed(String::new(), endpoint, "eu-west-1", &keys) else {
+                panic!("it can be sent");
+            };
+            assert_eq!(sent.uri(), uri);
+        }
     }
 
     #[test]

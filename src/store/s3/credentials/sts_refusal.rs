@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json::without;
 use crate::store::s3::credentials::role::Role;
-use crate::store::s3::credentials::sts_asker::Asker;
+use crate::store::s3::credentials::sts_caller::Caller;
+use crate::store::s3::network::advice::advice_if_another_answers;
 use crate::store::s3::reply::Reply;
-use crate::store::s3::settings::named::Named;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 pub(super) struct Refusal<'a> {
@@ -16,7 +16,7 @@ pub(super) struct Refusal<'a> {
     pub role: &'a Role,
     /// The setting that names the role.
     pub role_by: &'a str,
-    pub asker: &'a Asker<'a>,
+    pub caller: &'a Caller<'a>,
     pub sts: &'a ServiceEndpoint,
     /// This machine's date and time when the request was sent.
     pub wall: SystemTime,
@@ -27,21 +27,11 @@ pub(super) struct Refusal<'a> {
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html> ("Role chaining")
 const LONGEST_IN_CHAIN: u32 = 3600;
 
-/// What to check if the reply is hardly that of an STS.
-pub(super) fn not_sts(sts: &ServiceEndpoint) -> String {
-    match &sts.set {
-        Some(Named { value, by }) => format!(
-            "check that {value}, which {by} says, is an STS, and that no proxy answers in its place"
-        ),
-        None => "something answers in its place: check the network and its proxy".to_owned(),
-    }
-}
-
 impl Refusal<'_> {
     pub(super) fn error(&self) -> LockError {
         let status = self.reply.status();
         let (arn, session) = (&self.role.arn, &self.role.session_name);
-        let to = self.asker.told();
+        let to = self.caller.told();
         let said = self.said();
         let what = format!("STS refused role {arn} (session {session}) to {to}: {status} ({said})");
         if self.passes() {
@@ -57,7 +47,7 @@ impl Refusal<'_> {
     fn said(&self) -> String {
         let message = self.reply.message();
         let message = message.filter(|_| self.reply.code().is_some());
-        let secrets = self.asker.secrets();
+        let secrets = self.caller.secrets();
         let message = secrets
             .iter()
             .fold(message, |said, secret| without(secret, said?));
@@ -92,21 +82,21 @@ impl Refusal<'_> {
     fn advice(&self) -> String {
         let role_by = self.role_by;
         let Some(code) = self.reply.code() else {
-            return not_sts(self.sts);
+            return advice_if_another_answers(self.sts);
         };
         if code == "RegionDisabledException" {
             let region = &self.sts.region.value;
             return format!("activate {region} for STS in the account, or set another region");
         }
-        match self.asker {
-            Asker::WebIdentity { file, .. } if code.starts_with("ExpiredToken") => {
+        match self.caller {
+            Caller::WebIdentity { file, .. } if code.starts_with("ExpiredToken") => {
                 format!("the token in {file} has expired: check what renews that file")
             }
-            Asker::WebIdentity { file, .. } => format!(
+            Caller::WebIdentity { file, .. } => format!(
                 "check {role_by}, its trust policy (provider, audience, subject), and that the token \
                  in {file} is current"
             ),
-            Asker::Keys { from, .. } => self.advice_about_keys(code, from),
+            Caller::Keys { from, .. } => self.advice_about_keys(code, from),
         }
     }
 
@@ -152,6 +142,7 @@ mod tests {
     use rusoto_core::credential::AwsCredentials;
 
     use super::*;
+    use crate::store::s3::settings::named::Named;
     use crate::store::s3::settings::service::Service;
 
     fn sts() -> ServiceEndpoint {
@@ -170,7 +161,7 @@ mod tests {
         AwsCredentials::new("AK", "secret-secret-secret", token, None)
     }
 
-    fn told_of(role: &Role, asker: &Asker<'_>, status: u16, body: &str) -> LockError {
+    fn told_of(role: &Role, caller: &Caller<'_>, status: u16, body: &str) -> LockError {
         let mut headers = HeaderMap::new();
         headers.insert("date", "Mon, 23 Nov 2026 02:00:00 GMT".parse().unwrap());
         let reply = Reply::new(status, &headers, body.as_bytes().to_vec());
@@ -178,7 +169,7 @@ mod tests {
             reply: &reply,
             role,
             role_by: "role_arn of profile \"p\"",
-            asker,
+            caller,
             sts: &sts(),
             // 02:20 of the same day.
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_400_400),
@@ -206,16 +197,16 @@ mod tests {
     fn told(role: &Role, status: u16, code: &str, message: &str) -> String {
         let keys = keys();
         let from = "profile \"q\"".to_owned();
-        let asker = Asker::Keys { keys: &keys, from };
-        told_of(role, &asker, status, &error(code, message)).to_string()
+        let caller = Caller::Keys { keys: &keys, from };
+        told_of(role, &caller, status, &error(code, message)).to_string()
     }
 
     fn may_pass(status: u16, body: &str) -> bool {
-        let asker = Asker::WebIdentity {
+        let caller = Caller::WebIdentity {
             token: "t",
             file: "/token",
         };
-        told_of(&role(), &asker, status, body).may_pass()
+        told_of(&role(), &caller, status, body).may_pass()
     }
 
     #[test]
@@ -304,12 +295,12 @@ mod tests {
 
     #[test]
     fn a_token_that_has_expired_is_told_with_its_file() {
-        let asker = Asker::WebIdentity {
+        let caller = Caller::WebIdentity {
             token: "t",
             file: "/token",
         };
         let body = error("ExpiredTokenException", "m");
-        let told = told_of(&role(), &asker, 400, &body).to_string();
+        let told = told_of(&role(), &caller, 400, &body).to_string();
         assert!(told.ends_with("the token in /token has expired: check what renews that file"));
     }
 
@@ -332,9 +323,9 @@ mod tests {
     fn what_is_no_answer_of_sts_is_told_as_such() {
         let keys = keys();
         let from = "profile \"q\"".to_owned();
-        let asker = Asker::Keys { keys: &keys, from };
-        let told = told_of(&role(), &asker, 403, "<html>blocked</html>").to_string();
-        let advice = "403 (no reason); check that http://a, which a test says, is an STS, and that";
+        let caller = Caller::Keys { keys: &keys, from };
+        let told = told_of(&role(), &caller, 403, "<html>blocked</html>").to_string();
+        let advice = "403 (no reason); check that http://a, which a test says, is STS, and that";
         assert!(told.contains(advice), "{told}");
     }
 }

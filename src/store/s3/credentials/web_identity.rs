@@ -7,7 +7,7 @@ use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::misconfigured;
 use crate::store::s3::credentials::role::Role;
 use crate::store::s3::credentials::sts;
-use crate::store::s3::credentials::sts_asker::Asker;
+use crate::store::s3::credentials::sts_caller::Caller;
 use crate::store::s3::settings::variables::{half, variable};
 use crate::types::errors::{ConfigError, LockError};
 
@@ -21,8 +21,8 @@ pub(super) struct WebIdentity {
     pub role: Role,
     /// What names the role: a variable, or a profile's setting.
     pub role_by: String,
-    /// What follows the words "the web identity token FILE" in errors.
-    pub of: String,
+    /// What names the file of the token.
+    pub token_file_by: String,
 }
 
 impl WebIdentity {
@@ -38,7 +38,7 @@ impl WebIdentity {
             token_file,
             role: Role::for_web_identity(&arn, session.as_deref(), SESSION)?,
             role_by: ROLE.to_owned(),
-            of: String::new(),
+            token_file_by: TOKEN_FILE.to_owned(),
         }))
     }
 
@@ -49,25 +49,29 @@ impl WebIdentity {
         context: &LookUpContext,
     ) -> Result<AwsCredentials, LockError> {
         let token = self.token(context).await?;
-        let asker = Asker::WebIdentity {
+        let caller = Caller::WebIdentity {
             token: &token,
             file: &self.token_file,
         };
-        sts::assume(&self.role, &self.role_by, asker, context).await
+        sts::assume(&self.role, &self.role_by, caller, context).await
     }
 
     async fn token(&self, context: &LookUpContext) -> Result<String, LockError> {
-        let Self { token_file, of, .. } = self;
+        let Self {
+            token_file,
+            token_file_by,
+            ..
+        } = self;
         let token = context.read(token_file).await?;
-        let token = token.map_err(|error| {
+        let unusable = |why: &str| {
             misconfigured(format!(
-                "the web identity token {token_file}{of} cannot be read: {error}"
+                "the web identity token {token_file}, which {token_file_by} names, {why}; correct the path, \
+                 or check what writes the file"
             ))
-        })?;
+        };
+        let token = token.map_err(|error| unusable(&format!("cannot be read ({error})")))?;
         match token.trim() {
-            "" => Err(misconfigured(format!(
-                "the web identity token {token_file}{of} is empty"
-            ))),
+            "" => Err(unusable("is empty")),
             token => Ok(token.to_owned()),
         }
     }

@@ -34,8 +34,8 @@ pub(crate) struct ConnectError {
     what: String,
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
-    /// The error to return instead, if this machine is at fault: a file or setting.
-    pub instead: Option<Box<LockError>>,
+    /// What is wrong on this machine, if anything is: a file or a setting. This is the error to return then.
+    pub local_error: Option<Box<LockError>>,
 }
 
 impl ConnectError {
@@ -44,7 +44,7 @@ impl ConnectError {
             step,
             what: what.into(),
             remedy: None,
-            instead: None,
+            local_error: None,
         }
     }
 
@@ -52,7 +52,7 @@ impl ConnectError {
     pub(crate) fn of_this_machine(error: impl Into<LockError>) -> ConnectError {
         let error = error.into();
         ConnectError {
-            instead: Some(Box::new(error.clone())),
+            local_error: Some(Box::new(error.clone())),
             ..ConnectError::new(Step::Tls, error.to_string())
         }
     }

@@ -7,18 +7,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 use hyper::service::Service;
 use hyper_tls::MaybeHttpsStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::no_fork::NoFork;
-use crate::store::s3::network::proxied_dialer::{Line, ProxiedDialer};
-use crate::store::s3::network::proxy::proxies::Proxies;
+use crate::store::s3::network::proxied_dialer::{ProxiedDialer, RawStream};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
-use crate::store::s3::network::tls_over::TlsOver;
+use crate::store::s3::network::tls_dialer::TlsDialer;
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{authority, is_https};
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
@@ -26,12 +26,12 @@ use crate::types::text::seconds;
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     proxies: Proxies,
     limit: Duration,
 }
 
-type Stream = MaybeHttpsStream<Line>;
+type Stream = MaybeHttpsStream<RawStream>;
 
 impl Connector {
     pub(crate) fn new(
@@ -42,7 +42,7 @@ impl Connector {
     ) -> Connector {
         Connector {
             dialer: Dialer::new(resolver),
-            tls: TlsOver::new(tls, limit),
+            tls: TlsDialer::new(tls, limit),
             proxies,
             limit,
         }
@@ -60,21 +60,17 @@ impl Connector {
 
     /// Whether TLS is spoken on the way to the host of a URL: with that host or with a proxy.
     fn is_tls(&self, uri: &Uri) -> bool {
-        let is_tls = |uri: &Uri| uri.scheme() != Some(&Scheme::HTTP);
-        is_tls(uri)
-            || self
-                .proxies
-                .of(uri)
-                .is_some_and(|proxy| is_tls(proxy.uri()))
+        let proxy = self.proxies.of(uri);
+        is_https(uri) || proxy.is_some_and(|proxy| is_https(proxy.uri()))
     }
 }
 
 async fn connect(
     mut dialer: ProxiedDialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     uri: Uri,
 ) -> Result<Stream, ConnectError> {
-    if uri.scheme() == Some(&Scheme::HTTP) {
+    if !is_https(&uri) {
         return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
     }
     let proxy = dialer.proxy_to(&uri).cloned();
@@ -84,11 +80,6 @@ async fn connect(
         Some(proxy) if error.step != Step::Proxy => error.through(&proxy),
         _ => error,
     })
-}
-
-fn host_of(uri: &Uri) -> String {
-    uri.authority()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 impl Service<Uri> for Connector {
@@ -103,7 +94,7 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.limit;
         let is_tls = self.is_tls(&uri);
-        let is_relayed = self.proxies.relay_of(&uri).is_some();
+        let is_forwarded = self.proxies.forwarding_proxy(&uri).is_some();
         let dialer = self.dialer();
         let connect = connect(dialer.clone(), self.tls.clone(), uri.clone());
         let connect = NoFork::new(Box::pin(connect), is_tls);
@@ -111,11 +102,15 @@ impl Service<Uri> for Connector {
             let connected = tokio::time::timeout(limit, connect).await;
             let late = |_| {
                 let limit = seconds(&limit);
-                let direct = || nobody_answered(&host_of(&uri), &limit);
+                let direct = || nobody_answered(authority(&uri), &limit);
                 dialer.late(&uri, &limit).unwrap_or_else(direct)
             };
             let stream = NoFork::new(connected.map_err(late)??, is_tls);
-            Ok(if is_relayed { stream.relayed() } else { stream })
+            Ok(if is_forwarded {
+                stream.of_forwarding_proxy()
+            } else {
+                stream
+            })
         })
     }
 }

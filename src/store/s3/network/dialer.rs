@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, causes, root_cause};
 use crate::store::s3::network::resolver::{NameError, Resolver};
+use crate::store::s3::url::authority;
 
 /// Makes TCP connections.
 #[derive(Clone)]
@@ -30,11 +31,8 @@ impl Dialer {
     }
 
     async fn dial(mut self, uri: Uri) -> Result<TcpStream, ConnectError> {
-        let host = uri
-            .authority()
-            .map_or_else(String::new, ToString::to_string);
-        let dialed = self.tcp.call(uri).await;
-        dialed.map_err(|error| not_connected(&host, &error))
+        let dialed = self.tcp.call(uri.clone()).await;
+        dialed.map_err(|error| not_connected(authority(&uri), &error))
     }
 }
 

@@ -7,13 +7,13 @@ use hyper::Uri;
 use hyper::http::uri::Authority;
 use hyper::service::Service;
 
-/// Dials this host, whatever the name that TLS uses for it.
-pub(super) struct DialsThis<D> {
+/// Dials this address, whatever the name that TLS uses for it.
+pub(super) struct FixedDialer<D> {
     pub dialer: D,
     pub uri: Uri,
 }
 
-impl<D: Service<Uri>> Service<Uri> for DialsThis<D> {
+impl<D: Service<Uri>> Service<Uri> for FixedDialer<D> {
     type Response = D::Response;
     type Error = D::Error;
     type Future = D::Future;

@@ -41,7 +41,7 @@ pub(super) enum Failure {
 }
 
 /// What a failure is told with.
-pub(super) struct Surroundings<'a> {
+pub(super) struct Details<'a> {
     pub host: &'a str,
     /// The texts of the error.
     pub text: &'a str,
@@ -120,28 +120,28 @@ impl Failure {
     }
 
     /// The error for a host with which there is no TLS.
-    pub(super) fn told(self, around: &Surroundings<'_>) -> ConnectError {
+    pub(super) fn told(self, details: &Details<'_>) -> ConnectError {
         let step = match self {
             Failure::NotTls => Step::NotTls,
             Failure::OtherName => Step::OtherName,
             _ => Step::Tls,
         };
-        let (host, why) = (around.host, self.why(around));
+        let (host, why) = (details.host, self.why(details));
         let cause = match self {
             // It would say the same.
             Failure::SelfSigned | Failure::Expired | Failure::NotYetValid => String::new(),
-            _ => format!(" ({})", plain(around.text)),
+            _ => format!(" ({})", plain(details.text)),
         };
         let error = ConnectError::new(step, format!("no TLS with {host}: {why}{cause}"));
-        match self.remedy(around) {
+        match self.remedy(details) {
             Some(remedy) => error.with_remedy(remedy),
             None => error,
         }
     }
 
-    fn why(self, around: &Surroundings<'_>) -> String {
-        let bundle = around.files.ca_bundle.as_ref().map(|file| file.shown());
-        let clock = DateTime::<Utc>::from(around.wall).to_rfc3339_opts(SecondsFormat::Secs, true);
+    fn why(self, details: &Details<'_>) -> String {
+        let bundle = details.files.ca_bundle.as_ref().map(|file| file.shown());
+        let clock = DateTime::<Utc>::from(details.wall).to_rfc3339_opts(SecondsFormat::Secs, true);
         match (self, bundle) {
             (Failure::UnknownIssuer, Some(bundle)) => {
                 format!("no certificate in {bundle}, has signed its certificate")
@@ -183,7 +183,7 @@ impl Failure {
             (Failure::Ended, _) => "the connection ended during the handshake".to_owned(),
             (Failure::UnknownName, _) => "it has no certificate for that name".to_owned(),
             (Failure::CertificateRequired, _) => "it demands a client certificate".to_owned(),
-            (Failure::CertificateRefused, _) if around.files.identity.is_none() => {
+            (Failure::CertificateRefused, _) if details.files.identity.is_none() => {
                 "it demands a client certificate".to_owned()
             }
             (Failure::CertificateRefused, _) => {
@@ -198,14 +198,14 @@ impl Failure {
     }
 
     /// What helps. None if that depends on what set the host.
-    fn remedy(self, around: &Surroundings<'_>) -> Option<String> {
-        let files = around.files;
+    fn remedy(self, details: &Details<'_>) -> Option<String> {
+        let files = details.files;
         let remedy = match self {
             Failure::UnknownIssuer | Failure::SelfSigned | Failure::NoRoot | Failure::Other => {
-                trust(self, around)
+                trust(self, details)
             }
             Failure::Expired => "have that renewed, or set the clock if that is wrong".to_owned(),
-            Failure::NotYetValid if is_before_this_crate(around.wall) => {
+            Failure::NotYetValid if is_before_this_crate(details.wall) => {
                 "set the clock: it is years behind".to_owned()
             }
             Failure::NotYetValid => "set the clock if that is wrong, or wait".to_owned(),
@@ -267,8 +267,8 @@ fn certificate(files: &TlsFiles) -> String {
 }
 
 /// Whom to trust.
-fn trust(failure: Failure, around: &Surroundings<'_>) -> String {
-    let is_set = around.files.ca_bundle.is_some();
+fn trust(failure: Failure, details: &Details<'_>) -> String {
+    let is_set = details.files.ca_bundle.is_some();
     let remedy = match (failure, is_set) {
         (Failure::UnknownIssuer, true) => {
             "add the certificate of its CA to that file, which replaces what the system trusts"
@@ -289,7 +289,7 @@ fn trust(failure: Failure, around: &Surroundings<'_>) -> String {
              certificate of that CA in AWS_CA_BUNDLE or ClientBuilder::ca_bundle"
         }
     };
-    match &around.unusable {
+    match &details.unusable {
         Some(unusable) => format!("{remedy}; {unusable}"),
         None => remedy.to_owned(),
     }
@@ -420,7 +420,7 @@ mod tests {
     }
 
     fn told(failure: Failure, files: TlsFiles, seconds: u64) -> String {
-        let error = failure.told(&Surroundings {
+        let error = failure.told(&Details {
             host: "minio.example",
             text: "cause",
             files: &files,

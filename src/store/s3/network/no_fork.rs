@@ -19,7 +19,7 @@ pub(crate) struct NoFork<T> {
     /// Without TLS, a fork has nothing to interrupt, so there is nothing to wait for.
     is_tls: bool,
     /// Whether a proxy reads the requests on it. They have to say where they go.
-    is_relayed: bool,
+    is_forwarded: bool,
 }
 
 impl<T> NoFork<T> {
@@ -27,13 +27,13 @@ impl<T> NoFork<T> {
         NoFork {
             inner: Some(inner),
             is_tls,
-            is_relayed: false,
+            is_forwarded: false,
         }
     }
 
     /// The same as a connection to a proxy, which reads the requests.
-    pub(crate) fn relayed(mut self) -> NoFork<T> {
-        self.is_relayed = true;
+    pub(crate) fn of_forwarding_proxy(mut self) -> NoFork<T> {
+        self.is_forwarded = true;
         self
     }
 }
@@ -105,6 +105,6 @@ impl<S: Connection> Connection for NoFork<S> {
     fn connected(&self) -> Connected {
         let stream = self.inner.as_ref();
         let connected = stream.map_or_else(Connected::new, S::connected);
-        connected.proxy(self.is_relayed)
+        connected.proxy(self.is_forwarded)
     }
 }

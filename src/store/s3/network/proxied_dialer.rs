@@ -7,34 +7,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 use hyper::service::Service;
 use hyper_tls::MaybeHttpsStream;
 use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
-use crate::store::s3::network::proxy::proxies::Proxies;
-use crate::store::s3::network::proxy::tunnel;
-use crate::store::s3::network::proxy::tunnel_reply::or_around;
-use crate::store::s3::network::tls_over::TlsOver;
+use crate::store::s3::network::tls_dialer::TlsDialer;
+use crate::store::s3::network::tunnel;
+use crate::store::s3::network::tunnel_reply::or_around;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{host_and_port, is_https};
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
-pub(super) type Line = MaybeHttpsStream<TcpStream>;
+pub(super) type RawStream = MaybeHttpsStream<TcpStream>;
 
 /// Makes one stream.
 #[derive(Clone)]
 pub(super) struct ProxiedDialer {
     dialer: Dialer,
-    tls: TlsOver,
+    tls: TlsDialer,
     proxies: Proxies,
     /// Whether the proxy was reached.
     progress: Arc<AtomicBool>,
 }
 
 impl ProxiedDialer {
-    pub(super) fn new(dialer: Dialer, tls: TlsOver, proxies: Proxies) -> ProxiedDialer {
+    pub(super) fn new(dialer: Dialer, tls: TlsDialer, proxies: Proxies) -> ProxiedDialer {
         ProxiedDialer {
             dialer,
             tls,
@@ -52,7 +52,7 @@ impl ProxiedDialer {
     /// proxy.
     pub(super) fn late(&self, uri: &Uri, limit: &str) -> Option<ConnectError> {
         let proxy = self.proxy_to(uri)?;
-        let to = &with_port(uri);
+        let to = &host_and_port(uri);
         let (what, remedy) = if self.progress.load(Ordering::Relaxed) {
             let around = or_around(proxy, to);
             let what = format!("{proxy} made no connection to {to} within {limit}");
@@ -64,41 +64,31 @@ impl ProxiedDialer {
         Some(ConnectError::new(Step::Proxy, what).with_remedy(remedy))
     }
 
-    async fn open(mut self, uri: Uri) -> Result<Line, ConnectError> {
+    async fn open(mut self, uri: Uri) -> Result<RawStream, ConnectError> {
         let Some(proxy) = self.proxy_to(&uri).cloned() else {
             return Ok(MaybeHttpsStream::Http(self.dialer.call(uri).await?));
         };
         let reached = self.reach(&proxy).await;
-        let mut line = reached.map_err(|error| not_reached(&proxy, error))?;
+        let mut stream = reached.map_err(|error| not_reached(&proxy, error))?;
         self.progress.store(true, Ordering::Relaxed);
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            tunnel::open(&mut line, &with_port(&uri), &proxy).await?;
+        if is_https(&uri) {
+            tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await?;
         }
-        Ok(line)
+        Ok(stream)
     }
 
-    async fn reach(&self, proxy: &Proxy) -> Result<Line, ConnectError> {
+    async fn reach(&self, proxy: &Proxy) -> Result<RawStream, ConnectError> {
         let mut dialer = self.dialer.clone();
         let uri = proxy.uri().clone();
-        if uri.scheme() == Some(&Scheme::HTTP) {
+        if !is_https(&uri) {
             return Ok(MaybeHttpsStream::Http(dialer.call(uri).await?));
         }
         self.tls.connect(dialer, uri).await
     }
 }
 
-/// The host and port of a URL.
-fn with_port(uri: &Uri) -> String {
-    let default = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => 80,
-        _ => 443,
-    };
-    let port = uri.port_u16().unwrap_or(default);
-    format!("{}:{port}", uri.host().unwrap_or_default())
-}
-
 fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
-    if error.instead.is_some() {
+    if error.local_error.is_some() {
         // It was not even tried.
         return error;
     }
@@ -127,9 +117,9 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
 }
 
 impl Service<Uri> for ProxiedDialer {
-    type Response = Line;
+    type Response = RawStream;
     type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Line, ConnectError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<RawStream, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))

@@ -9,7 +9,7 @@ use native_tls::TlsConnector;
 
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::network::connect_error::ConnectError;
-use crate::store::s3::network::handshake::{Failure, Surroundings, texts};
+use crate::store::s3::network::handshake::{Details, Failure, texts};
 use crate::store::s3::network::tls_setup::{self, Setup};
 use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::sys::clock::Clock;
@@ -129,7 +129,7 @@ impl Tls {
         } else {
             None
         };
-        failure.told(&Surroundings {
+        failure.told(&Details {
             host,
             text: &text,
             files: &self.files,

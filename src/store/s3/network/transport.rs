@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
-use hyper::http::uri::Scheme;
 use hyper::{Body, Client, HeaderMap, Request, Uri};
 
 use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
 use crate::store::s3::network::connector::Connector;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
-use crate::store::s3::network::proxy::proxies::Proxies;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::reply::Reply;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::proxies::Proxies;
+use crate::store::s3::url::{authority, is_https};
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::text::seconds;
 
@@ -55,7 +55,7 @@ pub(crate) struct Transport {
     /// For requests that a proxy reads. Each has a connection of its own: some proxies close one after each
     /// reply and do not say so (tinyproxy). The next request would be lost on it, and look like one that
     /// may have arrived.
-    relayed: Client<Connector, Body>,
+    forwarded: Client<Connector, Body>,
     tls: Arc<Tls>,
     proxies: Proxies,
 }
@@ -70,7 +70,7 @@ impl Transport {
         let connector = Connector::new(resolver, tls.clone(), connect_timeout, proxies.clone());
         Transport {
             pooled: Client::builder().build(connector.clone()),
-            relayed: Client::builder().pool_max_idle_per_host(0).build(connector),
+            forwarded: Client::builder().pool_max_idle_per_host(0).build(connector),
             tls,
             proxies,
         }
@@ -82,8 +82,8 @@ impl Transport {
     }
 
     /// The proxy that reads a request to this URL, and may answer it itself.
-    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
-        self.proxies.relay_of(uri)
+    pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.forwarding_proxy(uri)
     }
 
     /// Sends a request and reads the whole reply, within `limit`.
@@ -96,13 +96,13 @@ impl Transport {
         let what = told.what;
         let name = HeaderValue::from_static(concat!("s3-lock/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, name);
-        let relay = self.relay_of(request.uri()).cloned();
-        let relay = relay.as_ref();
-        let way = through(relay);
-        let client = match relay {
-            Some(relay) => {
-                for_relay(request.headers_mut(), relay);
-                &self.relayed
+        let proxy = self.forwarding_proxy(request.uri()).cloned();
+        let proxy = proxy.as_ref();
+        let way = through(proxy);
+        let client = match proxy {
+            Some(proxy) => {
+                add_proxy_headers(request.headers_mut(), proxy);
+                &self.forwarded
             }
             None => &self.pooled,
         };
@@ -112,7 +112,7 @@ impl Transport {
         let uri = request.uri().clone();
         let exchange = async {
             let response = client.request(request).await;
-            let response = response.map_err(|error| self.not_answered(error, told, &uri, relay))?;
+            let response = response.map_err(|error| self.not_answered(error, told, &uri, proxy))?;
             let (head, body) = response.into_parts();
             let body = whole(body).await.map_err(|error| {
                 let what = format!("{what}{way} was answered in part");
@@ -133,12 +133,12 @@ impl Transport {
         error: hyper::Error,
         told: Told<'_>,
         uri: &Uri,
-        relay: Option<&Proxy>,
+        proxy: Option<&Proxy>,
     ) -> SendError {
         if error.is_connect() {
             return SendError::NotSent(not_connected(&error, told));
         }
-        let what = &format!("{}{}", told.what, through(relay));
+        let what = &format!("{}{}", told.what, through(proxy));
         if error.is_canceled() {
             // The connection was closed before any of the request had been written to it.
             let what = format!("{what} was not sent: the connection had been closed");
@@ -147,27 +147,27 @@ impl Transport {
         if error.is_parse() {
             let what = format!("{what} was answered with something that is not HTTP ({error})");
             // It is another kind of server: waiting does not help.
-            let advice = relay.map_or_else(|| (told.advice)(Step::Http), Proxy::is_it_one);
+            let advice = proxy.map_or_else(|| (told.advice)(Step::Http), Proxy::is_it_one);
             return SendError::NoAnswer(unreachable(what, advice));
         }
-        if let Some((why, remedy)) = self.tls.ended(&host_of(uri), &error) {
+        if let Some((why, remedy)) = self.tls.ended(authority(uri), &error) {
             // Waiting does not help here either.
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
         }
-        SendError::NoAnswer(ended(what, error, uri, relay).into())
+        SendError::NoAnswer(ended(what, error, uri, proxy).into())
     }
 }
 
 /// For people: the proxy that a request goes through and may end at.
-fn through(relay: Option<&Proxy>) -> String {
-    relay.map_or(String::new(), |relay| format!(" through {relay}"))
+fn through(proxy: Option<&Proxy>) -> String {
+    proxy.map_or(String::new(), |proxy| format!(" through {proxy}"))
 }
 
 /// Adds what a proxy that reads a request needs to know. No other request has it: where nobody reads
 /// and removes these headers, the store would get the password.
-fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
-    if let Some(value) = relay.authorization() {
+fn add_proxy_headers(headers: &mut HeaderMap, proxy: &Proxy) {
+    if let Some(value) = proxy.authorization() {
         headers.insert(header::PROXY_AUTHORIZATION, value.clone());
     }
     // A lock that was cached is an old one.
@@ -178,22 +178,21 @@ fn for_relay(headers: &mut HeaderMap, relay: &Proxy) {
 }
 
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
-fn ended(what: &str, error: hyper::Error, uri: &Uri, relay: Option<&Proxy>) -> StorageError {
-    let is_plain = uri.scheme() == Some(&Scheme::HTTP);
-    if let Some(relay) = relay {
-        let hint = format!("if that goes on, {}", relay.is_it_one());
+fn ended(what: &str, error: hyper::Error, uri: &Uri, proxy: Option<&Proxy>) -> StorageError {
+    if let Some(proxy) = proxy {
+        let hint = format!("if that goes on, {}", proxy.is_it_one());
         return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
-    if is_plain && error.is_incomplete_message() {
+    if !is_https(uri) && error.is_incomplete_message() {
         // A server that expects a TLS handshake closes a connection that begins with a request.
         let hint = "if that goes on, check whether it is https there";
         return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
-    if !is_plain && error.is_closed() {
+    if is_https(uri) && error.is_closed() {
         // With TLS 1.3, a server rejects a client's certificate when the handshake is over here.
         let what = format!(
             "{what} had no answer: {} closed the connection after the handshake",
-            host_of(uri)
+            authority(uri)
         );
         let hint = "it may demand another client certificate (ClientBuilder::client_identity): see \
                     its log";
@@ -211,8 +210,8 @@ fn unreachable(what: String, hint: String) -> LockError {
 fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
     let what = told.what;
     let cause = ConnectError::among(error);
-    if let Some(instead) = cause.and_then(|cause| cause.instead.clone()) {
-        return *instead;
+    if let Some(local_error) = cause.and_then(|cause| cause.local_error.clone()) {
+        return *local_error;
     }
     let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
@@ -222,11 +221,6 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
 
 fn no_answer(what: String, source: impl std::error::Error + Send + Sync + 'static) -> StorageError {
     StorageError::new(StorageErrorKind::NoAnswer, what).with_source(source)
-}
-
-fn host_of(uri: &Uri) -> String {
-    uri.authority()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 /// More than any record, error or list: a page of 1,000 keys of 1,024 bytes, each byte escaped.

@@ -7,10 +7,10 @@ use hyper::Uri;
 
 use crate::protocol::Location;
 use crate::protocol::quote::shown;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::types::errors::{StorageError, StorageErrorKind as Kind};
 use crate::types::text::seconds;
 
@@ -54,10 +54,14 @@ impl Reply {
             (Some(code), None) => code.to_owned(),
             (None, _) => self.looks(),
         };
-        if let Some(relay) = asked.relay.as_ref().filter(|_| self.may_be_of_relay()) {
+        if let Some(proxy) = asked
+            .forwarded_by
+            .as_ref()
+            .filter(|_| self.may_be_of_a_proxy())
+        {
             let status = self.status;
-            let what = format!("{asked} was answered {status} ({said}), it seems by {relay}");
-            return StorageError::new(kind, what).with_hint(self.hint_of_relay(relay));
+            let what = format!("{asked} was answered {status} ({said}), it seems by {proxy}");
+            return StorageError::new(kind, what).with_hint(self.hint_about_proxy(proxy));
         }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
@@ -76,14 +80,14 @@ impl Reply {
 
     /// Whether a proxy that read the request may have answered itself. No S3 error says that it was
     /// the store.
-    fn may_be_of_relay(&self) -> bool {
+    fn may_be_of_a_proxy(&self) -> bool {
         self.code().is_none() && matches!(self.status, 401 | 403 | 407 | 500 | 502..=504)
     }
 
     /// What helps then.
-    fn hint_of_relay(&self, relay: &Proxy) -> String {
-        let by = relay.set_by();
-        let around = if relay.is_of_environment() {
+    fn hint_about_proxy(&self, proxy: &Proxy) -> String {
+        let by = proxy.set_by();
+        let around = if proxy.is_of_environment() {
             "; if it needs no proxy, add its host to NO_PROXY"
         } else {
             ""

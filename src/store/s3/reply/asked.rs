@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::protocol::Location;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 
 /// The request that a reply answers.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Asked {
     /// Whether it went to an endpoint that is set, and not to AWS's own.
     pub set_endpoint: bool,
     /// The proxy that read it, and may have answered itself.
-    pub(in crate::store::s3) relay: Option<Proxy>,
+    pub(in crate::store::s3) forwarded_by: Option<Proxy>,
 }
 
 impl fmt::Display for Asked {

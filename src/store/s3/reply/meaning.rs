@@ -97,7 +97,7 @@ mod tests {
             region: "us-east-1".to_owned(),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_399_200),
             set_endpoint: true,
-            relay: None,
+            forwarded_by: None,
         }
     }
 

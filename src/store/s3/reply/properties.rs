@@ -115,7 +115,7 @@ fn asked(method: &str, key: &str) -> Asked {
         region: "us-east-1".to_owned(),
         wall: SystemTime::UNIX_EPOCH,
         set_endpoint: true,
-        relay: None,
+        forwarded_by: None,
     }
 }
 

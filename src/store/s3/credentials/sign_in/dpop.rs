@@ -44,7 +44,6 @@ fn uuid(Nonce(bits): Nonce) -> String {
 
 #[cfg(not(any(target_os = "windows", target_vendor = "apple")))]
 mod with_openssl {
-    use openssl::base64::encode_block;
     use openssl::bn::{BigNum, BigNumContext};
     use openssl::ec::EcKey;
     use openssl::ecdsa::EcdsaSig;
@@ -87,11 +86,9 @@ mod with_openssl {
         Ok(json!({"kty": "EC", "crv": "P-256", "x": base64(&x?), "y": base64(&y?)}))
     }
 
-    /// The variant of URLs, without padding.
+    /// The variant for URLs, without padding.
     fn base64(bytes: &[u8]) -> String {
-        let usual = encode_block(bytes);
-        let unpadded = usual.trim_end_matches('=');
-        unpadded.replace('+', "-").replace('/', "_")
+        base64::encode_config(bytes, base64::URL_SAFE_NO_PAD)
     }
 }
 
@@ -99,7 +96,6 @@ mod with_openssl {
 mod tests {
     use std::time::Duration;
 
-    use openssl::base64::decode_block;
     use openssl::bn::BigNum;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::ecdsa::EcdsaSig;
@@ -124,8 +120,7 @@ mod tests {
     }
 
     fn decoded(part: &str) -> Vec<u8> {
-        let usual = part.replace('-', "+").replace('_', "/");
-        decode_block(&format!("{usual}{}", "=".repeat((4 - usual.len() % 4) % 4))).unwrap()
+        base64::decode_config(part, base64::URL_SAFE_NO_PAD).unwrap()
     }
 
     fn number(bytes: &[u8]) -> BigNum {

@@ -70,7 +70,9 @@ async fn path(settings: &LoginSettings, context: &LookUpContext) -> Result<PathB
         .await
         .map_err(no_thread)?;
     let path = path.ok_or_else(|| {
-        misconfigured(format!("{FOLDER} names a home directory that is not there"))
+        misconfigured(format!(
+            "{FOLDER} names a home directory that is not there; correct it"
+        ))
     })?;
     Ok(Path::new(&path).join(format!("{name}.json")))
 }

@@ -16,10 +16,10 @@ use crate::store::s3::credentials::sign_in::document::{Document, Garbled, shown}
 use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::token_file;
 use crate::store::s3::credentials::sign_in::token_file::Replacement;
-use crate::store::s3::reply::Reply;
+use crate::store::s3::network::advice::{advice_for, advice_if_another_answers};
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::service::Service;
-use crate::store::s3::settings::surroundings::ServiceEndpoint;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::variables::{NO_HOME, find_home};
 use crate::sys::logs;
 use crate::sys::runtime::Runtime;
@@ -158,7 +158,7 @@ async fn load<S: SignIn>(
     };
     let with_end = |token| Some((sign_in.expiry(&token)?, token));
     let found = with_end(found).ok_or_else(|| no_token(sign_in, path))?;
-    let (expiry, token) = match context.unsaved.of(path).and_then(with_end) {
+    let (expiry, token) = match context.unsaved_tokens.of(path).and_then(with_end) {
         Some(unsaved) if unsaved.0 > found.0 => unsaved,
         _ => found,
     };
@@ -190,7 +190,7 @@ async fn renew<S: SignIn>(
         _ => {}
     }
     let place = format!("{} {}", service.name(), endpoint.url);
-    let advice = |step| endpoint.advice(step);
+    let advice = |step| advice_for(&endpoint, step);
     let asked = context.ask(&place, renewal.request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {
@@ -200,7 +200,7 @@ async fn renew<S: SignIn>(
         return others.ok_or_else(|| refused(sign_in, &place, &refusal));
     }
     let token = sign_in.renewed(&held.token, reply.body(), now);
-    let token = token.ok_or_else(|| unreadable(sign_in, &endpoint, &reply))?;
+    let token = token.ok_or_else(|| unreadable(sign_in, &place, &endpoint))?;
     save(sign_in, path, &held, &token, context);
     Ok(token)
 }
@@ -224,11 +224,11 @@ fn save<S: SignIn>(
     let replacement = Replacement::beside(path);
     match replacement.and_then(|new| new.put(&token.to_json())) {
         Ok(()) => {
-            context.unsaved.forget(path);
+            context.unsaved_tokens.forget(path);
             logs::info!("the sign-in to {} was renewed", sign_in.told());
         }
         Err(error) => {
-            context.unsaved.keep(path, token.clone());
+            context.unsaved_tokens.keep(path, token.clone());
             let (told, path) = (sign_in.told(), path.display());
             logs::warn!(
                 "the sign-in to {told} was renewed, but {path} cannot be replaced: {error}; other \
@@ -274,7 +274,9 @@ fn not_read(sign_in: &impl SignIn, path: &Path, error: &io::Error) -> LockError 
         io::ErrorKind::NotFound => {
             format!("nobody is signed in to {told}: there is no {path}; sign in: {command}")
         }
-        _ => format!("the token of the sign-in to {told}, {path}, cannot be read: {error}"),
+        _ => format!(
+            "the token of the sign-in to {told}, {path}, cannot be read ({error}); check whose file it is"
+        ),
     })
 }
 
@@ -316,14 +318,9 @@ fn refused(sign_in: &impl SignIn, place: &str, refusal: &Refusal) -> LockError {
     misconfigured(format!("{what}; {}", sign_in.remedy(refusal)))
 }
 
-fn unreadable(sign_in: &impl SignIn, endpoint: &ServiceEndpoint, reply: &Reply) -> LockError {
-    let told = sign_in.told();
-    let (name, url, status) = (endpoint.service.name(), &endpoint.url, reply.status());
-    let check = match &endpoint.set {
-        Some(set) => format!("check {}", set.by),
-        None => "check that no proxy answers in its place".to_owned(),
-    };
+fn unreadable(sign_in: &impl SignIn, place: &str, endpoint: &ServiceEndpoint) -> LockError {
+    let (told, advice) = (sign_in.told(), advice_if_another_answers(endpoint));
     misconfigured(format!(
-        "{name} {url} answered {status} with something that is no renewed sign-in to {told}; {check}"
+        "{place} did not renew the sign-in to {told}, in a reply that cannot be read; {advice}"
     ))
 }

@@ -11,7 +11,9 @@ use crate::store::s3::credentials::sign_in::refusal::Refusal;
 use crate::store::s3::credentials::sign_in::renewing::{SignIn, cache_file, current};
 use crate::store::s3::credentials::sign_in::settings::SsoSettings;
 use crate::store::s3::credentials::source::checked;
+use crate::store::s3::network::advice::{advice_for, advice_if_another_answers};
 use crate::store::s3::settings::service::Service;
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::types::errors::{LockError, StorageErrorKind};
 
 /// The role's credentials, by the token of whoever has signed in.
@@ -28,13 +30,13 @@ pub(crate) async fn look(
     let request = Request::get(url(settings, &endpoint.url))
         .header("x-amz-sso_bearer_token", token)
         .body(Body::empty());
-    let advice = |step| endpoint.advice(step);
+    let advice = |step| advice_for(&endpoint, step);
     let asked = context.ask(&place, request, &advice, context.limit);
     let reply = asked.await?;
     if reply.status() != 200 {
         return Err(refused(settings, &place, &Refusal::read(&reply, &[token])));
     }
-    let granted = granted(reply.body()).ok_or_else(|| unreadable(settings, &place))?;
+    let granted = granted(reply.body()).ok_or_else(|| unreadable(settings, &place, &endpoint))?;
     Ok(checked(granted, &told(settings))?)
 }
 
@@ -105,11 +107,10 @@ fn refused(settings: &SsoSettings, place: &str, refusal: &Refusal) -> LockError 
     ))
 }
 
-fn unreadable(settings: &SsoSettings, place: &str) -> LockError {
+fn unreadable(settings: &SsoSettings, place: &str, endpoint: &ServiceEndpoint) -> LockError {
+    let (role, advice) = (told(settings), advice_if_another_answers(endpoint));
     misconfigured(format!(
-        "{place} gave no credentials for {}, in a reply that cannot be read; check that \
-         AWS_ENDPOINT_URL_SSO or AWS_ENDPOINT_URL, if set, is a portal of SSO",
-        told(settings)
+        "{place} gave no credentials for {role}, in a reply that cannot be read; {advice}"
     ))
 }
 

@@ -1,24 +1,17 @@
 //! Reads and replaces a file of tokens. This blocks, so it is for threads of its own.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::store::s3::blocking::read_bytes;
 use crate::sys::random::nonce;
 
 /// More bytes than any file of tokens has.
 const MAX_FILE: u64 = 1 << 20;
 
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        let what = format!("it has more than {MAX_FILE} bytes");
-        return Err(io::Error::other(what));
-    }
-    Ok(text)
+    read_bytes(path, MAX_FILE)
 }
 
 /// A new file beside one that it is going to replace, so that nobody ever sees half a file. Whoever may

@@ -1,4 +1,4 @@
-//! TLS over a stream that something else opens: to a store, or to a proxy.
+//! Makes connections with TLS, to a store or to a proxy, over the streams of another dialer.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,20 +10,21 @@ use hyper_tls::{HttpsConnector, MaybeHttpsStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::store::s3::network::connect_error::ConnectError;
-use crate::store::s3::network::final_dot::{DialsThis, without_final_dot};
+use crate::store::s3::network::final_dot::{FixedDialer, without_final_dot};
 use crate::store::s3::network::tls::Tls;
+use crate::store::s3::url::authority;
 
 /// Makes connections with TLS.
 #[derive(Clone)]
-pub(super) struct TlsOver {
+pub(super) struct TlsDialer {
     tls: Arc<Tls>,
     /// How long a connection may take.
     limit: Duration,
 }
 
-impl TlsOver {
-    pub(super) fn new(tls: Arc<Tls>, limit: Duration) -> TlsOver {
-        TlsOver { tls, limit }
+impl TlsDialer {
+    pub(super) fn new(tls: Arc<Tls>, limit: Duration) -> TlsDialer {
+        TlsDialer { tls, limit }
     }
 
     /// Has the host of a URL dialed, and makes the handshake with it.
@@ -37,13 +38,11 @@ impl TlsOver {
         D::Response: AsyncRead + AsyncWrite + Send + Unpin,
         D::Future: Send + 'static,
     {
-        let host = uri
-            .authority()
-            .map_or_else(String::new, ToString::to_string);
+        let host = authority(&uri).to_owned();
         // Most of the time: files that take all of it are to be told as such.
         let connector = self.tls.connector(self.limit * 9 / 10).await?;
         let name = without_final_dot(&uri);
-        let mut https = HttpsConnector::from((DialsThis { dialer, uri }, connector.into()));
+        let mut https = HttpsConnector::from((FixedDialer { dialer, uri }, connector.into()));
         let connected = https.call(name).await;
         let error = match connected {
             Ok(stream) => return Ok(stream),

@@ -2,7 +2,7 @@
 
 use crate::protocol::quote::shown;
 use crate::store::s3::network::connect_error::{ConnectError, Step};
-use crate::store::s3::network::proxy::one_proxy::Proxy;
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 
 /// The most bytes of the head of a reply.
 pub(super) const LONGEST_HEAD: usize = 16 << 10;
@@ -152,7 +152,7 @@ impl Tunnel<'_> {
 }
 
 /// The way around a proxy to a host and port.
-pub(in crate::store::s3::network) fn or_around(proxy: &Proxy, to: &str) -> String {
+pub(super) fn or_around(proxy: &Proxy, to: &str) -> String {
     let host = to.rsplit_once(':').map_or(to, |(host, _)| host);
     if proxy.is_of_environment() {
         format!("; if it needs no proxy, add {host} to NO_PROXY")

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use hyper::Uri;
-use hyper::http::uri::Scheme;
 
-use crate::store::s3::network::proxy::exceptions::Exceptions;
-use crate::store::s3::network::proxy::one_proxy::{IN_CODE, Proxy};
+use crate::store::s3::settings::proxy::exceptions::Exceptions;
+use crate::store::s3::settings::proxy::one_proxy::{IN_CODE, Proxy};
 use crate::store::s3::settings::variables::variable;
+use crate::store::s3::url::{is_https, port};
 use crate::types::errors::ConfigError;
 
 /// Which connections go through which proxy. By default none does.
@@ -18,9 +18,9 @@ pub(crate) struct Proxies(Option<Arc<Rules>>);
 #[derive(Debug)]
 struct Rules {
     /// For `https://`.
-    tunnels: Option<Proxy>,
+    https: Option<Proxy>,
     /// For `http://`.
-    relays: Option<Proxy>,
+    http: Option<Proxy>,
     exceptions: Exceptions,
 }
 
@@ -36,8 +36,8 @@ impl Proxies {
         let refused = |reason| ConfigError::new("proxy", format!("invalid proxy: {reason}"));
         let proxy = proxy.map_err(refused)?;
         Ok(Proxies::of_rules(Rules {
-            tunnels: Some(proxy.clone()),
-            relays: Some(proxy),
+            https: Some(proxy.clone()),
+            http: Some(proxy),
             exceptions: Exceptions::default(),
         }))
     }
@@ -65,14 +65,14 @@ impl Proxies {
             found.map(|(name, url)| named(name, &url)).transpose()
         };
         Ok(Proxies::of_rules(Rules {
-            tunnels: proxy(&HTTPS)?,
-            relays: proxy(http)?,
+            https: proxy(&HTTPS)?,
+            http: proxy(http)?,
             exceptions,
         }))
     }
 
     fn of_rules(rules: Rules) -> Proxies {
-        let has_any = rules.tunnels.is_some() || rules.relays.is_some();
+        let has_any = rules.https.is_some() || rules.http.is_some();
         Proxies(has_any.then(|| Arc::new(rules)))
     }
 
@@ -83,19 +83,18 @@ impl Proxies {
     /// The proxy for connections to the host of a URL.
     pub(in crate::store::s3) fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let rules = self.0.as_deref()?;
-        let (proxy, port) = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => (&rules.relays, 80),
-            _ => (&rules.tunnels, 443),
+        let proxy = if is_https(uri) {
+            &rules.https
+        } else {
+            &rules.http
         };
-        let port = uri.port_u16().unwrap_or(port);
-        let is_excepted = rules.exceptions.contain(uri.host()?, port);
+        let is_excepted = rules.exceptions.contain(uri.host()?, port(uri));
         proxy.as_ref().filter(|_| !is_excepted)
     }
 
     /// The same, if that proxy reads the requests itself. Those over https it cannot read.
-    pub(in crate::store::s3) fn relay_of(&self, uri: &Uri) -> Option<&Proxy> {
-        let is_plain = uri.scheme() == Some(&Scheme::HTTP);
-        self.of(uri).filter(|_| is_plain)
+    pub(in crate::store::s3) fn forwarding_proxy(&self, uri: &Uri) -> Option<&Proxy> {
+        self.of(uri).filter(|_| !is_https(uri))
     }
 }
 
@@ -229,7 +228,7 @@ mod tests {
     #[test]
     fn a_proxy_reads_requests_over_http_alone() {
         let proxies = Proxies::always("a").unwrap();
-        assert!(proxies.relay_of(&LOCAL.parse().unwrap()).is_some());
-        assert!(proxies.relay_of(&S3.parse().unwrap()).is_none());
+        assert!(proxies.forwarding_proxy(&LOCAL.parse().unwrap()).is_some());
+        assert!(proxies.forwarding_proxy(&S3.parse().unwrap()).is_none());
     }
 }

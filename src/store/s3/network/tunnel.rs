@@ -5,15 +5,11 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::store::s3::network::connect_error::ConnectError;
-use crate::store::s3::network::proxy::one_proxy::Proxy;
-use crate::store::s3::network::proxy::tunnel_reply::{LONGEST_HEAD, Tunnel, TunnelReply};
+use crate::store::s3::network::tunnel_reply::{LONGEST_HEAD, Tunnel, TunnelReply};
+use crate::store::s3::settings::proxy::one_proxy::Proxy;
 
 /// Asks the proxy at the other end of a stream to connect it to the host and port `to`.
-pub(in crate::store::s3::network) async fn open<S>(
-    stream: &mut S,
-    to: &str,
-    proxy: &Proxy,
-) -> Result<(), ConnectError>
+pub(super) async fn open<S>(stream: &mut S, to: &str, proxy: &Proxy) -> Result<(), ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -2,7 +2,7 @@
 
 use rusoto_core::credential::AwsCredentials;
 
-pub(super) enum Asker<'a> {
+pub(super) enum Caller<'a> {
     /// Whoever has these keys, which sign the request. `from` says for people where they come from.
     Keys {
         keys: &'a AwsCredentials,
@@ -12,27 +12,27 @@ pub(super) enum Asker<'a> {
     WebIdentity { token: &'a str, file: &'a str },
 }
 
-impl Asker<'_> {
+impl Caller<'_> {
     /// What is asked for, in AWS's words.
     pub(super) fn action(&self) -> &'static str {
         match self {
-            Asker::Keys { .. } => "AssumeRole",
-            Asker::WebIdentity { .. } => "AssumeRoleWithWebIdentity",
+            Caller::Keys { .. } => "AssumeRole",
+            Caller::WebIdentity { .. } => "AssumeRoleWithWebIdentity",
         }
     }
 
     /// For people.
     pub(super) fn told(&self) -> String {
         match self {
-            Asker::Keys { from, .. } => from.clone(),
-            Asker::WebIdentity { file, .. } => format!("the web identity token {file}"),
+            Caller::Keys { from, .. } => from.clone(),
+            Caller::WebIdentity { file, .. } => format!("the web identity token {file}"),
         }
     }
 
     /// What must not be repeated.
     pub(super) fn secrets(&self) -> Vec<&str> {
         match self {
-            Asker::Keys { keys, .. } => {
+            Caller::Keys { keys, .. } => {
                 let secret = keys.aws_secret_access_key();
                 keys.token()
                     .as_deref()
@@ -40,7 +40,7 @@ impl Asker<'_> {
                     .chain([secret])
                     .collect()
             }
-            Asker::WebIdentity { token, .. } => vec![token],
+            Caller::WebIdentity { token, .. } => vec![token],
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::sys::sync::{Mutex, lock};
 
 /// One client's tokens of this kind, by file.
 #[derive(Clone, Default)]
-pub(crate) struct Unsaved(Arc<Mutex<HashMap<PathBuf, Document>>>);
+pub(crate) struct UnsavedTokens(Arc<Mutex<HashMap<PathBuf, Document>>>);
 
-impl Unsaved {
+impl UnsavedTokens {
     pub(super) fn keep(&self, path: &Path, token: Document) {
         lock(&self.0).insert(path.to_owned(), token);
     }

@@ -1,22 +1,22 @@
-//! What the environment and a profile say about where services are. Variables come before the profile.
-//! What code says comes before both, and is no part of this.
+//! What variables and a profile say about services: region, endpoint, certificates. Variables come before
+//! the profile. What code says comes before both, and is no part of this.
 
 use std::io;
 
 use crate::store::s3::blocking::BlockingThreads;
-use crate::store::s3::network::connect_error::Step;
 use crate::store::s3::settings::endpoint::{Endpoint, Malformed};
 use crate::store::s3::settings::ini::Section;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::profile::Profile;
 use crate::store::s3::settings::region::is_region;
 use crate::store::s3::settings::service::{Service, Variant};
+use crate::store::s3::settings::service_endpoint::ServiceEndpoint;
 use crate::store::s3::settings::shared_files::SharedFiles;
 use crate::store::s3::settings::variables::variable;
 use crate::types::errors::ConfigError;
 
 /// The variables, and a profile with its `services` section.
-pub(crate) struct Surroundings {
+pub(crate) struct AwsSettings {
     variables: Variables,
     profile: Option<Profile>,
     services: Services,
@@ -41,69 +41,10 @@ enum Services {
     },
 }
 
-/// Where a service is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ServiceEndpoint {
-    pub service: Service,
-    /// Without a trailing slash.
-    pub url: String,
-    /// What set the URL. None if it is AWS's own.
-    pub set: Option<Named>,
-    /// The region in which it was looked for.
-    pub region: Named,
-    /// The region to sign for.
-    pub signing_region: String,
-}
-
-impl ServiceEndpoint {
-    /// An endpoint that was set. It serves any region.
-    pub(crate) fn set(service: Service, set: Named, region: &Named) -> ServiceEndpoint {
-        ServiceEndpoint {
-            service,
-            url: set.value.clone(),
-            set: Some(set),
-            region: region.clone(),
-            signing_region: region.value.clone(),
-        }
-    }
-
-    /// Where AWS has a service.
-    pub(crate) fn of_aws(
-        service: Service,
-        region: &Named,
-        variant: Variant,
-    ) -> Result<ServiceEndpoint, ConfigError> {
-        let url = service.url(&region.value, variant).map_err(|reason| {
-            let Named { value, by } = region;
-            let message = format!(
-                "no endpoint for {}: {by} says {value}, and {reason}; unset AWS_USE_FIPS_ENDPOINT and \
-                 use_fips_endpoint, or choose another region",
-                service.name()
-            );
-            ConfigError::new("endpoint", message)
-        })?;
-        Ok(ServiceEndpoint {
-            service,
-            url,
-            set: None,
-            region: region.clone(),
-            signing_region: service.signing_region(&region.value, variant).to_owned(),
-        })
-    }
-
-    /// What helps if the way to it ends at this step.
-    pub(crate) fn advice(&self, step: Step) -> String {
-        match &self.set {
-            Some(set) => set.endpoint_advice(step),
-            None => self.region.region_advice(self.service.name(), step),
-        }
-    }
-}
-
-impl Surroundings {
+impl AwsSettings {
     /// The variables alone.
-    pub(crate) fn of_variables() -> Surroundings {
-        Surroundings {
+    pub(crate) fn of_variables() -> AwsSettings {
+        AwsSettings {
             variables: variable,
             profile: None,
             services: Services::None,
@@ -115,20 +56,17 @@ impl Surroundings {
     pub(crate) async fn read(
         name: Option<&str>,
         threads: &BlockingThreads,
-    ) -> io::Result<Surroundings> {
-        Ok(Surroundings::among(
-            &SharedFiles::read(threads).await?,
-            name,
-        ))
+    ) -> io::Result<AwsSettings> {
+        Ok(AwsSettings::among(&SharedFiles::read(threads).await?, name))
     }
 
     /// The same, from files that were read already.
-    pub(crate) fn among(files: &SharedFiles, name: Option<&str>) -> Surroundings {
+    pub(crate) fn among(files: &SharedFiles, name: Option<&str>) -> AwsSettings {
         let profile = Profile::among(files, name);
-        Surroundings {
+        AwsSettings {
             services: services(files, &profile),
             profile: Some(profile),
-            ..Surroundings::of_variables()
+            ..AwsSettings::of_variables()
         }
     }
 
@@ -300,16 +238,16 @@ impl Surroundings {
 }
 
 #[cfg(test)]
-impl Surroundings {
+impl AwsSettings {
     /// Variables as this function has them, and a profile `p` of this config file, if there is one.
-    pub(crate) fn of(variables: fn(&str) -> Option<String>, config: Option<&str>) -> Surroundings {
-        let around = match config {
-            Some(config) => Surroundings::among(&SharedFiles::of(config, ""), Some("p")),
-            None => Surroundings::of_variables(),
+    pub(crate) fn of(variables: fn(&str) -> Option<String>, config: Option<&str>) -> AwsSettings {
+        let settings = match config {
+            Some(config) => AwsSettings::among(&SharedFiles::of(config, ""), Some("p")),
+            None => AwsSettings::of_variables(),
         };
-        Surroundings {
+        AwsSettings {
             variables,
-            ..around
+            ..settings
         }
     }
 }
@@ -380,14 +318,14 @@ mod tests {
     const NOWHERE: Variables = |_| None;
 
     /// What these files say, with the variables that this function has.
-    fn with(variables: Variables, config: &str) -> Surroundings {
-        Surroundings::of(variables, Some(config))
+    fn with(variables: Variables, config: &str) -> AwsSettings {
+        AwsSettings::of(variables, Some(config))
     }
 
     /// A service's URL from `eu-west-1`, and what set it.
-    fn told(surroundings: &Surroundings, service: Service) -> String {
+    fn told(settings: &AwsSettings, service: Service) -> String {
         let region = Named::new("eu-west-1", "a test");
-        match surroundings.service_endpoint(service, &region) {
+        match settings.service_endpoint(service, &region) {
             Ok(ServiceEndpoint {
                 url,
                 set: Some(set),
@@ -409,13 +347,13 @@ s3 =
 
     #[test]
     fn a_services_section_goes_before_its_profile() {
-        let surroundings = with(NOWHERE, PROFILE);
+        let settings = with(NOWHERE, PROFILE);
         assert_eq!(
-            told(&surroundings, Service::S3),
+            told(&settings, Service::S3),
             "http://of.services by the services section \"local\" of profile \"p\""
         );
         assert_eq!(
-            told(&surroundings, Service::Sts),
+            told(&settings, Service::Sts),
             "http://of.profile by profile \"p\""
         );
     }
@@ -495,13 +433,13 @@ s3 =
     #[test]
     fn the_older_name_of_dual_stack_is_for_s3() {
         let older = "[profile p]\ns3 =\n  use_dualstack_endpoint = true\n";
-        let surroundings = with(NOWHERE, older);
+        let settings = with(NOWHERE, older);
         assert_eq!(
-            told(&surroundings, Service::S3),
+            told(&settings, Service::S3),
             "https://s3.dualstack.eu-west-1.amazonaws.com"
         );
         assert_eq!(
-            told(&surroundings, Service::Sts),
+            told(&settings, Service::Sts),
             "https://sts.eu-west-1.amazonaws.com"
         );
     }
@@ -533,13 +471,13 @@ s3 =
                 "invalid ignore_configured_endpoint_urls \"on\" in profile \"p\"",
             ),
         ] {
-            let surroundings = with(NOWHERE, &format!("[profile p]\n{setting}\n"));
+            let settings = with(NOWHERE, &format!("[profile p]\n{setting}\n"));
             let expected = format!("{told_of}: it must be true or false");
-            assert_eq!(told(&surroundings, Service::S3), expected);
+            assert_eq!(told(&settings, Service::S3), expected);
         }
-        let surroundings = with(NOWHERE, "[profile p]\nsts_regional_endpoints = yes\n");
+        let settings = with(NOWHERE, "[profile p]\nsts_regional_endpoints = yes\n");
         assert_eq!(
-            told(&surroundings, Service::Sts),
+            told(&settings, Service::Sts),
             "invalid sts_regional_endpoints \"yes\" in profile \"p\": it must be regional or legacy"
         );
     }
@@ -547,13 +485,13 @@ s3 =
     #[test]
     fn a_secret_in_an_endpoint_is_not_shown() {
         let secret = "[profile p]\nendpoint_url = https://me:hunter2@host\n";
-        let surroundings = with(NOWHERE, secret);
+        let settings = with(NOWHERE, secret);
         assert_eq!(
-            told(&surroundings, Service::S3),
+            told(&settings, Service::S3),
             "invalid endpoint in profile \"p\": it holds credentials; set them separately"
         );
         assert_eq!(
-            told(&surroundings, Service::Sts),
+            told(&settings, Service::Sts),
             "STS cannot be asked at the URL in profile \"p\": it holds credentials"
         );
     }

@@ -25,7 +25,7 @@ pub(in crate::store::s3) struct Proxy {
 impl Proxy {
     /// Reads the URL that a variable or a setting gives. The reason why it cannot be one never quotes
     /// it, because it may hold a password.
-    pub(super) fn parse(url: &str, by: &str) -> Result<Proxy, String> {
+    pub(in crate::store::s3) fn parse(url: &str, by: &str) -> Result<Proxy, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let scheme = scheme.to_ascii_lowercase();
         match scheme.as_str() {
@@ -61,7 +61,7 @@ impl Proxy {
         })
     }
 
-    pub(in crate::store::s3::network) fn uri(&self) -> &Uri {
+    pub(in crate::store::s3) fn uri(&self) -> &Uri {
         &self.uri
     }
 
@@ -76,7 +76,7 @@ impl Proxy {
     }
 
     /// What helps if it does not act as a proxy does.
-    pub(in crate::store::s3::network) fn is_it_one(&self) -> String {
+    pub(in crate::store::s3) fn is_it_one(&self) -> String {
         format!(
             "check that an HTTP proxy is at the host and port that {} names, and whether it is \
              http:// or https:// there",
@@ -85,7 +85,7 @@ impl Proxy {
     }
 
     /// The value of `Proxy-Authorization`, if its URL has a user.
-    pub(in crate::store::s3::network) fn authorization(&self) -> Option<&HeaderValue> {
+    pub(in crate::store::s3) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
 }
