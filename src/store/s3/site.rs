@@ -263,7 +263,7 @@ mod tests {
                 source,
                 ..config(HTTP, None, REGION)
             };
-            let around = Surroundings::of(variables, None);
+            let around = AwsSettings::of(variables, None);
             assert_eq!(config.needs_profile(&around), needs, "{:?}", config.source);
         }
     }
