@@ -31,7 +31,7 @@ fn about_endpoint(set: &Named, step: Step) -> String {
         Step::Refused => "check its port, and that the server is up",
         Step::Silent => "check the host, the network, and whether it needs a proxy (HTTPS_PROXY)",
         Step::Proxy => "check the proxy",
-        Step::Tls => "check the way to it",
+        Step::Tls => "check whether it is https there, and the way to it",
         Step::NotTls => {
             "begin it with http:// if there is no TLS, or else correct its port, and check that no \
              proxy or firewall answers in its place"
