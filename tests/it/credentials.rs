@@ -959,7 +959,11 @@ fn client_tells_of_a_command_that_is_not_there() {
         "[default]\ncredential_process = /no/such/program\n",
     );
     let told = Told::of(command(&server, &home, "try"));
-    told.has(&["Config: ", "cannot be run", "No such file"]);
+    told.has(&[
+        "Config: ",
+        "cannot be run",
+        "\"/no/such/program\" is not there",
+    ]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
+use crate::store::s3::credentials::not_run;
 use crate::sys::clock::Clock;
 use crate::sys::logs;
 use crate::sys::sync::lock;
@@ -49,6 +50,7 @@ pub(super) async fn run(
             "{origin} is empty, or a quotation mark in it is not closed"
         ))
     })?;
+    let program = words.first().cloned().unwrap_or_default();
     let mut outputs = None;
     let finished = async {
         let (mut running, both) = start(words, &context.threads).await?;
@@ -65,7 +67,7 @@ pub(super) async fn run(
     };
     let stdout = text(stdout, patience).await;
     match finished {
-        Some(Err(error)) => Err(not_run(origin, &error)),
+        Some(Err(error)) => Err(not_run(origin, &program, &error)),
         // In a program that ignores SIGCHLD the system keeps no status.
         Some(Ok(End::Exit(None))) => credentials(&stdout, origin),
         Some(Ok(End::Exit(Some(status)))) if status.success() => credentials(&stdout, origin),
@@ -122,14 +124,13 @@ async fn start(
     Ok((running, (out, err)))
 }
 
-fn not_run(origin: &str, error: &io::Error) -> LockError {
+fn not_run(origin: &str, program: &str, error: &io::Error) -> LockError {
     if let io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory = error.kind() {
         let what = format!("{origin} cannot be run: no thread or process for it ({error})");
         return failed(StorageErrorKind::Local, what);
     }
-    misconfigured(format!(
-        "{origin} cannot be run: {error}; check its program"
-    ))
+    let why = not_run::why(program, error);
+    misconfigured(format!("{origin} cannot be run: {why}"))
 }
 
 /// The command's own children are stopped with it. Otherwise a script around a program that hangs
