@@ -42,6 +42,7 @@ fn about_endpoint(set: &Named, step: Step) -> String {
         Step::Http => {
             "check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"
         }
+        Step::Ended => "if that goes on, check whether it is https there",
     };
     format!("{}: {what}", set.says())
 }
@@ -57,6 +58,7 @@ fn about_region(region: &Named, service: &str, step: Step) -> String {
         Step::Tls | Step::NotTls | Step::OtherName | Step::Http => {
             "something answers in its place: check the network"
         }
+        Step::Ended => "if that goes on, check the network",
     };
     let says = region.says();
     format!("no endpoint is set, so {service} is looked for in a region, and {says}: {what}")

@@ -24,6 +24,8 @@ pub(crate) enum Step {
     OtherName,
     /// Something answered that does not speak HTTP/1.1.
     Http,
+    /// What was reached without TLS ended the connection instead of a reply.
+    Ended,
 }
 
 /// A connection that could not be made. Nothing of the request was sent.
@@ -59,6 +61,14 @@ impl ConnectError {
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> ConnectError {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The same with more at the end of its remedy, if it has one.
+    pub(super) fn and_remedy(mut self, more: &str) -> ConnectError {
+        if let Some(remedy) = &mut self.remedy {
+            remedy.push_str(more);
+        }
         self
     }
 

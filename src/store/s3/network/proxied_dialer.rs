@@ -68,7 +68,8 @@ impl ProxiedDialer {
                 let what = format!("{proxy} made no connection to {to} within {limit}");
                 let around = or_around(proxy, to);
                 let remedy = format!("check that the proxy can reach {to}{around}");
-                ConnectError::new(Step::Proxy, what).with_remedy(remedy)
+                let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
+                error.and_remedy(&proxy.note())
             }
             Phase::Passed => {
                 let through = format!("{} through {proxy}", authority(uri));
@@ -85,7 +86,8 @@ impl ProxiedDialer {
         let mut stream = reached.map_err(|error| not_reached(&proxy, error))?;
         self.progress.reached(Phase::ProxyAsked);
         if is_https(&uri) {
-            tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await?;
+            let opened = tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await;
+            opened.map_err(|error| error.and_remedy(&proxy.note()))?;
             self.progress.reached(Phase::Passed);
         }
         Ok(stream)
@@ -109,7 +111,8 @@ fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
     let own = || remedy(error.step, proxy);
     let remedy = error.remedy.clone().unwrap_or_else(own);
     let what = format!("{proxy} was not reached: {error}");
-    ConnectError::new(Step::Proxy, what).with_remedy(remedy)
+    let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
+    error.and_remedy(&proxy.note())
 }
 
 /// What helps if the way to a proxy ends at this step.
@@ -120,7 +123,7 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
             format!("check the spelling of the proxy's host in {by}, and this machine's DNS")
         }
         Step::Refused => format!("check the port in {by}, and that the proxy is up"),
-        Step::Silent | Step::Proxy | Step::Http => {
+        Step::Silent | Step::Proxy | Step::Http | Step::Ended => {
             format!("check the host and port in {by}, and the network")
         }
         Step::Tls | Step::NotTls | Step::OtherName => format!(

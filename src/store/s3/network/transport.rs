@@ -7,7 +7,7 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
 use hyper::{Body, Client, HeaderMap, Request, Uri};
 
-use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
+use crate::store::s3::network::connect_error::{ConnectError, Step, causes, root_cause};
 use crate::store::s3::network::connector::Connector;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
@@ -155,6 +155,11 @@ impl Transport {
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
         }
+        if proxy.is_none() && !is_https(uri) && is_cut_off(&error) {
+            // A server that expects a TLS handshake ends a connection that begins with a request.
+            let error = no_answer(format!("{what} had no answer"), error);
+            return SendError::NoAnswer(error.with_hint((told.advice)(Step::Ended)).into());
+        }
         SendError::NoAnswer(ended(what, error, uri, proxy).into())
     }
 }
@@ -177,15 +182,18 @@ fn add_proxy_headers(headers: &mut HeaderMap, proxy: &Proxy) {
     headers.insert(header::CONNECTION, close);
 }
 
+/// Whether the other end closed or reset a connection instead of a reply.
+fn is_cut_off(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let mut kinds = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || kinds.any(|io| matches!(io.kind(), ConnectionReset | ConnectionAborted | BrokenPipe))
+}
+
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
 fn ended(what: &str, error: hyper::Error, uri: &Uri, proxy: Option<&Proxy>) -> StorageError {
     if let Some(proxy) = proxy {
         let hint = format!("if that goes on, {}", proxy.is_it_one());
-        return no_answer(format!("{what} had no answer"), error).with_hint(hint);
-    }
-    if !is_https(uri) && error.is_incomplete_message() {
-        // A server that expects a TLS handshake closes a connection that begins with a request.
-        let hint = "if that goes on, check whether it is https there";
         return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
     if is_https(uri) && error.is_closed() {

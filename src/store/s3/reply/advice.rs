@@ -92,13 +92,14 @@ impl Reply {
         } else {
             ""
         };
-        match self.status {
+        let help = match self.status {
             403 => format!("ask who runs the proxy to allow the store{around}"),
             401 | 407 => {
                 format!("put a user and a password into {by}, percent-encoded, or correct them")
             }
             _ => format!("check that the proxy can reach the store{around}"),
-        }
+        };
+        format!("{help}{}", proxy.note())
     }
 
     /// What a reply looks like that is not an S3 error.
