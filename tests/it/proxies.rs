@@ -1,6 +1,7 @@
 //! HTTP proxies between a client and its store: which requests go through one, and what the client says
 //! of one that does not pass them on.
 
+mod kept;
 mod tunnels;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -265,6 +266,24 @@ fn client_takes_the_variable_in_lower_case_first() {
     let variables = [("HTTP_PROXY", CLOSED), ("http_proxy", &proxy.endpoint())];
     assert!(complaint(&server, &variables).starts_with("none"));
     assert!(!proxy.requests().is_empty());
+}
+
+#[test]
+fn client_tells_of_an_entry_of_no_proxy_that_it_cannot_read() {
+    let server = Server::start();
+    let proxy = ConnectProxy::with(|_| Verdict::reply("403 Forbidden", &[]));
+    let proxy = proxy.endpoint();
+    let over_tls = ("AWS_ENDPOINT_URL_S3", "https://store.test");
+    for (variables, name) in [
+        (vec![("ALL_PROXY", CLOSED)], "NO_PROXY"),
+        (vec![("ALL_PROXY", proxy.as_str())], "NO_PROXY"),
+        (vec![over_tls, ("ALL_PROXY", &proxy)], "no_proxy"),
+    ] {
+        let list = (name, "x.test,127.0.0.0/99,a;b");
+        let told = complaint(&server, &[&variables[..], &[list]].concat());
+        let end = format!("; {name} has an entry that cannot be read: \"127.0.0.0/99\"");
+        assert!(told.contains(&end), "{told}");
+    }
 }
 
 #[test]
