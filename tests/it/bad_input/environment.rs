@@ -251,6 +251,8 @@ fn client_tells_of_what_machines_give_that_cannot_be() {
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=hunter2"] => "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https URL nor an http URL of this machine (localhost, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]), so it is not asked: the answer would cross the network in the clear";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/no/such/token"] => "the token /no/such/token, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, cannot be read (ENOENT); CHECK THE FILE";
         ["-keys", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://localhost/", "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter2\n2"] => "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line break or other character that it cannot have; copy it again";
+        ["-keys", "AWS_EC2_METADATA_DISABLED=1"] => r#"AWS_EC2_METADATA_DISABLED is "1": it must be true or false"#;
+        ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=6"] => r#"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is "6": it must be IPv4 or IPv6"#;
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=localhost:1338"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it needs a scheme: http:// or https://";
         ["-keys", "-AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a:hunter2@b"] => "the metadata of an EC2 instance cannot be asked at the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT: it holds credentials";
     }
