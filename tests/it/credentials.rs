@@ -75,7 +75,10 @@ pub fn play() {
         .map(|call| {
             let start = Instant::now();
             if call == "found" {
-                return FOUND.lock().unwrap().join(" ");
+                // Another thread writes the lines of a look-up.
+                let found = || FOUND.lock().unwrap().join(" ");
+                crate::eventually("it is logged", || !found().is_empty());
+                return found();
             }
             let outcome = match call {
                 "try" => lock.try_acquire("child").map(|g| guard = Some(g)),
