@@ -147,9 +147,9 @@ impl S3Store {
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
-            region: route.region.value.clone(),
+            region: route.region.clone(),
             wall: self.clock.wall(),
-            set_endpoint: route.site.is_set(),
+            endpoint: endpoint.set.clone(),
             forwarded_by: route.site.transport.forwarding_proxy(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);

@@ -37,7 +37,8 @@ fn read(status: &str) -> String {
     let proxy = ConnectProxy::with(move |_| Verdict::reply(&status, &[]));
     let client = patient(client_builder_at("http://store.test")).proxy(proxy.endpoint());
     let lock = lock_of(&client.build().unwrap());
-    told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY")
+    let told = told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY");
+    told.replace("http://store.test", "SERVER")
 }
 
 #[test]

@@ -38,12 +38,13 @@ fn reading(status: u16, headers: &[(&str, &str)], body: &str) -> Server {
 /// What an attempt to take the lock says of the reply to its read. It reads but once.
 fn get(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     let server = reading(status, headers, body);
-    told(lock(&server).try_acquire("me"))
+    told_at(&server, lock(&server).try_acquire("me"))
 }
 
 /// What a look at the lock says of the same, where an attempt would be made without having read.
 fn status(status: u16, body: &str) -> String {
-    told(lock(&reading(status, &[], body)).status())
+    let server = reading(status, &[], body);
+    told_at(&server, lock(&server).status())
 }
 
 /// What an attempt to take the lock says of the reply to its write. What it does about it goes well.
@@ -51,13 +52,17 @@ fn put(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     let server = Server::start();
     server.set_date(DateHeader::Absent);
     server.fault(Match::put(), answer(status, headers, body));
-    told(lock(&server).try_acquire("me"))
+    told_at(&server, lock(&server).try_acquire("me"))
 }
 
 fn list(status: u16, body: &str) -> String {
     let server = Server::start();
     server.fault(Match::list().always(), answer(status, &[], body));
-    told(client(&server).list(BUCKET, "a"))
+    told_at(&server, client(&server).list(BUCKET, "a"))
+}
+
+fn told_at<T>(server: &Server, result: Result<T, LockError>) -> String {
+    told(result).replace(&server.endpoint(), "SERVER")
 }
 
 const ETAG: (&str, &str) = ("etag", "\"1\"");
@@ -77,21 +82,21 @@ fn status_tells_of_replies_that_cannot_be() {
         get(201, &[ETAG], "{}") => "GET: 201 (no S3 error code); IS IT S3";
         get(204, &[ETAG], "") => "GET: 204 (an empty body); IS IT S3";
         get(206, &[ETAG], "{}") => "GET: 206 (no S3 error code); IS IT S3";
-        get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); ClientBuilder::region says us-east-1: the bucket is not there, and S3 does not say where: set the region";
         get(301, &[("x-amz-bucket-region", "evil.example/")], "") => "GET: 301 (an empty body); IT IS A PROXY";
         get(301, &[("location", "https://s3.example.com:9000/hunter2?x")], PAGE) => "GET: 301 (an HTML page that redirects to https://s3.example.com:9000); IT IS A PROXY";
         get(302, &[("location", "/login?hunter2")], PAGE) => "GET: 302 (an HTML page); IT IS A PROXY";
         get(304, &[ETAG], "") => "GET: 304 (an empty body); IT IS A PROXY";
-        get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); ClientBuilder::region says us-east-1: the bucket is not there, and S3 does not say where: set the region";
         get(400, &[], "") => "GET: 400 (an empty body); IS IT S3";
         get(400, &[], PAGE) => "GET: 400 (an HTML page); IS IT S3";
-        get(400, &[], "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
-        get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); it is https there: begin the endpoint with https://";
-        get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
+        get(400, &[], "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>") => "GET: 400 (an HTML page); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
+        get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
+        get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
         get(400, &[], "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>") => "GET: 400 (an HTML page); it demands a client certificate: name one with ClientBuilder::client_identity";
         get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that was set";
-        get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name";
-        get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); check the region, which was us-east-1, and the access key";
+        get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
+        get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); ClientBuilder::region says us-east-1: check the region and the access key";
         get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
         get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token";
         get(400, &[], &xml("KMS.DisabledException", "The key is disabled.")) => "GET: 400 (KMS.DisabledException: The key is disabled.); check the key that the bucket is encrypted with, and the permission to use it";
@@ -108,7 +113,7 @@ fn status_tells_of_replies_that_cannot_be() {
         get(403, &[], "<Error><Code>AccessDenied") => "GET: 403 (no S3 error code); GRANT GET; IS IT A PROXY";
         get(404, &[], "") => "GET: 404 (an empty body); IS IT S3";
         get(404, &[], PAGE) => "GET: 404 (an HTML page); IS IT S3";
-        get(404, &[], &xml("NoSuchBucket", "There is none.")) => "GET: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        get(404, &[], &xml("NoSuchBucket", "There is none.")) => "GET: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         get(404, &[], "{\"Code\":\"NoSuchKey\"}") => "GET: 404 (no S3 error code); IS IT S3";
         get(404, &[], &xml("&#78;oSuchKey", "m")) => "GET: 404 (no S3 error code); IS IT S3";
         get(404, &[], &xml("NoSuchKey\u{1b}[31m", "m")) => "GET: 404 (no S3 error code); IS IT S3";
@@ -141,7 +146,7 @@ fn acquire_tells_of_replies_to_its_write_that_cannot_be() {
         put(400, &[], &xml("BadDigest", "The body is another.")) => "PUT: 400 (BadDigest: The body is another.); try again later";
         put(403, &[], PAGE) => "PUT: 403 (an HTML page); IT IS A PROXY";
         put(403, &[], &xml("AccessDenied", "Access Denied")) => "PUT: 403 (AccessDenied: Access Denied); grant s3:PutObject on arn:aws:s3:::locks-test/locks/nightly.lock";
-        put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         put(405, &[], PAGE) => "PUT: 405 (an HTML page); IS IT S3";
         put(409, &[], &xml("InvalidBucketState", "m")) => "PUT: 409 (InvalidBucketState: m); IS IT S3";
         put(411, &[], PAGE) => "PUT: 411 (an HTML page); IS IT S3";
@@ -176,7 +181,7 @@ fn list_tells_of_lists_that_cannot_be() {
         list(206, "<ListBucketResult/>") => "LIST: 206 (no S3 error code); IS IT S3";
         list(403, "") => "LIST: 403 (an empty body); grant s3:ListBucket on arn:aws:s3:::locks-test; IS IT A PROXY";
         list(403, PAGE) => "LIST: 403 (an HTML page); IT IS A PROXY";
-        list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         within("<IsTruncated>true</IsTruncated>") => "LIST: 200 with part of a list and no continuation token; IS IT S3";
         within("<KeyCount>many</KeyCount><MaxKeys/><IsTruncated>perhaps</IsTruncated>") => "no error";
         within("<Contents><Key>a/b.txt</Key><Size>large</Size></Contents>") => "no error";
