@@ -9,7 +9,7 @@ use s3_lock::{Client, LockError, LockStatus};
 
 use super::{table, told};
 use crate::support::{BUCKET, DateHeader, Fault, Match, Server};
-use crate::{client, client_builder, lock, lock_of};
+use crate::{checking_client, client, client_builder, lock, lock_of};
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -55,6 +55,12 @@ fn put(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     told_at(&server, lock(&server).try_acquire("me"))
 }
 
+/// What a check of the store says of the reply to its first request.
+fn check(status: u16, body: &str) -> String {
+    let server = reading(status, &[], body);
+    told_at(&server, lock_of(&checking_client(&server)).check_store())
+}
+
 fn list(status: u16, body: &str) -> String {
     let server = Server::start();
     server.fault(Match::list().always(), answer(status, &[], body));
@@ -97,16 +103,16 @@ fn status_tells_of_replies_that_cannot_be() {
         get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that was set";
         get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); ClientBuilder::region says us-east-1: check the region and the access key";
-        get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
-        get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token";
+        get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys; KEYS OF CODE";
+        get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token; KEYS OF CODE";
         get(400, &[], &xml("KMS.DisabledException", "The key is disabled.")) => "GET: 400 (KMS.DisabledException: The key is disabled.); check the key that the bucket is encrypted with, and the permission to use it";
-        get(401, &[], "") => "GET: 401 (an empty body); check the access key, its secret and its session token; IS IT A PROXY";
+        get(401, &[], "") => "GET: 401 (an empty body); check the access key, its secret and its session token; KEYS OF CODE; IS IT A PROXY";
         get(401, &[], PAGE) => "GET: 401 (an HTML page); IT IS A PROXY";
         get(403, &[], "") => "GET: 403 (an empty body); GRANT GET; IS IT A PROXY";
         get(403, &[], PAGE) => "GET: 403 (an HTML page); IT IS A PROXY";
         status(403, &xml("AccessDenied", "Access Denied")) => "GET: 403 (AccessDenied: Access Denied); GRANT GET";
-        get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token";
-        get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token";
+        get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token; KEYS OF CODE";
+        get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token; KEYS OF CODE";
         get(403, &[], &xml("RequestTimeTooSkewed", "m")) => "GET: 403 (RequestTimeTooSkewed: m); set this machine's clock (the reply does not say by how much)";
         get(403, &[], &xml("InvalidObjectState", "It is archived.")) => "GET: 403 (InvalidObjectState: It is archived.); the object is archived: restore it, and keep lifecycle rules away from locks";
         get(403, &[], &xml("AccountProblem", "Pay first.")) => "GET: 403 (AccountProblem: Pay first.)";
@@ -156,6 +162,16 @@ fn acquire_tells_of_replies_to_its_write_that_cannot_be() {
         put(501, &[], &xml("NotImplemented", "A header is not.")) => "PUT: 501 (NotImplemented: A header is not.); IS IT S3";
         put(502, &[], PAGE) => "PUT: 502 (an HTML page); try again later";
         put(507, &[], &xml("XMinioStorageFull", "The disk is full.")) => "PUT: 507 (XMinioStorageFull: The disk is full.); try again later";
+    }
+}
+
+#[test]
+fn check_store_advises_to_do_without_only_where_the_store_itself_denied() {
+    let denied = "CHECK: 403 (AccessDenied: m); grant s3:GetObject on arn:aws:s3:::locks-test/locks/.s3-lock-check (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket); it is written and read (s3:PutObject, s3:GetObject) to see whether this store honours conditional writes; if you know that it does, build the client with assume_conditional_writes() instead";
+    table! {
+        check(403, &xml("AccessDenied", "m")) => denied;
+        check(403, PAGE) => "CHECK: 403 (an HTML page); IT IS A PROXY";
+        check(403, "") => "CHECK: 403 (an empty body); grant s3:GetObject on arn:aws:s3:::locks-test/locks/.s3-lock-check (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket); IS IT A PROXY";
     }
 }
 

@@ -171,10 +171,7 @@ impl Reply {
                  from a forbidden one, s3:ListBucket on the bucket)"
             ),
             Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
-            Kind::Credentials if code == Some("ExpiredToken") => {
-                "the session token has expired: get new keys".into()
-            }
-            Kind::Credentials => "check the access key, its secret and its session token".into(),
+            Kind::Credentials => self.hint_about_keys(&asked.keys_from),
             Kind::NoSuchBucket => no_such_bucket(bucket, asked),
             Kind::WrongRegion => self.hint_about_region(&asked.region),
             Kind::ClockSkewed => self.clock_advice(asked.wall),
@@ -201,6 +198,14 @@ impl Reply {
             Kind::Unreachable => SIGN_IN.into(),
             _ => return None,
         })
+    }
+
+    fn hint_about_keys(&self, from: &str) -> String {
+        let advice = match self.code() {
+            Some("ExpiredToken") => "the session token has expired: get new keys",
+            _ => "check the access key, its secret and its session token",
+        };
+        format!("{advice}; the keys are from {from}")
     }
 
     fn hint_about_region(&self, region: &Named) -> String {

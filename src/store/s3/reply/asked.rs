@@ -1,6 +1,7 @@
 //! The request that a reply answers, as far as it matters for the reply's meaning.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::protocol::Location;
@@ -19,6 +20,8 @@ pub struct Asked {
     pub wall: SystemTime,
     /// The endpoint that was set. None if it went to AWS's own.
     pub(in crate::store::s3) endpoint: Option<Named>,
+    /// Where the keys were found that have signed it, for people.
+    pub keys_from: Arc<str>,
     /// The proxy that read it, and may have answered itself.
     pub(in crate::store::s3) forwarded_by: Option<Proxy>,
 }

@@ -98,6 +98,7 @@ mod tests {
             region: Named::new("us-east-1", "a test"),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_399_200),
             endpoint: Some(Named::new("http://store", "a test")),
+            keys_from: "a test".into(),
             forwarded_by: None,
         }
     }

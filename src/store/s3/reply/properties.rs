@@ -116,6 +116,7 @@ fn asked(method: &str, key: &str) -> Asked {
         region: Named::new("us-east-1", "a test"),
         wall: SystemTime::UNIX_EPOCH,
         endpoint: Some(Named::new("http://store", "a test")),
+        keys_from: "a test".into(),
         forwarded_by: None,
     }
 }
