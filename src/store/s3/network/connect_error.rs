@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Silent,
     /// A proxy did not pass the connection on.
     Proxy,
+    /// A proxy would pass it on, and did not reach the host.
+    BeyondProxy,
     /// The TLS handshake failed.
     Tls,
     /// Something answered that does not speak TLS.
@@ -34,6 +36,8 @@ pub(crate) struct ConnectError {
     what: String,
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
+    /// What may be done instead, if anything.
+    pub alternative: Option<String>,
     /// What is wrong on this machine, if anything is: a file or a setting. This is the error to return then.
     pub local_error: Option<Box<LockError>>,
 }
@@ -44,6 +48,7 @@ impl ConnectError {
             step,
             what: what.into(),
             remedy: None,
+            alternative: None,
             local_error: None,
         }
     }
@@ -59,6 +64,12 @@ impl ConnectError {
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> ConnectError {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The same, if there may be a way around the trouble.
+    pub(super) fn or(mut self, alternative: Option<String>) -> ConnectError {
+        self.alternative = alternative;
         self
     }
 

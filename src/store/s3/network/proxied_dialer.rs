@@ -15,7 +15,7 @@ use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::tls_dialer::TlsDialer;
 use crate::store::s3::network::tunnel;
-use crate::store::s3::network::tunnel_reply::or_around;
+use crate::store::s3::network::tunnel_reply::way_around;
 use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::store::s3::settings::proxy::proxies::Proxies;
 use crate::store::s3::url::{host_and_port, is_https};
@@ -53,15 +53,13 @@ impl ProxiedDialer {
     pub(super) fn late(&self, uri: &Uri, limit: &str) -> Option<ConnectError> {
         let proxy = self.proxy_to(uri)?;
         let to = &host_and_port(uri);
-        let (what, remedy) = if self.progress.load(Ordering::Relaxed) {
-            let around = or_around(proxy, to);
+        Some(if self.progress.load(Ordering::Relaxed) {
             let what = format!("{proxy} made no connection to {to} within {limit}");
-            (what, format!("check that the proxy can reach {to}{around}"))
+            ConnectError::new(Step::BeyondProxy, what).or(way_around(proxy, to))
         } else {
             let what = format!("{proxy} was not reached: nobody answered within {limit}");
-            (what, remedy(Step::Silent, proxy))
-        };
-        Some(ConnectError::new(Step::Proxy, what).with_remedy(remedy))
+            ConnectError::new(Step::Proxy, what).with_remedy(remedy(Step::Silent, proxy))
+        })
     }
 
     async fn open(mut self, uri: Uri) -> Result<RawStream, ConnectError> {
@@ -106,7 +104,7 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
             format!("check the spelling of the proxy's host in {by}, and this machine's DNS")
         }
         Step::Refused => format!("check the port in {by}, and that the proxy is up"),
-        Step::Silent | Step::Proxy | Step::Http => {
+        Step::Silent | Step::Proxy | Step::BeyondProxy | Step::Http => {
             format!("check the host and port in {by}, and the network")
         }
         Step::Tls | Step::NotTls | Step::OtherName => format!(

@@ -55,7 +55,7 @@ impl Reply {
         {
             let status = self.status;
             let what = format!("{asked} was answered {status} ({said}), it seems by {proxy}");
-            return StorageError::new(kind, what).with_hint(self.hint_about_proxy(proxy));
+            return StorageError::new(kind, what).with_hint(self.hint_about_proxy(proxy, asked));
         }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
@@ -79,7 +79,7 @@ impl Reply {
     }
 
     /// What helps then.
-    fn hint_about_proxy(&self, proxy: &Proxy) -> String {
+    fn hint_about_proxy(&self, proxy: &Proxy, asked: &Asked) -> String {
         let by = proxy.set_by();
         let around = if proxy.is_of_environment() {
             "; if it needs no proxy, add its host to NO_PROXY"
@@ -91,7 +91,16 @@ impl Reply {
             401 | 407 => {
                 format!("put a user and a password into {by}, percent-encoded, or correct them")
             }
-            _ => format!("check that the proxy can reach the store{around}"),
+            _ => {
+                let way = match &asked.endpoint {
+                    Some(set) => format!(
+                        "{}: check its spelling and its port, and that the proxy can reach it",
+                        set.says()
+                    ),
+                    None => "check that the proxy can reach the store".to_owned(),
+                };
+                way + around
+            }
         }
     }
 
