@@ -222,7 +222,7 @@ fn renew(guard: &LockGuard, time: &Time) -> Result<(), LockError> {
         guard.renew()?;
         time.advance(span / TIMES);
         // What is fetched meanwhile takes real time.
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }
