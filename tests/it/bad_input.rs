@@ -23,17 +23,20 @@ use table;
 
 /// What tables write for what many errors say, each in full.
 #[rustfmt::skip]
-const WORDS: [(&str, &str); 26] = [
+const WORDS: [(&str, &str); 29] = [
     ("CORRECT IT", "correct it, or call ClientBuilder::no_proxy if this client needs none"),
     ("REFUSED ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) refused to connect to store.test:443: "),
     ("NOT SENT: ", "GET https://store.test/locks-test/locks/nightly.lock was not sent: proxy PROXY (from ClientBuilder::proxy) "),
     ("IS IT A PROXY AT ALL", "check that an HTTP proxy is at the host and port that ClientBuilder::proxy names, and whether it is http:// or https:// there"),
     ("ENOENT", "No such file or directory (os error 2)"),
     ("GET: ", "GET of locks/nightly.lock in bucket locks-test was answered "),
+    ("CHECK: ", "GET of locks/.s3-lock-check in bucket locks-test was answered "),
+    ("KEYS OF CODE", "the keys are from ClientBuilder::credentials"),
+    ("IS IT RIGHT", "ClientBuilder::endpoint says https://store.test: check its spelling and its port, and that the proxy can reach it"),
     ("PUT: ", "PUT of locks/nightly.lock in bucket locks-test was answered "),
     ("LIST: ", "a list of bucket locks-test was answered "),
-    ("IS IT S3", "check that the endpoint is an S3 store with conditional writes, and that no proxy answers in its place"),
-    ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place: check the endpoint and the way to it"),
+    ("IS IT S3", "ClientBuilder::endpoint says SERVER: check that it is an S3 store with conditional writes, and that no proxy answers in its place"),
+    ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place; ClientBuilder::endpoint says SERVER: check it, and the way to it"),
     ("IS IT A PROXY", "and check that no proxy or firewall answers in the store's place"),
     ("HTTP OR HTTPS", "ClientBuilder::endpoint says SERVER: check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"),
     ("MAYBE HTTPS", "ClientBuilder::endpoint says SERVER: if that goes on, check whether it is https there"),

@@ -66,7 +66,7 @@ fn client_tells_what_nginx_demands() {
     );
     let told = at(&usual.replace("https", "http"));
     assert!(
-        told.contains("it is https there: begin the endpoint with https://"),
+        told.contains("it is https there, so begin it with https://"),
         "{told}"
     );
     let told = at(&mutual);

@@ -205,7 +205,8 @@ fn late(rule: fn(&Message) -> Verdict) -> String {
 fn acquire_gives_up_a_proxy_that_does_not_answer_within_the_connect_timeout() {
     let told = late(|_| Verdict::SayAndHang(Vec::new()));
     let expected = "was not sent: proxy PROXY (from ClientBuilder::proxy) made no connection to store.test:443 \
-                    within 5.0 s; check that the proxy can reach store.test:443";
+                    within 5.0 s; ClientBuilder::endpoint says https://store.test: check its spelling and \
+                    its port, and that the proxy can reach it";
     assert!(told.ends_with(expected), "{told}");
 }
 

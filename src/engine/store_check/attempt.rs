@@ -362,7 +362,7 @@ impl StoreCheck<'_> {
     /// Adds what a missing permission is for, and how to do without it.
     fn explain(error: LockError) -> LockError {
         match error {
-            LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {
+            LockError::Storage(error) if is_missing_permission(&error) => {
                 error.with_hint(FOR_THE_CHECK).into()
             }
             other => other,
@@ -377,6 +377,12 @@ impl StoreCheck<'_> {
 /// Whether the store answers that it has no conditional writes at all, as OpenStack's Swift does.
 fn is_not_implemented(error: &LockError) -> bool {
     matches!(error, LockError::Storage(error) if error.code() == Some("NotImplemented"))
+}
+
+/// Whether the store denied something. Without a code of its own it was perhaps a proxy, or no S3 store at all.
+/// Nobody should assume anything of that.
+pub(super) fn is_missing_permission(error: &StorageError) -> bool {
+    error.kind() == StorageErrorKind::AccessDenied && error.code().is_some()
 }
 
 fn is(error: &LockError, kind: StorageErrorKind) -> bool {

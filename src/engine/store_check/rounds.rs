@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::lock_context::LockContext;
 use crate::engine::session::Session;
+use crate::engine::store_check::attempt::is_missing_permission;
 use crate::engine::store_check::race::{
     Departure, Judgement, Run, Start, WriterPlan, judge, run_writers,
 };
@@ -14,7 +15,7 @@ use crate::engine::store_check::story::story;
 use crate::protocol::{Condition, ETag, Location, Refusal};
 use crate::store::interface::{Found, Put};
 use crate::sys::{logs, random};
-use crate::types::errors::{ConfigError, LockError, StorageErrorKind};
+use crate::types::errors::{ConfigError, LockError};
 use crate::types::store_report::{EtagForm, Finding, StoreReport, WriteKind};
 
 /// How many writers a race has.
@@ -265,7 +266,7 @@ fn fail_if_permanent(runs: Vec<Run>) -> Result<(), LockError> {
 /// Adds what a missing permission is for.
 fn explain(error: LockError) -> LockError {
     match error {
-        LockError::Storage(error) if error.kind() == StorageErrorKind::AccessDenied => {
+        LockError::Storage(error) if is_missing_permission(&error) => {
             error.with_hint(FOR_THE_RACE).into()
         }
         other => other,

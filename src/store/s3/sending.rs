@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
 
 use crate::protocol::Location;
 use crate::store::counters::{Kind, RequestOutcome};
 use crate::store::interface::Pending;
 use crate::store::s3::address::Address;
+use crate::store::s3::credentials::Found;
 use crate::store::s3::network::advice::advice_for;
 use crate::store::s3::network::transport::{SendError, Told};
 use crate::store::s3::redirect::detour;
@@ -70,11 +70,11 @@ impl S3Store {
             moved: false,
             detours: 0,
         };
-        let mut credentials = site.credentials.get(most_of(left())).await?;
+        let mut found = site.credentials.get(most_of(left())).await?;
         let mut renewed = false;
         loop {
             let go = go.take();
-            let sent = self.send_once(&route, &credentials, &mut request, at, left(), go);
+            let sent = self.send_once(&route, &found, &mut request, at, left(), go);
             let (reply, asked) = sent.await?;
             // Another reply may come from a proxy, which may have passed the write on.
             if asked.method != "GET" && !reply.did_nothing() {
@@ -88,12 +88,12 @@ impl S3Store {
             }
             if renewed {
                 // They may be renewed on disk meanwhile: the next request looks again.
-                site.credentials.forget(&credentials);
+                site.credentials.forget(&found.keys);
                 return Ok((reply, asked));
             }
-            let newer = site.credentials.instead_of(&credentials, most_of(left()));
+            let newer = site.credentials.instead_of(&found.keys, most_of(left()));
             match newer.await {
-                Some(newer) => (credentials, renewed) = (newer, true),
+                Some(newer) => (found, renewed) = (newer, true),
                 None => return Ok((reply, asked)),
             }
         }
@@ -128,7 +128,7 @@ impl S3Store {
     async fn send_once(
         &self,
         route: &Route<'_>,
-        credentials: &AwsCredentials,
+        found: &Found,
         request: &mut SignedRequest,
         at: &Location,
         limit: Duration,
@@ -142,14 +142,15 @@ impl S3Store {
             Some(detour) => detour.clone(),
             None => self.config.style.address(&endpoint.url, &route.path),
         };
-        request::sign(request, &address, &route.region.value, credentials);
+        request::sign(request, &address, &route.region.value, &found.keys);
         let signed = request::to_hyper(request, &address.origin)?;
         let asked = Asked {
             method: request.method().to_owned(),
             at: at.clone(),
-            region: route.region.value.clone(),
+            region: route.region.clone(),
             wall: self.clock.wall(),
-            set_endpoint: route.site.is_set(),
+            endpoint: endpoint.set.clone(),
+            keys_from: found.origin.clone(),
             forwarded_by: route.site.transport.forwarding_proxy(signed.uri()).cloned(),
         };
         let (signed, last_byte) = request::hold_back(signed, request, go);

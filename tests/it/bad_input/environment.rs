@@ -158,7 +158,9 @@ fn client_tells_of_credentials_of_the_environment_that_cannot_be() {
         ["AWS_SESSION_TOKEN=hunter2 x"] => "the session token of the environment holds a space, line break or other character that it cannot have; copy it again";
         ["AWS_SESSION_TOKEN=hunter2\u{fffd}"] => "the session token of the environment holds a space, line break or other character that it cannot have; copy it again";
         ["AWS_CREDENTIAL_EXPIRATION=hunter2"] => "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-23T02:00:00Z";
-        ["AWS_SECRET_ACCESS_KEY=hunter2"] => "GET of locks/.s3-lock-check in bucket locks-test was answered 403 (SignatureDoesNotMatch); check the access key, its secret and its session token";
+        ["AWS_SECRET_ACCESS_KEY=hunter2"] => "CHECK: 403 (SignatureDoesNotMatch); check the access key, its secret and its session token; the keys are from the environment (AWS_ACCESS_KEY_ID)";
+        ["AWS_SECRET_ACCESS_KEY=hunter2", "AWS_PROFILE=p"] => r#"CHECK: 403 (SignatureDoesNotMatch); check the access key, its secret and its session token; the keys are from the environment (AWS_ACCESS_KEY_ID), which goes before profile "p""#;
+        ["-keys", "AWS_PROFILE=p", "config=[profile p]\naws_access_key_id = AK\naws_secret_access_key = hunter2\n"] => r#"CHECK: 403 (InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records.); check the access key, its secret and its session token; the keys are from profile "p""#;
         ["-keys"] => r#"LOOKED AT profile "default" in HOME/.aws/config (ENOENT), HOME/.aws/credentials (ENOENT), AND ALL THE REST"#;
     }
 }

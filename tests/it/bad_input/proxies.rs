@@ -37,7 +37,8 @@ fn read(status: &str) -> String {
     let proxy = ConnectProxy::with(move |_| Verdict::reply(&status, &[]));
     let client = patient(client_builder_at("http://store.test")).proxy(proxy.endpoint());
     let lock = lock_of(&client.build().unwrap());
-    told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY")
+    let told = told(lock.try_acquire("me")).replace(&proxy.endpoint(), "PROXY");
+    told.replace("http://store.test", "SERVER")
 }
 
 #[test]
@@ -51,10 +52,10 @@ fn acquire_tells_of_proxies_that_refuse_a_tunnel_what_helps() {
         reply("407 No", others) => "REFUSED 407 No; the proxy asks for Negotiate or NTLM authentication, and only Basic is supported: name a proxy in ClientBuilder::proxy that takes a user and a password, or one on this machine that signs in for you";
         bytes_for("me:hunter2", b"HTTP/1.0 401 Unauthorized\r\n\r\n") => "REFUSED 401 Unauthorized; check the user and the password in ClientBuilder::proxy; special characters in them must be percent-encoded (%40 for @)";
         reply("403 Forbidden", "X-Squid-Error: ERR_ACCESS_DENIED 0\r\n") => "REFUSED 403 Forbidden (ERR_ACCESS_DENIED 0); ask who runs the proxy to allow store.test:443";
-        reply("500 Unable to connect", "") => "REFUSED 500 Unable to connect; check that the proxy can reach store.test:443";
-        reply("502 Bad Gateway", "") => "REFUSED 502 Bad Gateway; check that the proxy can reach store.test:443";
-        reply("503", "") => "REFUSED 503; check that the proxy can reach store.test:443";
-        reply("504 Gateway Timeout", "") => "REFUSED 504 Gateway Timeout; check that the proxy can reach store.test:443";
+        reply("500 Unable to connect", "") => "REFUSED 500 Unable to connect; IS IT RIGHT";
+        reply("502 Bad Gateway", "") => "REFUSED 502 Bad Gateway; IS IT RIGHT";
+        reply("503", "") => "REFUSED 503; IS IT RIGHT";
+        reply("504 Gateway Timeout", "") => "REFUSED 504 Gateway Timeout; IS IT RIGHT";
         reply("302 Found", "Location: http://hunter2/\r\n") => "REFUSED 302 Found; check that an HTTP proxy is at the host and port that ClientBuilder::proxy names";
         reply("405 Method Not Allowed", "") => "REFUSED 405 Method Not Allowed; check that an HTTP proxy is at the host and port that ClientBuilder::proxy names";
     }
@@ -123,8 +124,8 @@ fn acquire_tells_of_proxies_that_answer_requests_over_http_themselves() {
         read("407 Proxy Authentication Required") => "GET: 407 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); put a user and a password into ClientBuilder::proxy, percent-encoded, or correct them";
         read("401 Unauthorized") => "GET: 401 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); put a user and a password into ClientBuilder::proxy, percent-encoded, or correct them";
         read("403 Forbidden") => "GET: 403 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); ask who runs the proxy to allow the store";
-        read("502 Bad Gateway") => "GET: 502 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); check that the proxy can reach the store";
-        read("504 Gateway Timeout") => "GET: 504 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); check that the proxy can reach the store";
+        read("502 Bad Gateway") => "GET: 502 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); ClientBuilder::endpoint says SERVER: check its spelling and its port, and that the proxy can reach it";
+        read("504 Gateway Timeout") => "GET: 504 (an HTML page), it seems by proxy PROXY (from ClientBuilder::proxy); ClientBuilder::endpoint says SERVER: check its spelling and its port, and that the proxy can reach it";
         read("404 Not Found") => "GET: 404 (an HTML page); IS IT S3";
     }
 }

@@ -9,7 +9,7 @@ use s3_lock::{Client, LockError, LockStatus};
 
 use super::{table, told};
 use crate::support::{BUCKET, DateHeader, Fault, Match, Server};
-use crate::{client, client_builder, lock, lock_of};
+use crate::{checking_client, client, client_builder, lock, lock_of};
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -38,12 +38,13 @@ fn reading(status: u16, headers: &[(&str, &str)], body: &str) -> Server {
 /// What an attempt to take the lock says of the reply to its read. It reads but once.
 fn get(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     let server = reading(status, headers, body);
-    told(lock(&server).try_acquire("me"))
+    told_at(&server, lock(&server).try_acquire("me"))
 }
 
 /// What a look at the lock says of the same, where an attempt would be made without having read.
 fn status(status: u16, body: &str) -> String {
-    told(lock(&reading(status, &[], body)).status())
+    let server = reading(status, &[], body);
+    told_at(&server, lock(&server).status())
 }
 
 /// What an attempt to take the lock says of the reply to its write. What it does about it goes well.
@@ -51,13 +52,23 @@ fn put(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     let server = Server::start();
     server.set_date(DateHeader::Absent);
     server.fault(Match::put(), answer(status, headers, body));
-    told(lock(&server).try_acquire("me"))
+    told_at(&server, lock(&server).try_acquire("me"))
+}
+
+/// What a check of the store says of the reply to its first request.
+fn check(status: u16, body: &str) -> String {
+    let server = reading(status, &[], body);
+    told_at(&server, lock_of(&checking_client(&server)).check_store())
 }
 
 fn list(status: u16, body: &str) -> String {
     let server = Server::start();
     server.fault(Match::list().always(), answer(status, &[], body));
-    told(client(&server).list(BUCKET, "a"))
+    told_at(&server, client(&server).list(BUCKET, "a"))
+}
+
+fn told_at<T>(server: &Server, result: Result<T, LockError>) -> String {
+    told(result).replace(&server.endpoint(), "SERVER")
 }
 
 const ETAG: (&str, &str) = ("etag", "\"1\"");
@@ -77,38 +88,38 @@ fn status_tells_of_replies_that_cannot_be() {
         get(201, &[ETAG], "{}") => "GET: 201 (no S3 error code); IS IT S3";
         get(204, &[ETAG], "") => "GET: 204 (an empty body); IS IT S3";
         get(206, &[ETAG], "{}") => "GET: 206 (no S3 error code); IS IT S3";
-        get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(301, &[], &xml("PermanentRedirect", "Use another endpoint.")) => "GET: 301 (PermanentRedirect: Use another endpoint.); ClientBuilder::region says us-east-1: the bucket is not there, and S3 does not say where: set the region";
         get(301, &[("x-amz-bucket-region", "evil.example/")], "") => "GET: 301 (an empty body); IT IS A PROXY";
         get(301, &[("location", "https://s3.example.com:9000/hunter2?x")], PAGE) => "GET: 301 (an HTML page that redirects to https://s3.example.com:9000); IT IS A PROXY";
         get(302, &[("location", "/login?hunter2")], PAGE) => "GET: 302 (an HTML page); IT IS A PROXY";
         get(304, &[ETAG], "") => "GET: 304 (an empty body); IT IS A PROXY";
-        get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); the bucket is not in us-east-1, and S3 does not say where: set the region";
+        get(307, &[], &xml("TemporaryRedirect", "Wait for DNS.")) => "GET: 307 (TemporaryRedirect: Wait for DNS.); ClientBuilder::region says us-east-1: the bucket is not there, and S3 does not say where: set the region";
         get(400, &[], "") => "GET: 400 (an empty body); IS IT S3";
         get(400, &[], PAGE) => "GET: 400 (an HTML page); IS IT S3";
-        get(400, &[], "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
-        get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); it is https there: begin the endpoint with https://";
-        get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); it is https there: begin the endpoint with https://";
+        get(400, &[], "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>") => "GET: 400 (an HTML page); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
+        get(400, &[], "Client sent an HTTP request to an HTTPS server.\n") => "GET: 400 (no S3 error code); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
+        get(400, &[], "<html><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />") => "GET: 400 (an HTML page); ClientBuilder::endpoint says SERVER: it is https there, so begin it with https://";
         get(400, &[], "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>") => "GET: 400 (an HTML page); it demands a client certificate: name one with ClientBuilder::client_identity";
         get(400, &[], "<html>\r\n<head><title>400 The SSL certificate error</title></head>") => "GET: 400 (an HTML page); it does not accept the client certificate: check the one that was set";
-        get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name";
-        get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); check the region, which was us-east-1, and the access key";
-        get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys";
-        get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token";
+        get(400, &[], &xml("InvalidBucketName", "The specified bucket is not valid.")) => "GET: 400 (InvalidBucketName: The specified bucket is not valid.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
+        get(400, &[], &xml("AuthorizationHeaderMalformed", "the region &apos;x&apos; is wrong")) => "GET: 400 (AuthorizationHeaderMalformed: the region 'x' is wrong); ClientBuilder::region says us-east-1: check the region and the access key";
+        get(400, &[], &xml("ExpiredToken", "The provided token has expired.")) => "GET: 400 (ExpiredToken: The provided token has expired.); the session token has expired: get new keys; KEYS OF CODE";
+        get(400, &[], &xml("InvalidToken", "The token is malformed.")) => "GET: 400 (InvalidToken: The token is malformed.); check the access key, its secret and its session token; KEYS OF CODE";
         get(400, &[], &xml("KMS.DisabledException", "The key is disabled.")) => "GET: 400 (KMS.DisabledException: The key is disabled.); check the key that the bucket is encrypted with, and the permission to use it";
-        get(401, &[], "") => "GET: 401 (an empty body); check the access key, its secret and its session token; IS IT A PROXY";
+        get(401, &[], "") => "GET: 401 (an empty body); check the access key, its secret and its session token; KEYS OF CODE; IS IT A PROXY";
         get(401, &[], PAGE) => "GET: 401 (an HTML page); IT IS A PROXY";
         get(403, &[], "") => "GET: 403 (an empty body); GRANT GET; IS IT A PROXY";
         get(403, &[], PAGE) => "GET: 403 (an HTML page); IT IS A PROXY";
         status(403, &xml("AccessDenied", "Access Denied")) => "GET: 403 (AccessDenied: Access Denied); GRANT GET";
-        get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token";
-        get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token";
+        get(403, &[], &xml("InvalidAccessKeyId", "No such key.")) => "GET: 403 (InvalidAccessKeyId: No such key.); check the access key, its secret and its session token; KEYS OF CODE";
+        get(403, &[], &xml("SignatureDoesNotMatch", "Check your key.")) => "GET: 403 (SignatureDoesNotMatch: Check your key.); check the access key, its secret and its session token; KEYS OF CODE";
         get(403, &[], &xml("RequestTimeTooSkewed", "m")) => "GET: 403 (RequestTimeTooSkewed: m); set this machine's clock (the reply does not say by how much)";
         get(403, &[], &xml("InvalidObjectState", "It is archived.")) => "GET: 403 (InvalidObjectState: It is archived.); the object is archived: restore it, and keep lifecycle rules away from locks";
         get(403, &[], &xml("AccountProblem", "Pay first.")) => "GET: 403 (AccountProblem: Pay first.)";
         get(403, &[], "<Error><Code>AccessDenied") => "GET: 403 (no S3 error code); GRANT GET; IS IT A PROXY";
         get(404, &[], "") => "GET: 404 (an empty body); IS IT S3";
         get(404, &[], PAGE) => "GET: 404 (an HTML page); IS IT S3";
-        get(404, &[], &xml("NoSuchBucket", "There is none.")) => "GET: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        get(404, &[], &xml("NoSuchBucket", "There is none.")) => "GET: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         get(404, &[], "{\"Code\":\"NoSuchKey\"}") => "GET: 404 (no S3 error code); IS IT S3";
         get(404, &[], &xml("&#78;oSuchKey", "m")) => "GET: 404 (no S3 error code); IS IT S3";
         get(404, &[], &xml("NoSuchKey\u{1b}[31m", "m")) => "GET: 404 (no S3 error code); IS IT S3";
@@ -141,7 +152,7 @@ fn acquire_tells_of_replies_to_its_write_that_cannot_be() {
         put(400, &[], &xml("BadDigest", "The body is another.")) => "PUT: 400 (BadDigest: The body is another.); try again later";
         put(403, &[], PAGE) => "PUT: 403 (an HTML page); IT IS A PROXY";
         put(403, &[], &xml("AccessDenied", "Access Denied")) => "PUT: 403 (AccessDenied: Access Denied); grant s3:PutObject on arn:aws:s3:::locks-test/locks/nightly.lock";
-        put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        put(404, &[], &xml("NoSuchBucket", "There is none.")) => "PUT: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         put(405, &[], PAGE) => "PUT: 405 (an HTML page); IS IT S3";
         put(409, &[], &xml("InvalidBucketState", "m")) => "PUT: 409 (InvalidBucketState: m); IS IT S3";
         put(411, &[], PAGE) => "PUT: 411 (an HTML page); IS IT S3";
@@ -151,6 +162,16 @@ fn acquire_tells_of_replies_to_its_write_that_cannot_be() {
         put(501, &[], &xml("NotImplemented", "A header is not.")) => "PUT: 501 (NotImplemented: A header is not.); IS IT S3";
         put(502, &[], PAGE) => "PUT: 502 (an HTML page); try again later";
         put(507, &[], &xml("XMinioStorageFull", "The disk is full.")) => "PUT: 507 (XMinioStorageFull: The disk is full.); try again later";
+    }
+}
+
+#[test]
+fn check_store_advises_to_do_without_only_where_the_store_itself_denied() {
+    let denied = "CHECK: 403 (AccessDenied: m); grant s3:GetObject on arn:aws:s3:::locks-test/locks/.s3-lock-check (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket); it is written and read (s3:PutObject, s3:GetObject) to see whether this store honours conditional writes; if you know that it does, build the client with assume_conditional_writes() instead";
+    table! {
+        check(403, &xml("AccessDenied", "m")) => denied;
+        check(403, PAGE) => "CHECK: 403 (an HTML page); IT IS A PROXY";
+        check(403, "") => "CHECK: 403 (an empty body); grant s3:GetObject on arn:aws:s3:::locks-test/locks/.s3-lock-check (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket); IS IT A PROXY";
     }
 }
 
@@ -176,7 +197,7 @@ fn list_tells_of_lists_that_cannot_be() {
         list(206, "<ListBucketResult/>") => "LIST: 206 (no S3 error code); IS IT S3";
         list(403, "") => "LIST: 403 (an empty body); grant s3:ListBucket on arn:aws:s3:::locks-test; IS IT A PROXY";
         list(403, PAGE) => "LIST: 403 (an HTML page); IT IS A PROXY";
-        list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name";
+        list(404, &xml("NoSuchBucket", "There is none.")) => "LIST: 404 (NoSuchBucket: There is none.); create the bucket locks-test, or correct its name or the endpoint: ClientBuilder::endpoint says SERVER";
         within("<IsTruncated>true</IsTruncated>") => "LIST: 200 with part of a list and no continuation token; IS IT S3";
         within("<KeyCount>many</KeyCount><MaxKeys/><IsTruncated>perhaps</IsTruncated>") => "no error";
         within("<Contents><Key>a/b.txt</Key><Size>large</Size></Contents>") => "no error";

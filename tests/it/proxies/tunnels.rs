@@ -378,12 +378,12 @@ fn works_through(proxy: &str) {
         (
             "https://127.0.0.1:1",
             "50",
-            "check that the proxy can reach 127.0.0.1:1",
+            "and that the proxy can reach it",
         ),
         (
             "http://127.0.0.1:1",
             "50",
-            "check that the proxy can reach the store",
+            "and that the proxy can reach it",
         ),
     ] {
         let told = told_of(endpoint);

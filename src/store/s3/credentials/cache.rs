@@ -12,6 +12,7 @@ use crate::store::s3::credentials::chain;
 use crate::store::s3::credentials::chain::Provider;
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::failed;
+use crate::store::s3::credentials::found::Found;
 use crate::store::s3::credentials::freshness::{CachedCredentials, Freshness, are_same};
 use crate::store::s3::credentials::source::Source;
 use crate::sys::sync::lock;
@@ -38,6 +39,8 @@ struct Inner {
 #[derive(Default)]
 struct CacheState {
     cached: Option<CachedCredentials>,
+    /// For people: where these were found.
+    origin: Arc<str>,
     /// Where the last ones were found.
     provider: Option<Provider>,
     /// How many look-ups have begun.
@@ -47,7 +50,7 @@ struct CacheState {
     failure: Option<Failure>,
 }
 
-type LookUpOutcome = Result<AwsCredentials, LockError>;
+type LookUpOutcome = Result<Found, LockError>;
 type SharedOutcome = Shared<BoxFuture<'static, LookUpOutcome>>;
 
 struct LookUp {
@@ -83,14 +86,16 @@ impl CredentialsCache {
     /// Credentials to sign with, within `limit`.
     pub(crate) async fn get(&self, limit: Duration) -> LookUpOutcome {
         if let Source::Fixed(credentials) = &self.inner.context.source {
-            return Ok(credentials.clone());
+            let keys = credentials.clone();
+            return Ok(Found::new(keys, "ClientBuilder::credentials"));
         }
-        match self.inner.freshness() {
-            Freshness::Good(credentials) => Ok(credentials),
-            Freshness::Ageing(credentials) => {
+        let (freshness, origin) = self.inner.freshness();
+        match freshness {
+            Freshness::Good(keys) => Ok(Found { keys, origin }),
+            Freshness::Ageing(keys) => {
                 // The look-up runs beside this request and later ones, which have credentials.
                 drop(self.inner.join());
-                Ok(credentials)
+                Ok(Found { keys, origin })
             }
             Freshness::Missing => self.waited_for(limit).await,
         }
@@ -100,7 +105,7 @@ impl CredentialsCache {
     /// request of the same call says why.
     pub(crate) async fn ready(&self, limit: Duration) {
         let is_fixed = matches!(self.inner.context.source, Source::Fixed(_));
-        let is_missing = || matches!(self.inner.freshness(), Freshness::Missing);
+        let is_missing = || matches!(self.inner.freshness().0, Freshness::Missing);
         if !is_fixed && is_missing() && !self.inner.has_news() {
             // Either outcome is kept.
             let _ = self
@@ -120,14 +125,10 @@ impl CredentialsCache {
 
     /// Credentials other than `used`, which S3 has rejected, if the look-up finds some within
     /// `limit`.
-    pub(crate) async fn instead_of(
-        &self,
-        used: &AwsCredentials,
-        limit: Duration,
-    ) -> Option<AwsCredentials> {
+    pub(crate) async fn instead_of(&self, used: &AwsCredentials, limit: Duration) -> Option<Found> {
         self.forget(used);
         let newer = self.get(limit).await.ok()?;
-        (!are_same(&newer, used)).then_some(newer)
+        (!are_same(&newer.keys, used)).then_some(newer)
     }
 
     /// Waits for credentials when there are none.
@@ -146,12 +147,15 @@ impl CredentialsCache {
 }
 
 impl Inner {
-    fn freshness(&self) -> Freshness {
+    /// What to do with the credentials, and where they were found.
+    fn freshness(&self) -> (Freshness, Arc<str>) {
         let (now, wall) = (self.context.clock.now(), self.context.clock.wall());
-        match &lock(&self.state).cached {
+        let state = lock(&self.state);
+        let freshness = match &state.cached {
             Some(cached) => cached.freshness(now, wall),
             None => Freshness::Missing,
-        }
+        };
+        (freshness, state.origin.clone())
     }
 
     /// The error of the last look-up, if this call was under way when it ended. Otherwise each of
@@ -235,17 +239,14 @@ impl Inner {
     }
 
     /// Keeps the result of a look-up.
-    fn end(
-        &self,
-        number: u64,
-        found: Result<(AwsCredentials, Provider), LockError>,
-    ) -> LookUpOutcome {
+    fn end(&self, number: u64, found: Result<(Found, Provider), LockError>) -> LookUpOutcome {
         let (now, wall) = (self.context.clock.now(), self.context.clock.wall());
         let mut state = lock(&self.state);
         let look_up = state.under_way.take();
         let error = match found {
             Ok((found, provider)) => {
-                state.cached = Some(CachedCredentials::new(found.clone(), now, wall));
+                state.cached = Some(CachedCredentials::new(found.keys.clone(), now, wall));
+                state.origin = found.origin.clone();
                 state.provider = Some(provider);
                 state.failure = None;
                 return Ok(found);

@@ -28,14 +28,14 @@
 
 use std::time::Duration;
 
-use rusoto_core::credential::AwsCredentials;
-
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{HANGING_FILE, failed, misconfigured};
+use crate::store::s3::credentials::found::Found;
 use crate::store::s3::credentials::profile_provider::ProfileInUse;
 use crate::store::s3::credentials::source::Source;
 use crate::store::s3::credentials::web_identity::{TOKEN_FILE, WebIdentity};
 use crate::store::s3::credentials::{container, environment, instance};
+use crate::store::s3::settings::variables::variable;
 use crate::sys::logs;
 use crate::types::errors::{LockError, StorageErrorKind};
 use crate::types::text::seconds;
@@ -62,7 +62,7 @@ const LONGEST: Duration = Duration::from_secs(58);
 pub(super) async fn look_up(
     context: &LookUpContext,
     last: Option<Provider>,
-) -> Result<(AwsCredentials, Provider), LockError> {
+) -> Result<(Found, Provider), LockError> {
     let found = tokio::time::timeout(LONGEST, search(context, last)).await;
     found.unwrap_or_else(|_| {
         let what = format!(
@@ -76,7 +76,7 @@ pub(super) async fn look_up(
 async fn search(
     context: &LookUpContext,
     last: Option<Provider>,
-) -> Result<(AwsCredentials, Provider), LockError> {
+) -> Result<(Found, Provider), LockError> {
     let mut search = Search {
         last,
         looked_at: Vec::new(),
@@ -109,9 +109,6 @@ fn rest(source: &Source, profile_assumes_a_role: bool) -> &'static [Provider] {
     }
 }
 
-/// Credentials, and for people where they come from.
-type Found = (AwsCredentials, String);
-
 async fn look_at(
     provider: Provider,
     profile: &ProfileInUse,
@@ -120,7 +117,10 @@ async fn look_at(
     let look = async {
         let (keys, way) = match provider {
             Provider::Environment => return keys_of_environment(),
-            Provider::Profile => return profile.look(context).await,
+            Provider::Profile => {
+                let (keys, way) = profile.look(context).await?;
+                return Ok(Found::new(keys, way));
+            }
             Provider::WebIdentity => return web_identity(context).await,
             Provider::Container => (container::look(context).await?, "the container's endpoint"),
             Provider::Instance => (
@@ -128,7 +128,7 @@ async fn look_at(
                 "the metadata of the EC2 instance",
             ),
         };
-        Ok((keys, way.to_owned()))
+        Ok(Found::new(keys, way))
     };
     if provider == Provider::Profile {
         // It has several steps, each with its own limit.
@@ -149,7 +149,15 @@ fn hangs(provider: Provider, limit: Duration) -> LockError {
 }
 
 fn keys_of_environment() -> Result<Found, NoCredentials> {
-    Ok((environment::look()?, "the environment".to_owned()))
+    let keys = environment::look()?;
+    // A user who has chosen a profile may not know of these.
+    let before =
+        variable("AWS_PROFILE").map(|name| format!(", which goes before profile {name:?}"));
+    let origin = format!(
+        "the environment (AWS_ACCESS_KEY_ID){}",
+        before.unwrap_or_default()
+    );
+    Ok(Found::new(keys, origin))
 }
 
 /// The web identity in the environment.
@@ -161,7 +169,7 @@ async fn web_identity(context: &LookUpContext) -> Result<Found, NoCredentials> {
         "role {} from the web identity in the environment",
         identity.role.arn
     );
-    Ok((identity.assume(context).await?, told))
+    Ok(Found::new(identity.assume(context).await?, told))
 }
 
 struct Search {
@@ -176,11 +184,11 @@ impl Search {
         &mut self,
         provider: Provider,
         found: Result<Found, NoCredentials>,
-    ) -> Result<Option<(AwsCredentials, Provider)>, LockError> {
+    ) -> Result<Option<(Found, Provider)>, LockError> {
         match found {
-            Ok((keys, way)) => {
-                logs::debug!("credentials found: {way}");
-                Ok(Some((keys, provider)))
+            Ok(found) => {
+                logs::debug!("credentials found: {}", found.origin);
+                Ok(Some((found, provider)))
             }
             Err(NoCredentials::Failed(error)) => Err(error),
             Err(NoCredentials::Silent { error, .. }) if self.last == Some(provider) => Err(error),

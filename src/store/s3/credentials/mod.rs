@@ -2,7 +2,8 @@
 //!
 //! `cache.rs` keeps them and starts look-ups, `freshness.rs` says when. `chain.rs` asks one provider
 //! after another: `environment.rs`, `web_identity.rs`, `profile_provider.rs`, `container.rs`,
-//! `instance.rs`. All work with the `context.rs` of a look-up. `source.rs` is what code asks for.
+//! `instance.rs`. All work with the `context.rs` of a look-up. `source.rs` is what code asks for,
+//! and `found.rs` what requests get.
 //!
 //! A profile may lead to others and to roles: `planner.rs` makes a `plan.rs` of that without I/O, or one
 //! of `planner_errors.rs`, and `profile_provider.rs` carries it out. Its steps are commands
@@ -16,6 +17,7 @@ mod container;
 mod context;
 mod environment;
 mod errors;
+mod found;
 mod freshness;
 mod instance;
 mod json;
@@ -35,5 +37,6 @@ mod web_identity;
 
 pub(crate) use cache::CredentialsCache;
 pub(crate) use context::LookUpContext;
+pub(crate) use found::Found;
 pub(crate) use sign_in::unsaved_tokens::UnsavedTokens;
 pub(crate) use source::Source;

@@ -31,6 +31,7 @@ fn about_endpoint(set: &Named, step: Step) -> String {
         Step::Refused => "check its port, and that the server is up",
         Step::Silent => "check the host, the network, and whether it needs a proxy (HTTPS_PROXY)",
         Step::Proxy => "check the proxy",
+        Step::BeyondProxy => "check its spelling and its port, and that the proxy can reach it",
         Step::Tls => "check whether it is https there, and the way to it",
         Step::NotTls => {
             "begin it with http:// if there is no TLS, or else correct its port, and check that no \
@@ -55,6 +56,9 @@ fn about_region(region: &Named, service: &str, step: Step) -> String {
             "check the network, and whether it needs a proxy (HTTPS_PROXY)"
         }
         Step::Proxy => "check the proxy",
+        Step::BeyondProxy => {
+            "check that there is such a region, and that the proxy can reach its host"
+        }
         Step::Tls | Step::NotTls | Step::OtherName | Step::Http => {
             "something answers in its place: check the network"
         }

@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Silent,
     /// A proxy did not pass the connection on.
     Proxy,
+    /// A proxy would pass it on, and did not reach the host.
+    BeyondProxy,
     /// The TLS handshake failed.
     Tls,
     /// Something answered that does not speak TLS.
@@ -36,6 +38,10 @@ pub(crate) struct ConnectError {
     what: String,
     /// What helps, if the step itself tells. Otherwise it depends on what set the host.
     pub remedy: Option<String>,
+    /// What may be done instead, if anything.
+    pub alternative: Option<String>,
+    /// What else may be wrong, as the end of a sentence. Empty if nothing is known.
+    pub note: String,
     /// What is wrong on this machine, if anything is: a file or a setting. This is the error to return then.
     pub local_error: Option<Box<LockError>>,
 }
@@ -46,6 +52,8 @@ impl ConnectError {
             step,
             what: what.into(),
             remedy: None,
+            alternative: None,
+            note: String::new(),
             local_error: None,
         }
     }
@@ -64,11 +72,15 @@ impl ConnectError {
         self
     }
 
-    /// The same with more at the end of its remedy, if it has one.
-    pub(super) fn and_remedy(mut self, more: &str) -> ConnectError {
-        if let Some(remedy) = &mut self.remedy {
-            remedy.push_str(more);
-        }
+    /// The same, if there may be a way around the trouble.
+    pub(super) fn or(mut self, alternative: Option<String>) -> ConnectError {
+        self.alternative = alternative;
+        self
+    }
+
+    /// The same, with what else may be wrong.
+    pub(super) fn noting(mut self, note: String) -> ConnectError {
+        self.note = note;
         self
     }
 

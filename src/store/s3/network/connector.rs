@@ -81,7 +81,9 @@ async fn connect(
     let connected = tls.connect(dialer, uri).await;
     connected.map_err(|error| match proxy {
         // The proxy may have a part in it: some end TLS themselves.
-        Some(proxy) if error.step != Step::Proxy => error.through(&proxy),
+        Some(proxy) if !matches!(error.step, Step::Proxy | Step::BeyondProxy) => {
+            error.through(&proxy)
+        }
         _ => error,
     })
 }

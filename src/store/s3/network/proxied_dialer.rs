@@ -14,7 +14,7 @@ use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::progress::{Phase, Progress};
 use crate::store::s3::network::tls_dialer::TlsDialer;
 use crate::store::s3::network::tunnel;
-use crate::store::s3::network::tunnel_reply::or_around;
+use crate::store::s3::network::tunnel_reply::way_around;
 use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::store::s3::settings::proxy::proxies::Proxies;
 use crate::store::s3::url::{authority, host_and_port, is_https};
@@ -66,10 +66,8 @@ impl ProxiedDialer {
             Phase::ProxyAsked => {
                 let to = &host_and_port(uri);
                 let what = format!("{proxy} made no connection to {to} within {limit}");
-                let around = or_around(proxy, to);
-                let remedy = format!("check that the proxy can reach {to}{around}");
-                let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
-                error.and_remedy(&proxy.note())
+                let error = ConnectError::new(Step::BeyondProxy, what);
+                error.or(way_around(proxy, to)).noting(proxy.note())
             }
             Phase::Passed => {
                 let through = format!("{} through {proxy}", authority(uri));
@@ -87,7 +85,7 @@ impl ProxiedDialer {
         self.progress.reached(Phase::ProxyAsked);
         if is_https(&uri) {
             let opened = tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await;
-            opened.map_err(|error| error.and_remedy(&proxy.note()))?;
+            opened.map_err(|error| error.noting(proxy.note()))?;
             self.progress.reached(Phase::Passed);
         }
         Ok(stream)
@@ -112,7 +110,7 @@ fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
     let remedy = error.remedy.clone().unwrap_or_else(own);
     let what = format!("{proxy} was not reached: {error}");
     let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
-    error.and_remedy(&proxy.note())
+    error.noting(proxy.note())
 }
 
 /// What helps if the way to a proxy ends at this step.
@@ -123,7 +121,7 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
             format!("check the spelling of the proxy's host in {by}, and this machine's DNS")
         }
         Step::Refused => format!("check the port in {by}, and that the proxy is up"),
-        Step::Silent | Step::Proxy | Step::Http | Step::Ended => {
+        Step::Silent | Step::Proxy | Step::BeyondProxy | Step::Http | Step::Ended => {
             format!("check the host and port in {by}, and the network")
         }
         Step::Tls | Step::NotTls | Step::OtherName => format!(

@@ -222,8 +222,12 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
         return *local_error;
     }
     let (step, remedy) = cause.map_or((Step::Silent, None), |c| (c.step, c.remedy.clone()));
+    let mut hint = remedy.unwrap_or_else(|| (told.advice)(step));
+    if let Some(alternative) = cause.and_then(|cause| cause.alternative.as_ref()) {
+        hint = format!("{hint}; {alternative}");
+    }
+    hint.push_str(cause.map_or("", |cause| &cause.note));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
-    let hint = remedy.unwrap_or_else(|| (told.advice)(step));
     unreachable(format!("{what} was not sent: {cause}"), hint)
 }
 

@@ -88,30 +88,19 @@ impl TunnelReply {
         let Tunnel { to, proxy } = tunnel;
         let TunnelReply { status, said, .. } = self;
         let what = format!("{proxy} refused to connect to {to}: {status}{said}");
-        ConnectError::new(Step::Proxy, what).with_remedy(self.remedy(tunnel))
-    }
-
-    fn remedy(&self, tunnel: Tunnel<'_>) -> String {
-        let Tunnel { to, proxy } = tunnel;
-        let by = proxy.set_by();
-        match self.status {
-            // tinyproxy answers a wrong password so.
-            401 | 407 => self.how_to_sign_in(proxy),
-            403 => {
-                let of_port = if to.ends_with(":443") {
-                    ""
-                } else {
-                    " (many proxies allow port 443 alone)"
-                };
-                format!(
-                    "ask who runs the proxy to allow {to}{of_port}{}",
-                    tunnel.or_around()
-                )
+        let around = way_around(proxy, to);
+        match status {
+            // The host's name may be wrong, and that is told by what set it.
+            500 | 502..=504 => ConnectError::new(Step::BeyondProxy, what).or(around),
+            403 => refused(what, tunnel.how_to_be_allowed()).or(around),
+            // tinyproxy answers a wrong password with 401.
+            401 | 407 => refused(what, self.how_to_sign_in(proxy)),
+            _ => {
+                let by = proxy.set_by();
+                let remedy =
+                    format!("check that an HTTP proxy is at the host and port that {by} names");
+                refused(what, remedy)
             }
-            500 | 502..=504 => {
-                format!("check that the proxy can reach {to}{}", tunnel.or_around())
-            }
-            _ => format!("check that an HTTP proxy is at the host and port that {by} names"),
         }
     }
 
@@ -145,20 +134,27 @@ impl Tunnel<'_> {
         ConnectError::new(Step::Proxy, format!("{proxy} {what}")).with_remedy(proxy.is_it_one())
     }
 
-    /// The way around a proxy. There is none if the program's code names the proxy for everything.
-    fn or_around(self) -> String {
-        or_around(self.proxy, self.to)
+    fn how_to_be_allowed(self) -> String {
+        let to = self.to;
+        let of_port = if to.ends_with(":443") {
+            ""
+        } else {
+            " (many proxies allow port 443 alone)"
+        };
+        format!("ask who runs the proxy to allow {to}{of_port}")
     }
 }
 
-/// The way around a proxy to a host and port.
-pub(super) fn or_around(proxy: &Proxy, to: &str) -> String {
+fn refused(what: String, remedy: String) -> ConnectError {
+    ConnectError::new(Step::Proxy, what).with_remedy(remedy)
+}
+
+/// The way around a proxy to a host and port. There is none if the program's code names the proxy for
+/// everything.
+pub(super) fn way_around(proxy: &Proxy, to: &str) -> Option<String> {
     let host = to.rsplit_once(':').map_or(to, |(host, _)| host);
-    if proxy.is_of_environment() {
-        format!("; if it needs no proxy, add {host} to NO_PROXY")
-    } else {
-        String::new()
-    }
+    let is_avoidable = proxy.is_of_environment();
+    is_avoidable.then(|| format!("if it needs no proxy, add {host} to NO_PROXY"))
 }
 
 fn status_text(reason: &str) -> String {
@@ -185,8 +181,14 @@ mod tests {
         match parsed.outcome(tunnel, reply.as_bytes()) {
             Ok(()) => "passes".to_owned(),
             Err(error) => {
-                assert_eq!(error.step, Step::Proxy);
-                format!("{error}; {}", error.remedy.clone().unwrap())
+                let remedy = match (error.step, &error.remedy) {
+                    (Step::Proxy, Some(remedy)) => remedy,
+                    (Step::BeyondProxy, None) => "ADVICE",
+                    other => panic!("{other:?}"),
+                };
+                let around = error.alternative.as_ref();
+                let around = around.map_or(String::new(), |around| format!("; {around}"));
+                format!("{error}; {remedy}{around}")
             }
         }
     }
@@ -260,7 +262,7 @@ mod tests {
             ),
             (
                 "HTTP/1.1 502 Bad Gateway\r\n\r\n",
-                "502 Bad Gateway; check that the proxy can reach s3.example.com:443; if it needs no proxy, add s3.example.com to NO_PROXY",
+                "502 Bad Gateway; ADVICE; if it needs no proxy, add s3.example.com to NO_PROXY",
             ),
             (
                 "HTTP/1.1 405\r\n\r\n",

@@ -10,6 +10,7 @@ use crate::protocol::quote::shown;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::reply::verdict::kind;
+use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::types::errors::{StorageError, StorageErrorKind as Kind};
 use crate::types::text::seconds;
@@ -17,31 +18,24 @@ use crate::types::text::seconds;
 /// How much of a body is looked at to recognise a page.
 const LOOKED_AT: usize = 500;
 
-const NOT_LIKE_S3: &str = "check that the endpoint is an S3 store with conditional writes, and \
-                           that no proxy answers in its place";
-
-const NOT_THE_STORE: &str = "a proxy or firewall seems to answer in the store's place: check the \
-                             endpoint and the way to it";
-
-/// The same advice for AWS's own store, where no endpoint is set.
+/// What helps if something else answers and no endpoint is set, so that it should be AWS.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
 /// What servers say that expect TLS, or a certificate of the client: nginx, Go, Apache.
-const OF_TLS: [(&str, &str); 5] = [
-    ("plain http request was sent to https port", IS_TLS),
-    ("client sent an http request to an https server", IS_TLS),
-    ("speaking plain http to an ssl-enabled server port", IS_TLS),
+const OF_TLS: [(&str, fn(&Asked) -> String); 5] = [
+    ("plain http request was sent to https port", is_https),
+    ("client sent an http request to an https server", is_https),
     (
-        "no required ssl certificate was sent",
-        "it demands a client certificate: name one with ClientBuilder::client_identity",
+        "speaking plain http to an ssl-enabled server port",
+        is_https,
     ),
-    (
-        "the ssl certificate error",
-        "it does not accept the client certificate: check the one that was set",
-    ),
+    ("no required ssl certificate was sent", |_| {
+        "it demands a client certificate: name one with ClientBuilder::client_identity".into()
+    }),
+    ("the ssl certificate error", |_| {
+        "it does not accept the client certificate: check the one that was set".into()
+    }),
 ];
-
-const IS_TLS: &str = "it is https there: begin the endpoint with https://";
 
 const SIGN_IN: &str = "the network answers in the store's place and requires a sign-in: sign in, \
                        or use another network";
@@ -61,7 +55,7 @@ impl Reply {
         {
             let status = self.status;
             let what = format!("{asked} was answered {status} ({said}), it seems by {proxy}");
-            return StorageError::new(kind, what).with_hint(self.hint_about_proxy(proxy));
+            return StorageError::new(kind, what).with_hint(self.hint_about_proxy(proxy, asked));
         }
         let what = format!("{asked} was answered {} ({said})", self.status);
         let error = StorageError::new(kind, what).with_code(self.code().map(str::to_owned));
@@ -85,7 +79,7 @@ impl Reply {
     }
 
     /// What helps then.
-    fn hint_about_proxy(&self, proxy: &Proxy) -> String {
+    fn hint_about_proxy(&self, proxy: &Proxy, asked: &Asked) -> String {
         let by = proxy.set_by();
         let around = if proxy.is_of_environment() {
             "; if it needs no proxy, add its host to NO_PROXY"
@@ -97,7 +91,16 @@ impl Reply {
             401 | 407 => {
                 format!("put a user and a password into {by}, percent-encoded, or correct them")
             }
-            _ => format!("check that the proxy can reach the store{around}"),
+            _ => {
+                let way = match &asked.endpoint {
+                    Some(set) => format!(
+                        "{}: check its spelling and its port, and that the proxy can reach it",
+                        set.says()
+                    ),
+                    None => "check that the proxy can reach the store".to_owned(),
+                };
+                way + around
+            }
         };
         format!("{help}{}", proxy.note())
     }
@@ -138,18 +141,18 @@ impl Reply {
     }
 
     /// What helps if a server complains of TLS in a reply.
-    fn hint_of_tls(&self) -> Option<&'static str> {
+    fn hint_of_tls(&self, asked: &Asked) -> Option<String> {
         if self.status != 400 || self.code().is_some() {
             return None;
         }
         let start = self.start();
         let told = OF_TLS.iter().find(|(text, _)| start.contains(text));
-        told.map(|(_, hint)| *hint)
+        told.map(|(_, hint)| hint(asked))
     }
 
     pub(super) fn unexpected(&self, asked: &Asked, how: &str) -> StorageError {
         let what = format!("{asked} was answered {} {how}", self.status);
-        StorageError::new(Kind::Unexpected, what).with_hint(unless_aws(NOT_LIKE_S3, asked))
+        StorageError::new(Kind::Unexpected, what).with_hint(not_like_s3(asked))
     }
 
     /// A success that holds an error, as S3 documents it for slow requests. Trying again may help.
@@ -161,13 +164,11 @@ impl Reply {
     fn hint(&self, kind: Kind, asked: &Asked) -> Option<String> {
         let Location { bucket, key } = &asked.at;
         let code = self.code();
-        if let Some(hint) = self.hint_of_tls() {
-            return Some(hint.into());
+        if let Some(hint) = self.hint_of_tls(asked) {
+            return Some(hint);
         }
         Some(match kind {
-            Kind::AccessDenied | Kind::Credentials if self.is_html() => {
-                unless_aws(NOT_THE_STORE, asked).into()
-            }
+            Kind::AccessDenied | Kind::Credentials if self.is_html() => not_the_store(asked),
             // No permission is missing here, and S3's message says what is wrong.
             Kind::AccessDenied if code.is_some_and(|c| c != "AccessDenied") => {
                 return None;
@@ -180,21 +181,9 @@ impl Reply {
                  from a forbidden one, s3:ListBucket on the bucket)"
             ),
             Kind::AccessDenied => format!("grant s3:PutObject on arn:aws:s3:::{bucket}/{key}"),
-            Kind::Credentials if code == Some("ExpiredToken") => {
-                "the session token has expired: get new keys".into()
-            }
-            Kind::Credentials => "check the access key, its secret and its session token".into(),
-            Kind::NoSuchBucket => format!("create the bucket {bucket}, or correct its name"),
-            Kind::WrongRegion if code == Some("AuthorizationHeaderMalformed") => {
-                format!(
-                    "check the region, which was {}, and the access key",
-                    asked.region
-                )
-            }
-            Kind::WrongRegion => format!(
-                "the bucket is not in {}, and S3 does not say where: set the region",
-                asked.region
-            ),
+            Kind::Credentials => self.hint_about_keys(&asked.keys_from),
+            Kind::NoSuchBucket => no_such_bucket(bucket, asked),
+            Kind::WrongRegion => self.hint_about_region(&asked.region),
             Kind::ClockSkewed => self.clock_advice(asked.wall),
             Kind::Unavailable => "try again later".into(),
             Kind::Contended => {
@@ -213,12 +202,32 @@ impl Reply {
             // A captive portal replies so, and so does a proxy that wants to be addressed by
             // another name.
             Kind::Unexpected if (300..400).contains(&self.status) && code.is_none() => {
-                unless_aws(NOT_THE_STORE, asked).into()
+                not_the_store(asked)
             }
-            Kind::Unexpected => unless_aws(NOT_LIKE_S3, asked).into(),
+            Kind::Unexpected => not_like_s3(asked),
             Kind::Unreachable => SIGN_IN.into(),
             _ => return None,
         })
+    }
+
+    fn hint_about_keys(&self, from: &str) -> String {
+        let advice = match self.code() {
+            Some("ExpiredToken") => "the session token has expired: get new keys",
+            _ => "check the access key, its secret and its session token",
+        };
+        format!("{advice}; the keys are from {from}")
+    }
+
+    fn hint_about_region(&self, region: &Named) -> String {
+        let says = region.says();
+        match self.code() {
+            Some("AuthorizationHeaderMalformed") => {
+                format!("{says}: check the region and the access key")
+            }
+            _ => format!(
+                "{says}: the bucket is not there, and S3 does not say where: set the region"
+            ),
+        }
     }
 
     /// How much this machine's clock, which said `wall`, differs from that of who replied.
@@ -240,7 +249,43 @@ impl Reply {
     }
 }
 
-/// Advice about the endpoint. If no endpoint is set, other advice.
-fn unless_aws(advice: &'static str, asked: &Asked) -> &'static str {
-    if asked.set_endpoint { advice } else { NOT_AWS }
+/// A success that S3 does not give, or an error that is not one of its own.
+fn not_like_s3(asked: &Asked) -> String {
+    about_endpoint(asked, |says| {
+        format!(
+            "{says}: check that it is an S3 store with conditional writes, and that no proxy answers in \
+             its place"
+        )
+    })
+}
+
+/// What another than a store replies.
+fn not_the_store(asked: &Asked) -> String {
+    about_endpoint(asked, |says| {
+        format!(
+            "a proxy or firewall seems to answer in the store's place; {says}: check it, and the way to it"
+        )
+    })
+}
+
+fn is_https(asked: &Asked) -> String {
+    about_endpoint(asked, |says| {
+        format!("{says}: it is https there, so begin it with https://")
+    })
+}
+
+/// Advice about the endpoint, made of what it is and who set it. If none is set, other advice.
+fn about_endpoint(asked: &Asked, advice: impl FnOnce(String) -> String) -> String {
+    match &asked.endpoint {
+        Some(set) => advice(set.says()),
+        None => NOT_AWS.to_owned(),
+    }
+}
+
+fn no_such_bucket(bucket: &str, asked: &Asked) -> String {
+    let what = format!("create the bucket {bucket}, or correct its name");
+    match &asked.endpoint {
+        Some(set) => format!("{what} or the endpoint: {}", set.says()),
+        None => what,
+    }
 }

@@ -85,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::Location;
+    use crate::store::s3::settings::named::Named;
     use crate::types::errors::StorageErrorKind as Kind;
 
     fn asked(method: &str) -> Asked {
@@ -94,9 +95,10 @@ mod tests {
                 bucket: "b".to_owned(),
                 key: "k.lock".to_owned(),
             },
-            region: "us-east-1".to_owned(),
+            region: Named::new("us-east-1", "a test"),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_399_200),
-            set_endpoint: true,
+            endpoint: Some(Named::new("http://store", "a test")),
+            keys_from: "a test".into(),
             forwarded_by: None,
         }
     }
@@ -226,8 +228,9 @@ mod tests {
         for status in [302, 403, 418, 511] {
             for at_aws in [true, false] {
                 let mut asked = asked("PUT");
-                asked.set_endpoint = !at_aws;
+                asked.endpoint = asked.endpoint.filter(|_| !at_aws);
                 let error = reply(status, &[], "<html>").error(&asked).to_string();
+                assert!(!at_aws || !error.contains("http://store"), "{error}");
                 assert!(!at_aws || !error.contains("endpoint"), "{error}");
             }
         }

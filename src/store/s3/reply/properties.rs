@@ -10,6 +10,7 @@ use crate::protocol::{Location, Refusal};
 use crate::store::interface::{Found, Put};
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
+use crate::store::s3::settings::named::Named;
 use crate::store::s3::settings::region::is_region;
 use crate::types::errors::LockError;
 
@@ -112,9 +113,10 @@ fn asked(method: &str, key: &str) -> Asked {
             bucket: "my-bucket".to_owned(),
             key: key.to_owned(),
         },
-        region: "us-east-1".to_owned(),
+        region: Named::new("us-east-1", "a test"),
         wall: SystemTime::UNIX_EPOCH,
-        set_endpoint: true,
+        endpoint: Some(Named::new("http://store", "a test")),
+        keys_from: "a test".into(),
         forwarded_by: None,
     }
 }
