@@ -40,8 +40,6 @@ pub(crate) struct ConnectError {
     pub remedy: Option<String>,
     /// What may be done instead, if anything.
     pub alternative: Option<String>,
-    /// What else may be wrong, as the end of a sentence. Empty if nothing is known.
-    pub note: String,
     /// What is wrong on this machine, if anything is: a file or a setting. This is the error to return then.
     pub local_error: Option<Box<LockError>>,
 }
@@ -53,7 +51,6 @@ impl ConnectError {
             what: what.into(),
             remedy: None,
             alternative: None,
-            note: String::new(),
             local_error: None,
         }
     }
@@ -78,9 +75,11 @@ impl ConnectError {
         self
     }
 
-    /// The same, with what else may be wrong.
-    pub(super) fn noting(mut self, note: String) -> ConnectError {
-        self.note = note;
+    /// The same with more at the end of what helps.
+    pub(super) fn and_remedy(mut self, more: &str) -> ConnectError {
+        if let Some(remedy) = self.remedy.as_mut().or(self.alternative.as_mut()) {
+            remedy.push_str(more);
+        }
         self
     }
 

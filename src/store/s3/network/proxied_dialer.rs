@@ -66,8 +66,8 @@ impl ProxiedDialer {
             Phase::ProxyAsked => {
                 let to = &host_and_port(uri);
                 let what = format!("{proxy} made no connection to {to} within {limit}");
-                let error = ConnectError::new(Step::BeyondProxy, what);
-                error.or(way_around(proxy, to)).noting(proxy.note())
+                let error = ConnectError::new(Step::BeyondProxy, what).or(way_around(proxy, to));
+                error.and_remedy(&proxy.note())
             }
             Phase::Passed => {
                 let through = format!("{} through {proxy}", authority(uri));
@@ -85,7 +85,7 @@ impl ProxiedDialer {
         self.progress.reached(Phase::ProxyAsked);
         if is_https(&uri) {
             let opened = tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await;
-            opened.map_err(|error| error.noting(proxy.note()))?;
+            opened.map_err(|error| error.and_remedy(&proxy.note()))?;
             self.progress.reached(Phase::Passed);
         }
         Ok(stream)
@@ -110,7 +110,7 @@ fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
     let remedy = error.remedy.clone().unwrap_or_else(own);
     let what = format!("{proxy} was not reached: {error}");
     let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
-    error.noting(proxy.note())
+    error.and_remedy(&proxy.note())
 }
 
 /// What helps if the way to a proxy ends at this step.

@@ -226,7 +226,6 @@ fn not_connected(error: &hyper::Error, told: Told<'_>) -> LockError {
     if let Some(alternative) = cause.and_then(|cause| cause.alternative.as_ref()) {
         hint = format!("{hint}; {alternative}");
     }
-    hint.push_str(cause.map_or("", |cause| &cause.note));
     let cause = cause.map_or_else(|| root_cause(error), ToString::to_string);
     unreachable(format!("{what} was not sent: {cause}"), hint)
 }

@@ -21,8 +21,11 @@ const LOOKED_AT: usize = 500;
 /// What helps if something else answers and no endpoint is set, so that it should be AWS.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
+/// What helps with a reply to a request.
+type Advice = fn(&Asked) -> String;
+
 /// What servers say that expect TLS, or a certificate of the client: nginx, Go, Apache.
-const OF_TLS: [(&str, fn(&Asked) -> String); 5] = [
+const OF_TLS: [(&str, Advice); 5] = [
     ("plain http request was sent to https port", is_https),
     ("client sent an http request to an https server", is_https),
     (
