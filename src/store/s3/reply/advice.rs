@@ -21,8 +21,10 @@ const LOOKED_AT: usize = 500;
 /// What helps if something else answers and no endpoint is set, so that it should be AWS.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
+type Hint = fn(&Asked) -> String;
+
 /// What servers say that expect TLS, or a certificate of the client: nginx, Go, Apache.
-const OF_TLS: [(&str, fn(&Asked) -> String); 5] = [
+const OF_TLS: [(&str, Hint); 5] = [
     ("plain http request was sent to https port", is_https),
     ("client sent an http request to an https server", is_https),
     (
@@ -248,7 +250,7 @@ impl Reply {
     }
 }
 
-/// A success that S3 does not give, or an error that is not one of its own.
+/// The advice for a success that S3 does not give, or an error that is not one of its own.
 fn not_like_s3(asked: &Asked) -> String {
     about_endpoint(asked, |says| {
         format!(
@@ -258,7 +260,7 @@ fn not_like_s3(asked: &Asked) -> String {
     })
 }
 
-/// What another than a store replies.
+/// The advice for the reply of something that is hardly a store.
 fn not_the_store(asked: &Asked) -> String {
     about_endpoint(asked, |says| {
         format!(
