@@ -75,7 +75,7 @@ impl LockContext {
         };
         match turn {
             Turn::Take => {
-                self.get_ready(&mut budget).await;
+                self.get_ready(&mut budget).await?;
                 self.check_before_acquire(&mut budget).await?;
                 let driver = self.driver(&mut budget);
                 let acquire = Acquire::new(claim);

@@ -10,6 +10,7 @@ use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::WaitQueue;
 use crate::protocol::record::Record;
 use crate::protocol::{ExpiryRule, Location, Pace, Snapshot};
+use crate::types::errors::LockError;
 use crate::types::info::LockInfo;
 
 /// One lock in one process.
@@ -72,15 +73,18 @@ impl LockContext {
     }
 
     /// Waits until requests have what they need. A call that waits spends its own time on that. For one
-    /// that does not wait, this time does not count.
-    pub(crate) async fn get_ready(&self, budget: &mut TimeBudget) {
+    /// that does not wait, this time does not count. Fails if no time is left.
+    pub(crate) async fn get_ready(&self, budget: &mut TimeBudget) -> Result<(), LockError> {
         if budget.waits() {
-            // Enough is left for a request, which says what is missing.
-            self.session.ready(budget.left() * 9 / 10).await;
+            // Enough is left for a request, as a rule.
+            let late = self.session.ready(budget.left() * 9 / 10).await;
+            let late = late.filter(|_| budget.is_up());
+            late.map_or(Ok(()), Err)
         } else {
             let began = self.session.clock().now();
             self.session.ready(Duration::MAX).await;
             budget.exclude_since(began);
+            Ok(())
         }
     }
 

@@ -119,8 +119,9 @@ impl Session {
     }
 
     /// Waits until requests have what they need besides their own time, for `limit` at most.
-    pub(crate) async fn ready(&self, limit: Duration) {
-        self.store().ready(limit.min(LONGEST_LOOK_UP)).await;
+    /// Returns an error if the time was too short.
+    pub(crate) async fn ready(&self, limit: Duration) -> Option<LockError> {
+        self.store().ready(limit.min(LONGEST_LOOK_UP)).await
     }
 
     /// Reads the object. Checks the store's clock before anything is concluded from the reply.

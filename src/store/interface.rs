@@ -84,9 +84,10 @@ pub(crate) trait Store: Send + Sync {
     fn must_be_checked<'a>(&'a self, limit: Duration) -> Pending<'a, Result<bool, LockError>>;
 
     /// Waits for what requests need and what may take longer than one of them: credentials that have to
-    /// be looked up. If that fails, the next request of the same call tells why.
-    fn ready(&self, _limit: Duration) -> Pending<'_, ()> {
-        Box::pin(std::future::ready(()))
+    /// be looked up. If that fails, the next request of the same call tells why. Returns an error if the
+    /// time was too short.
+    fn ready(&self, _limit: Duration) -> Pending<'_, Option<LockError>> {
+        Box::pin(std::future::ready(None))
     }
 
     fn read<'a>(

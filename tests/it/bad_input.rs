@@ -39,7 +39,7 @@ const WORDS: [(&str, &str); 29] = [
     ("IT IS A PROXY", "a proxy or firewall seems to answer in the store's place; ClientBuilder::endpoint says SERVER: check it, and the way to it"),
     ("IS IT A PROXY", "and check that no proxy or firewall answers in the store's place"),
     ("HTTP OR HTTPS", "ClientBuilder::endpoint says SERVER: check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"),
-    ("MAYBE HTTPS", "if that goes on, check whether it is https there"),
+    ("MAYBE HTTPS", "ClientBuilder::endpoint says SERVER: if that goes on, check whether it is https there"),
     ("GRANT GET", "grant s3:GetObject on arn:aws:s3:::locks-test/locks/nightly.lock (and, to tell an absent lock from a forbidden one, s3:ListBucket on the bucket)"),
     ("FOREIGN (", "the object locks/nightly.lock is not a lock of ours ("),
     ("UNUSABLE (", "the lock locks/nightly.lock cannot be used ("),

@@ -1,6 +1,7 @@
 //! HTTP proxies between a client and its store: which requests go through one, and what the client says
 //! of one that does not pass them on.
 
+mod kept;
 mod tunnels;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -212,10 +213,10 @@ fn acquire_gives_up_a_proxy_that_does_not_answer_within_the_connect_timeout() {
 #[test]
 fn acquire_gives_up_a_tunnel_that_nobody_speaks_tls_in_within_the_connect_timeout() {
     let told = late(|_| Verdict::SayAndHang(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()));
-    assert!(
-        told.contains("made no connection to store.test:443 within 5.0 s"),
-        "{told}"
-    );
+    let expected = "was not sent: connected to store.test through proxy PROXY (from ClientBuilder::proxy), but no \
+                    TLS handshake within 5.0 s; ClientBuilder::endpoint says https://store.test: check whether it \
+                    is https there, and the way to it";
+    assert!(told.ends_with(expected), "{told}");
 }
 
 /// What a child with these variables says of its attempt to take the lock of a server.
@@ -282,6 +283,24 @@ fn client_takes_the_variable_in_lower_case_first() {
     let variables = [("HTTP_PROXY", CLOSED), ("http_proxy", &proxy.endpoint())];
     assert!(complaint(&server, &variables).starts_with("none"));
     assert!(!proxy.requests().is_empty());
+}
+
+#[test]
+fn client_tells_of_an_entry_of_no_proxy_that_it_cannot_read() {
+    let server = Server::start();
+    let proxy = ConnectProxy::with(|_| Verdict::reply("403 Forbidden", &[]));
+    let proxy = proxy.endpoint();
+    let over_tls = ("AWS_ENDPOINT_URL_S3", "https://store.test");
+    for (variables, name) in [
+        (vec![("ALL_PROXY", CLOSED)], "NO_PROXY"),
+        (vec![("ALL_PROXY", proxy.as_str())], "NO_PROXY"),
+        (vec![over_tls, ("ALL_PROXY", &proxy)], "no_proxy"),
+    ] {
+        let list = (name, "x.test,127.0.0.0/99,a;b");
+        let told = complaint(&server, &[&variables[..], &[list]].concat());
+        let end = format!("; {name} has an entry that cannot be read: \"127.0.0.0/99\"");
+        assert!(told.contains(&end), "{told}");
+    }
 }
 
 #[test]

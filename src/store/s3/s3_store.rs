@@ -73,19 +73,17 @@ impl Store for S3Store {
         Box::pin(async move { Ok(self.site(limit).await?.is_set()) })
     }
 
-    fn ready(&self, limit: Duration) -> Pending<'_, ()> {
+    fn ready(&self, limit: Duration) -> Pending<'_, Option<LockError>> {
         Box::pin(async move {
             let began = self.clock.now();
             let left = || limit.saturating_sub(self.clock.now().at_most_since(began));
             let of_a_request = || left().min(self.config.request_timeout);
             // Errors are told by the next request, which finds them again.
-            let Ok(site) = self.site(of_a_request()).await else {
-                return;
-            };
+            let site = self.site(of_a_request()).await.ok()?;
             if site.is_tls() {
                 site.transport.ready(of_a_request()).await;
             }
-            site.credentials.ready(left()).await;
+            site.credentials.ready(left()).await
         })
     }
 

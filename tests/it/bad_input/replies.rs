@@ -206,11 +206,17 @@ fn list_tells_of_lists_that_cannot_be() {
 
 /// A port where each connection gets these bytes in answer to its request, and is closed.
 fn bytes(bytes: &'static [u8]) -> String {
+    after_reading(4096, bytes)
+}
+
+/// The same where no more than so many bytes of the request are read. The system resets a connection that
+/// is closed with bytes that nobody has read.
+fn after_reading(count: usize, bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.read(&mut vec![0; count]);
             let _ = stream.write_all(bytes);
         }
     });
@@ -242,6 +248,13 @@ fn status_tells_of_answers_that_are_no_whole_http() {
         bytes(b"HTTP/1.1 100 Continue\r\n\r\n") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection closed before message completed";
         bytes(b"HTTP/1.1 101 Switching Protocols\r\n\r\n") => "GET: 101 (an empty body); IS IT S3";
         bytes(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Slow\r\ncontent-length: 0\r\n\r\n") => "GET: 503 (an empty body); try again later";
+    }
+}
+
+#[test]
+fn status_tells_of_a_connection_that_is_reset_as_of_one_that_is_closed() {
+    table! {
+        after_reading(1, b"") => "GET SERVER/locks-test/locks/nightly.lock had no answer; MAYBE HTTPS | connection error: Connection reset by peer (os error 104)";
     }
 }
 

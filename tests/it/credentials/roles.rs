@@ -10,7 +10,10 @@ use super::{
     printing, sts_error, tokens,
 };
 use crate::child::Home;
-use crate::support::{ACCESS_KEY, Answer, Asked, REGION, SECRET_KEY, Server, StandIn};
+use crate::support::{
+    ACCESS_KEY, Answer, Asked, Certificate, ConnectProxy, REGION, SECRET_KEY, Server, StandIn,
+    TlsFront,
+};
 
 /// The access keys of the profile `keys`, and those of the role that is only on the way.
 const SOURCE: &str = "AKIASOURCE";
@@ -572,4 +575,25 @@ fn client_asks_for_a_role_anew_with_newer_keys_of_its_source_before_its_credenti
         .filter_map(|call| call.token.as_deref())
         .collect();
     assert_eq!(tokens[..2], ["token-1", "token-2"]);
+}
+
+#[test]
+fn client_asks_sts_over_tls_by_the_file_in_aws_ca_bundle_with_and_without_a_proxy() {
+    let certificate = Certificate::make("sts-tls");
+    for is_proxied in [false, true] {
+        let (server, home) = (Server::start(), Home::new("role-tls"));
+        let (sts, proxy) = (sts(|_, _| None), ConnectProxy::start());
+        let front = TlsFront::start(&sts.endpoint(), &certificate);
+        let mut command = with_config(&server, &home, &sts, &usual());
+        command
+            .env(TIMEOUT, "30000")
+            .env("AWS_ENDPOINT_URL_STS", front.endpoint())
+            .env("AWS_CA_BUNDLE", certificate.file());
+        if is_proxied {
+            command.env("HTTPS_PROXY", proxy.endpoint());
+        }
+        Told::of(command).all_went_well();
+        assert_eq!(sts.requests().len(), 1);
+        assert_eq!(proxy.methods().len(), usize::from(is_proxied));
+    }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::support::{Certificate, ConnectProxy, TlsFront, Verdict};
 
 /// `printf %s corp | sha1sum`, and the same of [`START_URL`].
 const FILE: &str = "ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
@@ -644,4 +645,93 @@ fn client_does_not_overrule_a_person_who_signs_in_or_out_during_a_renewal() {
         assert_eq!(world.shown(), [access(1)]);
         assert_eq!(world.file().exists().then(|| world.token()), person);
     }
+}
+
+/// The services over https, by a certificate of the test's own, and a proxy that may be on the way.
+struct OverTls {
+    world: World,
+    fronts: [TlsFront; 2],
+    certificate: Certificate,
+    proxy: ConnectProxy,
+}
+
+impl OverTls {
+    fn new(name: &str) -> OverTls {
+        let (world, certificate) = (World::new(name), Certificate::make(name));
+        world.sign_in(ago(HOUR));
+        let fronts = [&world.portal, &world.oidc];
+        let fronts = fronts.map(|service| TlsFront::start(&service.endpoint(), &certificate));
+        OverTls {
+            world,
+            fronts,
+            certificate,
+            proxy: ConnectProxy::start(),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.world.command("p", "try");
+        command
+            .env(TIMEOUT, "30000")
+            .env("AWS_ENDPOINT_URL_SSO", self.fronts[0].endpoint())
+            .env("AWS_ENDPOINT_URL_SSO_OIDC", self.fronts[1].endpoint());
+        command
+    }
+}
+
+#[test]
+fn client_trusts_the_services_of_sso_by_the_file_in_aws_ca_bundle() {
+    let site = OverTls::new("sso-tls");
+    let mut command = site.command();
+    command.env("AWS_CA_BUNDLE", site.certificate.file());
+    Told::of(command).all_went_well();
+    assert_eq!(site.world.shown(), [access(1)]);
+    assert_eq!(site.world.oidc.requests().len(), 1);
+}
+
+#[test]
+fn client_does_not_show_a_token_to_a_service_that_this_machine_does_not_trust() {
+    let site = OverTls::new("sso-distrust");
+    Told::of(site.command()).has(&["its certificate is self-signed", "AWS_CA_BUNDLE"]);
+    assert_eq!(site.world.oidc.requests().len(), 0);
+    assert_eq!(site.world.portal.requests().len(), 0);
+}
+
+#[test]
+fn client_asks_the_services_of_sso_by_tunnels_through_the_proxy() {
+    let site = OverTls::new("sso-tunnel");
+    let mut command = site.command();
+    command
+        .env("AWS_CA_BUNDLE", site.certificate.file())
+        .env("HTTPS_PROXY", site.proxy.endpoint());
+    Told::of(command).all_went_well();
+    let asked = site.proxy.requests();
+    let asked: Vec<_> = asked.iter().map(|r| (r.method(), r.target())).collect();
+    let tunnel = |front: &TlsFront| {
+        let to = front.endpoint().replace("https://", "");
+        ("CONNECT".to_owned(), to)
+    };
+    assert_eq!(asked, [tunnel(&site.fronts[1]), tunnel(&site.fronts[0])]);
+    assert_eq!(site.world.shown(), [access(1)]);
+}
+
+#[test]
+fn client_asks_the_services_of_sso_over_http_through_the_proxy() {
+    let world = World::new("sso-proxy");
+    world.sign_in(ago(HOUR));
+    let inside = |service: &StandIn| service.endpoint().replace("http://", "");
+    let (portal, oidc) = (inside(&world.portal), inside(&world.oidc));
+    let proxy = ConnectProxy::with(move |request| {
+        let is_oidc = request.target().starts_with("http://oidc.test/");
+        Verdict::PassTo(if is_oidc { &oidc } else { &portal }.clone())
+    });
+    let mut command = world.command("p", "try");
+    command
+        .env("AWS_ENDPOINT_URL_SSO", "http://portal.test")
+        .env("AWS_ENDPOINT_URL_SSO_OIDC", "http://oidc.test")
+        .env("ALL_PROXY", proxy.endpoint())
+        .env("NO_PROXY", "127.0.0.1");
+    Told::of(command).all_went_well();
+    assert_eq!(proxy.methods(), ["POST", "GET"]);
+    assert_eq!(world.shown(), [access(1)]);
 }

@@ -103,18 +103,17 @@ impl CredentialsCache {
 
     /// Waits for credentials when there are none, for `limit` at most. If there are still none, the next
     /// request of the same call says why.
-    pub(crate) async fn ready(&self, limit: Duration) {
+    /// Returns the error if the time was too short for that.
+    pub(crate) async fn ready(&self, limit: Duration) -> Option<LockError> {
         let is_fixed = matches!(self.inner.context.source, Source::Fixed(_));
         let is_missing = || matches!(self.inner.freshness().0, Freshness::Missing);
-        if !is_fixed && is_missing() && !self.inner.has_news() {
-            // Either outcome is kept.
-            let _ = self
-                .inner
-                .context
-                .clock
-                .within(limit, self.inner.found())
-                .await;
+        if is_fixed || !is_missing() || self.inner.has_news() {
+            return None;
         }
+        let found = self.inner.context.clock.within(limit, self.inner.found());
+        // Either outcome is kept.
+        let found = found.await.map(drop);
+        found.is_none().then(|| self.inner.unfinished())
     }
 
     /// Makes the next request look them up anew, unless `used` have been replaced already.

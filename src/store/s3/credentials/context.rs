@@ -184,7 +184,8 @@ async fn send_by(
             let by = proxy.set_by();
             Err(misconfigured(format!(
                 "{what} was answered 407 by {proxy}; put a user and a password into {by}, \
-                 percent-encoded, or correct them"
+                 percent-encoded, or correct them{}",
+                proxy.note()
             )))
         }
         _ => Ok(reply),

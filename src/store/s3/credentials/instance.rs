@@ -7,6 +7,7 @@ use hyper::{Body, Request};
 use rusoto_core::credential::AwsCredentials;
 
 use crate::protocol::Instant;
+use crate::protocol::quote::shown;
 use crate::store::s3::credentials::context::{LookUpContext, NoCredentials};
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
@@ -34,13 +35,13 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCredentials> {
-    if variable(DISABLED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+    if is_disabled(variable(DISABLED))? {
         let note = format!("the metadata of an EC2 instance ({DISABLED} is true)");
         return Err(NoCredentials::Nothing(note));
     }
     let service = Service {
         context,
-        base: base()?,
+        base: base(variable(ENDPOINT), variable(ENDPOINT_MODE))?,
         start: context.clock.now(),
     };
     let token = service.token().await?;
@@ -59,11 +60,31 @@ pub(super) async fn look(context: &LookUpContext) -> Result<AwsCredentials, NoCr
     Ok(json::read(reply.body(), &service.name())?)
 }
 
-fn base() -> Result<String, LockError> {
-    let Some(url) = variable(ENDPOINT) else {
-        let mode = variable(ENDPOINT_MODE);
-        let is_ipv6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
-        return Ok(if is_ipv6 { IPV6 } else { IPV4 }.to_owned());
+/// Whether the service is switched off. AWS's tools take all but `true` for `false`, and so ask the service
+/// when this is 1. Here that is refused, like another value of the other switches.
+fn is_disabled(value: Option<String>) -> Result<bool, LockError> {
+    match value {
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+        Some(value) => Err(refused(DISABLED, &value, "true or false")),
+    }
+}
+
+fn refused(variable: &str, value: &str, choice: &str) -> LockError {
+    let value = shown(value);
+    misconfigured(format!("{variable} is \"{value}\": it must be {choice}"))
+}
+
+/// The service's URL, by what names it and by the mode that chooses it otherwise.
+fn base(url: Option<String>, mode: Option<String>) -> Result<String, LockError> {
+    let Some(url) = url else {
+        return match mode {
+            None => Ok(IPV4.to_owned()),
+            Some(mode) if mode.eq_ignore_ascii_case("ipv4") => Ok(IPV4.to_owned()),
+            Some(mode) if mode.eq_ignore_ascii_case("ipv6") => Ok(IPV6.to_owned()),
+            Some(mode) => Err(refused(ENDPOINT_MODE, &mode, "IPv4 or IPv6")),
+        };
     };
     let endpoint = Endpoint::parse(&url).map_err(|malformed| {
         let reason = malformed.reason();
@@ -193,6 +214,36 @@ impl Service<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told<T>(result: Result<T, LockError>) -> String {
+        result.map_or_else(|error| error.to_string(), |_| "no error".to_owned())
+    }
+
+    #[test]
+    fn the_service_is_switched_off_by_true_alone_and_what_is_neither_is_refused() {
+        let is_off = |value: Option<&str>| is_disabled(value.map(str::to_owned));
+        assert!(is_off(Some("true")).unwrap() && is_off(Some("TRUE")).unwrap());
+        assert!(!is_off(Some("false")).unwrap() && !is_off(None).unwrap());
+        for value in ["1", "yes", " true"] {
+            let told = told(is_off(Some(value)));
+            let start = format!("AWS_EC2_METADATA_DISABLED is \"{}\"", value.trim());
+            assert_eq!(told, format!("{start}: it must be true or false"));
+        }
+    }
+
+    #[test]
+    fn the_mode_chooses_the_address_if_no_url_is_set() {
+        let of = |url: Option<&str>, mode: Option<&str>| {
+            base(url.map(str::to_owned), mode.map(str::to_owned))
+        };
+        assert_eq!(of(None, None).unwrap(), IPV4);
+        assert_eq!(of(None, Some("IPv4")).unwrap(), IPV4);
+        assert_eq!(of(None, Some("ipv6")).unwrap(), IPV6);
+        let url = "http://127.0.0.1:1338";
+        assert_eq!(of(Some(url), Some("ipv6")).unwrap(), url);
+        let expected = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is \"6\": it must be IPv4 or IPv6";
+        assert_eq!(told(of(None, Some("6"))), expected);
+    }
 
     #[test]
     fn the_first_role_counts() {

@@ -7,7 +7,7 @@
 //!
 //! A profile may lead to others and to roles: `planner.rs` makes a `plan.rs` of that without I/O, or one
 //! of `planner_errors.rs`, and `profile_provider.rs` carries it out. Its steps are commands
-//! (`process.rs`), people's sign-ins (`sign_in/`), and roles (`role.rs`), which `sts.rs` asks for on
+//! (`process.rs`, `not_run.rs`), people's sign-ins (`sign_in/`), and roles (`role.rs`), which `sts.rs` asks for on
 //! behalf of a `sts_caller.rs`; `sts_refusal.rs` tells why STS refuses. `json.rs` reads what commands and
 //! machines give, and `errors.rs` makes errors of a look-up.
 
@@ -21,6 +21,7 @@ mod found;
 mod freshness;
 mod instance;
 mod json;
+mod not_run;
 mod plan;
 mod planner;
 mod planner_errors;

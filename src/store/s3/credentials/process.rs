@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusoto_core::credential::AwsCredentials;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
 
 use crate::protocol::quote::shown;
@@ -15,6 +16,7 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::credentials::context::LookUpContext;
 use crate::store::s3::credentials::errors::{failed, misconfigured};
 use crate::store::s3::credentials::json;
+use crate::store::s3::credentials::not_run;
 use crate::sys::clock::Clock;
 use crate::sys::logs;
 use crate::sys::sync::lock;
@@ -35,6 +37,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long an output may stay open after its command has ended: a child of the command may keep it
 /// open.
 const LINGER: Duration = Duration::from_millis(100);
+/// The same if what has come so far is no whole JSON: on a busy machine the rest may not have been read yet.
+const LINGER_FOR_THE_REST: Duration = Duration::from_secs(2);
 /// How often to check whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -49,6 +53,7 @@ pub(super) async fn run(
             "{origin} is empty, or a quotation mark in it is not closed"
         ))
     })?;
+    let program = words.first().cloned().unwrap_or_default();
     let mut outputs = None;
     let finished = async {
         let (mut running, both) = start(words, &context.threads).await?;
@@ -58,14 +63,13 @@ pub(super) async fn run(
     // On a timeout this ends the command, if it still runs.
     let finished = context.clock.within(COMMAND, finished).await;
     let (stdout, stderr) = outputs.unzip();
-    let patience = if finished.is_some() {
-        LINGER
+    let stdout = if finished.is_some() {
+        whole(stdout).await
     } else {
-        Duration::ZERO
+        text(stdout, Duration::ZERO).await
     };
-    let stdout = text(stdout, patience).await;
     match finished {
-        Some(Err(error)) => Err(not_run(origin, &error)),
+        Some(Err(error)) => Err(not_run(origin, &program, &error)),
         // In a program that ignores SIGCHLD the system keeps no status.
         Some(Ok(End::Exit(None))) => credentials(&stdout, origin),
         Some(Ok(End::Exit(Some(status)))) if status.success() => credentials(&stdout, origin),
@@ -122,14 +126,13 @@ async fn start(
     Ok((running, (out, err)))
 }
 
-fn not_run(origin: &str, error: &io::Error) -> LockError {
+fn not_run(origin: &str, program: &str, error: &io::Error) -> LockError {
     if let io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory = error.kind() {
         let what = format!("{origin} cannot be run: no thread or process for it ({error})");
         return failed(StorageErrorKind::Local, what);
     }
-    misconfigured(format!(
-        "{origin} cannot be run: {error}; check its program"
-    ))
+    let why = not_run::why(program, error);
+    misconfigured(format!("{origin} cannot be run: {why}"))
 }
 
 /// The command's own children are stopped with it. Otherwise a script around a program that hangs
@@ -285,6 +288,21 @@ fn read(mut pipe: impl Read, part: Kept, kept: &Mutex<Vec<u8>>) {
             Err(_) => return,
         }
     }
+}
+
+/// What an output has brought by its end. If a child of the command keeps it open: what is whole JSON by
+/// then.
+async fn whole(output: Option<Output>) -> Vec<u8> {
+    let Some(Output { kept, mut end }) = output else {
+        return Vec::new();
+    };
+    let is_json = || serde_json::from_slice::<IgnoredAny>(&lock(&kept)).is_ok();
+    let is_open = tokio::time::timeout(LINGER, &mut end).await.is_err();
+    if is_open && !is_json() {
+        let _ = tokio::time::timeout(LINGER_FOR_THE_REST, end).await;
+    }
+    let kept = lock(&kept);
+    kept.clone()
 }
 
 /// What an output has brought by its end, or after `patience`.

@@ -32,7 +32,7 @@ fn about_endpoint(set: &Named, step: Step) -> String {
         Step::Silent => "check the host, the network, and whether it needs a proxy (HTTPS_PROXY)",
         Step::Proxy => "check the proxy",
         Step::BeyondProxy => "check its spelling and its port, and that the proxy can reach it",
-        Step::Tls => "check the way to it",
+        Step::Tls => "check whether it is https there, and the way to it",
         Step::NotTls => {
             "begin it with http:// if there is no TLS, or else correct its port, and check that no \
              proxy or firewall answers in its place"
@@ -43,6 +43,7 @@ fn about_endpoint(set: &Named, step: Step) -> String {
         Step::Http => {
             "check whether it is https or http there; it may also speak HTTP/2 alone, or another protocol"
         }
+        Step::Ended => "if that goes on, check whether it is https there",
     };
     format!("{}: {what}", set.says())
 }
@@ -61,6 +62,7 @@ fn about_region(region: &Named, service: &str, step: Step) -> String {
         Step::Tls | Step::NotTls | Step::OtherName | Step::Http => {
             "something answers in its place: check the network"
         }
+        Step::Ended => "if that goes on, check the network",
     };
     let says = region.says();
     format!("no endpoint is set, so {service} is looked for in a region, and {says}: {what}")

@@ -26,6 +26,8 @@ pub(crate) enum Step {
     OtherName,
     /// Something answered that does not speak HTTP/1.1.
     Http,
+    /// What was reached without TLS ended the connection instead of a reply.
+    Ended,
 }
 
 /// A connection that could not be made. Nothing of the request was sent.
@@ -70,6 +72,14 @@ impl ConnectError {
     /// The same, if there may be a way around the trouble.
     pub(super) fn or(mut self, alternative: Option<String>) -> ConnectError {
         self.alternative = alternative;
+        self
+    }
+
+    /// The same with more at the end of what helps.
+    pub(super) fn and_remedy(mut self, more: &str) -> ConnectError {
+        if let Some(remedy) = self.remedy.as_mut().or(self.alternative.as_mut()) {
+            remedy.push_str(more);
+        }
         self
     }
 

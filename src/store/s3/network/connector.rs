@@ -13,19 +13,20 @@ use hyper_tls::MaybeHttpsStream;
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
 use crate::store::s3::network::no_fork::NoFork;
+use crate::store::s3::network::progress::Progress;
 use crate::store::s3::network::proxied_dialer::{ProxiedDialer, RawStream};
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
 use crate::store::s3::network::tls_dialer::TlsDialer;
 use crate::store::s3::settings::proxy::proxies::Proxies;
-use crate::store::s3::url::{authority, is_https};
+use crate::store::s3::url::is_https;
 use crate::types::text::seconds;
 
 /// A connector with one time limit for all of it: name lookup, connecting, the proxy's reply and the TLS
 /// handshake. Hyper's own connect timeout covers only the second one.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    dialer: Dialer,
+    resolver: Resolver,
     tls: TlsDialer,
     proxies: Proxies,
     limit: Duration,
@@ -41,21 +42,24 @@ impl Connector {
         proxies: Proxies,
     ) -> Connector {
         Connector {
-            dialer: Dialer::new(resolver),
+            resolver,
             tls: TlsDialer::new(tls, limit),
             proxies,
             limit,
         }
     }
 
+    /// What one attempt dials with.
     fn dialer(&self) -> ProxiedDialer {
         let Connector {
-            dialer,
+            resolver,
             tls,
             proxies,
             ..
         } = self.clone();
-        ProxiedDialer::new(dialer, tls, proxies)
+        let progress = Progress::default();
+        let dialer = Dialer::new(resolver, progress.clone());
+        ProxiedDialer::new(dialer, tls, proxies, progress)
     }
 
     /// Whether TLS is spoken on the way to the host of a URL: with that host or with a proxy.
@@ -102,11 +106,7 @@ impl Service<Uri> for Connector {
         let connect = NoFork::new(Box::pin(connect), is_tls);
         Box::pin(async move {
             let connected = tokio::time::timeout(limit, connect).await;
-            let late = |_| {
-                let limit = seconds(&limit);
-                let direct = || nobody_answered(authority(&uri), &limit);
-                dialer.late(&uri, &limit).unwrap_or_else(direct)
-            };
+            let late = |_| dialer.late(&uri, &seconds(&limit));
             let stream = NoFork::new(connected.map_err(late)??, is_tls);
             Ok(if is_forwarded {
                 stream.of_forwarding_proxy()
@@ -115,9 +115,4 @@ impl Service<Uri> for Connector {
             })
         })
     }
-}
-
-fn nobody_answered(host: &str, limit: &str) -> ConnectError {
-    let what = format!("no connection to {host}: nobody answered within {limit}");
-    ConnectError::new(Step::Silent, what)
 }

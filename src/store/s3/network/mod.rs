@@ -4,7 +4,7 @@
 //! From the top down: `transport.rs` sends a request over a pooled connection and reads the reply.
 //! `connector.rs` makes a connection within its time: by `proxied_dialer.rs`, through a proxy if one is
 //! set, of which `tunnel.rs` asks a tunnel (`tunnel_reply.rs`); by `tls_dialer.rs`, with TLS; and by `dialer.rs`, which connects to an address that
-//! `resolver.rs` has found. `no_fork.rs` keeps forks out of TLS, `final_dot.rs` a dot out of its names.
+//! `resolver.rs` has found. `progress.rs` is how far that got. `no_fork.rs` keeps forks out of TLS, `final_dot.rs` a dot out of its names.
 //!
 //! For TLS, `tls.rs` keeps the set-up that `tls_setup.rs` makes from files, which `pem.rs` reads.
 //! `handshake.rs` tells why a handshake failed. `connect_error.rs` is the error of them all, and
@@ -18,6 +18,7 @@ mod final_dot;
 mod handshake;
 mod no_fork;
 mod pem;
+mod progress;
 mod proxied_dialer;
 pub(super) mod resolver;
 pub(super) mod tls;

@@ -2,8 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::Uri;
@@ -13,12 +11,13 @@ use tokio::net::TcpStream;
 
 use crate::store::s3::network::connect_error::{ConnectError, Step};
 use crate::store::s3::network::dialer::Dialer;
+use crate::store::s3::network::progress::{Phase, Progress};
 use crate::store::s3::network::tls_dialer::TlsDialer;
 use crate::store::s3::network::tunnel;
 use crate::store::s3::network::tunnel_reply::way_around;
 use crate::store::s3::settings::proxy::one_proxy::Proxy;
 use crate::store::s3::settings::proxy::proxies::Proxies;
-use crate::store::s3::url::{host_and_port, is_https};
+use crate::store::s3::url::{authority, host_and_port, is_https};
 
 /// A stream to a host or to a proxy. With TLS if it is to a proxy that wants that.
 pub(super) type RawStream = MaybeHttpsStream<TcpStream>;
@@ -29,17 +28,22 @@ pub(super) struct ProxiedDialer {
     dialer: Dialer,
     tls: TlsDialer,
     proxies: Proxies,
-    /// Whether the proxy was reached.
-    progress: Arc<AtomicBool>,
+    progress: Progress,
 }
 
 impl ProxiedDialer {
-    pub(super) fn new(dialer: Dialer, tls: TlsDialer, proxies: Proxies) -> ProxiedDialer {
+    /// Dials with `dialer`, which tells how far it is by `progress`.
+    pub(super) fn new(
+        dialer: Dialer,
+        tls: TlsDialer,
+        proxies: Proxies,
+        progress: Progress,
+    ) -> ProxiedDialer {
         ProxiedDialer {
             dialer,
             tls,
             proxies,
-            progress: Arc::default(),
+            progress,
         }
     }
 
@@ -48,18 +52,28 @@ impl ProxiedDialer {
         self.proxies.of(uri)
     }
 
-    /// The error if there is no connection to a host within some time, if it was to go through a
-    /// proxy.
-    pub(super) fn late(&self, uri: &Uri, limit: &str) -> Option<ConnectError> {
-        let proxy = self.proxy_to(uri)?;
-        let to = &host_and_port(uri);
-        Some(if self.progress.load(Ordering::Relaxed) {
-            let what = format!("{proxy} made no connection to {to} within {limit}");
-            ConnectError::new(Step::BeyondProxy, what).or(way_around(proxy, to))
-        } else {
-            let what = format!("{proxy} was not reached: nobody answered within {limit}");
-            ConnectError::new(Step::Proxy, what).with_remedy(remedy(Step::Silent, proxy))
-        })
+    /// The error if there is no connection to a host within some time. It tells how far this attempt
+    /// got.
+    pub(super) fn late(&self, uri: &Uri, limit: &str) -> ConnectError {
+        let phase = self.progress.phase();
+        let Some(proxy) = self.proxy_to(uri) else {
+            return phase.late(authority(uri), limit);
+        };
+        match phase {
+            Phase::LookUp | Phase::Dialing | Phase::Dialed => {
+                not_reached(proxy, phase.late(authority(proxy.uri()), limit))
+            }
+            Phase::ProxyAsked => {
+                let to = &host_and_port(uri);
+                let what = format!("{proxy} made no connection to {to} within {limit}");
+                let error = ConnectError::new(Step::BeyondProxy, what).or(way_around(proxy, to));
+                error.and_remedy(&proxy.note())
+            }
+            Phase::Passed => {
+                let through = format!("{} through {proxy}", authority(uri));
+                phase.late(&through, limit)
+            }
+        }
     }
 
     async fn open(mut self, uri: Uri) -> Result<RawStream, ConnectError> {
@@ -68,9 +82,11 @@ impl ProxiedDialer {
         };
         let reached = self.reach(&proxy).await;
         let mut stream = reached.map_err(|error| not_reached(&proxy, error))?;
-        self.progress.store(true, Ordering::Relaxed);
+        self.progress.reached(Phase::ProxyAsked);
         if is_https(&uri) {
-            tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await?;
+            let opened = tunnel::open(&mut stream, &host_and_port(&uri), &proxy).await;
+            opened.map_err(|error| error.and_remedy(&proxy.note()))?;
+            self.progress.reached(Phase::Passed);
         }
         Ok(stream)
     }
@@ -93,7 +109,8 @@ fn not_reached(proxy: &Proxy, error: ConnectError) -> ConnectError {
     let own = || remedy(error.step, proxy);
     let remedy = error.remedy.clone().unwrap_or_else(own);
     let what = format!("{proxy} was not reached: {error}");
-    ConnectError::new(Step::Proxy, what).with_remedy(remedy)
+    let error = ConnectError::new(Step::Proxy, what).with_remedy(remedy);
+    error.and_remedy(&proxy.note())
 }
 
 /// What helps if the way to a proxy ends at this step.
@@ -104,7 +121,7 @@ fn remedy(step: Step, proxy: &Proxy) -> String {
             format!("check the spelling of the proxy's host in {by}, and this machine's DNS")
         }
         Step::Refused => format!("check the port in {by}, and that the proxy is up"),
-        Step::Silent | Step::Proxy | Step::BeyondProxy | Step::Http => {
+        Step::Silent | Step::Proxy | Step::BeyondProxy | Step::Http | Step::Ended => {
             format!("check the host and port in {by}, and the network")
         }
         Step::Tls | Step::NotTls | Step::OtherName => format!(

@@ -7,7 +7,7 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::header::{self, HeaderValue};
 use hyper::{Body, Client, HeaderMap, Request, Uri};
 
-use crate::store::s3::network::connect_error::{ConnectError, Step, root_cause};
+use crate::store::s3::network::connect_error::{ConnectError, Step, causes, root_cause};
 use crate::store::s3::network::connector::Connector;
 use crate::store::s3::network::resolver::Resolver;
 use crate::store::s3::network::tls::Tls;
@@ -155,6 +155,11 @@ impl Transport {
             let what = format!("{what} had no answer: {why}");
             return SendError::NoAnswer(unreachable(what, remedy));
         }
+        if proxy.is_none() && !is_https(uri) && is_cut_off(&error) {
+            // A server that expects a TLS handshake ends a connection that begins with a request.
+            let error = no_answer(format!("{what} had no answer"), error);
+            return SendError::NoAnswer(error.with_hint((told.advice)(Step::Ended)).into());
+        }
         SendError::NoAnswer(ended(what, error, uri, proxy).into())
     }
 }
@@ -177,15 +182,18 @@ fn add_proxy_headers(headers: &mut HeaderMap, proxy: &Proxy) {
     headers.insert(header::CONNECTION, close);
 }
 
+/// Whether the other end closed or reset a connection instead of a reply.
+fn is_cut_off(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let mut kinds = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || kinds.any(|io| matches!(io.kind(), ConnectionReset | ConnectionAborted | BrokenPipe))
+}
+
 /// A connection that ended before the reply. Two reasons for that are not told by the other end.
 fn ended(what: &str, error: hyper::Error, uri: &Uri, proxy: Option<&Proxy>) -> StorageError {
     if let Some(proxy) = proxy {
         let hint = format!("if that goes on, {}", proxy.is_it_one());
-        return no_answer(format!("{what} had no answer"), error).with_hint(hint);
-    }
-    if !is_https(uri) && error.is_incomplete_message() {
-        // A server that expects a TLS handshake closes a connection that begins with a request.
-        let hint = "if that goes on, check whether it is https there";
         return no_answer(format!("{what} had no answer"), error).with_hint(hint);
     }
     if is_https(uri) && error.is_closed() {
@@ -292,13 +300,71 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_looked_up_for_ever_is_given_up_as_a_connection() {
+    fn a_name_that_is_looked_up_for_ever_is_given_up_as_a_name() {
         let error = ask(&Runtime::default(), hangs, [SOON, LATE]);
         let SendError::NotSent(LockError::Storage(error)) = error else {
             panic!("nothing was sent");
         };
         assert_eq!(error.kind(), StorageErrorKind::Unreachable);
-        assert!(error.to_string().contains("nobody answered"), "{error}");
+        let told =
+            "a request was not sent: no address of nowhere.test was found within 0.2 s; Name";
+        assert_eq!(error.to_string(), told);
+    }
+
+    /// The error of a request to a URL that begins so and ends with the port of one who never accepts a
+    /// connection: the system completes it. `PORT` stands for that port.
+    fn ask_the_silent(url: &str, proxy: Option<&str>) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let proxies = proxy.map(|url| Proxies::always(&url.replace("PORT", &port)).unwrap());
+        let resolver = Resolver::new(BlockingThreads::default());
+        let limit = Duration::from_secs(2);
+        let transport = Transport::new(resolver, tls(), limit, proxies.unwrap_or_default());
+        let request = Request::get(url.replace("PORT", &port)).body(Body::empty());
+        let sent = async {
+            transport.ready(LATE).await;
+            transport.send(TOLD, request.unwrap(), LATE).await
+        };
+        match Runtime::default().block_on(sent).unwrap() {
+            Err(SendError::NotSent(error)) => error.to_string().replace(&port, "PORT"),
+            _ => panic!("nothing was sent"),
+        }
+    }
+
+    #[test]
+    fn one_who_connects_and_makes_no_handshake_is_given_up_as_tls() {
+        let told = ask_the_silent("https://127.0.0.1:PORT/", None);
+        let expected = "a request was not sent: connected to 127.0.0.1:PORT, but no TLS handshake within \
+                        2.0 s; Tls";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_https_proxy_is_given_up_as_tls_with_that_proxy() {
+        for url in ["https://store.test/", "http://store.test/"] {
+            let told = ask_the_silent(url, Some("https://127.0.0.1:PORT"));
+            let expected = "a request was not sent: proxy https://127.0.0.1:PORT (from ClientBuilder::proxy) was \
+                            not reached: connected to 127.0.0.1:PORT, but no TLS handshake within 2.0 s; check \
+                            whether the proxy is https:// itself: most in ClientBuilder::proxy are http://, also \
+                            for https destinations";
+            assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn a_proxy_whose_name_is_looked_up_for_ever_is_given_up_as_its_name() {
+        let resolver = Resolver::with(BlockingThreads::default(), hangs);
+        let proxies = Proxies::always("http://proxy.test:3128").unwrap();
+        let transport = Transport::new(resolver, tls(), SOON, proxies);
+        let request = Request::get("http://store.test/").body(Body::empty());
+        let sent = async { transport.send(TOLD, request.unwrap(), LATE).await };
+        let Err(SendError::NotSent(error)) = Runtime::default().block_on(sent).unwrap() else {
+            panic!("nothing was sent");
+        };
+        let expected = "a request was not sent: proxy http://proxy.test:3128 (from ClientBuilder::proxy) was not \
+                        reached: no address of proxy.test:3128 was found within 0.2 s; check the spelling of the \
+                        proxy's host in ClientBuilder::proxy, and this machine's DNS";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

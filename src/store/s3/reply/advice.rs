@@ -21,10 +21,11 @@ const LOOKED_AT: usize = 500;
 /// What helps if something else answers and no endpoint is set, so that it should be AWS.
 const NOT_AWS: &str = "a proxy or firewall seems to answer in S3's place: check the way to it";
 
-type Hint = fn(&Asked) -> String;
+/// What helps with a reply to a request.
+type Advice = fn(&Asked) -> String;
 
 /// What servers say that expect TLS, or a certificate of the client: nginx, Go, Apache.
-const OF_TLS: [(&str, Hint); 5] = [
+const OF_TLS: [(&str, Advice); 5] = [
     ("plain http request was sent to https port", is_https),
     ("client sent an http request to an https server", is_https),
     (
@@ -88,7 +89,7 @@ impl Reply {
         } else {
             ""
         };
-        match self.status {
+        let help = match self.status {
             403 => format!("ask who runs the proxy to allow the store{around}"),
             401 | 407 => {
                 format!("put a user and a password into {by}, percent-encoded, or correct them")
@@ -103,7 +104,8 @@ impl Reply {
                 };
                 way + around
             }
-        }
+        };
+        format!("{help}{}", proxy.note())
     }
 
     /// What a reply looks like that is not an S3 error.

@@ -446,12 +446,20 @@ s3 =
 
     #[test]
     fn one_sts_for_many_regions_is_signed_for_its_own() {
-        let legacy = with(NOWHERE, "[profile p]\nsts_regional_endpoints = legacy\n");
-        let region = Named::new("eu-west-1", "a test");
-        let found = legacy.service_endpoint(Service::Sts, &region).unwrap();
-        assert_eq!(found.url, "https://sts.amazonaws.com");
-        assert_eq!(found.signing_region, "us-east-1");
-        assert_eq!(found.region, region);
+        let variable: Variables =
+            |name| (name == "AWS_STS_REGIONAL_ENDPOINTS").then(|| "Legacy".to_owned());
+        let regional = "[profile p]\nsts_regional_endpoints = regional\n";
+        for legacy in [
+            with(NOWHERE, "[profile p]\nsts_regional_endpoints = legacy\n"),
+            // The variable goes first.
+            with(variable, regional),
+        ] {
+            let region = Named::new("eu-west-1", "a test");
+            let found = legacy.service_endpoint(Service::Sts, &region).unwrap();
+            assert_eq!(found.url, "https://sts.amazonaws.com");
+            assert_eq!(found.signing_region, "us-east-1");
+            assert_eq!(found.region, region);
+        }
     }
 
     #[test]

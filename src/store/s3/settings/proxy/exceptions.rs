@@ -2,9 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::protocol::quote::shown;
+
 /// The entries of a list.
 #[derive(Debug, Default)]
-pub(super) struct Exceptions(Vec<Entry>);
+pub(super) struct Exceptions {
+    entries: Vec<Entry>,
+    /// The first that cannot be read, as errors show it.
+    unreadable: Option<String>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Entry {
@@ -23,12 +29,28 @@ impl Exceptions {
     /// nothing: other programs read the same variable, and may know more forms.
     pub(super) fn read(list: &str) -> Exceptions {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace());
-        Exceptions(entries.filter_map(Entry::read).collect())
+        let mut exceptions = Exceptions::default();
+        for text in entries.filter(|text| !text.is_empty()) {
+            match Entry::read(text) {
+                Some(entry) => exceptions.entries.push(entry),
+                None if exceptions.unreadable.is_none() => {
+                    exceptions.unreadable = Some(without_user(text));
+                }
+                None => {}
+            }
+        }
+        exceptions
+    }
+
+    /// The first entry that cannot be read. An error of a proxy names it: the entry may have been meant to
+    /// except the host.
+    pub(super) fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
     }
 
     /// Whether no host at all goes through a proxy.
     pub(super) fn are_everything(&self) -> bool {
-        self.0.contains(&Entry::Everything)
+        self.entries.contains(&Entry::Everything)
     }
 
     /// Whether a host of a URL and its port are among them. A name is not resolved: an address in the
@@ -36,7 +58,7 @@ impl Exceptions {
     pub(super) fn contain(&self, host: &str, port: u16) -> bool {
         let host = plain(host);
         let address = address(&host);
-        self.0.iter().any(|entry| match entry {
+        self.entries.iter().any(|entry| match entry {
             Entry::Everything => true,
             Entry::Domain(domain, of) => {
                 address.is_none() && fits(*of, port) && is_within(&host, domain)
@@ -70,13 +92,24 @@ impl Entry {
         };
         let host = plain(host.strip_prefix('*').unwrap_or(host));
         let host = host.trim_start_matches('.');
-        (!host.is_empty()).then(|| Entry::Domain(host.to_owned(), port))
+        let is_name = !host.is_empty() && host.chars().all(is_in_names);
+        is_name.then(|| Entry::Domain(host.to_owned(), port))
     }
 
     fn of_address(address: IpAddr, port: Port) -> Entry {
         let address = address.to_canonical();
         Entry::Network(address, width(address), port)
     }
+}
+
+/// Whether a host of a URL can have this character. Names in other scripts are in Punycode there.
+fn is_in_names(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+/// An entry as it may be shown: whoever wrote a URL may have put a password into it.
+fn without_user(text: &str) -> String {
+    shown(text.rsplit('@').next().unwrap_or_default())
 }
 
 /// A host as it is compared: in lower case, without brackets and without the dot of the root.
@@ -217,6 +250,24 @@ mod tests {
             "[::1",
         ] {
             check(list, false, &["10.0.0.1:80", "[::1]:80", "a:80", "a.b:443"]);
+        }
+    }
+
+    #[test]
+    fn the_first_entry_that_cannot_be_read_is_known() {
+        for (list, entry) in [
+            ("", None),
+            (" , example.com,*.a_b.example:80,10.0.0.0/8", None),
+            ("127.0.0.1,127.0.0.0/99,a;b", Some("127.0.0.0/99")),
+            ("http://host", Some("http://host")),
+            ("http://me:hunter2@host", Some("host")),
+            ("a;b", Some("a;b")),
+            ("exam*", Some("exam*")),
+            ("host:port", Some("host:port")),
+            ("[::1", Some("[::1")),
+            ("<local>", Some("<local>")),
+        ] {
+            assert_eq!(Exceptions::read(list).unreadable(), entry, "{list:?}");
         }
     }
 

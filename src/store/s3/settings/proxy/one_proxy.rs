@@ -20,6 +20,8 @@ pub(in crate::store::s3) struct Proxy {
     url: String,
     authorization: Option<HeaderValue>,
     by: String,
+    /// What is wrong with the list of hosts that need no proxy.
+    note: Option<String>,
 }
 
 impl Proxy {
@@ -58,7 +60,20 @@ impl Proxy {
             url,
             authorization: user.filter(|user| !user.is_empty()).map(basic),
             by: by.to_owned(),
+            note: None,
         })
+    }
+
+    /// The same proxy, whose errors say this, too.
+    pub(super) fn with_note(self, note: Option<String>) -> Proxy {
+        Proxy { note, ..self }
+    }
+
+    /// What errors of this proxy say last: what is wrong with the list of hosts that need no proxy, so that
+    /// a host may go through the proxy by mistake.
+    pub(in crate::store::s3) fn note(&self) -> String {
+        let note = self.note.as_deref();
+        note.map_or(String::new(), |note| format!("; {note}"))
     }
 
     pub(in crate::store::s3) fn uri(&self) -> &Uri {

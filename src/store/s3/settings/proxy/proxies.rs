@@ -53,16 +53,21 @@ impl Proxies {
             let mut names = names.iter();
             names.find_map(|name| Some((*name, variable(name)?)))
         };
-        let exceptions = Exceptions::read(&set(&NONE).map_or(String::new(), |(_, list)| list));
+        let (list_name, list) = set(&NONE).unwrap_or_default();
+        let exceptions = Exceptions::read(&list);
         if exceptions.are_everything() {
             return Ok(Proxies::default());
         }
         // A web server sets HTTP_PROXY to what a request has in its header `Proxy`.
         let is_cgi = variable("REQUEST_METHOD").is_some();
         let http = if is_cgi { &HTTP[..1] } else { &HTTP[..] };
+        let note = exceptions
+            .unreadable()
+            .map(|entry| format!("{list_name} has an entry that cannot be read: \"{entry}\""));
         let proxy = |names| {
             let found = set(names).or_else(|| set(&ALL));
-            found.map(|(name, url)| named(name, &url)).transpose()
+            let found = found.map(|(name, url)| named(name, &url)).transpose()?;
+            Ok(found.map(|proxy| proxy.with_note(note.clone())))
         };
         Ok(Proxies::of_rules(Rules {
             https: proxy(&HTTPS)?,
@@ -184,6 +189,17 @@ mod tests {
         assert_eq!(way(&list, S3), "direct");
         let of_bucket = "https://my-bucket.s3.amazonaws.com/k";
         assert_eq!(way(&list, of_bucket), "direct");
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_told_with_the_variable_that_has_it() {
+        let note = |list| {
+            let proxies = proxies(&[("ALL_PROXY", "a"), list]).unwrap();
+            proxies.of(&LOCAL.parse().unwrap()).unwrap().note()
+        };
+        let told = "; no_proxy has an entry that cannot be read: \"127.0.0.0/99\"";
+        assert_eq!(note(("no_proxy", "x,127.0.0.0/99")), told);
+        assert_eq!(note(("NO_PROXY", "x")), "");
     }
 
     #[test]
