@@ -70,6 +70,7 @@ const PLACES: [(&str, &[&str]); 31] = [
         "crate::store::s3::credentials",
         &[
             "store/s3/credentials/",
+            "store/s3/sending.rs",
             "store/s3/site.rs",
             "store/s3/mod.rs",
         ],

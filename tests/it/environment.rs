@@ -109,7 +109,12 @@ fn client_tells_the_user_to_set_a_region_that_s3_does_not_name() {
     server.fault(Match::any(), Fault::answer(301, "PermanentRedirect"));
     let error = storage(lock(&server).acquire("me").unwrap_err());
     assert_eq!(error.kind(), StorageErrorKind::WrongRegion);
-    assert!(error.to_string().contains("not in us-east-1"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("says us-east-1: the bucket is not there"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -246,6 +246,22 @@ fn client_reads_the_variables_for_http_in_both_cases() {
 }
 
 #[test]
+fn client_tells_what_set_the_region_whose_host_a_proxy_does_not_reach() {
+    let proxy = ConnectProxy::with(|_| Verdict::reply("502 Bad Gateway", &[]));
+    let mut command = child::command("complain", "");
+    command
+        .env_remove("AWS_ENDPOINT_URL_S3")
+        .env("AWS_REGION", "eu-centrall-1")
+        .env("HTTPS_PROXY", proxy.endpoint());
+    let told = child::complaint(command);
+    let expected = "refused to connect to s3.eu-centrall-1.amazonaws.com:443: 502 Bad Gateway; no endpoint is \
+                    set, so S3 is looked for in a region, and AWS_REGION says eu-centrall-1: check that there \
+                    is such a region, and that the proxy can reach its host; if it needs no proxy, add \
+                    s3.eu-centrall-1.amazonaws.com to NO_PROXY";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn client_reads_the_variables_for_https_in_both_cases() {
     let server = Server::start();
     let https = ("AWS_ENDPOINT_URL_S3", "https://store.test");

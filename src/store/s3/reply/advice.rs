@@ -252,7 +252,7 @@ impl Reply {
     }
 }
 
-/// A success that S3 does not give, or an error that is not one of its own.
+/// The advice for a success that S3 does not give, or an error that is not one of its own.
 fn not_like_s3(asked: &Asked) -> String {
     about_endpoint(asked, |says| {
         format!(
@@ -262,7 +262,7 @@ fn not_like_s3(asked: &Asked) -> String {
     })
 }
 
-/// What another than a store replies.
+/// The advice for the reply of something that is hardly a store.
 fn not_the_store(asked: &Asked) -> String {
     about_endpoint(asked, |says| {
         format!(
