@@ -42,7 +42,8 @@ impl LastErrors {
         // is worth telling.
         let was_sent = !matches!(&error, LockError::Storage(e) if e.is_before_sending());
         if cut_short && was_sent && kind == Some(StorageErrorKind::NoAnswer) {
-            self.cut_short = Some(error);
+            // The first had the most time. The last may have had none.
+            self.cut_short.get_or_insert(error);
         } else {
             self.real = Some(error);
         }
