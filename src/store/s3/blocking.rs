@@ -4,11 +4,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
+
+use crate::sys::sync::lock;
 
 /// The most threads at once. Work that hangs for ever (a name server, a network disk) keeps its
 /// thread. Other work waits for a free one until its own time is up.
@@ -26,6 +30,14 @@ impl Default for BlockingThreads {
             room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
+}
+
+/// How long a thread may take to begin.
+const BEGINS: Duration = Duration::from_millis(500);
+
+/// The work, if nobody has taken it yet.
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    lock(work).take()
 }
 
 impl BlockingThreads {
@@ -49,13 +61,28 @@ impl BlockingThreads {
     }
 
     /// Does the work on a thread, and waits for the result.
+    ///
+    /// A thread that does not begin never will, as in a child that was forked while another thread of its
+    /// parent began or ended: the standard library has a lock for that. Then the work is done here.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let lost = |_| io::Error::other("its thread ended without a result");
-        self.start(name, work).await?.await.map_err(lost)
+        let lost = |()| io::Error::other("its thread ended without a result");
+        let work = Arc::new(Mutex::new(Some(work)));
+        let of_thread = work.clone();
+        let on_thread = move || Some(take(&of_thread)?());
+        let mut result = self.start(name, on_thread).await?;
+        let begun = tokio::time::timeout(BEGINS, &mut result).await;
+        let done = match begun {
+            Ok(done) => done.ok().flatten(),
+            Err(_) => match take(&work) {
+                Some(work) => panic::catch_unwind(AssertUnwindSafe(work)).ok(),
+                None => result.await.ok().flatten(),
+            },
+        };
+        done.ok_or(()).map_err(lost)
     }
 
     /// Reads a text file of at most `most` bytes. It may be a pipe, or on a disk that hangs. The

@@ -10,10 +10,9 @@ use native_tls::TlsConnector;
 use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::network::connect_error::ConnectError;
 use crate::store::s3::network::handshake::{Details, Failure, texts};
-use crate::store::s3::network::tls_setup::{self, Setup};
+use crate::store::s3::network::tls_setup::{self, Contents, Setup};
 use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::sys::clock::Clock;
-use crate::sys::forks::Section;
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
@@ -24,7 +23,7 @@ pub(crate) struct Tls {
     files: Arc<TlsFiles>,
     threads: BlockingThreads,
     clock: Clock,
-    setup: Arc<Mutex<Option<Setup>>>,
+    setup: Mutex<Option<Setup>>,
     /// Locked while files are read: who comes meanwhile uses what they brought.
     reading: tokio::sync::Mutex<()>,
 }
@@ -35,7 +34,7 @@ impl Tls {
             files: Arc::new(files),
             threads,
             clock,
-            setup: Arc::default(),
+            setup: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }
@@ -80,23 +79,27 @@ impl Tls {
         setup.map(|setup| setup.connector.clone())
     }
 
-    /// Reads the files if they have changed. On a slow machine that may take longer than this future has: the
-    /// thread then keeps what it has read for the next connection.
+    /// Reads the files if they have changed, and makes a set-up of them.
     async fn renewed(&self) -> Result<Setup, LockError> {
         let _one_at_a_time = self.reading.lock().await;
         let before = lock(&self.setup).clone();
-        if let Some(before) = before.as_ref().filter(|_| self.files.is_empty()) {
-            return Ok(before.clone());
-        }
-        let (files, setup) = (self.files.clone(), self.setup.clone());
-        let work = self.threads.run("tls", move || {
-            let made = tls_setup::renewed(&files, before)?;
-            // It may replace one, and drop what is OpenSSL's.
-            let _section = Section::begin();
-            *lock(&setup) = Some(made.clone());
-            Ok(made)
-        });
-        work.await.map_err(LockError::of_this_machine)?
+        let contents = if self.files.is_empty() {
+            before.is_none().then(Contents::default)
+        } else {
+            let (files, stamps) = (
+                self.files.clone(),
+                before.as_ref().map(|b| b.stamps.clone()),
+            );
+            let work = move || Contents::read(&files, stamps);
+            let read = self.threads.run("tls", work).await;
+            read.map_err(LockError::of_this_machine)??
+        };
+        let setup = match (contents, before) {
+            (None, Some(before)) => return Ok(before),
+            (contents, _) => tls_setup::make(&self.files, contents.unwrap_or_default())?,
+        };
+        *lock(&self.setup) = Some(setup.clone());
+        Ok(setup)
     }
 
     fn late(&self, limit: Duration) -> LockError {

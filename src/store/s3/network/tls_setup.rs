@@ -21,22 +21,44 @@ use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKin
 #[derive(Clone)]
 pub(super) struct Setup {
     pub connector: TlsConnector,
-    stamps: Vec<Stamp>,
+    pub stamps: Vec<Stamp>,
 }
 
 /// When a file was changed, and its length. None if it cannot be looked at.
-type Stamp = Option<(SystemTime, u64)>;
+pub(super) type Stamp = Option<(SystemTime, u64)>;
 
-/// The set-up of before if no file has changed since, else a new one.
-pub(super) fn renewed(files: &TlsFiles, before: Option<Setup>) -> Result<Setup, LockError> {
-    // Before they are read: a file that changes meanwhile is read again next time.
-    let stamps: Vec<Stamp> = files.paths().into_iter().map(stamp).collect();
-    match before.filter(|before| before.stamps == stamps) {
-        Some(before) => Ok(before),
-        None => Ok(Setup {
-            connector: connector(files)?,
+/// What is in the files.
+#[derive(Default)]
+pub(super) struct Contents {
+    stamps: Vec<Stamp>,
+    bundle: Option<Vec<Block>>,
+    identity: Option<[String; 2]>,
+}
+
+impl Contents {
+    /// Reads the files. None if they are as they were `before`.
+    ///
+    /// This is for a thread, because a disk may hang. It leaves OpenSSL alone: that notes each thread that
+    /// it runs on, and locks its notes when the thread ends. A child that is forked at that moment could not
+    /// use OpenSSL any more.
+    pub(super) fn read(
+        files: &TlsFiles,
+        before: Option<Vec<Stamp>>,
+    ) -> Result<Option<Contents>, ConfigError> {
+        // Before they are read: a file that changes meanwhile is read again next time.
+        let stamps: Vec<Stamp> = files.paths().into_iter().map(stamp).collect();
+        if before.is_some_and(|before| before == stamps) {
+            return Ok(None);
+        }
+        let pem = match &files.identity {
+            Some(ClientIdentity::Files(files)) => Some(files),
+            _ => None,
+        };
+        Ok(Some(Contents {
             stamps,
-        }),
+            bundle: files.ca_bundle.as_ref().map(read_bundle).transpose()?,
+            identity: pem.map(read_identity).transpose()?,
+        }))
     }
 }
 
@@ -45,13 +67,18 @@ fn stamp(path: &Path) -> Stamp {
     Some((file.modified().ok()?, file.len()))
 }
 
-fn connector(files: &TlsFiles) -> Result<TlsConnector, LockError> {
-    let bundle = files.ca_bundle.as_ref();
-    let bundle = bundle.map(|file| Ok((file, read_bundle(file)?)));
-    let bundle: Option<(_, Vec<Block>)> = bundle.transpose().map_err(LockError::Config)?;
-    let identity = files.identity.as_ref().map(ReadIdentity::of).transpose()?;
-    // Files may be on a disk that hangs, so a fork waits only from here on.
+/// Makes a set-up of what the files have. This takes some 0.1 s, the most of it for the system's
+/// certificates.
+pub(super) fn make(files: &TlsFiles, contents: Contents) -> Result<Setup, LockError> {
     let _section = Section::begin();
+    let stamps = contents.stamps.clone();
+    let connector = connector(files, contents)?;
+    Ok(Setup { connector, stamps })
+}
+
+fn connector(files: &TlsFiles, contents: Contents) -> Result<TlsConnector, LockError> {
+    let bundle = files.ca_bundle.as_ref().zip(contents.bundle);
+    let identity = ReadIdentity::of(files, contents.identity);
     let mut builder = TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
     if let Some((file, blocks)) = bundle {
@@ -77,11 +104,11 @@ enum ReadIdentity<'a> {
 }
 
 impl ReadIdentity<'_> {
-    fn of(identity: &ClientIdentity) -> Result<ReadIdentity<'_>, ConfigError> {
-        Ok(match identity {
-            ClientIdentity::Files(files) => ReadIdentity::Pem(files, read_identity(files)?),
-            ClientIdentity::Archive(archive) => ReadIdentity::Archive(archive),
-        })
+    fn of(files: &TlsFiles, read: Option<[String; 2]>) -> Option<ReadIdentity<'_>> {
+        match (files.identity.as_ref()?, read) {
+            (ClientIdentity::Files(files), read) => Some(ReadIdentity::Pem(files, read?)),
+            (ClientIdentity::Archive(archive), _) => Some(ReadIdentity::Archive(archive)),
+        }
     }
 
     fn parsed(&self) -> Result<Identity, ConfigError> {
