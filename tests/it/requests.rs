@@ -217,8 +217,8 @@ fn release_over_a_connection_closed_meanwhile_costs_no_second_write() {
         server.drop_idle_connections();
         let (sent, released) = requests_of(&server, || guard.release());
         released.unwrap();
-        // A busy machine may bring the end of a connection too late. The request that was lost on it is
-        // then looked for by a read.
+        // Now and then, when many tests run, the end of the connection is not noticed in time. The request
+        // that was lost on it is then looked for by a read. Why it is late was not found out.
         match sent.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["PUT"] => {}
             ["GET", "PUT"] => unnoticed += 1,
