@@ -3,6 +3,8 @@
 
 pub(crate) mod errors;
 pub(crate) mod info;
+#[cfg(feature = "cli")]
+pub(crate) mod inspection;
 pub(crate) mod names;
 pub(crate) mod renewal_trouble;
 pub(crate) mod request_counts;
