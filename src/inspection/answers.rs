@@ -109,6 +109,13 @@ impl From<Put> for Probed {
     }
 }
 
+impl Version {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+}
+
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Version").field(&self.etag.0).finish()

@@ -115,9 +115,14 @@ impl Inspector {
             .unwrap_or(EtagForm::Quoted)
             .spell(&made_up(&like, nonce));
         let body = seen.map_or_else(Vec::new, |version| version.body.clone());
-        Ok(Probed::from(
-            self.put(&at, body, &Condition::Matches(etag))?,
-        ))
+        let put = self.put(&at, body, &Condition::Matches(etag))?;
+        let probed = Probed::from(put);
+        if place == Place::Absent && matches!(probed, Probed::Accepted) {
+            // Whether that is permitted or not: it does no harm.
+            session
+                .run(async { Ok(session.store().remove(&at, session.request_timeout()).await) })?;
+        }
+        Ok(probed)
     }
 
     /// Creates the scratch object, unless it is there. Whether it was permitted is told by the answer.
@@ -162,12 +167,7 @@ impl Inspector {
         self.context().race_store(rounds, sessions?, progress)
     }
 
-    fn put(
-        &self,
-        at: &Location,
-        body: Vec<u8>,
-        condition: &Condition,
-    ) -> Result<Put, LockError> {
+    fn put(&self, at: &Location, body: Vec<u8>, condition: &Condition) -> Result<Put, LockError> {
         let session = &self.context().session;
         let limit = session.request_timeout();
         session.run(async { Ok(session.write(at, body, condition, limit, None).await) })

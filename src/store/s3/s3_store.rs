@@ -10,11 +10,11 @@ use crate::protocol::{Condition, Location};
 use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
+#[cfg(feature = "cli")]
+use crate::store::s3::inspection;
 use crate::store::s3::network::transport::SendError;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::site::{S3Config, Site};
-#[cfg(feature = "cli")]
-use crate::store::s3::inspection;
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};

@@ -8,12 +8,19 @@ use crate::arguments::values::LockUrl;
 #[derive(Args, Debug)]
 #[command(after_help = examples::DOCTOR, help_template = examples::TEMPLATE)]
 pub struct DoctorArguments {
-    /// A lock: s3://bucket/folder/name
+    /// A lock: s3://bucket/folder/name. It is left as it is
     pub url: LockUrl,
-    /// Race the store's writes, to find out whether they are atomic
-    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "100", require_equals = true)]
+    /// Race the store's writes, 1 to 1000 times: are they atomic? 19 requests each [default: 100]
+    #[arg(
+        long,
+        value_name = "ROUNDS",
+        num_args = 0..=1,
+        default_missing_value = "100",
+        require_equals = true,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
     pub race: Option<u32>,
-    /// With --race: another endpoint of the same store; may be repeated
+    /// With --race: another endpoint of the same store; may be repeated, up to 7 times
     #[arg(long, value_name = "URL", requires = "race")]
     pub also: Vec<String>,
     /// Print JSON

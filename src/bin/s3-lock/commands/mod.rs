@@ -1,7 +1,9 @@
 //! What each command does.
 
 mod client;
+mod doctor;
 mod failure;
+mod wording;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     })
 }
 
-fn done(command: Command, _connection: &Connection) -> Result<ExitCode, Failure> {
-    Err(Failure::new(format!("not made yet: {command:?}")))
+fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Doctor(arguments) => doctor::run(arguments, connection),
+        other => Err(Failure::new(format!("not made yet: {other:?}"))),
+    }
 }

@@ -1,0 +1,83 @@
+//! What is found out without the store: where requests go, and who signs them.
+
+use s3_lock::LockError;
+use s3_lock::inspection::{Signer, Way};
+
+use crate::commands::doctor::finding::Finding;
+use crate::commands::doctor::report::{Credentials, Set, Settings};
+use crate::commands::wording;
+use crate::output::time::rfc3339;
+
+impl Settings {
+    pub fn found(way: Result<Way, LockError>) -> Settings {
+        let way = match way {
+            Ok(way) => way,
+            Err(error) => return Settings::wrong(&error),
+        };
+        Settings {
+            finding: Finding::ok(format!("requests go to {}", way.endpoint.value)),
+            region: Some(Set::from(way.region)),
+            endpoint: Some(Set::from(way.endpoint)),
+            is_aws: Some(way.is_aws),
+            proxy: way.proxy,
+            certificates: way.certificates.map(|text| wording::of_the_command(&text)),
+        }
+    }
+
+    pub fn wrong(error: &LockError) -> Settings {
+        Settings {
+            finding: Finding::failed(error),
+            region: None,
+            endpoint: None,
+            is_aws: None,
+            proxy: None,
+            certificates: None,
+        }
+    }
+}
+
+impl Credentials {
+    pub fn found(signer: Result<Signer, LockError>) -> Credentials {
+        let signer = match signer {
+            Ok(signer) => signer,
+            Err(error) => return Credentials::none(Finding::failed(&error)),
+        };
+        let id = shortened(&signer.access_key_id);
+        let files = signer.files.as_ref();
+        let files = files.map_or(String::new(), |files| format!(" in {files}"));
+        let expires_at = signer.expires_at.map(rfc3339);
+        let until = match &expires_at {
+            Some(at) => format!("until {at}"),
+            None => "without an expiry".to_owned(),
+        };
+        let from = wording::of_the_command(&signer.from);
+        Credentials {
+            finding: Finding::ok(format!("{id} from {from}{files}, {until}")),
+            access_key_id: Some(id),
+            source: Some(from),
+            files: signer.files,
+            expires_at,
+        }
+    }
+
+    pub fn none(finding: Finding) -> Credentials {
+        Credentials {
+            finding,
+            access_key_id: None,
+            source: None,
+            files: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// Enough to know a key by.
+fn shortened(id: &str) -> String {
+    let letters: Vec<char> = id.chars().collect();
+    if letters.len() <= 12 {
+        return id.to_owned();
+    }
+    let text = |letters: &[char]| letters.iter().collect::<String>();
+    let (start, end) = (text(&letters[..4]), text(&letters[letters.len() - 4..]));
+    format!("{start}…{end}")
+}

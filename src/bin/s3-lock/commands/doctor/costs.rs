@@ -1,0 +1,43 @@
+//! What locks cost. Pure.
+
+use std::time::Duration;
+
+use s3_lock::RequestPrices;
+use s3_lock::inspection::cost;
+use serde::Serialize;
+
+/// In US dollars, at S3's prices in us-east-1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Costs {
+    /// An acquire and a release, by the client that had the lock last.
+    pub cycle_warm: f64,
+    /// The same by another client, as each run of the command is one.
+    pub cycle_cold: f64,
+    /// One that waits for an hour behind one holder, alone or not.
+    pub waiter_hour: f64,
+    pub waiter_hour_among_several: f64,
+    /// A lock that is held and renewed for a day.
+    pub held_day: f64,
+}
+
+/// The lease of `run` and `hold` unless they are told otherwise: 60 s, and 10 s to acquire it.
+const LEASE: Duration = Duration::from_secs(70);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Looks in an hour, as the documentation of `RequestPrices` has them, and a ticket.
+const LOOKS_ALONE: u64 = 460;
+const LOOKS_AMONG_SEVERAL: u64 = 1_830;
+
+impl Costs {
+    pub fn in_us_east_1() -> Costs {
+        let of = |reads, writes| cost(RequestPrices::S3_STANDARD_US_EAST_1, reads, writes);
+        // A third of the lease after each other.
+        let renewals = DAY.as_secs() * 3 / LEASE.as_secs();
+        Costs {
+            cycle_warm: of(0, 2),
+            cycle_cold: of(1, 2),
+            waiter_hour: of(LOOKS_ALONE + 1, 1),
+            waiter_hour_among_several: of(LOOKS_AMONG_SEVERAL + 1, 1),
+            held_day: of(0, renewals),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The examination, step by step. A step that makes no sense after another has failed is not tried, and says so.
+
+use std::time::Duration;
+
+use s3_lock::inspection::{Inspector, Looked, Place, Seen};
+use s3_lock::{LockError, LockStatus, S3Lock, StorageErrorKind};
+
+use crate::commands::doctor::costs::Costs;
+use crate::commands::doctor::finding::{Finding, Status};
+use crate::commands::doctor::measure::Measured;
+use crate::commands::doctor::permits;
+use crate::commands::doctor::permits::Trust;
+use crate::commands::doctor::race::Plan;
+use crate::commands::doctor::report::{
+    ClockOffset, ConditionalWrites, CostTable, Credentials, Permit, Race, Report, RoundTrips,
+    Settings,
+};
+use crate::commands::doctor::store_check::{self, Checked, Where};
+use crate::output::progress::Progress;
+
+/// How long the check of the store may take: a store that hangs is to be told within some 20 s.
+const CHECK: Duration = Duration::from_secs(12);
+
+/// What is examined, and how.
+pub struct Examination<'a> {
+    pub lock: &'a S3Lock,
+    pub inspector: Inspector,
+    /// Whether a client uses a store that is not AWS without a check.
+    pub assumes: bool,
+    pub race: Option<Plan>,
+    pub progress: &'a Progress,
+}
+
+/// What was found out of the store.
+struct OfStore {
+    reachable: Finding,
+    lock: Finding,
+    permissions: Vec<Permit>,
+    conditional_writes: ConditionalWrites,
+    clock: ClockOffset,
+    round_trips: RoundTrips,
+    race: Option<Race>,
+}
+
+impl Examination<'_> {
+    pub fn report(self, url: &str) -> Result<Report, LockError> {
+        let bucket = self.inspector.bucket().to_owned();
+        let key = self.inspector.key(Place::Lock);
+        let settings = Settings::found(self.inspector.way());
+        let is_aws = settings.is_aws;
+        let (credentials, of_store) = match is_aws {
+            None => {
+                let why = "the settings are wrong";
+                let none = Credentials::none(Finding::not_tried(why));
+                (none, OfStore::not_tried(why, self.race))
+            }
+            Some(is_aws) => {
+                self.progress.now("credentials");
+                let signer = self.inspector.signer();
+                let has_keys = signer.is_ok();
+                let credentials = Credentials::found(signer);
+                let of_store = if has_keys {
+                    self.of_store(is_aws)?
+                } else {
+                    OfStore::not_tried("there are no credentials", self.race)
+                };
+                (credentials, of_store)
+            }
+        };
+        let report = Report {
+            url: url.to_owned(),
+            bucket,
+            key,
+            locks_work: None,
+            exit_status: 0,
+            settings,
+            credentials,
+            reachable: of_store.reachable,
+            lock: of_store.lock,
+            permissions: of_store.permissions,
+            conditional_writes: of_store.conditional_writes,
+            clock: of_store.clock,
+            round_trips: of_store.round_trips,
+            costs: CostTable::in_us_east_1(),
+            race: of_store.race,
+        };
+        Ok(report.judged())
+    }
+
+    fn of_store(self, is_aws: bool) -> Result<OfStore, LockError> {
+        self.progress.now("the bucket");
+        let looked = self.inspector.look(Place::Lock);
+        if let Some(error) = out_of_reach(&looked) {
+            return Ok(OfStore::out_of_reach(error, self.race));
+        }
+        self.progress.now("conditional writes");
+        let at = Where {
+            is_aws,
+            is_needed: !is_aws && !self.assumes,
+        };
+        let checked = self.inspector.check_store(CHECK);
+        let conditional_writes = Checked::of(&checked, at);
+        let Checked {
+            told,
+            trust,
+            is_unsafe,
+        } = conditional_writes;
+        self.progress.now("permissions");
+        let scratch = store_check::scratch(&self.inspector, &checked, at)?;
+        let permissions = permits::examine(&self.inspector, &looked.seen, &scratch, trust)?;
+        self.progress.now("round trips");
+        let mut measured = Measured::by(&self.inspector, trust)?;
+        measured.note(&looked);
+        Ok(OfStore {
+            reachable: Finding::ok(format!("{} answers", self.inspector.bucket())),
+            lock: self.state(&looked),
+            permissions,
+            clock: measured.clock(told.uses_store_clock),
+            round_trips: measured.round_trips(),
+            race: self.race(trust, is_unsafe),
+            conditional_writes: told,
+        })
+    }
+
+    /// What the lock is, if it can be read.
+    fn state(&self, looked: &Looked) -> Finding {
+        if !matches!(looked.seen, Ok(Seen::Object(_) | Seen::Absent)) {
+            return Finding::not_tried("it cannot be read");
+        }
+        match self.lock.status() {
+            Ok(status @ LockStatus::Held(_)) => Finding::ok(format!("{status}; it is left alone")),
+            Ok(status) => Finding::ok(status.to_string()),
+            Err(error) => Finding::failed(&error),
+        }
+    }
+
+    fn race(self, trust: Trust, is_unsafe: bool) -> Option<Race> {
+        let plan = self.race?;
+        Some(if is_unsafe {
+            plan.not_tried("the store has failed already")
+        } else if trust == Trust::Proven {
+            plan.carry_out(&self.inspector, self.progress)
+        } else {
+            plan.not_tried("the store could not be checked")
+        })
+    }
+}
+
+/// The error after which no other request makes sense, if it is one.
+fn out_of_reach(looked: &Looked) -> Option<&LockError> {
+    use StorageErrorKind::{
+        ClockSkewed, Credentials, Local, NoAnswer, NoSuchBucket, Unreachable, WrongRegion,
+    };
+    let error = looked.seen.as_ref().err()?;
+    let is_final = match error {
+        LockError::Storage(error) => matches!(
+            error.kind(),
+            ClockSkewed | Credentials | Local | NoAnswer | NoSuchBucket | Unreachable | WrongRegion
+        ),
+        _ => true,
+    };
+    is_final.then_some(error)
+}
+
+impl OfStore {
+    fn not_tried(why: &str, race: Option<Plan>) -> OfStore {
+        let finding = || Finding::not_tried(why);
+        OfStore {
+            reachable: finding(),
+            lock: finding(),
+            permissions: Vec::new(),
+            conditional_writes: ConditionalWrites::untold(finding(), None),
+            clock: ClockOffset::untold(finding()),
+            round_trips: RoundTrips {
+                finding: finding(),
+                get: None,
+                put: None,
+            },
+            race: race.map(|plan| plan.not_tried(why)),
+        }
+    }
+
+    fn out_of_reach(error: &LockError, race: Option<Plan>) -> OfStore {
+        let reachable = Finding::failed(error);
+        OfStore {
+            reachable,
+            ..OfStore::not_tried("the bucket does not answer as it should", race)
+        }
+    }
+}
+
+impl CostTable {
+    pub fn in_us_east_1() -> CostTable {
+        let costs = Costs::in_us_east_1();
+        let found = format!(
+            "at S3's prices in us-east-1: a million cycles ${:.2} (${:.2} by a new client each); to wait for an hour \
+             ${:.4} (${:.4} among several); to hold and renew for a day ${:.4}",
+            costs.cycle_warm * 1e6,
+            costs.cycle_cold * 1e6,
+            costs.waiter_hour,
+            costs.waiter_hour_among_several,
+            costs.held_day
+        );
+        CostTable {
+            finding: Finding::new(Status::Ok, found),
+            currency: "USD",
+            costs,
+        }
+    }
+}

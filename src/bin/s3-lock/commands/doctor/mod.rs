@@ -1,0 +1,89 @@
+//! `doctor`: finds out whether locks work from here, and says what to do where they do not.
+//!
+//! `examination.rs` goes from step to step; `client_side.rs`, `store_check.rs`, `permits.rs`, `measure.rs` and `race.rs`
+//! are the steps. What replies mean is pure: `permissions.rs`, `times.rs`, `costs.rs`. Each step tells its `finding.rs`;
+//! `report.rs` has all of them, and `text.rs` makes lines of them.
+
+mod client_side;
+mod costs;
+mod examination;
+mod finding;
+mod measure;
+mod permissions;
+mod permits;
+mod race;
+mod report;
+mod store_check;
+mod text;
+mod times;
+
+use std::process::ExitCode;
+
+use s3_lock::inspection::Inspector;
+use s3_lock::{Client, LockError};
+
+use crate::arguments::{Connection, DoctorArguments};
+use crate::commands::client::builder;
+use crate::commands::doctor::examination::Examination;
+use crate::commands::doctor::race::Plan;
+use crate::commands::doctor::report::Report;
+use crate::commands::failure::Failure;
+use crate::output::progress::Progress;
+use crate::output::{checklist, stdout};
+
+/// Examines, and prints what was found.
+pub fn run(arguments: DoctorArguments, connection: &Connection) -> Result<ExitCode, Failure> {
+    let client = builder(connection).build()?;
+    let lock = arguments.url.builder()?.client(client.clone()).build()?;
+    let inspector = Inspector::of(&lock)?;
+    let race = race(&arguments, connection, &client, &inspector)?;
+    let progress = Progress::start();
+    let examination = Examination {
+        lock: &lock,
+        inspector,
+        assumes: connection.assume_conditional_writes,
+        race,
+        progress: &progress,
+    };
+    let report = examination.report(arguments.url.as_str());
+    progress.end();
+    let report = report?;
+    print(&report, &arguments)?;
+    Ok(ExitCode::from(report.exit_status))
+}
+
+fn print(report: &Report, arguments: &DoctorArguments) -> Result<(), Failure> {
+    if arguments.json {
+        let json = serde_json::to_string_pretty(report);
+        let json = json.map_err(|error| Failure::new(error.to_string()))?;
+        stdout::print(&format!("{json}\n"))?;
+    } else {
+        checklist::print(&text::lines(report))?;
+    }
+    Ok(())
+}
+
+/// The race that was asked for.
+fn race(
+    arguments: &DoctorArguments,
+    connection: &Connection,
+    client: &Client,
+    inspector: &Inspector,
+) -> Result<Option<Plan>, LockError> {
+    let Some(rounds) = arguments.race else {
+        return Ok(None);
+    };
+    let own = inspector
+        .way()
+        .map_or_else(|_| "the store".to_owned(), |way| way.endpoint.value);
+    let (mut clients, mut endpoints) = (vec![client.clone()], vec![own]);
+    for url in &arguments.also {
+        clients.push(builder(connection).endpoint(url).build()?);
+        endpoints.push(url.clone());
+    }
+    Ok(Some(Plan {
+        rounds,
+        clients,
+        endpoints,
+    }))
+}
