@@ -25,15 +25,8 @@ const UNFIT_DATE: &str =
 impl LockContext {
     /// Checks the store, even if it was checked before.
     pub(crate) async fn check_store(&self) -> Result<StoreReport, LockError> {
-        self.check_store_within(self.time_for_a_check()).await
-    }
-
-    /// The same within `limit`.
-    pub(crate) async fn check_store_within(
-        &self,
-        limit: Duration,
-    ) -> Result<StoreReport, LockError> {
         self.session.ready(Duration::MAX).await;
+        let limit = self.time_for_a_check();
         let report = self.run_check(&self.bucket(), limit, false, |_| None).await;
         safe(report.map_err(|no_verdict| no_verdict.errors.failed(self.key()))?)
     }

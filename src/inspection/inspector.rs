@@ -97,12 +97,6 @@ impl Inspector {
         page.map(drop)
     }
 
-    /// Checks the store as [`S3Lock::check_store`] does, for `limit` at the most.
-    pub fn check_store(&self, limit: Duration) -> Result<StoreReport, LockError> {
-        let context = self.context();
-        context.session.run(context.check_store_within(limit))
-    }
-
     /// Sends a write whose condition cannot hold: it names an ETag that no version ever had. **Only a store that
     /// honours conditions may be asked this**: another one would write. The body is what was `seen` there.
     pub fn probe(&self, place: Place, seen: Option<&Version>) -> Result<Probed, LockError> {

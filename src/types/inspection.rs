@@ -22,7 +22,7 @@ pub struct Way {
     /// Whether that is AWS's own endpoint, which is not checked before a lock is written.
     pub is_aws: bool,
     /// The proxy on the way, without its user and password.
-    pub proxy: Option<String>,
+    pub proxy: Option<Setting>,
     /// Which certificates are trusted, for people; `None` where requests go without TLS.
     pub certificates: Option<String>,
 }

@@ -25,7 +25,10 @@ pub(super) fn way(site: &Site, style: Style, bucket: &str) -> Result<Way, LockEr
             by: by.unwrap_or_else(|| "AWS's own for the region".to_owned()),
         },
         is_aws: !site.is_set(),
-        proxy: proxy.map(ToString::to_string),
+        proxy: proxy.map(|proxy| Setting {
+            value: proxy.url().to_owned(),
+            by: proxy.set_by().to_owned(),
+        }),
         certificates: site.is_tls().then(|| site.transport.trusts()),
     })
 }

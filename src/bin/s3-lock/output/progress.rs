@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::message;
+
 /// How often it turns.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -16,6 +18,11 @@ impl Progress {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(TURN);
         Progress(bar)
+    }
+
+    /// Says something that stays.
+    pub fn say(&self, text: &str) {
+        self.0.suspend(|| message::note(text));
     }
 
     /// What goes on now.

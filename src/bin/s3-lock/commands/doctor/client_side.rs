@@ -19,7 +19,7 @@ impl Settings {
             region: Some(Set::from(way.region)),
             endpoint: Some(Set::from(way.endpoint)),
             is_aws: Some(way.is_aws),
-            proxy: way.proxy,
+            proxy: way.proxy.map(Set::from),
             certificates: way.certificates.map(|text| wording::of_the_command(&text)),
         }
     }
@@ -80,4 +80,16 @@ fn shortened(id: &str) -> String {
     let text = |letters: &[char]| letters.iter().collect::<String>();
     let (start, end) = (text(&letters[..4]), text(&letters[letters.len() - 4..]));
     format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_ends_and_a_short_one_is_shown() {
+        assert_eq!(shortened("AKIAIOSFODNN7EXAMPLE"), "AKIA…MPLE");
+        assert_eq!(shortened("test"), "test");
+        assert_eq!(shortened("ключключключ1"), "ключ…люч1");
+    }
 }

@@ -1,13 +1,12 @@
 //! The examination, step by step. A step that makes no sense after another has failed is not tried, and says so.
 
-use std::time::Duration;
-
-use s3_lock::inspection::{Inspector, Looked, Place, Seen};
-use s3_lock::{LockError, LockStatus, S3Lock, StorageErrorKind};
+use s3_lock::inspection::{Inspector, Looked, Place, Probed, Seen};
+use s3_lock::{LockError, LockStatus, S3Lock, StorageErrorKind, StoreReport};
 
 use crate::commands::doctor::costs::Costs;
 use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::measure::Measured;
+use crate::commands::doctor::permissions::ForAbsent;
 use crate::commands::doctor::permits;
 use crate::commands::doctor::permits::Trust;
 use crate::commands::doctor::race::Plan;
@@ -18,9 +17,6 @@ use crate::commands::doctor::report::{
 use crate::commands::doctor::store_check::{self, Checked, Where};
 use crate::output::progress::Progress;
 
-/// How long the check of the store may take: a store that hangs is to be told within some 20 s.
-const CHECK: Duration = Duration::from_secs(12);
-
 /// What is examined, and how.
 pub struct Examination<'a> {
     pub lock: &'a S3Lock,
@@ -29,6 +25,51 @@ pub struct Examination<'a> {
     pub assumes: bool,
     pub race: Option<Plan>,
     pub progress: &'a Progress,
+}
+
+/// What is examined, as the report names it.
+pub struct Names {
+    url: String,
+    bucket: String,
+    key: String,
+}
+
+impl Names {
+    pub fn of(url: &str, inspector: &Inspector) -> Names {
+        Names {
+            url: url.to_owned(),
+            bucket: inspector.bucket().to_owned(),
+            key: inspector.key(Place::Lock),
+        }
+    }
+
+    /// The report if the settings are wrong, so that nothing can be sent.
+    pub fn without_settings(self, settings: Settings, race: Option<Plan>) -> Report {
+        let why = "the settings are wrong";
+        let credentials = Credentials::none(Finding::not_tried(why));
+        self.report(settings, credentials, OfStore::not_tried(why, race))
+    }
+
+    fn report(self, settings: Settings, credentials: Credentials, of_store: OfStore) -> Report {
+        let report = Report {
+            url: self.url,
+            bucket: self.bucket,
+            key: self.key,
+            locks_work: None,
+            exit_status: 0,
+            settings,
+            credentials,
+            reachable: of_store.reachable,
+            lock: of_store.lock,
+            permissions: of_store.permissions,
+            conditional_writes: of_store.conditional_writes,
+            clock: of_store.clock,
+            round_trips: of_store.round_trips,
+            costs: CostTable::in_us_east_1(),
+            race: of_store.race,
+        };
+        report.judged()
+    }
 }
 
 /// What was found out of the store.
@@ -44,47 +85,21 @@ struct OfStore {
 
 impl Examination<'_> {
     pub fn report(self, url: &str) -> Result<Report, LockError> {
-        let bucket = self.inspector.bucket().to_owned();
-        let key = self.inspector.key(Place::Lock);
         let settings = Settings::found(self.inspector.way());
-        let is_aws = settings.is_aws;
-        let (credentials, of_store) = match is_aws {
-            None => {
-                let why = "the settings are wrong";
-                let none = Credentials::none(Finding::not_tried(why));
-                (none, OfStore::not_tried(why, self.race))
-            }
-            Some(is_aws) => {
-                self.progress.now("credentials");
-                let signer = self.inspector.signer();
-                let has_keys = signer.is_ok();
-                let credentials = Credentials::found(signer);
-                let of_store = if has_keys {
-                    self.of_store(is_aws)?
-                } else {
-                    OfStore::not_tried("there are no credentials", self.race)
-                };
-                (credentials, of_store)
-            }
+        let names = Names::of(url, &self.inspector);
+        let Some(is_aws) = settings.is_aws else {
+            return Ok(names.without_settings(settings, self.race));
         };
-        let report = Report {
-            url: url.to_owned(),
-            bucket,
-            key,
-            locks_work: None,
-            exit_status: 0,
-            settings,
-            credentials,
-            reachable: of_store.reachable,
-            lock: of_store.lock,
-            permissions: of_store.permissions,
-            conditional_writes: of_store.conditional_writes,
-            clock: of_store.clock,
-            round_trips: of_store.round_trips,
-            costs: CostTable::in_us_east_1(),
-            race: of_store.race,
+        self.progress.now("credentials");
+        let signer = self.inspector.signer();
+        let has_keys = signer.is_ok();
+        let credentials = Credentials::found(signer);
+        let of_store = if has_keys {
+            self.of_store(is_aws)?
+        } else {
+            OfStore::not_tried("there are no credentials", self.race)
         };
-        Ok(report.judged())
+        Ok(names.report(settings, credentials, of_store))
     }
 
     fn of_store(self, is_aws: bool) -> Result<OfStore, LockError> {
@@ -94,23 +109,23 @@ impl Examination<'_> {
             return Ok(OfStore::out_of_reach(error, self.race));
         }
         self.progress.now("conditional writes");
+        let absent = ForAbsent::seen_by(&self.inspector)?;
         let at = Where {
             is_aws,
             is_needed: !is_aws && !self.assumes,
         };
-        let checked = self.inspector.check_store(CHECK);
-        let conditional_writes = Checked::of(&checked, at);
+        let checked = self.check(&absent);
         let Checked {
             told,
             trust,
             is_unsafe,
-        } = conditional_writes;
+        } = Checked::of(&checked, at);
         self.progress.now("permissions");
         let scratch = store_check::scratch(&self.inspector, &checked, at)?;
-        let permissions = permits::examine(&self.inspector, &looked.seen, &scratch, trust)?;
+        let permissions =
+            permits::examine(&self.inspector, &looked.seen, &scratch, &absent, trust)?;
         self.progress.now("round trips");
-        let mut measured = Measured::by(&self.inspector, trust)?;
-        measured.note(&looked);
+        let measured = Measured::by(&self.inspector, trust)?;
         Ok(OfStore {
             reachable: Finding::ok(format!("{} answers", self.inspector.bucket())),
             lock: self.state(&looked),
@@ -120,6 +135,14 @@ impl Examination<'_> {
             race: self.race(trust, is_unsafe),
             conditional_writes: told,
         })
+    }
+
+    /// Checks the store, unless a first write had no answer: the check would try that again and again.
+    fn check(&self, absent: &ForAbsent) -> Result<StoreReport, LockError> {
+        match &absent.write {
+            Probed::Undecided(error) if is_final(error) => Err(error.clone()),
+            _ => self.lock.check_store(),
+        }
     }
 
     /// What the lock is, if it can be read.
@@ -148,18 +171,21 @@ impl Examination<'_> {
 
 /// The error after which no other request makes sense, if it is one.
 fn out_of_reach(looked: &Looked) -> Option<&LockError> {
+    looked.seen.as_ref().err().filter(|error| is_final(error))
+}
+
+/// Whether every other request would probably end in the same way.
+fn is_final(error: &LockError) -> bool {
     use StorageErrorKind::{
         ClockSkewed, Credentials, Local, NoAnswer, NoSuchBucket, Unreachable, WrongRegion,
     };
-    let error = looked.seen.as_ref().err()?;
-    let is_final = match error {
+    match error {
         LockError::Storage(error) => matches!(
             error.kind(),
             ClockSkewed | Credentials | Local | NoAnswer | NoSuchBucket | Unreachable | WrongRegion
         ),
         _ => true,
-    };
-    is_final.then_some(error)
+    }
 }
 
 impl OfStore {
@@ -193,8 +219,8 @@ impl CostTable {
     pub fn in_us_east_1() -> CostTable {
         let costs = Costs::in_us_east_1();
         let found = format!(
-            "at S3's prices in us-east-1: a million cycles ${:.2} (${:.2} by a new client each); to wait for an hour \
-             ${:.4} (${:.4} among several); to hold and renew for a day ${:.4}",
+            "a million cycles ${:.2}, each by a new client ${:.2}; to wait for an hour ${:.4}, among several \
+             ${:.4}; to hold and renew for a day ${:.4} (S3 in us-east-1)",
             costs.cycle_warm * 1e6,
             costs.cycle_cold * 1e6,
             costs.waiter_hour,

@@ -50,19 +50,15 @@ impl Measured {
     }
 
     /// Notes the date of a reply.
-    pub fn note(&mut self, looked: &Looked) {
-        if looked.seen.is_err() {
-            return;
+    fn note(&mut self, looked: &Looked) {
+        if looked.seen.is_ok() {
+            self.gets.push(looked.took);
         }
-        self.gets.push(looked.took);
-        let Some(date) = looked.date else {
-            return;
-        };
-        self.dates.push(DateSeen {
+        self.dates.extend(looked.date.map(|date| DateSeen {
             sent: looked.sent,
             took: looked.took,
             date,
-        });
+        }));
     }
 
     fn write(&mut self, inspector: &Inspector, over: &Version) -> Result<bool, LockError> {

@@ -19,24 +19,44 @@ mod times;
 
 use std::process::ExitCode;
 
+use s3_lock::Client;
 use s3_lock::inspection::Inspector;
-use s3_lock::{Client, LockError};
 
 use crate::arguments::{Connection, DoctorArguments};
 use crate::commands::client::builder;
-use crate::commands::doctor::examination::Examination;
+use crate::commands::doctor::examination::{Examination, Names};
 use crate::commands::doctor::race::Plan;
-use crate::commands::doctor::report::Report;
+use crate::commands::doctor::report::{Report, Settings};
 use crate::commands::failure::Failure;
 use crate::output::progress::Progress;
 use crate::output::{checklist, stdout};
 
+/// A race has eight writers, of which each endpoint gets one at least.
+const MOST_OTHERS: usize = 7;
+
 /// Examines, and prints what was found.
 pub fn run(arguments: DoctorArguments, connection: &Connection) -> Result<ExitCode, Failure> {
-    let client = builder(connection).build()?;
+    let report = match builder(connection).build() {
+        Ok(client) => examined(&arguments, connection, client)?,
+        Err(error) => {
+            // What is wrong may be a variable: that is what a doctor is asked about. This client only has the names.
+            let lock = arguments.url.builder()?.client(Client::in_memory());
+            let names = Names::of(arguments.url.as_str(), &Inspector::of(&lock.build()?)?);
+            names.without_settings(Settings::wrong(&error), None)
+        }
+    };
+    print(&report, &arguments)?;
+    Ok(ExitCode::from(report.exit_status))
+}
+
+fn examined(
+    arguments: &DoctorArguments,
+    connection: &Connection,
+    client: Client,
+) -> Result<Report, Failure> {
     let lock = arguments.url.builder()?.client(client.clone()).build()?;
     let inspector = Inspector::of(&lock)?;
-    let race = race(&arguments, connection, &client, &inspector)?;
+    let race = race(arguments, connection, &client, &inspector)?;
     let progress = Progress::start();
     let examination = Examination {
         lock: &lock,
@@ -47,9 +67,7 @@ pub fn run(arguments: DoctorArguments, connection: &Connection) -> Result<ExitCo
     };
     let report = examination.report(arguments.url.as_str());
     progress.end();
-    let report = report?;
-    print(&report, &arguments)?;
-    Ok(ExitCode::from(report.exit_status))
+    Ok(report?)
 }
 
 fn print(report: &Report, arguments: &DoctorArguments) -> Result<(), Failure> {
@@ -69,7 +87,7 @@ fn race(
     connection: &Connection,
     client: &Client,
     inspector: &Inspector,
-) -> Result<Option<Plan>, LockError> {
+) -> Result<Option<Plan>, Failure> {
     let Some(rounds) = arguments.race else {
         return Ok(None);
     };
@@ -77,6 +95,11 @@ fn race(
         .way()
         .map_or_else(|_| "the store".to_owned(), |way| way.endpoint.value);
     let (mut clients, mut endpoints) = (vec![client.clone()], vec![own]);
+    if arguments.also.len() > MOST_OTHERS {
+        let most =
+            format!("--also may be given up to {MOST_OTHERS} times: a race has eight writers");
+        return Err(Failure::new(most));
+    }
     for url in &arguments.also {
         clients.push(builder(connection).endpoint(url).build()?);
         endpoints.push(url.clone());

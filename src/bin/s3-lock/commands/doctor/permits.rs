@@ -25,6 +25,16 @@ pub enum Trust {
     None,
 }
 
+impl ForAbsent {
+    /// Reads and writes under a name that no object has. If the store ignores the condition, that object is removed.
+    pub fn seen_by(inspector: &Inspector) -> Result<ForAbsent, LockError> {
+        Ok(ForAbsent {
+            read: inspector.look(Place::Absent).seen,
+            write: inspector.probe(Place::Absent, None)?,
+        })
+    }
+}
+
 /// What was seen of the scratch object.
 pub struct Scratch {
     pub read: Result<Seen, LockError>,
@@ -38,26 +48,20 @@ pub fn examine(
     inspector: &Inspector,
     lock: &Result<Seen, LockError>,
     scratch: &Scratch,
+    absent: &ForAbsent,
     trust: Trust,
 ) -> Result<Vec<Permit>, LockError> {
-    let absent = match trust {
-        Trust::None => ForAbsent::default(),
-        Trust::Proven | Trust::Aws => ForAbsent {
-            read: Some(inspector.look(Place::Absent).seen),
-            write: Some(inspector.probe(Place::Absent, None)?),
-        },
-    };
     let queue = inspector.look(Place::Queue).seen;
-    let proven = Elsewhere::of(scratch, &absent);
+    let proven = Elsewhere::of(scratch, absent);
     let mut permits = Vec::new();
     for (place, seen) in [(Place::Lock, lock), (Place::Queue, &queue)] {
-        let written = probe(inspector, place, seen, &absent, trust)?;
-        let read = of_read(seen, written.as_ref(), &absent);
-        let write = of_write(written.as_ref(), seen, &absent, proven.write);
+        let written = probe(inspector, place, seen, absent, trust)?;
+        let read = of_read(seen, written.as_ref(), absent);
+        let write = of_write(written.as_ref(), seen, absent, proven.write);
         permits.push(told(inspector, place, GET, &read, proven.read));
         permits.push(told(inspector, place, PUT, &write, proven.write));
     }
-    permits.extend(of_scratch(inspector, scratch, &absent));
+    permits.extend(of_scratch(inspector, scratch, absent));
     permits.push(of_list(inspector));
     Ok(permits)
 }
@@ -90,7 +94,7 @@ fn probe(
     trust: Trust,
 ) -> Result<Option<Probed>, LockError> {
     // A store may compare where there is an object, and write where there is none.
-    let refuses = matches!(absent.write, Some(Probed::Refused | Probed::NoSuchKey));
+    let refuses = matches!(absent.write, Probed::Refused | Probed::NoSuchKey);
     let refuses_absent = refuses || trust == Trust::Aws;
     let version = match seen {
         Ok(Seen::Object(version)) if version.size() <= LONGEST => Some(version),
@@ -199,7 +203,7 @@ impl Purpose {
                 ));
                 Finding { found, ..finding }
             }
-            Permission::Untold(_) => {
+            Permission::Untold => {
                 let why = "cannot be told while there is no such object and it may not be listed";
                 let status = self.when_untold(elsewhere);
                 let remedy = "acquire the lock once, or grant s3:ListBucket, and ask again";

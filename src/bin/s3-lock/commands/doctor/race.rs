@@ -1,17 +1,17 @@
 //! Races the store, if that was asked for.
 
+use s3_lock::Client;
 use s3_lock::inspection::Inspector;
-use s3_lock::{Client, LockError};
 
+use crate::commands::doctor::costs::of_puts;
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::report::Race;
-use crate::commands::wording;
-use crate::output::message;
 use crate::output::progress::Progress;
 
 /// Requests of a check, and of each round (`S3Lock::race_store`).
-const CHECK: u32 = 14;
-const ROUND: u32 = 19;
+const CHECK: u64 = 14;
+const ROUND: u64 = 19;
+const PUTS: u64 = 16;
 
 /// What to race, from where.
 pub struct Plan {
@@ -23,11 +23,12 @@ pub struct Plan {
 impl Plan {
     pub fn carry_out(self, inspector: &Inspector, progress: &Progress) -> Race {
         let Plan { rounds, .. } = self;
-        let requests = u64::from(rounds) * u64::from(ROUND) + u64::from(CHECK);
-        message::note(&format!(
-            "racing {} in {rounds} rounds: up to {requests} requests, of which {} are PUTs",
+        let all = u64::from(rounds);
+        progress.say(&format!(
+            "racing {} in {rounds} rounds: up to {} requests, ${:.4} at S3's prices in us-east-1",
             self.endpoints.join(" and "),
-            u64::from(rounds) * 16 + 7,
+            all * ROUND + CHECK,
+            of_puts(all * PUTS),
         ));
         progress.count("racing", rounds);
         let raced = inspector.race_store(rounds, &self.clients, &mut |done| progress.done(done));

@@ -40,7 +40,7 @@ pub struct Settings {
     pub endpoint: Option<Set>,
     /// Whether the endpoint is AWS's own.
     pub is_aws: Option<bool>,
-    pub proxy: Option<String>,
+    pub proxy: Option<Set>,
     /// `null` without TLS.
     pub certificates: Option<String>,
 }
@@ -163,4 +163,38 @@ fn verdict(all: impl Iterator<Item = Status>) -> Status {
         (Status::Unknown, _) | (_, Status::Unknown) => Status::Unknown,
         _ => Status::Ok,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(all: &[Status]) -> Status {
+        verdict(all.iter().copied())
+    }
+
+    #[test]
+    fn warnings_and_what_was_not_tried_keep_no_lock_from_working() {
+        assert_eq!(
+            of(&[Status::Ok, Status::Warn, Status::NotTried]),
+            Status::Ok
+        );
+    }
+
+    #[test]
+    fn one_failure_decides() {
+        assert_eq!(
+            of(&[Status::Unknown, Status::Fail, Status::Ok]),
+            Status::Fail
+        );
+        assert_eq!(of(&[Status::Fail, Status::Unknown]), Status::Fail);
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_no_success() {
+        assert_eq!(
+            of(&[Status::Ok, Status::Unknown, Status::Warn]),
+            Status::Unknown
+        );
+    }
 }

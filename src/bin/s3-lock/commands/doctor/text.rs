@@ -32,14 +32,16 @@ fn of_settings(settings: &Settings) -> Vec<Line> {
         return vec![line("settings", &settings.finding)];
     };
     let named = |Set { value, set_by }: &Set| format!("{value} ({set_by})");
-    let or = |text: &Option<String>, otherwise: &str| {
-        text.clone().unwrap_or_else(|| otherwise.to_owned())
-    };
+    let proxy = settings.proxy.as_ref().map(named);
+    let certificates = settings.certificates.clone();
     [
         ("region", named(region)),
         ("endpoint", named(endpoint)),
-        ("proxy", or(&settings.proxy, "none")),
-        ("certificates", or(&settings.certificates, "none: no TLS")),
+        ("proxy", proxy.unwrap_or_else(|| "none".to_owned())),
+        (
+            "certificates",
+            certificates.unwrap_or_else(|| "none: no TLS".to_owned()),
+        ),
     ]
     .map(|(about, found)| line(about, &Finding::ok(found)))
     .into()
