@@ -1,5 +1,8 @@
 //! The sections of the manual page that no option tells.
 
+/// When these texts were changed last.
+pub const DATE: &str = "2026-11-30";
+
 /// A part of a section.
 pub enum Part {
     /// A paragraph.
