@@ -10,7 +10,7 @@ use crate::arguments::values::LockUrl;
 pub struct DoctorArguments {
     /// A lock: s3://bucket/folder/name. It is left as it is
     pub url: LockUrl,
-    /// Race the store's writes, 1 to 1000 times: are they atomic? 19 requests each [default: 100]
+    /// Race the store's writes: are they atomic?
     #[arg(
         long,
         value_name = "ROUNDS",
@@ -20,7 +20,7 @@ pub struct DoctorArguments {
         value_parser = clap::value_parser!(u32).range(1..=1000)
     )]
     pub race: Option<u32>,
-    /// With --race: another endpoint of the same store; may be repeated, up to 7 times
+    /// With --race: one more endpoint of the same store
     #[arg(long, value_name = "URL", requires = "race")]
     pub also: Vec<String>,
     /// Print JSON

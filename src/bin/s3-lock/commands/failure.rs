@@ -13,6 +13,18 @@ impl Failure {
     pub fn new(text: impl Into<String>) -> Failure {
         Failure(text.into())
     }
+
+    /// Something was done, and could not be told.
+    pub fn not_told(deed: &str, error: &io::Error) -> Failure {
+        Failure(format!("{deed}; cannot write to standard output: {error}"))
+    }
+
+    /// A question has got no answer.
+    pub fn no_answer(error: io::Error) -> Failure {
+        Failure(format!(
+            "cannot ask on the terminal: {error}; give --yes to break it without being asked"
+        ))
+    }
 }
 
 impl fmt::Display for Failure {

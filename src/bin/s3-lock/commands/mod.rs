@@ -1,8 +1,14 @@
 //! What each command does.
 
+mod break_holding;
 mod client;
+mod completions;
 mod doctor;
 mod failure;
+mod list;
+mod man;
+mod release;
+mod status;
 mod wording;
 
 use std::process::ExitCode;
@@ -10,7 +16,7 @@ use std::process::ExitCode;
 use crate::arguments::{Arguments, Command, Connection};
 use crate::commands::failure::Failure;
 use crate::output::exit::OWN_FAILURE;
-use crate::output::message;
+use crate::output::{logger, message};
 
 /// Does what the arguments say, and returns what to exit with.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -18,6 +24,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         command,
         connection,
     } = arguments;
+    logger::install(match connection.verbose {
+        true => logger::Verbosity::Verbose,
+        false => logger::Verbosity::Normal,
+    });
     done(command, &connection).unwrap_or_else(|failure| {
         message::error(&failure.to_string());
         ExitCode::from(OWN_FAILURE)
@@ -27,6 +37,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
     match command {
         Command::Doctor(arguments) => doctor::run(arguments, connection),
+        Command::Status(arguments) => status::status(&arguments, connection),
+        Command::List(arguments) => list::list(&arguments, connection),
+        Command::Release(arguments) => release::release(&arguments, connection),
+        Command::Break(arguments) => break_holding::break_holding(&arguments, connection),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man => man::man(),
         other => Err(Failure::new(format!("not made yet: {other:?}"))),
     }
 }

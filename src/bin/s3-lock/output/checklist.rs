@@ -7,6 +7,8 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::output::text::visible;
+
 /// One line of the list, and its remedy.
 pub struct Line {
     pub mark: Mark,
@@ -57,21 +59,15 @@ fn text(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let (style, word) = (line.mark.style(), line.mark.word());
-        let (about, found) = (&line.about, plain(&line.found));
+        let (about, found) = (&line.about, visible(&line.found));
         // Writing to a string does not fail.
         let _ = writeln!(text, "{style}{word:4}{style:#}  {about:width$}  {found}");
         if let Some(remedy) = &line.remedy {
-            let remedy = plain(remedy);
+            let remedy = visible(remedy);
             let _ = writeln!(text, "      {:width$}  to do: {remedy}", "");
         }
     }
     text
-}
-
-/// Text from elsewhere must neither make another line nor steer the terminal.
-fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -105,6 +101,6 @@ mod tests {
     fn a_message_of_a_server_makes_no_second_line() {
         let lines = [line(Mark::Warn, "bucket", "a\nb\x1b[2J", None)];
         let text = anstream::adapter::strip_str(&text(&lines)).to_string();
-        assert_eq!(text, "warn  bucket  a b [2J\n");
+        assert_eq!(text, "warn  bucket  a\\nb\\u{1b}[2J\n");
     }
 }

@@ -2,7 +2,14 @@
 
 pub mod checklist;
 pub mod exit;
+pub mod holding;
+pub mod json;
+pub mod logger;
 pub mod message;
 pub mod progress;
+pub mod question;
+pub mod released;
 pub mod stdout;
-pub mod time;
+pub mod table;
+pub mod text;
+pub mod times;

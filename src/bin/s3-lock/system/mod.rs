@@ -1,1 +1,3 @@
 //! Processes, signals, timers and the terminal. The only place that names rustix, libc and signal-hook.
+
+pub mod wall_clock;

@@ -6,7 +6,7 @@ use s3_lock::inspection::{Signer, Way};
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::report::{Credentials, Set, Settings};
 use crate::commands::wording;
-use crate::output::time::rfc3339;
+use crate::output::times::rfc3339;
 
 impl Settings {
     pub fn found(way: Result<Way, LockError>) -> Settings {

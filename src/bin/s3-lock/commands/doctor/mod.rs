@@ -29,7 +29,7 @@ use crate::commands::doctor::race::Plan;
 use crate::commands::doctor::report::{Report, Settings};
 use crate::commands::failure::Failure;
 use crate::output::progress::Progress;
-use crate::output::{checklist, stdout};
+use crate::output::{checklist, json, stdout};
 
 /// A race has eight writers, of which each endpoint gets one at least.
 const MOST_OTHERS: usize = 7;
@@ -72,9 +72,7 @@ fn examined(
 
 fn print(report: &Report, arguments: &DoctorArguments) -> Result<(), Failure> {
     if arguments.json {
-        let json = serde_json::to_string_pretty(report);
-        let json = json.map_err(|error| Failure::new(error.to_string()))?;
-        stdout::print(&format!("{json}\n"))?;
+        stdout::print(&json::line(report))?;
     } else {
         checklist::print(&text::lines(report))?;
     }
