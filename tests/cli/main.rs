@@ -6,6 +6,7 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod doctor;
 mod program;
 mod status;
 mod store;

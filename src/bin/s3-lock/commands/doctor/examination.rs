@@ -137,10 +137,12 @@ impl Examination<'_> {
         })
     }
 
-    /// Checks the store, unless a first write had no answer: the check would try that again and again.
+    /// Checks the store, unless a first read and write came to nothing: the check would try again and again.
     fn check(&self, absent: &ForAbsent) -> Result<StoreReport, LockError> {
         match &absent.write {
-            Probed::Undecided(error) if is_final(error) => Err(error.clone()),
+            Probed::Undecided(error) if is_final(error) || absent.read.is_err() => {
+                Err(error.clone())
+            }
             _ => self.lock.check_store(),
         }
     }
