@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::arguments::examples;
-use crate::arguments::values::LockUrl;
+use crate::arguments::values::{LockUrl, rounds};
 
 #[derive(Args, Debug)]
 #[command(after_help = examples::DOCTOR, help_template = examples::TEMPLATE)]
@@ -17,7 +17,7 @@ pub struct DoctorArguments {
         num_args = 0..=1,
         default_missing_value = "100",
         require_equals = true,
-        value_parser = clap::value_parser!(u32).range(1..=1000)
+        value_parser = rounds
     )]
     pub race: Option<u32>,
     /// With --race: one more endpoint of the same store
