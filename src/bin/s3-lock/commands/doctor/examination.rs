@@ -8,13 +8,13 @@ use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::measure::Measured;
 use crate::commands::doctor::permissions::ForAbsent;
 use crate::commands::doctor::permits;
-use crate::commands::doctor::permits::Trust;
+use crate::commands::doctor::permits::{Trust, Where};
 use crate::commands::doctor::race::Plan;
 use crate::commands::doctor::report::{
     ClockOffset, ConditionalWrites, CostTable, Credentials, Permit, Race, Report, RoundTrips,
     Settings,
 };
-use crate::commands::doctor::store_check::{self, Checked, Where};
+use crate::commands::doctor::store_check::{self, Checked};
 use crate::output::progress::Progress;
 
 /// What is examined, and how.
@@ -109,11 +109,11 @@ impl Examination<'_> {
             return Ok(OfStore::out_of_reach(error, self.race));
         }
         self.progress.now("conditional writes");
-        let absent = ForAbsent::seen_by(&self.inspector)?;
         let at = Where {
             is_aws,
             is_needed: !is_aws && !self.assumes,
         };
+        let absent = ForAbsent::seen_by(&self.inspector, at)?;
         let checked = self.check(&absent);
         let Checked {
             told,
@@ -127,7 +127,7 @@ impl Examination<'_> {
         self.progress.now("round trips");
         let measured = Measured::by(&self.inspector, trust)?;
         Ok(OfStore {
-            reachable: Finding::ok(format!("{} answers", self.inspector.bucket())),
+            reachable: reached(self.inspector.bucket(), &permissions),
             lock: self.state(&looked),
             permissions,
             clock: measured.clock(told.uses_store_clock),
@@ -169,6 +169,17 @@ impl Examination<'_> {
             plan.not_tried("the store could not be checked")
         })
     }
+}
+
+/// A bucket that answers. Some stores deny everything to those whose keys are wrong: Ceph's gateway, with its STS.
+fn reached(bucket: &str, permissions: &[Permit]) -> Finding {
+    let is_ok = |permit: &Permit| permit.finding.status == Status::Ok;
+    if permissions.iter().any(is_ok) {
+        return Finding::ok(format!("{bucket} answers"));
+    }
+    let what = format!("{bucket} answers, and permits nothing");
+    Finding::new(Status::Warn, what)
+        .with_remedy("check the access key, its secret and its session token first")
 }
 
 /// The error after which no other request makes sense, if it is one.

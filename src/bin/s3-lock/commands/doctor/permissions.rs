@@ -2,7 +2,8 @@
 //!
 //! S3 answers a read of an absent object with 404 only to those who may list the bucket, and with 403 to others. So a
 //! 403 alone does not tell whether the read is permitted. What was seen of a key that no object ever had, and what the
-//! store's own message names, may tell.
+//! store's own message names, may tell. Nor does a 404 tell everywhere: Ceph's gateway looks for the object before it
+//! looks whether it may be read.
 
 use s3_lock::LockError;
 use s3_lock::inspection::{Probed, Seen};
@@ -11,6 +12,8 @@ use s3_lock::inspection::{Probed, Seen};
 #[derive(Debug)]
 pub enum Permission<'a> {
     Granted,
+    /// The object is absent, so that nothing was refused yet.
+    Likely,
     Missing(&'a LockError),
     /// The object is absent, and the answer is the same either way.
     Untold,
@@ -26,6 +29,8 @@ pub enum Permission<'a> {
 pub struct ForAbsent {
     pub read: Result<Seen, LockError>,
     pub write: Probed,
+    /// Whether it is S3 itself, which permits a read before it looks for the object.
+    pub is_aws: bool,
 }
 
 /// Whether an object may be read.
@@ -35,7 +40,9 @@ pub fn of_read<'a>(
     absent: &ForAbsent,
 ) -> Permission<'a> {
     let hidden = match seen {
-        Ok(Seen::Object(_) | Seen::Absent) => return Permission::Granted,
+        Ok(Seen::Object(_)) => return Permission::Granted,
+        Ok(Seen::Absent) if absent.is_aws => return Permission::Granted,
+        Ok(Seen::Absent) => return Permission::Likely,
         Ok(Seen::Hidden(error)) => error,
         Err(error) => return Permission::Failed(error),
     };
@@ -47,7 +54,7 @@ pub fn of_read<'a>(
     }
     let tells_absent = matches!(absent.read, Ok(Seen::Absent));
     // Ceph answers 412 for what is absent, too.
-    let tells_present = !matches!(absent.write, Probed::Refused);
+    let tells_present = absent.is_aws || matches!(absent.write, Probed::NoSuchKey);
     match written {
         _ if tells_absent => Permission::Missing(hidden),
         Some(Probed::Refused) if tells_present => Permission::Missing(hidden),
@@ -132,6 +139,7 @@ mod tests {
         ForAbsent {
             read: Ok(Seen::Absent),
             write: Probed::NoSuchKey,
+            is_aws: true,
         }
     }
 
@@ -139,6 +147,7 @@ mod tests {
         ForAbsent {
             read: hidden(),
             write,
+            is_aws: false,
         }
     }
 
@@ -157,9 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_object_that_is_told_may_be_read() {
-        let told = read(Ok(Seen::Absent), &Probed::NoSuchKey, &listed());
+    fn an_absent_object_that_is_told_may_be_read_on_s3_and_perhaps_elsewhere() {
+        let mut absent = listed();
+        let told = read(Ok(Seen::Absent), &Probed::NoSuchKey, &absent);
         assert_eq!(told, "Granted");
+        absent.is_aws = false;
+        let told = read(Ok(Seen::Absent), &Probed::NoSuchKey, &absent);
+        assert_eq!(told, "Likely");
     }
 
     #[test]

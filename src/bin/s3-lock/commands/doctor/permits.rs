@@ -27,12 +27,21 @@ pub enum Trust {
 
 impl ForAbsent {
     /// Reads and writes under a name that no object has. If the store ignores the condition, that object is removed.
-    pub fn seen_by(inspector: &Inspector) -> Result<ForAbsent, LockError> {
+    pub fn seen_by(inspector: &Inspector, at: Where) -> Result<ForAbsent, LockError> {
         Ok(ForAbsent {
+            is_aws: at.is_aws,
             read: inspector.look(Place::Absent).seen,
             write: inspector.probe(Place::Absent, None)?,
         })
     }
+}
+
+/// What is to be known of the store beforehand.
+#[derive(Clone, Copy)]
+pub struct Where {
+    pub is_aws: bool,
+    /// Whether a client refuses this store without a check.
+    pub is_needed: bool,
 }
 
 /// What was seen of the scratch object.
@@ -130,7 +139,7 @@ fn of_list(inspector: &Inspector) -> Permit {
     let purpose = Purpose {
         what_for: "for `s3-lock list` alone",
         lack: Status::Warn,
-        consequence: "`s3-lock list` fails, and so does all that tells an absent lock from a forbidden one",
+        consequence: "`s3-lock list` fails",
     };
     let listed = inspector.list();
     let permission = match &listed {
@@ -195,6 +204,10 @@ impl Purpose {
         let about = |text: String| format!("{resource}: {text}");
         match permission {
             Permission::Granted => Finding::ok(about(self.what_for.to_owned())),
+            Permission::Likely if elsewhere => {
+                let what = format!("{}; as far as can be told of what is absent", self.what_for);
+                Finding::ok(about(what))
+            }
             Permission::Missing(error) => {
                 let finding = Finding::of_error(self.lack, error);
                 let found = about(format!(
@@ -203,10 +216,10 @@ impl Purpose {
                 ));
                 Finding { found, ..finding }
             }
-            Permission::Untold => {
-                let why = "cannot be told while there is no such object and it may not be listed";
+            Permission::Likely | Permission::Untold => {
+                let why = "cannot be told while there is no such object";
                 let status = self.when_untold(elsewhere);
-                let remedy = "acquire the lock once, or grant s3:ListBucket, and ask again";
+                let remedy = "acquire the lock once, and ask again";
                 Finding::new(status, about(why.to_owned())).with_remedy(remedy)
             }
             Permission::Failed(error) if self.lack == Status::Fail => Finding::failed(error),
@@ -216,12 +229,15 @@ impl Purpose {
                 Finding::new(Status::Fail, about(what.to_owned()))
                     .with_remedy("keep locks in another store")
             }
-            Permission::NotTried if self.lack == Status::Fail && !elsewhere => {
-                let why = "not tried: only a store that was seen to honour conditions is asked to refuse a write";
-                Finding::new(Status::Unknown, about(why.to_owned()))
-            }
             Permission::NotTried => {
-                Finding::not_tried("the store was not seen to refuse what it must").about(resource)
+                let why = "not tried: the store was not seen to refuse such a write";
+                let matters = self.lack == Status::Fail && !elsewhere;
+                let status = if matters {
+                    Status::Unknown
+                } else {
+                    Status::NotTried
+                };
+                Finding::new(status, about(why.to_owned()))
             }
         }
     }

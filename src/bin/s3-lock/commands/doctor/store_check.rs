@@ -4,7 +4,7 @@ use s3_lock::inspection::{Inspector, Place, Probed, Seen};
 use s3_lock::{EtagForm, LockError, StorageErrorKind, StoreReport};
 
 use crate::commands::doctor::finding::{Finding, Status};
-use crate::commands::doctor::permits::{Scratch, Trust};
+use crate::commands::doctor::permits::{Scratch, Trust, Where};
 use crate::commands::doctor::report::ConditionalWrites;
 
 /// What the check of a store came to.
@@ -13,14 +13,6 @@ pub struct Checked {
     pub trust: Trust,
     /// Whether it was seen to break conditions.
     pub is_unsafe: bool,
-}
-
-/// What an error of the check means depends on where it was.
-#[derive(Clone, Copy)]
-pub struct Where {
-    pub is_aws: bool,
-    /// Whether a client refuses this store without a check.
-    pub is_needed: bool,
 }
 
 impl Checked {
