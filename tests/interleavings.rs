@@ -25,6 +25,7 @@ mod time_budget;
 mod wait_queue;
 
 mod interleavings {
+    mod cancel;
     mod hand_over;
     mod losses;
     mod queue;

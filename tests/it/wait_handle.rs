@@ -1,5 +1,7 @@
 //! Watching calls that wait for a lock, and ending them.
 
+mod attack;
+
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
