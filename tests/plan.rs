@@ -87,10 +87,10 @@ const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 12] = [
     ("clap_mangen", &["commands/"]),
     ("humantime", &["arguments/", "output/"]),
     ("indicatif", &["output/"]),
-    ("libc", &["system/"]),
-    ("rustix", &["system/"]),
-    ("signal_hook", &["system/"]),
-    ("std::process::Command", &["system/"]),
+    ("libc", &["system/unsafe_calls.rs"]),
+    ("rustix", &["system/", "supervise/"]),
+    ("signal_hook_registry", &["system/unsafe_calls.rs"]),
+    ("std::process::Command", &["system/", "supervise/"]),
     ("tokio", &["no file of the command"]),
 ];
 

@@ -9,6 +9,7 @@ use crate::arguments::{Arguments, Command, Connection};
 use crate::commands::failure::Failure;
 use crate::output::exit::OWN_FAILURE;
 use crate::output::message;
+use crate::supervise;
 
 /// Does what the arguments say, and returns what to exit with.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -22,6 +23,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
     })
 }
 
-fn done(command: Command, _connection: &Connection) -> Result<ExitCode, Failure> {
-    Err(Failure::new(format!("not made yet: {command:?}")))
+fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run(arguments) => Ok(supervise::run(&arguments, || client::client(connection))),
+        Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
+        command => Err(Failure::new(format!("not made yet: {command:?}"))),
+    }
 }

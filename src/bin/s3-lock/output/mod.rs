@@ -3,3 +3,5 @@
 pub mod exit;
 pub mod message;
 pub mod stdout;
+pub mod text;
+pub mod wait_line;
