@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 use crate::supervise::schedule::Schedule;
 use crate::supervise::watchdog::messages::{NOTICE, Notice, order};
 use crate::supervise::watchdog::watch::{Ends, Orphan, Watch};
-use crate::system::child::Introduction;
+use crate::system::introduction::Introduction;
 use crate::system::pipe::{self, Read, blocking_pipe, pipe};
 use crate::system::process;
 
