@@ -79,7 +79,7 @@ const PLACES: [(&str, &[&str]); 31] = [
 
 /// The same in the command, whose dependencies are all here that the library does not name. It names the library as
 /// any program does.
-const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 12] = [
+const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 16] = [
     ("anstream", &["output/"]),
     ("anstyle", &["output/"]),
     ("clap", &["arguments/", "commands/"]),
@@ -88,10 +88,14 @@ const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 12] = [
     ("humantime", &["arguments/", "output/"]),
     ("indicatif", &["output/"]),
     ("libc", &["system/unsafe_calls.rs"]),
+    ("log", &["output/"]),
     ("rustix", &["system/", "supervise/"]),
+    ("serde", &["output/"]),
+    ("serde_json", &["output/", "supervise/"]),
     ("signal_hook_registry", &["system/unsafe_calls.rs"]),
-    ("std::process::Command", &["system/", "supervise/"]),
+    ("std::process::Command", &["system/"]),
     ("tokio", &["no file of the command"]),
+    ("unicode_width", &["output/"]),
 ];
 
 /// What the rules may name besides themselves.

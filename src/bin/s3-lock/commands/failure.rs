@@ -5,7 +5,7 @@ use std::io;
 
 use s3_lock::{ConfigError, LockError};
 
-use crate::output::text::with_causes;
+use crate::output::causes::with_causes;
 
 /// One line for people. Its causes are told in it.
 #[derive(Debug)]
@@ -14,6 +14,18 @@ pub struct Failure(String);
 impl Failure {
     pub fn new(text: impl Into<String>) -> Failure {
         Failure(text.into())
+    }
+
+    /// Something was done, and could not be told.
+    pub fn not_told(deed: &str, error: &io::Error) -> Failure {
+        Failure(format!("{deed}; cannot write to standard output: {error}"))
+    }
+
+    /// A question has got no answer.
+    pub fn no_answer(error: io::Error) -> Failure {
+        Failure(format!(
+            "cannot ask on the terminal: {error}; give --yes to break it without being asked"
+        ))
     }
 }
 

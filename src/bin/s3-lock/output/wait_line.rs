@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use s3_lock::{LockInfo, WaitStatus};
 
 use crate::output::message;
-use crate::output::text::{plain, span};
+use crate::output::text::visible;
+use crate::output::times::span;
 
 /// What is told of a wait for one lock.
 pub struct WaitLine {
@@ -95,13 +96,13 @@ fn described(status: &WaitStatus, now: std::time::SystemTime) -> String {
 fn held_by(holder: &LockInfo, seen_ago: Duration, now: std::time::SystemTime) -> String {
     let who = format!(
         "held by {} ({}/{})",
-        plain(holder.owner()),
-        plain(holder.host()),
+        visible(holder.owner()),
+        visible(holder.host()),
         holder.pid()
     );
     let purpose = holder
         .purpose()
-        .map(|purpose| format!(", {}", plain(purpose)));
+        .map(|purpose| format!(", {}", visible(purpose)));
     let age = now.duration_since(holder.acquired_at()).unwrap_or_default();
     let left = holder.remaining().saturating_sub(seen_ago);
     format!(

@@ -2,7 +2,7 @@
 
 use s3_lock::{LockError, LockGuard, WaitHandle};
 
-use crate::output::text::with_causes;
+use crate::output::causes::with_causes;
 use crate::output::wait_line::WaitLine;
 use crate::supervise::acquire::Acquire;
 use crate::supervise::outcome::Outcome;

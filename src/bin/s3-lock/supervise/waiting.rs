@@ -15,6 +15,7 @@ use crate::system::events::Waiter;
 use crate::system::parent::Parent;
 use crate::system::pipe::{self, pipe};
 use crate::system::signals::Signals;
+use crate::system::wall_clock;
 
 /// How a wait ended.
 pub enum Waited {
@@ -68,7 +69,7 @@ pub fn wait(
             // Once s3-lock was told to end, a guard is released here, because it is dropped.
             Ok(result) => return Ok(told.unwrap_or_else(|| ended(result))),
             Err(_) if told.is_some() => {}
-            Err(_) => line.show(handle.status(), clock::wall()),
+            Err(_) => line.show(handle.status(), wall_clock::now()),
         }
     }
 }
