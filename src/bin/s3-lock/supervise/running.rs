@@ -82,6 +82,7 @@ pub fn run<'a>(
     let alarm = Alarm::of(guard)?;
     let schedule = schedule(guard, terms.grace);
     watchdog.follow(schedule);
+    let waiter = Waiter::new()?;
     let introduction = watchdog.introduction(terms.dies_with_us);
     let command = child::start(program, variables, Some(introduction))?;
     let running = Running {
@@ -90,7 +91,7 @@ pub fn run<'a>(
         watchdog,
         signals,
         alarm,
-        waiter: Waiter::new()?,
+        waiter,
         terminal: Terminal::open(),
         command,
         schedule,
