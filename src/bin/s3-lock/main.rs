@@ -5,7 +5,9 @@
 #![deny(unsafe_code)]
 
 #[cfg(not(unix))]
-compile_error!("the command s3-lock needs Unix: signals and process groups; the library does without");
+compile_error!(
+    "the command s3-lock needs Unix: signals and process groups; the library does without"
+);
 
 mod arguments;
 mod commands;
