@@ -46,7 +46,7 @@ impl Acquire {
             lock = lock.reclaim_same_owner();
         }
         let wait = match (arguments.no_wait, arguments.wait) {
-            (true, _) => Wait::No,
+            (true, _) | (false, Some(Duration::ZERO)) => Wait::No,
             (false, limit) => Wait::Within(limit.unwrap_or(Duration::MAX)),
         };
         Ok(Acquire {
