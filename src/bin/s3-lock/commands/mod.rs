@@ -17,6 +17,7 @@ use crate::arguments::{Arguments, Command, Connection};
 use crate::commands::failure::Failure;
 use crate::output::exit::OWN_FAILURE;
 use crate::output::{logger, message};
+use crate::supervise;
 
 /// Does what the arguments say, and returns what to exit with.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -36,6 +37,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
     match command {
+        Command::Run(arguments) => Ok(supervise::run(&arguments, || client::client(connection))),
+        Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
         Command::Doctor(arguments) => doctor::run(arguments, connection),
         Command::Status(arguments) => status::status(&arguments, connection),
         Command::List(arguments) => list::list(&arguments, connection),
@@ -43,6 +46,5 @@ fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> 
         Command::Break(arguments) => break_holding::break_holding(&arguments, connection),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
-        other => Err(Failure::new(format!("not made yet: {other:?}"))),
     }
 }

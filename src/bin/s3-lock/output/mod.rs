@@ -1,5 +1,6 @@
 //! What the command tells: lines on standard error, results on standard output, and exit statuses.
 
+pub mod causes;
 pub mod checklist;
 pub mod exit;
 pub mod holding;
@@ -13,3 +14,4 @@ pub mod stdout;
 pub mod table;
 pub mod text;
 pub mod times;
+pub mod wait_line;
