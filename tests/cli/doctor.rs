@@ -260,6 +260,9 @@ fn doctor_tells_that_the_lock_may_not_be_written() {
 #[test]
 fn doctor_tells_that_nothing_may_be_written() {
     let server = Server::start();
+    let guard = lock(&server).acquire("somebody").unwrap();
+    guard.release().unwrap();
+    server.clear_requests();
     let denied = Fault::answer(403, "AccessDenied");
     server.fault(Match::put().always(), denied);
     let (ended, json) = examined(&server);

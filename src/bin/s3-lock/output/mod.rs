@@ -1,7 +1,7 @@
 //! What the command tells: lines on standard error, results on standard output, and exit statuses.
 
 pub mod causes;
-pub mod checklist;
+pub mod doctor;
 pub mod exit;
 pub mod holding;
 pub mod json;

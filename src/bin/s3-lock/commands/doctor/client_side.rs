@@ -1,11 +1,10 @@
 //! What is found out without the store: where requests go, and who signs them.
 
 use s3_lock::LockError;
-use s3_lock::inspection::{Signer, Way};
+use s3_lock::inspection::{Setting, Signer, Way};
 
-use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::report::{Credentials, Set, Settings};
 use crate::commands::wording;
+use crate::output::doctor::{Credentials, Finding, Set, Settings};
 use crate::output::times::rfc3339;
 
 impl Settings {
@@ -68,6 +67,13 @@ impl Credentials {
             files: None,
             expires_at: None,
         }
+    }
+}
+
+impl From<Setting> for Set {
+    fn from(Setting { value, by }: Setting) -> Set {
+        let set_by = wording::of_the_command(&by);
+        Set { value, set_by }
     }
 }
 

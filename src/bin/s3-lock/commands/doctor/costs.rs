@@ -4,21 +4,8 @@ use std::time::Duration;
 
 use s3_lock::RequestPrices;
 use s3_lock::inspection::cost;
-use serde::Serialize;
 
-/// In US dollars, at S3's prices in us-east-1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Costs {
-    /// An acquire and a release, by the client that had the lock last.
-    pub cycle_warm: f64,
-    /// The same by another client, as each run of the command is one.
-    pub cycle_cold: f64,
-    /// One that waits for an hour behind one holder, alone or not.
-    pub waiter_hour: f64,
-    pub waiter_hour_among_several: f64,
-    /// A lock that is held and renewed for a day.
-    pub held_day: f64,
-}
+use crate::output::doctor::Costs;
 
 /// The lease of `run` and `hold` unless they are told otherwise: 60 s, and 10 s to acquire it.
 const LEASE: Duration = Duration::from_secs(70);

@@ -3,18 +3,16 @@
 use s3_lock::inspection::{Inspector, Looked, Place, Probed, Seen};
 use s3_lock::{LockError, LockStatus, S3Lock, StorageErrorKind, StoreReport};
 
-use crate::commands::doctor::costs::Costs;
-use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::measure::Measured;
 use crate::commands::doctor::permissions::ForAbsent;
 use crate::commands::doctor::permits;
 use crate::commands::doctor::permits::{Trust, Where};
 use crate::commands::doctor::race::Plan;
-use crate::commands::doctor::report::{
-    ClockOffset, ConditionalWrites, CostTable, Credentials, Permit, Race, Report, RoundTrips,
-    Settings,
-};
 use crate::commands::doctor::store_check::{self, Checked};
+use crate::output::doctor::{
+    ClockOffset, ConditionalWrites, CostTable, Costs, Credentials, Finding, Permit, Race, Report,
+    RoundTrips, Settings, Status,
+};
 use crate::output::progress::Progress;
 
 /// What is examined, and how.

@@ -5,10 +5,9 @@ use std::time::Duration;
 use s3_lock::LockError;
 use s3_lock::inspection::{Inspector, Looked, Place, Seen, Version};
 
-use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::permits::Trust;
-use crate::commands::doctor::report::{ClockOffset, RoundTrips};
-use crate::commands::doctor::times::{DateSeen, Offset, Percentiles};
+use crate::commands::doctor::times::{DateSeen, Offset};
+use crate::output::doctor::{ClockOffset, Finding, Percentiles, RoundTrips, Status};
 
 /// How many requests of each kind.
 const SAMPLES: usize = 20;

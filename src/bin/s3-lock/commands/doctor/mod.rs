@@ -1,20 +1,18 @@
 //! `doctor`: finds out whether locks work from here, and says what to do where they do not.
 //!
 //! `examination.rs` goes from step to step; `client_side.rs`, `store_check.rs`, `permits.rs`, `measure.rs` and `race.rs`
-//! are the steps. What replies mean is pure: `permissions.rs`, `times.rs`, `costs.rs`. Each step tells its `finding.rs`;
-//! `report.rs` has all of them, and `text.rs` makes lines of them.
+//! are the steps. What replies mean is pure: `permissions.rs`, `times.rs`, `costs.rs`, and `errors.rs` for errors. The
+//! report is in `output/doctor/`.
 
 mod client_side;
 mod costs;
+mod errors;
 mod examination;
-mod finding;
 mod measure;
 mod permissions;
 mod permits;
 mod race;
-mod report;
 mod store_check;
-mod text;
 mod times;
 
 use std::process::ExitCode;
@@ -26,10 +24,9 @@ use crate::arguments::{Connection, DoctorArguments};
 use crate::commands::client::builder;
 use crate::commands::doctor::examination::{Examination, Names};
 use crate::commands::doctor::race::Plan;
-use crate::commands::doctor::report::{Report, Settings};
 use crate::commands::failure::Failure;
+use crate::output::doctor::{Report, Settings, print, print_json};
 use crate::output::progress::Progress;
-use crate::output::{checklist, json, stdout};
 
 /// A race has eight writers, of which each endpoint gets one at least.
 const MOST_OTHERS: usize = 7;
@@ -45,7 +42,11 @@ pub fn run(arguments: DoctorArguments, connection: &Connection) -> Result<ExitCo
             names.without_settings(Settings::wrong(&error), None)
         }
     };
-    print(&report, &arguments)?;
+    if arguments.json {
+        print_json(&report)?;
+    } else {
+        print(&report)?;
+    }
     Ok(ExitCode::from(report.exit_status))
 }
 
@@ -68,15 +69,6 @@ fn examined(
     let report = examination.report(arguments.url.as_str());
     progress.end();
     Ok(report?)
-}
-
-fn print(report: &Report, arguments: &DoctorArguments) -> Result<(), Failure> {
-    if arguments.json {
-        stdout::print(&json::line(report))?;
-    } else {
-        checklist::print(&text::lines(report))?;
-    }
-    Ok(())
 }
 
 /// The race that was asked for.

@@ -3,9 +3,8 @@
 use s3_lock::LockError;
 use s3_lock::inspection::{Inspector, Place, Probed, Seen};
 
-use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::permissions::{ForAbsent, Permission, of_read, of_write};
-use crate::commands::doctor::report::Permit;
+use crate::output::doctor::{Finding, Permit, Status};
 
 const GET: &str = "s3:GetObject";
 const PUT: &str = "s3:PutObject";

@@ -4,8 +4,7 @@ use s3_lock::Client;
 use s3_lock::inspection::Inspector;
 
 use crate::commands::doctor::costs::of_puts;
-use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::report::Race;
+use crate::output::doctor::{Finding, Race};
 use crate::output::progress::Progress;
 
 /// Requests of a check, and of each round (`S3Lock::race_store`).

@@ -3,9 +3,8 @@
 use s3_lock::inspection::{Inspector, Place, Probed, Seen};
 use s3_lock::{EtagForm, LockError, StorageErrorKind, StoreReport};
 
-use crate::commands::doctor::finding::{Finding, Status};
 use crate::commands::doctor::permits::{Scratch, Trust, Where};
-use crate::commands::doctor::report::ConditionalWrites;
+use crate::output::doctor::{ConditionalWrites, Finding, Status};
 
 /// What the check of a store came to.
 pub struct Checked {

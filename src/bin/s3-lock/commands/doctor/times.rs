@@ -2,15 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
-
-/// How long requests of one kind took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Percentiles {
-    pub n: usize,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-}
+use crate::output::doctor::Percentiles;
 
 impl Percentiles {
     /// `None` without any.

@@ -1,12 +1,8 @@
 //! All that was found out, as `--json` prints it.
 
-use s3_lock::inspection::Setting;
 use serde::Serialize;
 
-use crate::commands::doctor::costs::Costs;
-use crate::commands::doctor::finding::{Finding, Status};
-use crate::commands::doctor::times::Percentiles;
-use crate::commands::wording;
+use crate::output::doctor::finding::{Finding, Status};
 use crate::output::exit::OWN_FAILURE;
 
 /// Names here are a promise to those who monitor by them.
@@ -110,6 +106,28 @@ pub struct CostTable {
     pub costs: Costs,
 }
 
+/// How long requests of one kind took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    pub n: usize,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// In US dollars, at S3's prices in us-east-1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Costs {
+    /// An acquire and a release, by the client that had the lock last.
+    pub cycle_warm: f64,
+    /// The same by another client, as each run of the command is one.
+    pub cycle_cold: f64,
+    /// One that waits for an hour behind one holder, alone or not.
+    pub waiter_hour: f64,
+    pub waiter_hour_among_several: f64,
+    /// A lock that is held and renewed for a day.
+    pub held_day: f64,
+}
+
 #[derive(Debug, Serialize)]
 pub struct Race {
     #[serde(flatten)]
@@ -117,13 +135,6 @@ pub struct Race {
     pub rounds: u32,
     pub endpoints: Vec<String>,
     pub races: Option<u32>,
-}
-
-impl From<Setting> for Set {
-    fn from(Setting { value, by }: Setting) -> Set {
-        let set_by = wording::of_the_command(&by);
-        Set { value, set_by }
-    }
 }
 
 impl Report {

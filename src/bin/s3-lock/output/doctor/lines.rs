@@ -1,8 +1,8 @@
 //! The report as lines for people.
 
-use crate::commands::doctor::finding::{Finding, Status};
-use crate::commands::doctor::report::{Report, Set, Settings};
-use crate::output::checklist::{Line, Mark};
+use crate::output::doctor::checklist::{Line, Mark};
+use crate::output::doctor::finding::{Finding, Status};
+use crate::output::doctor::report::{Report, Set, Settings};
 
 /// All lines, in the order in which the parts depend on each other.
 pub fn lines(report: &Report) -> Vec<Line> {

@@ -1,10 +1,6 @@
 //! What one step of the examination found.
 
-use s3_lock::inspection::Told;
-use s3_lock::{LockError, StorageErrorKind};
 use serde::Serialize;
-
-use crate::commands::wording;
 
 /// What was found, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,31 +52,5 @@ impl Finding {
             found: format!("{what}: {}", self.found),
             ..self
         }
-    }
-
-    /// What an error says of something that locks need.
-    pub fn failed(error: &LockError) -> Finding {
-        Finding::of_error(gravity(error), error)
-    }
-
-    pub fn of_error(status: Status, error: &LockError) -> Finding {
-        let Told { what, remedy } = Told::of(error);
-        Finding {
-            status,
-            found: wording::of_the_command(&what),
-            remedy: remedy.map(|remedy| wording::of_the_command(&remedy)),
-        }
-    }
-}
-
-/// Whether an error keeps locks from working, or hides whether they do: another try may bring an answer.
-fn gravity(error: &LockError) -> Status {
-    use StorageErrorKind::{Contended, Local, Unavailable};
-    match error {
-        LockError::Storage(error) => match error.kind() {
-            Contended | Local | Unavailable => Status::Unknown,
-            _ => Status::Fail,
-        },
-        _ => Status::Fail,
     }
 }
