@@ -36,6 +36,8 @@ pub struct Signer {
     pub from: String,
     /// The files that have the profile, if it is one that they come from, for people.
     pub files: Option<String>,
-    /// When they expire, if they do.
+    /// Whether they have a session token, so that they expire some time.
+    pub is_temporary: bool,
+    /// When they expire, as far as the source says so.
     pub expires_at: Option<SystemTime>,
 }

@@ -1,6 +1,7 @@
 //! `s3-lock doctor`.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,14 @@ fn line<'a>(ended: &'a Ended, about: &str) -> &'a str {
     let lines = lines(ended, about);
     assert_eq!(lines.len(), 1, "{about}: {}", ended.stdout);
     lines[0]
+}
+
+/// A file of a test's own with this text.
+fn temporary(name: &str, text: &str) -> PathBuf {
+    let name = format!("s3-lock-doctor-{}-{name}", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, text).unwrap();
+    file
 }
 
 /// Status and remedy of a permission.
@@ -112,7 +121,13 @@ fn doctor_tells_every_field_in_json_whatever_failed() {
             ),
             (
                 "credentials",
-                &["access_key_id", "source", "files", "expires_at"],
+                &[
+                    "access_key_id",
+                    "source",
+                    "files",
+                    "is_temporary",
+                    "expires_at",
+                ],
             ),
             ("reachable", &[]),
             ("lock", &[]),
@@ -171,22 +186,53 @@ fn doctor_says_what_to_do_without_credentials() {
 #[test]
 fn doctor_names_the_profile_and_its_files() {
     let server = Server::start();
-    let folder = std::env::temp_dir().join(format!("s3-lock-doctor-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("credentials");
     let keys =
         format!("[ci]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
-    std::fs::write(&file, keys).unwrap();
+    let file = temporary("credentials", &keys);
     let mut command = doctor(&server, &["--profile", "ci"]);
     command.env("AWS_SHARED_CREDENTIALS_FILE", &file);
     let ended = run(&mut command);
-    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_file(&file).unwrap();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
     let told = line(&ended, "credentials");
     assert!(told.contains("AKID…TEST from profile \"ci\" in "), "{told}");
     assert!(
         told.contains(&format!("{} (read)", file.display())),
         "{told}"
+    );
+}
+
+#[test]
+fn doctor_tells_when_keys_expire() {
+    let server = Server::start();
+    let keys = format!("\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\"");
+    let json = format!("{{\"Version\":1,{keys},\"Expiration\":\"2096-11-23T02:00:00Z\"}}");
+    let command = format!("[profile p]\ncredential_process = echo '{json}'\n");
+    let file = temporary("config", &command);
+    let mut command = doctor(&server, &["--profile", "p"]);
+    let ended = run(command.env("AWS_CONFIG_FILE", &file));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    let told = line(&ended, "credentials");
+    assert!(
+        told.contains("the credential_process of profile \"p\""),
+        "{told}"
+    );
+    assert!(told.ends_with("until 2096-11-23T02:00:00Z"), "{told}");
+}
+
+#[test]
+fn doctor_finds_that_nothing_is_permitted_and_doubts_the_keys() {
+    let server = Server::start();
+    server.fault(Match::any().always(), Fault::answer(403, "AccessDenied"));
+    let (ended, json) = examined(&server);
+    assert_eq!(ended.code(), Some(1), "{ended:?}");
+    assert_eq!(status(&json, "reachable"), "warn");
+    assert!(line(&ended, "bucket").contains("permits nothing"));
+    assert!(
+        ended.stdout.contains("to do: check the access key"),
+        "{}",
+        ended.stdout
     );
 }
 

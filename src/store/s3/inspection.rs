@@ -40,6 +40,7 @@ pub(super) async fn signer(site: &Site, limit: Duration) -> Result<Signer, LockE
         access_key_id: found.keys.aws_access_key_id().to_owned(),
         from: found.origin.to_string(),
         files: site.credentials.files().await,
+        is_temporary: found.keys.token().is_some(),
         expires_at: found.keys.expires_at().map(|at| at.into()),
     })
 }

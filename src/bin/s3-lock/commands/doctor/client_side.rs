@@ -45,9 +45,10 @@ impl Credentials {
         let files = signer.files.as_ref();
         let files = files.map_or(String::new(), |files| format!(" in {files}"));
         let expires_at = signer.expires_at.map(rfc3339);
-        let until = match &expires_at {
-            Some(at) => format!("until {at}"),
-            None => "without an expiry".to_owned(),
+        let until = match (&expires_at, signer.is_temporary) {
+            (Some(at), _) => format!("until {at}"),
+            (None, true) => "temporary: the source does not say until when".to_owned(),
+            (None, false) => "without an expiry".to_owned(),
         };
         let from = wording::of_the_command(&signer.from);
         Credentials {
@@ -55,6 +56,7 @@ impl Credentials {
             access_key_id: Some(id),
             source: Some(from),
             files: signer.files,
+            is_temporary: Some(signer.is_temporary),
             expires_at,
         }
     }
@@ -65,6 +67,7 @@ impl Credentials {
             access_key_id: None,
             source: None,
             files: None,
+            is_temporary: None,
             expires_at: None,
         }
     }

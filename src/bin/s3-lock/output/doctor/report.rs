@@ -54,7 +54,8 @@ pub struct Credentials {
     pub access_key_id: Option<String>,
     pub source: Option<String>,
     pub files: Option<String>,
-    /// `null` if they do not expire.
+    pub is_temporary: Option<bool>,
+    /// `null` if they do not expire, or if their source does not say when.
     pub expires_at: Option<String>,
 }
 
