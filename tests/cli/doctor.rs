@@ -101,6 +101,19 @@ fn doctor_finds_a_good_store_good_on_one_screen() {
 }
 
 #[test]
+fn doctor_sends_as_many_requests_as_it_is_said_to() {
+    let server = Server::start();
+    run(&mut doctor(&server, &[]));
+    let requests = server.requests();
+    assert!(requests.len() <= 75, "{}", requests.len());
+    let scratch = requests
+        .iter()
+        .filter(|r| r.method == "PUT" && r.key == SCRATCH);
+    assert!(scratch.count() <= 30);
+    assert_eq!(server.count("DELETE"), 0);
+}
+
+#[test]
 fn doctor_tells_every_field_in_json_whatever_failed() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
