@@ -1,0 +1,22 @@
+//! What the command line says: the commands, their options, and the texts of `--help`.
+
+mod connection;
+mod doctor;
+mod examples;
+mod hold;
+mod lock;
+mod one_line;
+mod run;
+mod top;
+mod values;
+
+pub use connection::Connection;
+pub use doctor::DoctorArguments;
+pub use hold::HoldArguments;
+pub use lock::{
+    AcquireArguments, BreakArguments, ListArguments, ReleaseArguments, StatusArguments,
+};
+pub use one_line::{NotRead, read};
+pub use run::RunArguments;
+pub use top::{Arguments, Command};
+pub use values::{FolderUrl, LockUrl};

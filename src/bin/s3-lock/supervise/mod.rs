@@ -1,0 +1,1 @@
+//! `run` and `hold`: a lock is held while something else goes on.
