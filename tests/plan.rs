@@ -26,7 +26,10 @@ const PLACES: [(&str, &[&str]); 31] = [
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
     ("native_tls", &["store/s3/network/"]),
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
-    ("percent_encoding", &["store/s3/settings/proxy/"]),
+    (
+        "percent_encoding",
+        &["store/s3/settings/proxy/", "types/lock_url.rs"],
+    ),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
     ("rusoto_s3", &["store/s3/list.rs"]),
@@ -79,7 +82,7 @@ const PLACES: [(&str, &[&str]); 31] = [
 
 /// The same in the command, whose dependencies are all here that the library does not name. It names the library as
 /// any program does.
-const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 12] = [
+const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 16] = [
     ("anstream", &["output/"]),
     ("anstyle", &["output/"]),
     ("clap", &["arguments/", "commands/"]),
@@ -87,11 +90,15 @@ const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 12] = [
     ("clap_mangen", &["commands/"]),
     ("humantime", &["arguments/", "output/"]),
     ("indicatif", &["output/"]),
-    ("libc", &["system/"]),
-    ("rustix", &["system/"]),
-    ("signal_hook", &["system/"]),
+    ("libc", &["system/unsafe_calls.rs"]),
+    ("log", &["output/"]),
+    ("rustix", &["system/", "supervise/"]),
+    ("serde", &["output/"]),
+    ("serde_json", &["output/", "supervise/"]),
+    ("signal_hook_registry", &["system/unsafe_calls.rs"]),
     ("std::process::Command", &["system/"]),
     ("tokio", &["no file of the command"]),
+    ("unicode_width", &["output/"]),
 ];
 
 /// What the rules may name besides themselves.

@@ -1,6 +1,17 @@
 //! The ends of the help texts: an example is understood sooner than an option.
 
-pub const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+/// The help of `s3-lock` itself.
+pub const TOP_TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The help of a command.
+pub const TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+{all-args}
+  --region, --profile, --endpoint-url, --verbose ...: see `s3-lock --help`
+{after-help}";
 
 pub const TOP: &str = "\
 Examples:

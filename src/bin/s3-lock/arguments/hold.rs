@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::arguments::checked::process_id;
 use crate::arguments::examples;
 use crate::arguments::lock::AcquireArguments;
 
@@ -11,7 +12,7 @@ pub struct HoldArguments {
     #[command(flatten)]
     pub acquire: AcquireArguments,
     /// Release the lock when this process ends
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = process_id, allow_hyphen_values = true)]
     pub parent: Option<u32>,
     /// Run TEXT with sh -c if the lock is lost
     #[arg(long, value_name = "TEXT")]

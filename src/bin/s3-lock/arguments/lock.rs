@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::arguments::checked::{owner, token};
 use crate::arguments::examples;
 use crate::arguments::values::{FolderUrl, LockUrl, duration, exit_status};
 
@@ -12,33 +13,57 @@ use crate::arguments::values::{FolderUrl, LockUrl, duration, exit_status};
 pub struct AcquireArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
-    /// Wait for so long at most (90s, 5m, 2h); without it, until the lock is free
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    /// Wait so long at most (90s, 5m); else until it is free
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub wait: Option<Duration>,
     /// Do not wait
     #[arg(short = 'n', long, conflicts_with = "wait")]
     pub no_wait: bool,
     /// Who holds the lock [default: host/pid]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = owner)]
     pub owner: Option<String>,
-    /// What for, to show to those who find it held
+    /// What for, to show to others
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
     /// After a crash the lock is free this + 12 s later
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
     pub max_operation: Duration,
     /// End after so long, whatever happens
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub max_hold: Option<Duration>,
-    /// Take the lock from a crashed run of the same --owner at once
+    /// Take it from a crashed run of the same --owner at once
     #[arg(long, requires = "owner")]
     pub reclaim: bool,
     /// The exit status if the lock was not acquired
-    #[arg(short = 'E', long = "conflict-exit-code", value_name = "N", default_value = "75", value_parser = exit_status)]
+    #[arg(
+        short = 'E',
+        long = "conflict-exit-code",
+        value_name = "N",
+        default_value = "75",
+        value_parser = exit_status,
+        allow_hyphen_values = true
+    )]
     pub conflict_exit_code: u8,
     /// Exit with 0 if the lock was not acquired
     #[arg(long, conflicts_with = "conflict_exit_code")]
     pub skip_ok: bool,
+}
+
+impl AcquireArguments {
+    /// What to exit with if the lock was not acquired.
+    pub fn conflict_status(&self) -> u8 {
+        if self.skip_ok {
+            0
+        } else {
+            self.conflict_exit_code
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -46,7 +71,7 @@ pub struct AcquireArguments {
 pub struct StatusArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
-    /// Exit with 0 if it is free or expired, 1 if it is held, 2 after an error
+    /// Exit with 0 if free or expired, 1 if held, 2 after an error
     #[arg(long)]
     pub exit_code: bool,
     /// Print JSON
@@ -70,7 +95,7 @@ pub struct ReleaseArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
     /// Whose holding to release
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = owner)]
     pub owner: String,
     /// Print JSON
     #[arg(long)]
@@ -83,6 +108,7 @@ pub struct BreakArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
     /// The fencing token that `status` shows: only that holding is broken
+    #[arg(value_parser = token, allow_negative_numbers = true)]
     pub token: u64,
     /// Do not ask
     #[arg(short, long)]

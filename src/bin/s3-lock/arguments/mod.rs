@@ -1,13 +1,16 @@
 //! What the command line says: the commands, their options, and the texts of `--help`.
 
+mod checked;
 mod connection;
 mod doctor;
 mod examples;
 mod hold;
 mod lock;
 mod one_line;
+mod remedies;
 mod run;
 mod top;
+mod urls;
 mod values;
 
 pub use connection::Connection;
@@ -18,5 +21,6 @@ pub use lock::{
 };
 pub use one_line::{NotRead, read};
 pub use run::RunArguments;
-pub use top::{Arguments, Command};
+pub use top::{Arguments, Command, command_line};
+pub use urls::url_of;
 pub use values::{FolderUrl, LockUrl};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::arguments::checked::label;
 use crate::arguments::examples;
 use crate::arguments::lock::AcquireArguments;
 use crate::arguments::values::duration;
@@ -19,8 +20,8 @@ use crate::arguments::values::duration;
 pub struct RunArguments {
     #[command(flatten)]
     pub acquire: AcquireArguments,
-    /// Skip if LABEL was completed before; mark it when the command exits with 0
-    #[arg(long, value_name = "LABEL")]
+    /// Skip if LABEL was completed; complete it by exit status 0
+    #[arg(long, value_name = "LABEL", value_parser = label)]
     pub once: Option<String>,
     /// Run TEXT with sh -c
     #[arg(
@@ -32,12 +33,18 @@ pub struct RunArguments {
     )]
     pub shell: Option<String>,
     /// From SIGTERM to SIGKILL
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
     pub kill_after: Duration,
     /// Run TEXT with sh -c once the command had to be ended
     #[arg(long, value_name = "TEXT")]
     pub on_lost: Option<String>,
-    /// Let the command go on if s3-lock is killed: then nothing holds the lock
+    /// Let the command go on, without a lock, if s3-lock is killed
     #[arg(long)]
     pub orphan: bool,
     /// Write one JSON object about this run to FILE

@@ -1,6 +1,6 @@
 //! The commands.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::arguments::connection::Connection;
@@ -17,13 +17,26 @@ use crate::arguments::run::RunArguments;
     version,
     disable_help_subcommand = true,
     after_help = examples::TOP,
-    help_template = examples::TEMPLATE
+    help_template = examples::TOP_TEMPLATE
 )]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
     pub connection: Connection,
+}
+
+/// The command line for clap. The help texts of the commands leave the options of [`Connection`] to that of the
+/// whole: they are the same everywhere.
+pub fn command_line() -> clap::Command {
+    let top = Arguments::command();
+    let everywhere = top
+        .get_arguments()
+        .filter(|argument| argument.is_global_set());
+    let hidden: Vec<_> = everywhere
+        .map(|argument| argument.clone().hide(true))
+        .collect();
+    top.mut_subcommands(|command| command.args(hidden.clone()))
 }
 
 #[derive(Debug, Subcommand)]

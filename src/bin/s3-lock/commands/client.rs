@@ -1,8 +1,13 @@
 //! A client for the store that the arguments name.
 
-use s3_lock::{Client, ClientBuilder, LockError};
+use s3_lock::{Client, ClientBuilder, LockError, S3Lock};
 
-use crate::arguments::Connection;
+use crate::arguments::{Connection, LockUrl};
+
+/// The lock at a URL, to be looked at or released.
+pub fn lock(url: &LockUrl, connection: &Connection) -> Result<S3Lock, LockError> {
+    url.builder()?.client(client(connection)?).build()
+}
 
 pub fn client(connection: &Connection) -> Result<Client, LockError> {
     builder(connection).build()

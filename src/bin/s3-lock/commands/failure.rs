@@ -5,6 +5,8 @@ use std::io;
 
 use s3_lock::{ConfigError, LockError};
 
+use crate::output::causes::with_causes;
+
 /// One line for people. Its causes are told in it.
 #[derive(Debug)]
 pub struct Failure(String);
@@ -12,6 +14,18 @@ pub struct Failure(String);
 impl Failure {
     pub fn new(text: impl Into<String>) -> Failure {
         Failure(text.into())
+    }
+
+    /// Something was done, and could not be told.
+    pub fn not_told(deed: &str, error: &io::Error) -> Failure {
+        Failure(format!("{deed}; cannot write to standard output: {error}"))
+    }
+
+    /// A question has got no answer.
+    pub fn no_answer(error: io::Error) -> Failure {
+        Failure(format!(
+            "cannot ask on the terminal: {error}; give --yes to break it without being asked"
+        ))
     }
 }
 
@@ -37,15 +51,4 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         Failure(format!("cannot write to standard output: {error}"))
     }
-}
-
-/// A text and those of its sources, which do not repeat each other.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::output::text::visible;
+
 /// Something failed.
 pub fn error(text: &str) {
     line(AnsiColor::Red.on_default().bold(), text);
@@ -20,8 +22,8 @@ pub fn note(text: &str) {
 }
 
 fn line(style: Style, text: &str) {
-    // Text from elsewhere (an owner's name, a server's message) must not make a second line.
-    let text = text.replace(['\n', '\r'], " ");
+    // Text from elsewhere (an owner's name, a server's message) must not make a second line, nor move the cursor.
+    let text = visible(&text.replace(['\n', '\r'], " "));
     // There is nobody to tell if standard error cannot be written to.
     let _ = writeln!(anstream::stderr(), "{style}s3-lock:{style:#} {text}");
 }
