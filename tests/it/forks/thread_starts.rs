@@ -3,11 +3,11 @@
 //! In such a child no thread begins.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, hint};
 
 use s3_lock::Client;
 
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Allocator {
 fn stop() {
     while STOPS.load(Ordering::Relaxed) {
         HAS_STOPPED.store(true, Ordering::Relaxed);
-        hint::spin_loop();
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
