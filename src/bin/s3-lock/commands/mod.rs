@@ -9,7 +9,6 @@ mod list;
 mod man;
 mod release;
 mod status;
-mod wording;
 
 use std::process::ExitCode;
 

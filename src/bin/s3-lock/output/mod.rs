@@ -15,3 +15,4 @@ pub mod table;
 pub mod text;
 pub mod times;
 pub mod wait_line;
+pub mod wording;

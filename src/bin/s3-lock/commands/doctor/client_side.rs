@@ -3,9 +3,9 @@
 use s3_lock::LockError;
 use s3_lock::inspection::{Setting, Signer, Way};
 
-use crate::commands::wording;
 use crate::output::doctor::{Credentials, Finding, Set, Settings};
 use crate::output::times::rfc3339;
+use crate::output::wording;
 
 impl Settings {
     pub fn found(way: Result<Way, LockError>) -> Settings {

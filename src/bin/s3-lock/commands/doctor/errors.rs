@@ -3,8 +3,8 @@
 use s3_lock::inspection::Told;
 use s3_lock::{LockError, StorageErrorKind};
 
-use crate::commands::wording;
 use crate::output::doctor::{Finding, Status};
+use crate::output::wording;
 
 impl Finding {
     /// What an error says of something that locks need.
