@@ -118,6 +118,9 @@
 //! A call that waits takes its ticket at the second look, or at the first where others are known to wait: a
 //! GET and a PUT. A call that waits for less than 1 s takes none.
 //!
+//! A [`WaitHandle`] ends the acquires that it was given to, as if their limit was up: at once, and at most 2 T
+//! after that.
+//!
 //! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and up to
 //! eight times that, with pauses, if others write the queue first), to give back a lock that was acquired too
 //! slowly, or to look once more after a sleep that ended past the limit.
@@ -248,6 +251,7 @@ pub use api::guard::LockGuard;
 pub use api::in_memory::InMemoryStore;
 pub use api::lock::S3Lock;
 pub use api::lock_builder::S3LockBuilder;
+pub use api::wait_handle::WaitHandle;
 pub use types::errors::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use types::info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use types::names::default_owner;
@@ -255,6 +259,7 @@ pub use types::renewal_trouble::RenewalTrouble;
 pub use types::request_counts::{OutcomeCounts, RequestCounts};
 pub use types::request_prices::RequestPrices;
 pub use types::store_report::{EtagForm, StoreReport};
+pub use types::wait_status::WaitStatus;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

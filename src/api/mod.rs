@@ -10,3 +10,4 @@ pub(crate) mod lock;
 pub(crate) mod lock_builder;
 mod ranges;
 mod store_check;
+pub(crate) mod wait_handle;

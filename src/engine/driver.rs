@@ -128,8 +128,11 @@ impl<'a> Driver<'a> {
                 (_, None) => self.give_up(),
                 (Step::Read | Step::Peek, Some(limit)) => {
                     let sent = self.session.clock().now();
-                    let found = self.session.read(self.location, limit).await;
-                    self.found(found, sent, limit)
+                    let read = self.session.read(self.location, limit);
+                    match self.budget.until_cancelled(read).await {
+                        Some(found) => self.found(found, sent, limit),
+                        None => self.give_up(),
+                    }
                 }
                 (Step::SeeQueue, Some(limit)) => match self.make_room(limit).await {
                     Some(limit) => {
@@ -162,8 +165,10 @@ impl<'a> Driver<'a> {
         let put = self
             .session
             .write(self.location, body, &condition, limit, None);
-        let put = put.await;
-        self.wrote(put, limit)
+        match self.budget.until_soon_after_cancelled(put).await {
+            Some(put) => self.wrote(put, limit),
+            None => Event::Wrote(WriteOutcome::Unknown(Trouble::Transient)),
+        }
     }
 
     fn inputs(&self, nonce: Nonce) -> Inputs {

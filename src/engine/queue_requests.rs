@@ -38,7 +38,10 @@ impl Driver<'_> {
         let at = queue_of(self.location);
         let sent = self.session.clock().now();
         let limit = limit.min(self.queue_timeout());
-        let found = self.session.read(&at, limit).await;
+        let read = self.session.read(&at, limit);
+        let Some(found) = self.budget.until_cancelled(read).await else {
+            return;
+        };
         let failed = found.is_err();
         self.saw_queue(found, sent, inputs);
         self.note_silence(failed, sent, limit);
@@ -84,7 +87,8 @@ impl Driver<'_> {
         };
         if found.is_none() {
             let took = clock.now().at_least_since(sent);
-            found = clock.within(took.max(LEAST_WAIT), look).await;
+            let look = clock.within(took.max(LEAST_WAIT), look);
+            found = self.budget.until_cancelled(look).await.flatten();
         }
         if let Some(found) = found {
             self.saw_queue(found, sent, inputs);
@@ -126,7 +130,10 @@ impl Driver<'_> {
         let body = write.queue.to_body();
         let sent = self.session.clock().now();
         let limit = limit.min(self.queue_timeout());
-        let put = self.session.write(&at, body, &condition, limit, None).await;
+        let put = self.session.write(&at, body, &condition, limit, None);
+        let Some(put) = self.budget.until_soon_after_cancelled(put).await else {
+            return WriteOutcome::Unknown(Trouble::Transient);
+        };
         let outcome = put.map_error(|error| self.queue_trouble(&error));
         let failed = matches!(outcome, WriteOutcome::NotSent(_) | WriteOutcome::Unknown(_));
         self.note_silence(failed, sent, limit);

@@ -10,3 +10,4 @@ pub(crate) mod request_prices;
 pub(crate) mod storage_error;
 pub(crate) mod store_report;
 pub(crate) mod text;
+pub(crate) mod wait_status;

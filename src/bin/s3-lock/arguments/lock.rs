@@ -55,6 +55,17 @@ pub struct AcquireArguments {
     pub skip_ok: bool,
 }
 
+impl AcquireArguments {
+    /// What to exit with if the lock was not acquired.
+    pub fn conflict_status(&self) -> u8 {
+        if self.skip_ok {
+            0
+        } else {
+            self.conflict_exit_code
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = examples::STATUS, help_template = examples::TEMPLATE)]
 pub struct StatusArguments {

@@ -5,6 +5,8 @@ use std::io;
 
 use s3_lock::{ConfigError, LockError};
 
+use crate::output::text::with_causes;
+
 /// One line for people. Its causes are told in it.
 #[derive(Debug)]
 pub struct Failure(String);
@@ -49,15 +51,4 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         Failure(format!("cannot write to standard output: {error}"))
     }
-}
-
-/// A text and those of its sources, which do not repeat each other.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

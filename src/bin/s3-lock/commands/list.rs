@@ -10,10 +10,10 @@ use crate::commands::client::client;
 use crate::commands::failure::Failure;
 use crate::output::holding::{LockJson, info, state};
 use crate::output::table::{Column, table};
-use crate::output::text::visible;
-use crate::output::times::{since_shortly, span};
+use crate::output::text::{plain, span};
+use crate::output::times::since_shortly;
 use crate::output::{json, message, stdout};
-use crate::system::wall_clock;
+use crate::system::clock;
 
 /// How wide a terminal is, mostly.
 const SCREEN: usize = 80;
@@ -46,7 +46,7 @@ pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCo
     } else if locks.is_empty() {
         message::note(&format!("there are no locks in {bucket}/{folder}"));
     } else {
-        stdout::print(&text(&locks, wall_clock::now()))?;
+        stdout::print(&text(&locks, clock::wall()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -68,12 +68,12 @@ fn row(lock: &ListedLock, now: SystemTime) -> [String; 7] {
     let info = info(lock.status());
     let of = |cell: &dyn Fn(&LockInfo) -> String| info.map_or_else(|| "-".to_owned(), cell);
     [
-        visible(lock.name()),
+        plain(lock.name()),
         state(lock.status()).to_owned(),
-        of(&|info| visible(info.owner())),
+        of(&|info| plain(info.owner())),
         of(&|info| span(info.remaining()).replace(' ', "")),
         of(&|info| since_shortly(info.acquired_at(), now)),
         of(&|info| info.fencing_token().to_string()),
-        of(&|info| info.purpose().map_or_else(|| "-".to_owned(), visible)),
+        of(&|info| info.purpose().map_or_else(|| "-".to_owned(), plain)),
     ]
 }

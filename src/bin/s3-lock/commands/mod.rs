@@ -15,6 +15,7 @@ use crate::arguments::{Arguments, Command, Connection};
 use crate::commands::failure::Failure;
 use crate::output::exit::OWN_FAILURE;
 use crate::output::{logger, message};
+use crate::supervise;
 
 /// Does what the arguments say, and returns what to exit with.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -34,6 +35,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
     match command {
+        Command::Run(arguments) => Ok(supervise::run(&arguments, || client::client(connection))),
+        Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
         Command::Status(arguments) => status::status(&arguments, connection),
         Command::List(arguments) => list::list(&arguments, connection),
         Command::Release(arguments) => release::release(&arguments, connection),

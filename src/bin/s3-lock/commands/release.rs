@@ -6,7 +6,7 @@ use crate::arguments::{Connection, ReleaseArguments};
 use crate::commands::client::lock;
 use crate::commands::failure::Failure;
 use crate::output::released::ReleasedJson;
-use crate::output::text::visible;
+use crate::output::text::plain;
 use crate::output::{json, stdout};
 
 /// That owner held nothing.
@@ -14,7 +14,7 @@ const NOTHING_HELD: u8 = 1;
 
 pub fn release(arguments: &ReleaseArguments, connection: &Connection) -> Result<ExitCode, Failure> {
     let owner = &arguments.owner;
-    let (url, by) = (visible(arguments.url.as_str()), visible(owner));
+    let (url, by) = (plain(arguments.url.as_str()), plain(owner));
     let lock = lock(&arguments.url, connection)?;
     let is_released = lock.release(owner)?;
     let (deed, status) = match is_released {

@@ -9,7 +9,7 @@ use crate::commands::client::lock;
 use crate::commands::failure::Failure;
 use crate::output::holding::{LockJson, described};
 use crate::output::{json, message, stdout};
-use crate::system::wall_clock;
+use crate::system::clock;
 
 /// With `--exit-code`: the lock is held.
 const HELD: u8 = 1;
@@ -33,7 +33,7 @@ fn shown(arguments: &StatusArguments, connection: &Connection) -> Result<LockSta
     let status = lock.status()?;
     let text = match arguments.json {
         true => json::line(&LockJson::new(lock.bucket(), lock.key(), &status)),
-        false => described(arguments.url.as_str(), &status, wall_clock::now()),
+        false => described(arguments.url.as_str(), &status, clock::wall()),
     };
     stdout::print(&text)?;
     Ok(status)

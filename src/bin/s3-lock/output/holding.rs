@@ -6,8 +6,8 @@ use s3_lock::{LockInfo, LockStatus};
 use serde::Serialize;
 
 use crate::arguments::url_of;
-use crate::output::text::visible;
-use crate::output::times::{rfc3339, since, span};
+use crate::output::text::{plain, span};
+use crate::output::times::{rfc3339, since};
 
 /// A lock in JSON. The names are for programs, and stay. What a free lock does not have is `null`.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ pub fn info(status: &LockStatus) -> Option<&LockInfo> {
 
 /// A lock for people: a line that says what it is, and some that say who has it.
 pub fn described(url: &str, status: &LockStatus, now: SystemTime) -> String {
-    let url = visible(url);
+    let url = plain(url);
     let mut text = match status {
         LockStatus::Expired(_) => {
             format!(
@@ -90,7 +90,7 @@ pub fn described(url: &str, status: &LockStatus, now: SystemTime) -> String {
 pub fn facts(info: &LockInfo, now: SystemTime) -> String {
     let process = match info.host() {
         "" => info.pid().to_string(),
-        host => format!("{} on {}", info.pid(), visible(host)),
+        host => format!("{} on {}", info.pid(), plain(host)),
     };
     let lease = match info.remaining().as_secs() {
         0 => format!("has run out (it was {})", span(info.lease())),
@@ -104,8 +104,8 @@ pub fn facts(info: &LockInfo, now: SystemTime) -> String {
         true => "others wait for it",
         false => "nobody, as far as the holder has seen",
     };
-    let mut lines = vec![("owner", visible(info.owner())), ("process", process)];
-    lines.extend(info.purpose().map(|text| ("purpose", visible(text))));
+    let mut lines = vec![("owner", plain(info.owner())), ("process", process)];
+    lines.extend(info.purpose().map(|text| ("purpose", plain(text))));
     lines.extend([
         ("since", since(info.acquired_at(), now)),
         ("lease", lease),

@@ -3,6 +3,7 @@
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::output::message;
+use crate::output::wording::as_options;
 
 /// What the library calls itself in the log.
 const LIBRARY: &str = "s3_lock";
@@ -39,7 +40,7 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = record.args().to_string();
+        let text = as_options(&record.args().to_string());
         match record.level() {
             Level::Error => message::error(&text),
             Level::Warn => message::warning(&format!("warning: {text}")),

@@ -11,3 +11,5 @@ pub mod stdout;
 pub mod table;
 pub mod text;
 pub mod times;
+pub mod wait_line;
+pub mod wording;

@@ -1,3 +1,13 @@
-//! Processes, signals, timers and the terminal. The only place that names rustix, libc and signal-hook.
+//! Processes, signals, timers and the terminal.
 
-pub mod wall_clock;
+pub mod child;
+pub mod clock;
+pub mod events;
+pub mod find;
+pub mod introduction;
+pub mod parent;
+pub mod pipe;
+pub mod process;
+pub mod signals;
+pub mod terminal;
+mod unsafe_calls;
