@@ -7,6 +7,7 @@ use clap::{Error, FromArgMatches};
 
 use crate::arguments::remedies;
 use crate::arguments::top::{Arguments, command_line};
+use crate::arguments::values::UrlError;
 
 /// Why there is nothing to do.
 pub enum NotRead {
@@ -59,7 +60,10 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
         }
         ErrorKind::UnknownArgument => {
             let suggested = suggested(error, ContextKind::SuggestedArg);
-            remedies::unknown(&command, &argument, suggested.as_deref())
+            match owner_of(&command, &argument) {
+                Some(other) => format!("{argument} goes after the command: {other} {argument}"),
+                None => remedies::unknown(&command, &argument, suggested.as_deref()),
+            }
         }
         ErrorKind::MissingRequiredArgument => remedies::missing(&command, &strings(error)),
         ErrorKind::ArgumentConflict => {
@@ -67,8 +71,12 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::NoEquals => {
             let value = told(ContextKind::InvalidValue).unwrap_or_default();
-            let why = std::error::Error::source(error).map(ToString::to_string);
-            remedies::value(&argument, &value, why.as_deref())
+            let why = std::error::Error::source(error);
+            // The library's reasons name what is wrong, and cite it.
+            if let Some(UrlError::Name(whole)) = why.and_then(|why| why.downcast_ref()) {
+                return whole.to_string();
+            }
+            remedies::value(&argument, &value, why.map(ToString::to_string).as_deref())
         }
         ErrorKind::InvalidUtf8 => remedies::not_text(given),
         _ => first_line(&error.to_string()),
@@ -82,6 +90,21 @@ fn command(error: &Error) -> String {
     let words = usage.split_whitespace().skip(1);
     let names = words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
     names.collect::<Vec<_>>().join(" ")
+}
+
+/// The first command that has an option, if that was given before any command.
+fn owner_of(command: &str, argument: &str) -> Option<String> {
+    let long = argument.strip_prefix("--")?;
+    if command != "s3-lock" {
+        return None;
+    }
+    let commands = command_line();
+    let has = |command: &&clap::Command| {
+        let mut arguments = command.get_arguments();
+        arguments.any(|argument| argument.get_long() == Some(long))
+    };
+    let owner = commands.get_subcommands().find(has)?;
+    Some(format!("s3-lock {}", owner.get_name()))
 }
 
 /// What clap suggests instead, if it suggests one thing.

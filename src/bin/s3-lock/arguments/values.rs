@@ -1,5 +1,6 @@
 //! The values of options, as people write them.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,11 +23,58 @@ impl LockUrl {
 }
 
 impl FromStr for LockUrl {
-    type Err = ConfigError;
+    type Err = UrlError;
 
-    fn from_str(url: &str) -> Result<LockUrl, ConfigError> {
-        let _ = builder_from_url(url)?;
+    fn from_str(url: &str) -> Result<LockUrl, UrlError> {
+        check_shape(url).map_err(UrlError::Shape)?;
+        let _ = builder_from_url(url).map_err(UrlError::Name)?;
         Ok(LockUrl(url.to_owned()))
+    }
+}
+
+/// Why a text is not the URL of a lock.
+#[derive(Debug)]
+pub enum UrlError {
+    /// It is no such URL. The reason does not cite it.
+    Shape(&'static str),
+    /// There can be no such lock. The reason cites what is wrong.
+    Name(ConfigError),
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UrlError::Shape(why) => f.write_str(why),
+            UrlError::Name(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+/// What people give instead of a lock's URL.
+fn check_shape(url: &str) -> Result<(), &'static str> {
+    let Some(rest) = url.strip_prefix("s3://") else {
+        return Err(match url {
+            _ if url.starts_with("arn:") => {
+                "it is an ARN; write the lock as s3://bucket/folder/name"
+            }
+            _ if url.contains("://") => {
+                "it is not an s3:// URL; write the lock as s3://bucket/folder/name, and a store other \
+                 than AWS as --endpoint-url"
+            }
+            _ => "it does not begin with s3://; write the lock as s3://bucket/folder/name",
+        });
+    };
+    match rest.split_once('/') {
+        Some(("", _)) => Err("its bucket is missing; write the lock as s3://bucket/folder/name"),
+        None | Some((_, "")) => {
+            Err("the lock's name is missing; write the lock as s3://bucket/folder/name")
+        }
+        Some((_, path)) if path.ends_with('/') => {
+            Err("it ends with a slash; a lock is named as a file is, s3://bucket/folder/name")
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -41,7 +89,7 @@ impl FromStr for FolderUrl {
     type Err = String;
 
     fn from_str(url: &str) -> Result<FolderUrl, String> {
-        let refuse = |why: &str| Err(format!("{why}: write it as s3://bucket/folder"));
+        let refuse = |why: &str| Err(format!("{why}; write it as s3://bucket/folder"));
         let Some(rest) = url.strip_prefix("s3://") else {
             return refuse("it does not begin with s3://");
         };
@@ -65,10 +113,10 @@ impl FromStr for FolderUrl {
 /// A time such as `90s`, `5m` or `1h 30m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if text.starts_with('-') {
-        return Err("a time is not negative: 500ms, 90s, 5m, 2h or 1h30m".to_owned());
+        return Err("a time is not negative; write it as 500ms, 90s, 5m, 2h or 1h30m".to_owned());
     }
     humantime::parse_duration(text)
-        .map_err(|_| "write it with its unit: 500ms, 90s, 5m, 2h or 1h30m".to_owned())
+        .map_err(|_| "write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m".to_owned())
 }
 
 /// A number that a process can exit with.

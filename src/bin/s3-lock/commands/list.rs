@@ -44,7 +44,11 @@ pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCo
         });
         stdout::print(&json::line(&objects.collect::<Vec<_>>()))?;
     } else if locks.is_empty() {
-        message::note(&format!("there are no locks in {bucket}/{folder}"));
+        let place = format!("s3://{bucket}/{folder}");
+        message::note(&format!(
+            "there are no locks in {}",
+            place.trim_end_matches('/')
+        ));
     } else {
         stdout::print(&text(&locks, clock::wall()))?;
     }
