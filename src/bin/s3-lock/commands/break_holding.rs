@@ -41,9 +41,10 @@ pub fn break_holding(
         let over = format!("{url} is not held with token {} any more", arguments.token);
         return told(arguments, &lock, &lock.status()?, &over);
     }
-    let text = match arguments.json {
-        true => json::line(&found(&lock, &status, true)),
-        false => format!("broke {url}, which {} held\n", plain(info.owner())),
+    let text = if arguments.json {
+        json::line(&found(&lock, &status, true))
+    } else {
+        format!("broke {url}, which {} held\n", plain(info.owner()))
     };
     let deed = format!("broke {url}");
     stdout::print(&text).map_err(|error| Failure::not_told(&deed, &error))?;
@@ -71,9 +72,10 @@ fn told(
     status: &LockStatus,
     why: &str,
 ) -> Result<ExitCode, Failure> {
-    match arguments.json {
-        true => stdout::print(&json::line(&found(lock, status, false)))?,
-        false => message::note(&format!("nothing was broken: {why}")),
+    if arguments.json {
+        stdout::print(&json::line(&found(lock, status, false)))?
+    } else {
+        message::note(&format!("nothing was broken: {why}"))
     }
     Ok(ExitCode::from(NOT_BROKEN))
 }

@@ -100,9 +100,10 @@ pub fn facts(info: &LockInfo, now: SystemTime) -> String {
             span(info.lease())
         ),
     };
-    let waiting = match info.has_waiters() {
-        true => "others wait for it",
-        false => "nobody, as far as the holder has seen",
+    let waiting = if info.has_waiters() {
+        "others wait for it"
+    } else {
+        "nobody, as far as the holder has seen"
     };
     let mut lines = vec![("owner", plain(info.owner())), ("process", process)];
     lines.extend(info.purpose().map(|text| ("purpose", plain(text))));
