@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, FromArgMatches};
+use s3_lock::ConfigError;
 
 use crate::arguments::remedies;
 use crate::arguments::top::{Arguments, command_line};
-use crate::arguments::values::UrlError;
+use crate::arguments::wording::as_options;
 
 /// Why there is nothing to do.
 pub enum NotRead {
@@ -73,8 +74,8 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
             let value = told(ContextKind::InvalidValue).unwrap_or_default();
             let why = std::error::Error::source(error);
             // The library's reasons name what is wrong, and cite it.
-            if let Some(UrlError::Name(whole)) = why.and_then(|why| why.downcast_ref()) {
-                return whole.to_string();
+            if let Some(whole) = why.and_then(|why| why.downcast_ref::<ConfigError>()) {
+                return as_options(&whole.to_string());
             }
             remedies::value(&argument, &value, why.map(ToString::to_string).as_deref())
         }

@@ -1,6 +1,5 @@
 //! The values of options, as people write them.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,63 +17,16 @@ impl LockUrl {
 
     /// A lock there, to be given its settings.
     pub fn builder(&self) -> Result<S3LockBuilder, ConfigError> {
-        builder_from_url(&self.0)
+        S3Lock::builder_from_url(&self.0)
     }
 }
 
 impl FromStr for LockUrl {
-    type Err = UrlError;
+    type Err = ConfigError;
 
-    fn from_str(url: &str) -> Result<LockUrl, UrlError> {
-        check_shape(url).map_err(UrlError::Shape)?;
-        let _ = builder_from_url(url).map_err(UrlError::Name)?;
+    fn from_str(url: &str) -> Result<LockUrl, ConfigError> {
+        let _ = S3Lock::builder_from_url(url)?;
         Ok(LockUrl(url.to_owned()))
-    }
-}
-
-/// Why a text is not the URL of a lock.
-#[derive(Debug)]
-pub enum UrlError {
-    /// It is no such URL. The reason does not cite it.
-    Shape(&'static str),
-    /// There can be no such lock. The reason cites what is wrong.
-    Name(ConfigError),
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UrlError::Shape(why) => f.write_str(why),
-            UrlError::Name(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for UrlError {}
-
-/// What people give instead of a lock's URL.
-fn check_shape(url: &str) -> Result<(), &'static str> {
-    let Some(rest) = url.strip_prefix("s3://") else {
-        return Err(match url {
-            _ if url.starts_with("arn:") => {
-                "it is an ARN; write the lock as s3://bucket/folder/name"
-            }
-            _ if url.contains("://") => {
-                "it is not an s3:// URL; write the lock as s3://bucket/folder/name, and a store other \
-                 than AWS as --endpoint-url"
-            }
-            _ => "it does not begin with s3://; write the lock as s3://bucket/folder/name",
-        });
-    };
-    match rest.split_once('/') {
-        Some(("", _)) => Err("its bucket is missing; write the lock as s3://bucket/folder/name"),
-        None | Some((_, "")) => {
-            Err("the lock's name is missing; write the lock as s3://bucket/folder/name")
-        }
-        Some((_, path)) if path.ends_with('/') => {
-            Err("it ends with a slash; a lock is named as a file is, s3://bucket/folder/name")
-        }
-        Some(_) => Ok(()),
     }
 }
 
@@ -90,7 +42,7 @@ impl FromStr for FolderUrl {
 
     fn from_str(url: &str) -> Result<FolderUrl, String> {
         let refuse = |why: &str| Err(format!("{why}; write it as s3://bucket/folder"));
-        let Some(rest) = url.strip_prefix("s3://") else {
+        let Some(("s3" | "S3", rest)) = url.split_once("://") else {
             return refuse("it does not begin with s3://");
         };
         if rest.contains(['?', '#']) {
@@ -123,14 +75,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn exit_status(text: &str) -> Result<u8, String> {
     text.parse()
         .map_err(|_| "an exit status is a number from 0 to 255".to_owned())
-}
-
-// Until the library has it.
-fn builder_from_url(url: &str) -> Result<S3LockBuilder, ConfigError> {
-    let rest = url.strip_prefix("s3://").unwrap_or(url);
-    let (bucket, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
-    Ok(S3Lock::builder(bucket, name).folder(folder))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use crate::commands::client::lock;
 use crate::commands::failure::Failure;
 use crate::output::holding::{LockJson, described};
 use crate::output::released::BrokenJson;
-use crate::output::text::plain;
+use crate::output::text::visible;
 use crate::output::{json, message, question, stdout};
-use crate::system::clock;
+use crate::system::wall_clock;
 
 /// Nothing was broken: the holding was over, or somebody said no.
 const NOT_BROKEN: u8 = 1;
@@ -27,12 +27,12 @@ pub fn break_holding(
     }
     let lock = lock(&arguments.url, connection)?;
     let status = lock.status()?;
-    let url = plain(arguments.url.as_str());
+    let url = visible(arguments.url.as_str());
     let info = match to_break(&status, arguments.token) {
         Ok(info) => info,
         Err(why) => return told(arguments, &lock, &status, &format!("{url} {why}")),
     };
-    let shown = described(&url, &status, clock::wall());
+    let shown = described(&url, &status, wall_clock::now());
     if !arguments.yes && !question::is_agreed(&shown, "Break it?").map_err(Failure::no_answer)? {
         message::note("nothing was broken");
         return Ok(ExitCode::from(NOT_BROKEN));
@@ -44,7 +44,7 @@ pub fn break_holding(
     let text = if arguments.json {
         json::line(&found(&lock, &status, true))
     } else {
-        format!("broke {url}, which {} held\n", plain(info.owner()))
+        format!("broke {url}, which {} held\n", visible(info.owner()))
     };
     let deed = format!("broke {url}");
     stdout::print(&text).map_err(|error| Failure::not_told(&deed, &error))?;
@@ -58,7 +58,7 @@ fn to_break(status: &LockStatus, token: u64) -> Result<&LockInfo, String> {
         LockStatus::Held(info) => Err(format!(
             "is held with token {}, by {}",
             info.fencing_token(),
-            plain(info.owner())
+            visible(info.owner())
         )),
         LockStatus::Expired(_) => Err("is expired, so the next acquire takes it".to_owned()),
         _ => Err("is free".to_owned()),
@@ -82,7 +82,7 @@ fn told(
 
 fn found(lock: &S3Lock, status: &LockStatus, broken: bool) -> BrokenJson {
     BrokenJson {
-        found: LockJson::new(lock.bucket(), lock.key(), status),
+        found: LockJson::new(lock, status),
         broken,
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use s3_lock::{ConfigError, LockError};
 
-use crate::output::text::with_causes;
+use crate::output::causes::with_causes;
 
 /// One line for people. Its causes are told in it.
 #[derive(Debug)]

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use s3_lock::{ListedLock, LockInfo};
+use s3_lock::{ListedLock, LockError, LockInfo, S3Lock};
 
 use crate::arguments::{Connection, ListArguments};
 use crate::commands::client::client;
 use crate::commands::failure::Failure;
 use crate::output::holding::{LockJson, info, state};
 use crate::output::table::{Column, table};
-use crate::output::text::{plain, span};
-use crate::output::times::since_shortly;
+use crate::output::text::visible;
+use crate::output::times::{since_shortly, span};
 use crate::output::{json, message, stdout};
-use crate::system::clock;
+use crate::system::wall_clock;
 
 /// How wide a terminal is, mostly.
 const SCREEN: usize = 80;
@@ -36,13 +36,16 @@ const fn column(head: &'static str, most: usize) -> Column {
 
 pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCode, Failure> {
     let (bucket, folder) = (&arguments.url.bucket, &arguments.url.folder);
-    let locks = client(connection)?.list(bucket, folder)?;
+    let client = client(connection)?;
+    let locks = client.list(bucket, folder)?;
     if arguments.json {
-        let objects = locks.iter().map(|lock| {
-            let key = key(folder, lock.name());
-            LockJson::new(bucket, &key, lock.status())
+        let objects = locks.iter().map(|listed| {
+            let lock = S3Lock::builder(bucket, listed.name()).folder(folder);
+            let lock = lock.client(client.clone()).build()?;
+            Ok(LockJson::new(&lock, listed.status()))
         });
-        stdout::print(&json::line(&objects.collect::<Vec<_>>()))?;
+        let objects = objects.collect::<Result<Vec<_>, LockError>>()?;
+        stdout::print(&json::line(&objects))?;
     } else if locks.is_empty() {
         let place = format!("s3://{bucket}/{folder}");
         message::note(&format!(
@@ -50,17 +53,9 @@ pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCo
             place.trim_end_matches('/')
         ));
     } else {
-        stdout::print(&text(&locks, clock::wall()))?;
+        stdout::print(&text(&locks, wall_clock::now()))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The key of the lock with this name.
-fn key(folder: &str, name: &str) -> String {
-    match folder {
-        "" => format!("{name}.lock"),
-        folder => format!("{folder}/{name}.lock"),
-    }
 }
 
 fn text(locks: &[ListedLock], now: SystemTime) -> String {
@@ -72,12 +67,12 @@ fn row(lock: &ListedLock, now: SystemTime) -> [String; 7] {
     let info = info(lock.status());
     let of = |cell: &dyn Fn(&LockInfo) -> String| info.map_or_else(|| "-".to_owned(), cell);
     [
-        plain(lock.name()),
+        visible(lock.name()),
         state(lock.status()).to_owned(),
-        of(&|info| plain(info.owner())),
+        of(&|info| visible(info.owner())),
         of(&|info| span(info.remaining()).replace(' ', "")),
         of(&|info| since_shortly(info.acquired_at(), now)),
         of(&|info| info.fencing_token().to_string()),
-        of(&|info| info.purpose().map_or_else(|| "-".to_owned(), plain)),
+        of(&|info| info.purpose().map_or_else(|| "-".to_owned(), visible)),
     ]
 }

@@ -6,7 +6,7 @@ use crate::arguments::{Connection, ReleaseArguments};
 use crate::commands::client::lock;
 use crate::commands::failure::Failure;
 use crate::output::released::ReleasedJson;
-use crate::output::text::plain;
+use crate::output::text::visible;
 use crate::output::{json, stdout};
 
 /// That owner held nothing.
@@ -14,7 +14,7 @@ const NOTHING_HELD: u8 = 1;
 
 pub fn release(arguments: &ReleaseArguments, connection: &Connection) -> Result<ExitCode, Failure> {
     let owner = &arguments.owner;
-    let (url, by) = (plain(arguments.url.as_str()), plain(owner));
+    let (url, by) = (visible(arguments.url.as_str()), visible(owner));
     let lock = lock(&arguments.url, connection)?;
     let is_released = lock.release(owner)?;
     let (deed, status) = if is_released {
@@ -29,12 +29,7 @@ pub fn release(arguments: &ReleaseArguments, connection: &Connection) -> Result<
         )
     };
     let text = if arguments.json {
-        json::line(&ReleasedJson::new(
-            lock.bucket(),
-            lock.key(),
-            owner,
-            is_released,
-        ))
+        json::line(&ReleasedJson::new(&lock, owner, is_released))
     } else {
         format!("{deed}\n")
     };

@@ -9,7 +9,7 @@ use crate::commands::client::lock;
 use crate::commands::failure::Failure;
 use crate::output::holding::{LockJson, described};
 use crate::output::{json, message, stdout};
-use crate::system::clock;
+use crate::system::wall_clock;
 
 /// With `--exit-code`: the lock is held.
 const HELD: u8 = 1;
@@ -32,9 +32,9 @@ fn shown(arguments: &StatusArguments, connection: &Connection) -> Result<LockSta
     let lock = lock(&arguments.url, connection)?;
     let status = lock.status()?;
     let text = if arguments.json {
-        json::line(&LockJson::new(lock.bucket(), lock.key(), &status))
+        json::line(&LockJson::new(&lock, &status))
     } else {
-        described(arguments.url.as_str(), &status, clock::wall())
+        described(arguments.url.as_str(), &status, wall_clock::now())
     };
     stdout::print(&text)?;
     Ok(status)

@@ -1,13 +1,12 @@
 //! What is known of a lock: as JSON, and as lines for people.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use s3_lock::{LockInfo, LockStatus};
+use s3_lock::{LockInfo, LockStatus, S3Lock};
 use serde::Serialize;
 
-use crate::arguments::url_of;
-use crate::output::text::{plain, span};
-use crate::output::times::{rfc3339, since};
+use crate::output::text::visible;
+use crate::output::times::{rfc3339, since, span};
 
 /// A lock in JSON. The names are for programs, and stay. What a free lock does not have is `null`.
 #[derive(Debug, Serialize)]
@@ -30,17 +29,17 @@ pub struct LockJson {
 }
 
 impl LockJson {
-    pub fn new(bucket: &str, key: &str, status: &LockStatus) -> LockJson {
+    pub fn new(lock: &S3Lock, status: &LockStatus) -> LockJson {
         let info = info(status);
         LockJson {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            url: url_of(bucket, key),
+            bucket: lock.bucket().to_owned(),
+            key: lock.key().to_owned(),
+            url: lock.url(),
             state: state(status),
             owner: info.map(|info| info.owner().to_owned()),
             fencing_token: info.map(|info| info.fencing_token().get()),
-            remaining_seconds: info.map(|info| info.remaining().as_secs_f64()),
-            lease_seconds: info.map(|info| info.lease().as_secs_f64()),
+            remaining_seconds: info.map(|info| seconds(info.remaining())),
+            lease_seconds: info.map(|info| seconds(info.lease())),
             acquired_at: info.map(|info| rfc3339(info.acquired_at())),
             host: info.map(|info| info.host().to_owned()),
             pid: info.map(LockInfo::pid),
@@ -48,6 +47,11 @@ impl LockJson {
             has_waiters: info.map(LockInfo::has_waiters),
         }
     }
+}
+
+/// To the millisecond.
+fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// What a lock is: `free`, `held` or `expired`.
@@ -71,7 +75,7 @@ pub fn info(status: &LockStatus) -> Option<&LockInfo> {
 
 /// A lock for people: a line that says what it is, and some that say who has it.
 pub fn described(url: &str, status: &LockStatus, now: SystemTime) -> String {
-    let url = plain(url);
+    let url = visible(url);
     let mut text = match status {
         LockStatus::Expired(_) => {
             format!(
@@ -90,7 +94,7 @@ pub fn described(url: &str, status: &LockStatus, now: SystemTime) -> String {
 pub fn facts(info: &LockInfo, now: SystemTime) -> String {
     let process = match info.host() {
         "" => info.pid().to_string(),
-        host => format!("{} on {}", info.pid(), plain(host)),
+        host => format!("{} on {}", info.pid(), visible(host)),
     };
     let lease = match info.remaining().as_secs() {
         0 => format!("has run out (it was {})", span(info.lease())),
@@ -105,8 +109,8 @@ pub fn facts(info: &LockInfo, now: SystemTime) -> String {
     } else {
         "nobody, as far as the holder has seen"
     };
-    let mut lines = vec![("owner", plain(info.owner())), ("process", process)];
-    lines.extend(info.purpose().map(|text| ("purpose", plain(text))));
+    let mut lines = vec![("owner", visible(info.owner())), ("process", process)];
+    lines.extend(info.purpose().map(|text| ("purpose", visible(text))));
     lines.extend([
         ("since", since(info.acquired_at(), now)),
         ("lease", lease),

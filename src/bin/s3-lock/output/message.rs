@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::output::text::plain;
+use crate::output::text::visible;
 
 /// Something failed.
 pub fn error(text: &str) {
@@ -23,7 +23,7 @@ pub fn note(text: &str) {
 
 fn line(style: Style, text: &str) {
     // Text from elsewhere (an owner's name, a server's message) must not make a second line, nor move the cursor.
-    let text = plain(&text.replace(['\n', '\r'], " "));
+    let text = visible(&text.replace(['\n', '\r'], " "));
     // There is nobody to tell if standard error cannot be written to.
     let _ = writeln!(anstream::stderr(), "{style}s3-lock:{style:#} {text}");
 }

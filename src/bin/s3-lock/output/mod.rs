@@ -1,5 +1,6 @@
 //! What the command tells: lines on standard error, results on standard output, and exit statuses.
 
+pub mod causes;
 pub mod exit;
 pub mod holding;
 pub mod json;
@@ -12,4 +13,3 @@ pub mod table;
 pub mod text;
 pub mod times;
 pub mod wait_line;
-pub mod wording;

@@ -2,7 +2,24 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::output::text::span;
+/// A span in its two largest units: `52s`, `4m 12s`, `3d 4h`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let first = units.iter().position(|(_, unit)| seconds >= *unit);
+    let Some(first) = first else {
+        return "0s".to_owned();
+    };
+    let (name, unit) = units[first];
+    let mut text = format!("{}{name}", seconds / unit);
+    if let Some((next, smaller)) = units.get(first + 1) {
+        match seconds % unit / smaller {
+            0 => {}
+            count => text = format!("{text} {count}{next}"),
+        }
+    }
+    text
+}
 
 /// When something began: `02:00:00 UTC (4m 12s ago)`, with its date if that is another day.
 ///
@@ -53,6 +70,17 @@ mod tests {
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        let text = |seconds| span(Duration::from_secs(seconds));
+        assert_eq!(text(0), "0s");
+        assert_eq!(text(52), "52s");
+        assert_eq!(text(60), "1m");
+        assert_eq!(text(252), "4m 12s");
+        assert_eq!(text(3_605), "1h");
+        assert_eq!(text(90_061), "1d 1h");
     }
 
     #[test]

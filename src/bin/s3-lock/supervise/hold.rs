@@ -7,8 +7,8 @@ use s3_lock::{Client, LockError, LockGuard, WaitHandle};
 use serde_json::json;
 
 use crate::arguments::HoldArguments;
+use crate::output::causes::with_causes;
 use crate::output::exit;
-use crate::output::text::with_causes;
 use crate::output::{message, stdout};
 use crate::supervise::acquire::Acquire;
 use crate::supervise::acquired::acquired;
@@ -21,6 +21,7 @@ use crate::system::clock::{self, Moment};
 use crate::system::events::Waiter;
 use crate::system::parent::Parent;
 use crate::system::signals::{ENDING, Received, Signals};
+use crate::system::wall_clock;
 
 /// Why a lock is not held any longer.
 enum Over {
@@ -71,7 +72,7 @@ fn held(
             return Ok(outcome.status(arguments.acquire.conflict_status()));
         }
     };
-    let variables = Variables::of(&facts.url, &guard, clock::wall());
+    let variables = Variables::of(&facts.url, &guard, wall_clock::now());
     tell(arguments, &variables, &guard).map_err(|error| {
         format!("the lock is released: cannot write to standard output: {error}")
     })?;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use s3_lock::{Client, LockError, LockGuard, LostCause, WaitHandle};
 
 use crate::arguments::RunArguments;
+use crate::output::causes::with_causes;
 use crate::output::message;
-use crate::output::text::with_causes;
 use crate::supervise::acquire::{Acquire, lease};
 use crate::supervise::acquired::acquired;
 use crate::supervise::environment::Variables;
@@ -22,6 +22,7 @@ use crate::system::clock;
 use crate::system::find;
 use crate::system::process::End;
 use crate::system::signals::{self, ENDING, Signals};
+use crate::system::wall_clock;
 
 /// Runs the command that the arguments name.
 pub fn run(
@@ -143,7 +144,7 @@ fn with_lock(
     facts: &mut Facts,
 ) -> Outcome {
     let start = clock::now();
-    let variables = Variables::of(&facts.url, &guard, clock::wall());
+    let variables = Variables::of(&facts.url, &guard, wall_clock::now());
     facts.token = Some(guard.fencing_token().get());
     let terms = Terms {
         grace: arguments.kill_after,
@@ -168,19 +169,21 @@ fn released(
     completes: bool,
     program: &Program,
 ) -> Outcome {
-    let Ended { end, why } = match ended {
+    let ended = match ended {
         Ok(ended) => ended,
         Err(error) => {
             drop_with_warning(guard);
             return not_started(&error, program);
         }
     };
-    if let Some(why) = why {
+    let end = ended.end;
+    if let Some(why) = ended.why {
         drop_with_warning(guard);
         return Outcome::Ended(end, why);
     }
     let marks = completes && end == End::Exited(0);
     let released = if marks { todo!() } else { guard.release() };
+    ended.tell_of_rest();
     match released {
         Ok(()) => Outcome::Ran(end),
         Err(LockError::Lost(cause)) => Outcome::LostAtRelease(end, lost(&cause)),

@@ -5,7 +5,7 @@
     reason = "the one place of the command that may ask for the time"
 )]
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -45,9 +45,4 @@ pub fn now() -> Moment {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     Moment(Duration::new(seconds, nanoseconds))
-}
-
-/// The wall clock, for people.
-pub fn wall() -> SystemTime {
-    SystemTime::now()
 }

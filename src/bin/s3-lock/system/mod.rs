@@ -11,3 +11,4 @@ pub mod process;
 pub mod signals;
 pub mod terminal;
 mod unsafe_calls;
+pub mod wall_clock;

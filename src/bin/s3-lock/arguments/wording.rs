@@ -1,7 +1,8 @@
 //! The library advises programmers. What it names is an option here.
 
 /// What the library's messages name, and what stands for it on the command line.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 17] = [
+    ("invalid url", "invalid URL"),
     ("invalid max_operation ", "invalid --max-operation "),
     ("invalid max_hold ", "invalid --max-hold "),
     ("invalid purpose ", "invalid --purpose "),
@@ -21,6 +22,10 @@ const NAMES: [(&str, &str); 15] = [
         "unset it if this command",
     ),
     ("ClientBuilder::endpoint", "--endpoint-url"),
+    (
+        "give credentials to the client or the environment",
+        "give credentials by the environment or a profile",
+    ),
     ("ClientBuilder::profile", "--profile"),
     ("ClientBuilder::ca_bundle", "--ca-bundle"),
     ("call S3Lock::check_store", "run `s3-lock doctor`"),
