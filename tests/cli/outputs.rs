@@ -1,4 +1,4 @@
-//! Outputs that cannot be written to.
+//! Where outputs go: a terminal, a pipe, a full disk, nowhere.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::program::{Ended, bare, run, s3_lock};
 use crate::store::{FOLDER, URL, lock, record, stored_state};
 use crate::support::Server;
+use crate::terminal::Terminal;
 
 const FULL: &str = "cannot write to standard output: No space left on device (os error 28)";
 
@@ -112,4 +113,22 @@ fn list_whose_reader_has_had_enough_is_silent_and_exits_with_0() {
         (ended.stdout.as_str(), ended.stderr.as_str()),
         ("[", "exits with 0\n")
     );
+}
+
+#[test]
+fn an_error_on_a_terminal_has_colours() {
+    let ended = Terminal::start(&mut bare(["status"])).end();
+    assert!(ended.stdout.contains("\u{1b}["), "{ended:?}");
+}
+
+#[test]
+fn an_error_on_a_terminal_has_no_colours_where_they_are_not_wanted() {
+    let ended = Terminal::start(bare(["status"]).env("NO_COLOR", "1")).end();
+    assert!(ended.stdout.contains("URL is missing"), "{ended:?}");
+    assert!(!ended.stdout.contains('\u{1b}'), "{ended:?}");
+}
+
+#[test]
+fn an_error_in_a_pipe_has_no_colours() {
+    assert!(!run(&mut bare(["status"])).stderr.contains('\u{1b}'));
 }

@@ -22,5 +22,5 @@ pub use lock::{
 pub use one_line::{NotRead, read};
 pub use run::RunArguments;
 pub use top::{Arguments, Command, command_line};
-pub use values::{FolderUrl, LockUrl};
+pub use values::LockUrl;
 pub use wording::as_options;

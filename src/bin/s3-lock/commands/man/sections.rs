@@ -15,7 +15,7 @@ pub enum Part {
 
 use Part::{Example, Item, Text};
 
-pub const DESCRIPTION: [Part; 2] = [
+pub const DESCRIPTION: [Part; 4] = [
     Text(
         "s3-lock keeps a lock in one small object in S3, or in a store that honours conditional writes as S3 \
          does. At most one process on any number of machines holds it. A lock that is not given back is free \
@@ -24,6 +24,16 @@ pub const DESCRIPTION: [Part; 2] = [
     Text(
         "A lock is named by a URL, s3://bucket/folder/name. Its object is folder/name.lock in the bucket. \
          Nothing has to be made before.",
+    ),
+    Text(
+        "The lease is --max-operation and 10 s, and is renewed for as long as the lock is needed. So after a crash \
+         of the holder or of its machine, the lock is free at most --max-operation and 12 s later. A longer one \
+         bears a longer failure of the network.",
+    ),
+    Text(
+        "Before the first write to a store that --endpoint-url or a profile names, s3-lock checks with 12 requests \
+         whether it honours conditional writes. --assume-conditional-writes leaves that out, for a store that \
+         s3-lock doctor has found good.",
     ),
 ];
 
