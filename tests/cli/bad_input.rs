@@ -7,7 +7,11 @@ use crate::program::{Ended, bare, run};
 use crate::store::URL;
 
 /// What is given, and what is said.
-const MISTAKES: [(&[&str], &str); 68] = [
+const MISTAKES: [(&[&str], &str); 69] = [
+    (
+        &[URL, "--", "./report.sh"],
+        "unknown command \"s3://locks-test/locks/nightly\": write what to do before the lock, as in s3-lock run URL -- COMMAND",
+    ),
     (
         &["stauts", URL],
         "unknown command \"stauts\": did you mean status?",

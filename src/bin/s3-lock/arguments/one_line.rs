@@ -55,6 +55,9 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
             let named = told(ContextKind::InvalidSubcommand).unwrap_or_default();
             let remedy = match suggested(error, ContextKind::SuggestedSubcommand) {
                 Some(other) => format!("did you mean {other}?"),
+                None if named.starts_with("s3://") => {
+                    "write what to do before the lock, as in s3-lock run URL -- COMMAND".to_owned()
+                }
                 None => "see `s3-lock --help`".to_owned(),
             };
             format!("unknown command {named:?}: {remedy}")

@@ -26,16 +26,18 @@ pub fn unknown(command: &str, argument: &str, suggested: Option<&str>) -> String
     match (argument.starts_with('-'), suggested) {
         (true, Some(other)) => format!("unknown option {argument}: did you mean {other}?"),
         (true, None) => format!("unknown option {argument}: see `{command} --help`"),
-        (false, _) if command == "s3-lock run" => format!(
-            "unexpected argument {argument:?}: write the command after --, as in s3-lock run URL -- COMMAND"
-        ),
-        (false, _) if command == "s3-lock doctor" => format!(
-            "unexpected argument {argument:?}: doctor looks at one lock, and rounds are given as in --race=1000"
-        ),
-        (false, _) if command == "s3-lock hold" => {
-            format!("unexpected argument {argument:?}: hold runs no command, s3-lock run does")
+        (false, _) => {
+            let help = format!("see `{command} --help`");
+            let remedy = match command {
+                "s3-lock run" => "write the command after --, as in s3-lock run URL -- COMMAND",
+                "s3-lock hold" => "hold runs no command, s3-lock run does",
+                "s3-lock doctor" => {
+                    "doctor looks at one lock, and rounds are given as in --race=1000"
+                }
+                _ => &help,
+            };
+            format!("unexpected argument {}: {remedy}", cited(argument))
         }
-        (false, _) => format!("unexpected argument {argument:?}: see `{command} --help`"),
     }
 }
 

@@ -61,7 +61,8 @@ fn to_break(status: &LockStatus, token: u64) -> Result<&LockInfo, String> {
             visible(info.owner())
         )),
         LockStatus::Expired(_) => Err("is expired, so the next acquire takes it".to_owned()),
-        _ => Err("is free".to_owned()),
+        LockStatus::Free => Err("is free".to_owned()),
+        _ => Err("is in a state that this version does not know".to_owned()),
     }
 }
 

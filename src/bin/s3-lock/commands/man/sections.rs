@@ -27,7 +27,7 @@ pub const DESCRIPTION: [Part; 4] = [
     ),
     Text(
         "The lease is --max-operation and 10 s, and is renewed for as long as the lock is needed. So after a crash \
-         of the holder or of its machine, the lock is free at most --max-operation and 12 s later. A longer one \
+         of the holder or of its machine, the lock is free some 12 s and --max-operation later. A longer one \
          bears a longer failure of the network.",
     ),
     Text(
