@@ -1,6 +1,8 @@
 //! `s3-lock man` and `s3-lock completions`.
 
-use crate::program::{bare, run};
+use std::process::{Command, Stdio};
+
+use crate::program::{bare, run, run_with_input};
 
 const COMMANDS: [&str; 9] = [
     "run",
@@ -67,15 +69,41 @@ fn completions_of_each_shell_know_every_command() {
     }
 }
 
-#[test]
-fn completions_for_bash_are_a_script_that_bash_reads() {
+/// What bash would complete the last of these words to.
+fn completed_by_bash(words: &[&str]) -> String {
     let script = run(&mut bare(["completions", "bash"])).stdout;
-    let mut bash = std::process::Command::new("bash");
-    let ended = crate::program::run_with_input(
-        bash.arg("-n")
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped()),
-        &script,
+    let (last, place) = (words[words.len() - 1], words.len() - 1);
+    let asks = format!(
+        "{script}\nCOMP_WORDS=({})\nCOMP_CWORD={place}\n_s3__lock s3-lock '{last}' '{}'\necho ${{COMPREPLY[@]}}\n",
+        words.join(" "),
+        words[place - 1],
     );
+    let mut bash = Command::new("bash");
+    bash.arg("--norc")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let ended = run_with_input(&mut bash, &asks);
     assert_eq!((ended.code(), ended.stderr.as_str()), (Some(0), ""));
+    ended.stdout.trim_end().to_owned()
+}
+
+#[test]
+fn completions_for_bash_complete_a_command() {
+    assert_eq!(completed_by_bash(&["s3-lock", "st"]), "status");
+}
+
+#[test]
+fn completions_for_bash_complete_an_option_of_a_command() {
+    assert_eq!(
+        completed_by_bash(&["s3-lock", "status", "--exit"]),
+        "--exit-code"
+    );
+}
+
+#[test]
+fn completions_for_bash_complete_an_option_about_the_store_behind_a_command() {
+    assert_eq!(
+        completed_by_bash(&["s3-lock", "status", "--reg"]),
+        "--region"
+    );
 }
