@@ -39,6 +39,7 @@ fn man_has_the_sections_that_people_look_for() {
         "\"EXIT STATUS\"",
         "ENVIRONMENT",
         "SIGNALS",
+        "TERMINAL",
         "FILES",
         "EXAMPLES",
     ] {
