@@ -60,7 +60,7 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
                 }
                 None => "see `s3-lock --help`".to_owned(),
             };
-            format!("unknown command {named:?}: {remedy}")
+            format!("unknown command {}: {remedy}", remedies::cited(&named))
         }
         ErrorKind::UnknownArgument => {
             let suggested = suggested(error, ContextKind::SuggestedArg);

@@ -126,7 +126,7 @@ fn shown(name: &str) -> &str {
 
 /// The value in quotation marks, cut after 80 characters. What a URL may hide is left out: a user's name and password,
 /// and a signature.
-fn cited(value: &str) -> String {
+pub fn cited(value: &str) -> String {
     let mut shown = value.to_owned();
     if let Some((path, _)) = value.split_once('?') {
         shown = format!("{path}?…");
