@@ -101,6 +101,20 @@ fn doctor_finds_a_good_store_good_on_one_screen() {
 }
 
 #[test]
+fn doctor_names_the_options_that_set_something() {
+    let server = Server::start();
+    let endpoint = server.endpoint();
+    let mut command = doctor(
+        &server,
+        &["--region", "eu-west-1", "--endpoint-url", &endpoint],
+    );
+    let ended = run(&mut command);
+    assert!(line(&ended, "region").ends_with("eu-west-1 (--region)"));
+    assert!(line(&ended, "endpoint").ends_with("(--endpoint-url)"));
+    assert!(!ended.stdout.contains("ClientBuilder"), "{}", ended.stdout);
+}
+
+#[test]
 fn doctor_sends_as_many_requests_as_it_is_said_to() {
     let server = Server::start();
     run(&mut doctor(&server, &[]));

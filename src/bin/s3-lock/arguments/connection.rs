@@ -20,7 +20,7 @@ pub struct Connection {
     /// Certificates to trust, not the system's
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_bundle: Option<PathBuf>,
-    /// Do not check another store first
+    /// Do not check a custom endpoint first
     #[arg(long, global = true)]
     pub assume_conditional_writes: bool,
     /// Tell more on standard error

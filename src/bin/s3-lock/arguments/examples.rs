@@ -22,7 +22,8 @@ pub const RUN: &str = "\
 Exit status: the command's own, 128+n if signal n ended it; 75 not acquired;
 124 ended by s3-lock; 125 s3-lock failed; 126 not executable; 127 not found.
 The command finds S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN and
-S3_LOCK_DEADLINE in its environment. `s3-lock man` tells more.
+S3_LOCK_DEADLINE in its environment. It is killed before the lease runs out;
+if the machine was suspended, within 100 ms after. `s3-lock man` tells more.
 
 Examples:
   s3-lock run --wait 5m s3://bucket/locks/deploy -- ./deploy.sh --all

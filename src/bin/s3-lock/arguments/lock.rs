@@ -25,7 +25,7 @@ pub struct AcquireArguments {
     /// What for, to show to others
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
-    /// Free 12 s + this after a crash
+    /// Freed this + 12 s after a crash
     #[arg(
         long,
         value_name = "TIME",

@@ -15,4 +15,3 @@ pub mod table;
 pub mod text;
 pub mod times;
 pub mod wait_line;
-pub mod wording;

@@ -3,9 +3,9 @@
 use s3_lock::LockError;
 use s3_lock::inspection::{Setting, Signer, Way};
 
+use crate::arguments::as_options;
 use crate::output::doctor::{Credentials, Finding, Set, Settings};
 use crate::output::times::rfc3339;
-use crate::output::wording;
 
 impl Settings {
     pub fn found(way: Result<Way, LockError>) -> Settings {
@@ -19,7 +19,7 @@ impl Settings {
             endpoint: Some(Set::from(way.endpoint)),
             is_aws: Some(way.is_aws),
             proxy: way.proxy.map(Set::from),
-            certificates: way.certificates.map(|text| wording::of_the_command(&text)),
+            certificates: way.certificates.map(|text| as_options(&text)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Credentials {
             (None, true) => "temporary: the source does not say until when".to_owned(),
             (None, false) => "without an expiry".to_owned(),
         };
-        let from = wording::of_the_command(&signer.from);
+        let from = as_options(&signer.from);
         Credentials {
             finding: Finding::ok(format!("{id} from {from}{files}, {until}")),
             access_key_id: Some(id),
@@ -75,7 +75,7 @@ impl Credentials {
 
 impl From<Setting> for Set {
     fn from(Setting { value, by }: Setting) -> Set {
-        let set_by = wording::of_the_command(&by);
+        let set_by = as_options(&by);
         Set { value, set_by }
     }
 }

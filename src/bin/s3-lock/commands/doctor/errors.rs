@@ -3,8 +3,8 @@
 use s3_lock::inspection::Told;
 use s3_lock::{LockError, StorageErrorKind};
 
+use crate::arguments::as_options;
 use crate::output::doctor::{Finding, Status};
-use crate::output::wording;
 
 impl Finding {
     /// What an error says of something that locks need.
@@ -16,8 +16,8 @@ impl Finding {
         let Told { what, remedy } = Told::of(error);
         Finding {
             status,
-            found: wording::of_the_command(&what),
-            remedy: remedy.map(|remedy| wording::of_the_command(&remedy)),
+            found: as_options(&what),
+            remedy: remedy.map(|remedy| as_options(&remedy)),
         }
     }
 }
