@@ -10,6 +10,7 @@ use s3_lock::{
 };
 use serde_json::Value;
 
+use crate::child::{self, Home};
 use crate::support::{Fault, Gate, Match, Server};
 use crate::{
     KEY, builder, checking_client, client, client_builder, eventually, lock, lock_of, stored_state,
@@ -212,6 +213,36 @@ fn cancel_ends_a_check_of_the_store() {
         gate.open();
     });
     assert!(server.object(KEY).is_none());
+}
+
+/// What the parts of these tests are called by.
+pub const PARTS: &str = "wait handle";
+
+/// In a process of its own, with an environment of its own.
+pub fn play(part: &str) {
+    assert_eq!(part, "cancel in a look-up");
+    let handle = WaitHandle::new();
+    let waiter = watched(&Client::new().unwrap(), &handle).build().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
+        eventually("the command runs", || std::fs::exists("begun").unwrap());
+        assert_cancelled(&cancel(&handle, waiting));
+    });
+    std::fs::write("end", "").unwrap();
+}
+
+#[test]
+fn cancel_ends_a_look_up_of_credentials() {
+    let (server, home) = (Server::start(), Home::new("cancelled"));
+    // As long as a command may take.
+    let command = "touch begun; for i in $(seq 550); do [ -e end ] && exit; sleep 0.1; done";
+    let config = format!("[default]\ncredential_process = sh -c '{command}'\n");
+    home.write("config", &config);
+    let mut command = child::bare_command(&format!("{PARTS}: cancel in a look-up"));
+    command.current_dir(home.path()).env("HOME", home.path());
+    command.env("AWS_ENDPOINT_URL_S3", server.endpoint());
+    child::ends_well(command);
+    assert!(server.requests().is_empty());
 }
 
 #[test]
