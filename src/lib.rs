@@ -220,6 +220,8 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("command.md")]
+pub mod command {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
 #[doc = include_str!("network/endpoints.md")]
