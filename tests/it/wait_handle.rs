@@ -545,3 +545,48 @@ fn status_is_that_of_the_call_that_has_waited_longest() {
         }
     });
 }
+
+#[test]
+fn status_tells_of_trouble_until_the_store_answers() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let handle = WaitHandle::new();
+    let waiter = watched(&client(&server), &handle).build().unwrap();
+    let trouble = || Some(handle.status()?.trouble()?.to_string());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", Duration::MAX));
+        wait_for_ticket(&server);
+        assert_eq!(trouble(), None);
+        let hiccup = Match::get().key(KEY).always();
+        server.fault(hiccup, Fault::answer(503, "SlowDown"));
+        let is_told = || trouble().is_some_and(|trouble| trouble.contains("503 (SlowDown"));
+        eventually("it is told", is_told);
+        server.clear_faults();
+        eventually("it is over", || trouble().is_none());
+        drop(guard);
+        drop(waiting.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn cancel_is_told_with_the_holder_and_what_to_do() {
+    let server = Server::start();
+    let handle = WaitHandle::new();
+    let waiter = watched(&client(&server), &handle).build().unwrap();
+    let guard = lock(&server).acquire("first").unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
+        wait_for_ticket(&server);
+        let told = cancel(&handle, waiting).to_string();
+        assert!(told.starts_with("cancelled after waiting "), "{told}");
+        let holder = " s for the lock: lock locks/nightly.lock is held by \"first\" (";
+        assert!(told.contains(holder), "{told}");
+        let advice = "; to wait again, build the lock with a new wait handle";
+        assert!(told.ends_with(advice), "{told}");
+    });
+    drop(guard);
+    assert_eq!(
+        waiter.try_acquire("second").unwrap_err().to_string(),
+        "cancelled after waiting 0.0 s for the lock; to wait again, build the lock with a new wait handle"
+    );
+}
