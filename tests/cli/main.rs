@@ -6,7 +6,14 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod bad_input;
+mod break_holding;
+mod help;
+mod list;
+mod made_texts;
+mod outputs;
 mod program;
+mod release;
 mod status;
 mod store;
 mod terminal;

@@ -1,11 +1,10 @@
 //! What is known of a lock: as JSON, and as lines for people.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use s3_lock::{LockInfo, LockStatus};
+use s3_lock::{LockInfo, LockStatus, S3Lock};
 use serde::Serialize;
 
-use crate::arguments::url_of;
 use crate::output::text::visible;
 use crate::output::times::{rfc3339, since, span};
 
@@ -30,17 +29,17 @@ pub struct LockJson {
 }
 
 impl LockJson {
-    pub fn new(bucket: &str, key: &str, status: &LockStatus) -> LockJson {
+    pub fn new(lock: &S3Lock, status: &LockStatus) -> LockJson {
         let info = info(status);
         LockJson {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            url: url_of(bucket, key),
+            bucket: lock.bucket().to_owned(),
+            key: lock.key().to_owned(),
+            url: lock.url(),
             state: state(status),
             owner: info.map(|info| info.owner().to_owned()),
             fencing_token: info.map(|info| info.fencing_token().get()),
-            remaining_seconds: info.map(|info| info.remaining().as_secs_f64()),
-            lease_seconds: info.map(|info| info.lease().as_secs_f64()),
+            remaining_seconds: info.map(|info| seconds(info.remaining())),
+            lease_seconds: info.map(|info| seconds(info.lease())),
             acquired_at: info.map(|info| rfc3339(info.acquired_at())),
             host: info.map(|info| info.host().to_owned()),
             pid: info.map(LockInfo::pid),
@@ -48,6 +47,11 @@ impl LockJson {
             has_waiters: info.map(LockInfo::has_waiters),
         }
     }
+}
+
+/// To the millisecond.
+fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// What a lock is: `free`, `held` or `expired`.
@@ -100,9 +104,10 @@ pub fn facts(info: &LockInfo, now: SystemTime) -> String {
             span(info.lease())
         ),
     };
-    let waiting = match info.has_waiters() {
-        true => "others wait for it",
-        false => "nobody, as far as the holder has seen",
+    let waiting = if info.has_waiters() {
+        "others wait for it"
+    } else {
+        "nobody, as far as the holder has seen"
     };
     let mut lines = vec![("owner", visible(info.owner())), ("process", process)];
     lines.extend(info.purpose().map(|text| ("purpose", visible(text))));

@@ -1,8 +1,8 @@
 //! What has become of a lock that was to be released or broken, as JSON. The names are for programs, and stay.
 
+use s3_lock::S3Lock;
 use serde::Serialize;
 
-use crate::arguments::url_of;
 use crate::output::holding::LockJson;
 
 /// What `release` did.
@@ -17,11 +17,11 @@ pub struct ReleasedJson<'a> {
 }
 
 impl<'a> ReleasedJson<'a> {
-    pub fn new(bucket: &'a str, key: &'a str, owner: &'a str, released: bool) -> ReleasedJson<'a> {
+    pub fn new(lock: &'a S3Lock, owner: &'a str, released: bool) -> ReleasedJson<'a> {
         ReleasedJson {
-            bucket,
-            key,
-            url: url_of(bucket, key),
+            bucket: lock.bucket(),
+            key: lock.key(),
+            url: lock.url(),
             owner,
             released,
         }
