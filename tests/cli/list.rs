@@ -134,7 +134,7 @@ fn list_as_json_is_an_array_with_an_object_for_each_lock() {
     assert_eq!(listed[0]["fencing_token"], 1_795_399_200_000_001_u64);
     assert_eq!(listed[0]["acquired_at"], "2026-11-23T02:00:00Z");
     assert_eq!(listed[0]["url"], "s3://locks-test/locks/a%20b");
-    assert_eq!(listed[1]["key"], "locks/free.lock");
+    assert_eq!(listed[1]["url"], "s3://locks-test/locks/free");
     assert_eq!(listed[1]["state"], "free");
 }
 

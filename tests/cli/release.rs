@@ -64,8 +64,6 @@ fn release_as_json_says_whether_it_was_released() {
     held(&server);
     let told = |owner: &str, released: bool| {
         json!({
-            "bucket": "locks-test",
-            "key": KEY,
             "url": URL,
             "owner": owner,
             "released": released,

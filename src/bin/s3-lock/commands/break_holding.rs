@@ -81,7 +81,7 @@ fn told(
     Ok(ExitCode::from(NOT_BROKEN))
 }
 
-fn found(lock: &S3Lock, status: &LockStatus, broken: bool) -> BrokenJson {
+fn found<'a>(lock: &S3Lock, status: &'a LockStatus, broken: bool) -> BrokenJson<'a> {
     BrokenJson {
         found: LockJson::new(lock, status),
         broken,

@@ -8,8 +8,6 @@ use crate::output::holding::LockJson;
 /// What `release` did.
 #[derive(Debug, Serialize)]
 pub struct ReleasedJson<'a> {
-    pub bucket: &'a str,
-    pub key: &'a str,
     pub url: String,
     pub owner: &'a str,
     /// Whether that owner held the lock, and does no longer.
@@ -17,10 +15,8 @@ pub struct ReleasedJson<'a> {
 }
 
 impl<'a> ReleasedJson<'a> {
-    pub fn new(lock: &'a S3Lock, owner: &'a str, released: bool) -> ReleasedJson<'a> {
+    pub fn new(lock: &S3Lock, owner: &'a str, released: bool) -> ReleasedJson<'a> {
         ReleasedJson {
-            bucket: lock.bucket(),
-            key: lock.key(),
             url: lock.url(),
             owner,
             released,
@@ -30,8 +26,8 @@ impl<'a> ReleasedJson<'a> {
 
 /// What `break` found, and whether it broke that.
 #[derive(Debug, Serialize)]
-pub struct BrokenJson {
+pub struct BrokenJson<'a> {
     #[serde(flatten)]
-    pub found: LockJson,
+    pub found: LockJson<'a>,
     pub broken: bool,
 }
