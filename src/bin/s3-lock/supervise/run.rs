@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use s3_lock::{Client, LockError, LockGuard, LostCause, WaitHandle};
 
@@ -27,6 +28,7 @@ use crate::system::wall_clock;
 /// Runs the command that the arguments name.
 pub fn run(
     arguments: &RunArguments,
+    request_timeout: Duration,
     client: impl FnOnce() -> Result<Client, LockError>,
 ) -> ExitCode {
     let mut facts = Facts {
@@ -39,7 +41,10 @@ pub fn run(
         .map(ReportFile::open)
         .transpose()
     {
-        Ok(report) => (report, outcome(arguments, client, &mut facts)),
+        Ok(report) => (
+            report,
+            outcome(arguments, request_timeout, client, &mut facts),
+        ),
         Err(error) => (
             None,
             Outcome::Failed(format!("cannot write to the file of --report: {error}")),
@@ -72,11 +77,12 @@ fn tell(outcome: &Outcome) {
 
 fn outcome(
     arguments: &RunArguments,
+    request_timeout: Duration,
     client: impl FnOnce() -> Result<Client, LockError>,
     facts: &mut Facts,
 ) -> Outcome {
     let program = program(arguments);
-    if let Err(why) = check(arguments, &program) {
+    if let Err(why) = check(arguments, request_timeout, &program) {
         return why;
     }
     let handle = WaitHandle::new();
@@ -116,12 +122,16 @@ fn program(arguments: &RunArguments) -> Program {
 }
 
 /// Finds out what can be known before anybody waits.
-fn check(arguments: &RunArguments, program: &Program) -> Result<(), Outcome> {
-    let longest = longest_grace(lease(&arguments.acquire));
+fn check(
+    arguments: &RunArguments,
+    request_timeout: Duration,
+    program: &Program,
+) -> Result<(), Outcome> {
+    let longest = longest_grace(lease(&arguments.acquire, request_timeout));
     if arguments.kill_after > longest {
         return Err(Outcome::Failed(format!(
-            "--kill-after must be at most half of the lease, which is --max-operation + 10 s: write at most {longest:?}, or \
-             a longer --max-operation"
+            "--kill-after must be at most half of the lease, which is --max-operation + 2 x --request-timeout: write at \
+             most {longest:?}, or a longer --max-operation"
         )));
     }
     match find::may_be_found(&program.name) {
