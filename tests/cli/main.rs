@@ -6,7 +6,10 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod folder;
+mod hold;
 mod program;
+mod run;
 mod status;
 mod store;
 mod terminal;

@@ -4,6 +4,8 @@
 
 mod processes;
 
+pub use processes::signal;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -124,6 +126,11 @@ impl Running {
             stdout,
             stderr,
         }
+    }
+
+    /// Ends its standard input, which must be piped.
+    pub fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Its process id.
