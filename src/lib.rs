@@ -122,7 +122,7 @@
 //! after that.
 //!
 //! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and up to
-//! eight times that, with pauses, if others write the queue first), to give back a lock that was acquired too
+//! eight times that, with pauses, if others write the queue first, or the GETs fail), to give back a lock that was acquired too
 //! slowly, or to look once more after a sleep that ended past the limit.
 //! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
 //! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
@@ -220,6 +220,8 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("command.md")]
+pub mod command {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
 #[doc = include_str!("network/endpoints.md")]

@@ -26,7 +26,10 @@ const PLACES: [(&str, &[&str]); 31] = [
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
     ("native_tls", &["store/s3/network/"]),
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
-    ("percent_encoding", &["store/s3/settings/proxy/"]),
+    (
+        "percent_encoding",
+        &["store/s3/settings/proxy/", "types/lock_url.rs"],
+    ),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
     ("rusoto_s3", &["store/s3/list.rs"]),

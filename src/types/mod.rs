@@ -3,6 +3,7 @@
 
 pub(crate) mod errors;
 pub(crate) mod info;
+pub(crate) mod lock_url;
 pub(crate) mod names;
 pub(crate) mod renewal_trouble;
 pub(crate) mod request_counts;

@@ -4,6 +4,11 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!(
+    "the command s3-lock needs Unix: signals and process groups; the library does without"
+);
+
 mod arguments;
 mod commands;
 mod output;

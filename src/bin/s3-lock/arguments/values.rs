@@ -17,7 +17,7 @@ impl LockUrl {
 
     /// A lock there, to be given its settings.
     pub fn builder(&self) -> Result<S3LockBuilder, ConfigError> {
-        builder_from_url(&self.0)
+        S3Lock::builder_from_url(&self.0)
     }
 }
 
@@ -25,7 +25,7 @@ impl FromStr for LockUrl {
     type Err = ConfigError;
 
     fn from_str(url: &str) -> Result<LockUrl, ConfigError> {
-        let _ = builder_from_url(url)?;
+        let _ = S3Lock::builder_from_url(url)?;
         Ok(LockUrl(url.to_owned()))
     }
 }
@@ -75,14 +75,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn exit_status(text: &str) -> Result<u8, String> {
     text.parse()
         .map_err(|_| "an exit status is a number from 0 to 255".to_owned())
-}
-
-// Until the library has it.
-fn builder_from_url(url: &str) -> Result<S3LockBuilder, ConfigError> {
-    let rest = url.strip_prefix("s3://").unwrap_or(url);
-    let (bucket, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
-    Ok(S3Lock::builder(bucket, name).folder(folder))
 }
 
 #[cfg(test)]

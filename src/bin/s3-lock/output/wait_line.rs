@@ -38,12 +38,8 @@ impl WaitLine {
         }
         match &self.live {
             Some(live) => {
-                live.set_message(format!(
-                    "waiting {} for {}: {}",
-                    span(status.waited()),
-                    self.url,
-                    described(&status, now)
-                ));
+                let waited = span(status.waited());
+                live.set_message(format!("waiting {waited}: {}", described(&status, now)));
                 live.tick();
             }
             None => self.tell_change(&status, now),
@@ -94,21 +90,12 @@ fn described(status: &WaitStatus, now: std::time::SystemTime) -> String {
 }
 
 fn held_by(holder: &LockInfo, seen_ago: Duration, now: std::time::SystemTime) -> String {
-    let who = format!(
-        "held by {} ({}/{})",
-        visible(holder.owner()),
-        visible(holder.host()),
-        holder.pid()
-    );
+    let owner = visible(holder.owner());
     let purpose = holder
         .purpose()
-        .map(|purpose| format!(", {}", visible(purpose)));
-    let age = now.duration_since(holder.acquired_at()).unwrap_or_default();
-    let left = holder.remaining().saturating_sub(seen_ago);
-    format!(
-        "{who}{} for {}, lease {} left",
-        purpose.unwrap_or_default(),
-        span(age),
-        span(left)
-    )
+        .map(|purpose| format!(" ({})", visible(purpose)));
+    let purpose = purpose.unwrap_or_default();
+    let age = span(now.duration_since(holder.acquired_at()).unwrap_or_default());
+    let left = span(holder.remaining().saturating_sub(seen_ago));
+    format!("held by {owner}{purpose} for {age}, lease {left} left")
 }

@@ -8,6 +8,7 @@ use crate::arguments::AcquireArguments;
 
 /// How a lock is to be acquired.
 pub struct Acquire {
+    client: Client,
     lock: S3Lock,
     owner: String,
     label: Option<String>,
@@ -30,7 +31,7 @@ impl Acquire {
         let mut lock = arguments
             .url
             .builder()?
-            .client(client)
+            .client(client.clone())
             .max_operation(arguments.max_operation)
             .keep_alive()
             .wait_handle(handle);
@@ -41,10 +42,11 @@ impl Acquire {
             lock = lock.reclaim_same_owner();
         }
         let wait = match (arguments.no_wait, arguments.wait) {
-            (true, _) => Wait::No,
+            (true, _) | (false, Some(Duration::ZERO)) => Wait::No,
             (false, limit) => Wait::Within(limit.unwrap_or(Duration::MAX)),
         };
         Ok(Acquire {
+            client,
             lock: lock.build()?,
             owner: arguments.owner.clone().unwrap_or_else(default_owner),
             label: label.map(str::to_owned),
@@ -56,6 +58,14 @@ impl Acquire {
         &self.owner
     }
 
+    /// A second pair of eyes on what the acquire sends.
+    pub fn answers(&self) -> Answers {
+        Answers {
+            client: self.client.clone(),
+            is_endless: matches!(self.wait, Wait::Within(Duration::MAX)),
+        }
+    }
+
     /// Acquires the lock, as long as that may take.
     pub fn acquire(&self) -> Result<LockGuard, LockError> {
         let (lock, owner) = (&self.lock, &self.owner);
@@ -64,6 +74,23 @@ impl Acquire {
             (None, Wait::Within(limit)) => lock.acquire_within(owner, *limit),
             (Some(_), _) => todo!(),
         }
+    }
+}
+
+/// Whether the store answers what an acquire asks.
+pub struct Answers {
+    client: Client,
+    is_endless: bool,
+}
+
+impl Answers {
+    /// Whether the store has left unanswered all that was sent, so that a wait without a limit would never end. (Where no
+    /// connection can be made, the acquire ends by itself. Where a store has answered once, it may do so again.)
+    pub fn are_missing(&self) -> bool {
+        let counts = self.client.request_counts();
+        let (reads, writes) = (counts.reads(), counts.writes());
+        let answered = reads.succeeded() + reads.refused() + writes.succeeded() + writes.refused();
+        self.is_endless && answered == 0 && counts.total() > 0
     }
 }
 

@@ -179,19 +179,21 @@ fn released(
     completes: bool,
     program: &Program,
 ) -> Outcome {
-    let Ended { end, why } = match ended {
+    let ended = match ended {
         Ok(ended) => ended,
         Err(error) => {
             drop_with_warning(guard);
             return not_started(&error, program);
         }
     };
-    if let Some(why) = why {
+    let end = ended.end;
+    if let Some(why) = ended.why {
         drop_with_warning(guard);
         return Outcome::Ended(end, why);
     }
     let marks = completes && end == End::Exited(0);
     let released = if marks { todo!() } else { guard.release() };
+    ended.tell_of_rest();
     match released {
         Ok(()) => Outcome::Ran(end),
         Err(LockError::Lost(cause)) => Outcome::LostAtRelease(end, lost(&cause)),

@@ -35,6 +35,8 @@ pub struct Terms {
 pub struct Ended {
     pub end: End,
     pub why: Option<String>,
+    /// The command's process group.
+    group: Pid,
 }
 
 /// A command that runs.
@@ -65,6 +67,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const TIME_TO_STOP: Duration = Duration::from_millis(300);
 /// How long the system may take to end processes that were killed.
 const TIME_TO_DIE: Duration = Duration::from_secs(1);
+/// How long it may take to forget processes that have ended.
+const TIME_TO_BE_REAPED: Duration = Duration::from_millis(100);
 const SHORTLY: Duration = Duration::from_millis(2);
 
 /// Runs a program while the lock is held. It has ended when this returns, and so has all that was left of its process group
@@ -82,6 +86,7 @@ pub fn run<'a>(
     let alarm = Alarm::of(guard)?;
     let schedule = schedule(guard, terms.grace);
     watchdog.follow(schedule);
+    let waiter = Waiter::new()?;
     let introduction = watchdog.introduction(terms.dies_with_us);
     let command = child::start(program, variables, Some(introduction))?;
     let running = Running {
@@ -90,7 +95,7 @@ pub fn run<'a>(
         watchdog,
         signals,
         alarm,
-        waiter: Waiter::new()?,
+        waiter,
         terminal: Terminal::open(),
         command,
         schedule,
@@ -127,7 +132,11 @@ impl Running<'_> {
             }
         };
         self.clear_up();
-        Ended { end, why: self.why }
+        Ended {
+            end,
+            why: self.why,
+            group: self.command,
+        }
     }
 
     fn wait(&self) {
@@ -361,17 +370,33 @@ impl Running<'_> {
             self.signal(Signal::KILL);
         }
         self.watchdog.end();
-        if self.why.is_none() {
-            if process::has_members(self.command) {
-                message::note(
-                    "the command has ended, and processes that it has started go on without the lock",
-                );
-            }
-            return;
+        if self.why.is_some() {
+            wait_for_end_of(self.command, &self.waiter, TIME_TO_DIE);
         }
-        let latest = clock::now() + TIME_TO_DIE;
-        while process::has_members(self.command) && clock::now() < latest {
-            self.waiter.wait(&[], Some(clock::now() + SHORTLY));
+    }
+}
+
+/// Waits until a group has no process any more. Returns whether it has none.
+fn wait_for_end_of(group: Pid, waiter: &Waiter, limit: Duration) -> bool {
+    let latest = clock::now() + limit;
+    while process::has_members(group) {
+        if clock::now() >= latest {
+            return false;
+        }
+        waiter.wait(&[], Some(clock::now() + SHORTLY));
+    }
+    true
+}
+
+impl Ended {
+    /// Tells of what the command has left behind. Called after the lock was released: what is about to end has ended then.
+    pub fn tell_of_rest(&self) {
+        let rest_has_ended = Waiter::new()
+            .is_ok_and(|waiter| wait_for_end_of(self.group, &waiter, TIME_TO_BE_REAPED));
+        if !rest_has_ended {
+            message::note(
+                "the command has ended, and processes that it has started go on without the lock",
+            );
         }
     }
 }

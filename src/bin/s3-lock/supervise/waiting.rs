@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use s3_lock::{LockError, LockGuard, WaitHandle};
 
 use crate::output::wait_line::WaitLine;
+use crate::supervise::acquire::Acquire;
 use crate::system::clock;
 use crate::system::events::Waiter;
 use crate::system::parent::Parent;
@@ -24,51 +25,65 @@ pub enum Waited {
     Interrupted(Signal),
     /// The process has ended for which the lock was wanted.
     ParentEnded,
+    /// The store has never answered.
+    Unanswered,
 }
 
 /// How often to look at what a wait knows.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a store may leave everything unanswered.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(30);
 
-/// Runs `acquire`, which waits with `handle`, until it ends or a signal comes.
+/// Whom a wait listens to.
+pub struct Listeners<'a> {
+    pub signals: &'a Signals,
+    pub parent: Option<&'a Parent>,
+}
+
+/// Acquires the lock with `handle` watching, until that ends or there is a reason to end it.
 ///
-/// A signal ends the wait: its ticket is given back, and what was acquired at that moment is released. A second signal
-/// does not wait for that.
+/// Then its ticket is given back, and what was acquired at that moment is released. A second signal does not wait for
+/// that.
 pub fn wait(
-    acquire: impl FnOnce() -> Result<LockGuard, LockError> + Send + 'static,
+    acquire: Acquire,
     handle: &WaitHandle,
-    signals: &Signals,
-    parent: Option<&Parent>,
+    listeners: &Listeners<'_>,
     line: &mut WaitLine,
 ) -> io::Result<Waited> {
+    let (start, answers) = (clock::now(), acquire.answers());
     let (out, into) = pipe()?;
     let (send, receive) = mpsc::channel();
     thread::Builder::new().spawn(move || {
         // Nobody listens any more if a second signal has come.
-        let _ = send.send(acquire());
+        let _ = send.send(acquire.acquire());
         pipe::write(&into, &[1]);
     })?;
     let waiter = Waiter::new()?;
-    let mut told = None;
+    let mut reason = None;
     loop {
-        let pipes = [signals.fd(), out.as_fd()];
-        waiter.wait(&pipes, Some(clock::now() + LOOK));
-        for received in signals.received() {
-            if told.is_some() {
+        let pipes = [listeners.signals.fd(), out.as_fd()];
+        let now = clock::now();
+        waiter.wait(&pipes, Some(now + LOOK));
+        for received in listeners.signals.received() {
+            if reason.is_some() {
                 return Ok(Waited::Interrupted(received.signal));
             }
-            told = Some(Waited::Interrupted(received.signal));
+            reason = Some(Waited::Interrupted(received.signal));
         }
-        if told.is_none() && parent.is_some_and(Parent::has_ended) {
-            told = Some(Waited::ParentEnded);
+        if reason.is_none() && listeners.parent.is_some_and(Parent::has_ended) {
+            reason = Some(Waited::ParentEnded);
         }
-        if told.is_some() && !handle.is_cancelled() {
+        if reason.is_none() && now.since(start) > TIME_TO_ANSWER && answers.are_missing() {
+            reason = Some(Waited::Unanswered);
+        }
+        if reason.is_some() && !handle.is_cancelled() {
             line.clear();
             handle.cancel();
         }
         match receive.try_recv() {
-            // Once s3-lock was told to end, a guard is released here, because it is dropped.
-            Ok(result) => return Ok(told.unwrap_or_else(|| ended(result))),
-            Err(_) if told.is_some() => {}
+            // If there is a reason to end, a guard is released here, because it is dropped.
+            Ok(result) => return Ok(reason.unwrap_or_else(|| ended(result))),
+            Err(_) if reason.is_some() => {}
             Err(_) => line.show(handle.status(), wall_clock::now()),
         }
     }
