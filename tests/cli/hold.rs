@@ -162,7 +162,7 @@ fn hold_exits_with_124_if_the_lock_is_lost_and_runs_what_on_lost_says() {
     assert_eq!(ended.code(), Some(124), "{ended:?}");
     let last = ended.stdout.lines().last().unwrap();
     assert!(
-        last.starts_with("me: ") && last.contains("broken"),
+        last.starts_with("me: ") && last.contains("broke it by force"),
         "{ended:?}"
     );
 }

@@ -51,7 +51,7 @@ fn run_ends_the_command_if_the_lock_was_broken() {
     break_it(&server);
     let ended = running.end();
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(124), "told\n"));
-    assert!(ended.stderr.contains("broken"), "{ended:?}");
+    assert!(ended.stderr.contains("broke it by force"), "{ended:?}");
 }
 
 #[test]

@@ -117,6 +117,19 @@ impl Shell {
     fn shows(&self, text: &str) {
         self.0.shows(text);
     }
+
+    /// Waits until the shell is what reads, and says the value of a word. A job may take what is typed before it ends.
+    fn says(&mut self, word: &str, value: &str) {
+        let said = format!("exited-with-{value}");
+        for _ in 0..100 {
+            if self.0.shown().contains(&said) {
+                return;
+            }
+            self.enter(&format!("echo $E-{word}\n"));
+            thread::sleep(Duration::from_millis(500));
+        }
+        panic!("it does not say {value}: {:?}", self.0.shown());
+    }
 }
 
 /// A text that writes into a file, again and again, until there is a file `end`.
@@ -267,12 +280,11 @@ fn run_starts_a_shell_with_job_control() {
     shell.enter("echo $E-$((1 + 1))\n");
     shell.shows("exited-with-2");
     // A job of the inner shell gets Ctrl-C and Ctrl-Z, and nobody else does.
-    shell.enter("cat\n");
+    shell.enter("sleep 61\n");
     thread::sleep(Duration::from_millis(300));
     shell.enter(CTRL_C);
-    shell.enter("echo $E-$((1 + 2))\n");
-    shell.shows("exited-with-3");
-    shell.enter("cat\n");
+    shell.says("$((1 + 2))", "3");
+    shell.enter("sleep 62\n");
     thread::sleep(Duration::from_millis(300));
     shell.enter(CTRL_Z);
     shell.shows("topped");

@@ -224,9 +224,12 @@ fn not_started(error: &io::Error, program: &Program) -> Outcome {
     let name = program.name.display();
     match error.kind() {
         io::ErrorKind::NotFound => not_found(program),
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory | io::ErrorKind::BrokenPipe => {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }
+        io::ErrorKind::BrokenPipe => Outcome::Failed(format!(
+            "cannot start {name}: the watchdog was killed, and nothing else would end the command in time"
+        )),
         _ => Outcome::NotExecutable(format!("cannot run {name}: {error}")),
     }
 }
