@@ -86,7 +86,9 @@ fn run_exits_with_124_if_the_lock_turns_out_to_be_lost_when_it_is_released() {
     let ended = running.end();
     assert_eq!(ended.code(), Some(124), "{ended:?}");
     assert!(
-        ended.stderr.contains("the lock was lost before"),
+        ended
+            .stderr
+            .contains("came to its end, but the lock is lost"),
         "{ended:?}"
     );
 }

@@ -45,10 +45,7 @@ pub fn run(
             report,
             outcome(arguments, request_timeout, client, &mut facts),
         ),
-        Err(error) => (
-            None,
-            Outcome::Failed(format!("cannot write to the file of --report: {error}")),
-        ),
+        Err(why) => (None, Outcome::Failed(why)),
     };
     let status = outcome.status(arguments.acquire.conflict_status());
     tell(&outcome);
@@ -141,8 +138,7 @@ fn check(
 }
 
 fn not_found(program: &Program) -> Outcome {
-    let name = program.name.display();
-    Outcome::NotFound(format!("there is no command {name}"))
+    Outcome::NotFound(format!("there is no command {:?}", program.name))
 }
 
 fn with_lock(
@@ -209,7 +205,7 @@ fn released(
 }
 
 fn lost(cause: &LostCause) -> String {
-    format!("the command has ended, but the lock was lost before: {cause}")
+    format!("the command came to its end, but {cause}")
 }
 
 /// Releases a lock where that is not what matters most. A lost one is told otherwise.

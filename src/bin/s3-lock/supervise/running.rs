@@ -5,8 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-use s3_lock::{LockError, LockGuard};
+use s3_lock::LockGuard;
 
+use crate::output::causes::with_causes;
 use crate::output::message;
 use crate::supervise::alarms::Alarm;
 use crate::supervise::interrupts::{Escalation, Interrupts};
@@ -176,12 +177,8 @@ impl Running<'_> {
                     self.watchdog.follow(schedule);
                 }
             }
-            Err(LockError::Lost(cause)) => {
-                let why = format!("the lock is lost: {cause}");
-                // Another may have it already.
-                self.end_for(why, LEFT_WHEN_KILLED);
-            }
-            Err(error) => self.end_for(error.to_string(), LEFT_WHEN_KILLED),
+            // Another may have it already.
+            Err(error) => self.end_for(with_causes(&error), LEFT_WHEN_KILLED),
         }
     }
 
