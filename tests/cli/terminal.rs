@@ -88,7 +88,9 @@ impl Terminal {
 
     /// Waits for the program's end. What it said is in `stdout`, whichever of both it said it on.
     pub fn end(self) -> Ended {
-        let mut ended = self.running.end();
+        let mut ended = self
+            .running
+            .end_or(|| self.shown.lock().expect("no reader panics").clone());
         // The reader has all of it a moment later than the end is known.
         let mut before = None;
         while before.as_ref() != Some(&ended.stdout) {

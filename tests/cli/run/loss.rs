@@ -140,28 +140,6 @@ fn run_does_not_end_a_command_because_renewals_fail_for_a_while() {
 }
 
 #[test]
-fn run_kills_what_the_command_has_started_before_another_has_the_lock() {
-    let server = Server::start();
-    let folder = Folder::new();
-    let file = folder.file("log");
-    server.fault(
-        Match::put().skip(1).times(20),
-        Fault::answer(500, "InternalError"),
-    );
-    let grandchild = format!("trap '' TERM; while :; do echo old >> {file}; sleep 0.02; done");
-    let text = format!("sh -c \"{grandchild}\" & wait");
-    let running = Running::start(&mut run_text(&server, &SHORT, &text));
-    is_held(&server);
-    let after = format!("echo new >> {file}; sleep 0.5; echo new >> {file}");
-    let successor = run(&mut run_text(&server, &SHORT, &after));
-    assert_eq!(successor.code(), Some(0), "{successor:?}");
-    assert_eq!(running.end().code(), Some(124));
-    let log = folder.text("log");
-    let lines: Vec<_> = log.lines().skip_while(|line| *line == "old").collect();
-    assert_eq!(lines, ["new", "new"]);
-}
-
-#[test]
 fn run_kills_what_a_command_has_left_that_ended_when_the_lock_was_lost() {
     let server = Server::start();
     let text = format!("sh -c \"trap '' TERM; {GO_ON}\" & exec sleep 60");
@@ -228,4 +206,23 @@ fn run_goes_on_after_a_wait_that_was_longer_than_a_lease() {
     assert_eq!(running.end().code(), Some(0));
     is_released(&server);
     assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn run_does_not_end_a_command_whose_lock_was_renewed_at_the_last_moment() {
+    let server = Server::start();
+    // SIGTERM would come after half of the lease, and the first renewal after a third.
+    let options = [
+        "--request-timeout=1s",
+        "--max-operation=6s",
+        "--kill-after=4s",
+    ];
+    let running = Running::start(&mut run_text(&server, &options, "sleep 8"));
+    is_held(&server);
+    let start = Instant::now();
+    server.fault(Match::put().always(), Fault::answer(500, "InternalError"));
+    thread::sleep(Duration::from_millis(3_300).saturating_sub(start.elapsed()));
+    server.clear_faults();
+    let ended = running.end();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
 }

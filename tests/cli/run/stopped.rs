@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{Running, run, signal};
 use crate::run::{SHORT, are_gone, is_held, run_text};
@@ -15,11 +16,26 @@ fn writing(word: &str, file: &str) -> String {
 
 #[test]
 fn run_that_is_stopped_past_its_lease_has_a_dead_command_before_another_has_the_lock() {
+    is_dead_in_time(|writing| writing.to_owned());
+}
+
+#[test]
+fn run_that_is_stopped_past_its_lease_has_no_process_left_before_another_has_the_lock() {
+    is_dead_in_time(|writing| format!("sh -c \"{writing}\" & exec sleep 60"));
+}
+
+fn is_written(folder: &Folder) {
+    eventually("it writes", || !folder.text("log").is_empty());
+}
+
+/// Stops s3-lock alone, and has another wait for the lock.
+fn is_dead_in_time(text_of: impl Fn(&str) -> String) {
     let server = Server::start();
     let folder = Folder::new();
     let file = folder.file("log");
-    let first = Running::start(&mut run_text(&server, &SHORT, &writing("old", &file)));
-    is_held(&server);
+    let text = text_of(&writing("old", &file));
+    let first = Running::start(&mut run_text(&server, &SHORT, &text));
+    is_written(&folder);
     first.signal(libc::SIGSTOP);
     let text = format!("echo new >> {file}; sleep 0.5; echo new >> {file}");
     let second = run(&mut run_text(&server, &SHORT, &text));

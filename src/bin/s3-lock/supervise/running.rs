@@ -64,6 +64,7 @@ pub struct Running<'a> {
 
 /// How often to look how long the lease still runs.
 const LOOK: Duration = Duration::from_secs(1);
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 /// How long a command may take to stop, as its terminal's user has ordered.
 const TIME_TO_STOP: Duration = Duration::from_millis(300);
 /// How long the system may take to end processes that were killed.
@@ -141,12 +142,14 @@ impl Running<'_> {
     }
 
     fn wait(&self) {
-        let mut until = clock::now() + LOOK;
-        let moments = [
-            self.kill,
-            self.terms.latest_end,
-            self.own_schedule().map(|schedule| schedule.end),
-        ];
+        let now = clock::now();
+        // The nearer the end, the sooner a renewal has to be known that puts it off.
+        let left = match self.why {
+            None => self.schedule.end.since(now),
+            Some(_) => LOOK * 4,
+        };
+        let mut until = now + (left / 4).clamp(SHORTEST_LOOK, LOOK);
+        let moments = [self.kill, self.terms.latest_end, Some(self.next_duty())];
         for moment in moments.into_iter().flatten() {
             if self.why.is_none() || Some(moment) == self.kill {
                 until = until.min(moment);
@@ -158,9 +161,21 @@ impl Running<'_> {
         self.alarm.reset();
     }
 
-    /// The schedule that s3-lock has to keep itself: there is no watchdog any more.
-    fn own_schedule(&self) -> Option<Schedule> {
-        self.watchdog.is_gone().then_some(self.schedule)
+    /// What of the schedule s3-lock keeps itself: the watchdog tells the command to end, if there is one. Both kill it,
+    /// because the watchdog may be stopped.
+    fn own_duty(&self, now: Moment) -> Due {
+        match self.schedule.due(now) {
+            Due::End if !self.watchdog.is_gone() => Due::Nothing,
+            due => due,
+        }
+    }
+
+    /// When it next has a duty.
+    fn next_duty(&self) -> Moment {
+        match self.watchdog.is_gone() {
+            true => self.schedule.end,
+            false => self.schedule.kill,
+        }
     }
 
     /// Tells the watchdog of a lease that was renewed. Ends the command if the lock is lost.
@@ -193,21 +208,22 @@ impl Running<'_> {
         if self.terms.latest_end.is_some_and(|latest| now >= latest) {
             self.end_for("--max-hold was reached".to_owned(), self.terms.grace);
         }
-        match self.own_schedule().map(|schedule| schedule.due(now)) {
-            None | Some(Due::Nothing) => {}
-            Some(Due::End | Due::Kill) => {
-                let left = self.schedule.kill.since(now);
-                self.end_for(self.not_renewed(), left);
-            }
+        match self.own_duty(now) {
+            Due::Nothing => {}
+            Due::End | Due::Kill => self.end_for(self.not_renewed(), self.terms.grace),
         }
     }
 
     /// Ends the command, for the first reason that there is.
     fn end_for(&mut self, why: String, grace: Duration) {
+        self.signal(Signal::TERM);
+        // Not later than the lease allows.
+        let kill = (clock::now() + grace).min(self.schedule.kill);
+        self.kill = Some(kill);
+        // s3-lock is stuck if nobody reads what it says. The watchdog is not.
+        self.watchdog.follow(Schedule { end: kill, kill });
         message::error(&format!("ending the command: {why}"));
         self.why = Some(why);
-        self.signal(Signal::TERM);
-        self.kill = Some(clock::now() + grace);
     }
 
     fn not_renewed(&self) -> String {
@@ -225,10 +241,10 @@ impl Running<'_> {
             match notice {
                 Notice::Ending | Notice::Killing if self.why.is_none() => {
                     let why = self.not_renewed();
-                    message::error(&format!("ending the command: {why}"));
-                    self.why = Some(why);
                     // Should the watchdog be killed now.
                     self.kill = Some(self.schedule.kill);
+                    message::error(&format!("ending the command: {why}"));
+                    self.why = Some(why);
                 }
                 Notice::Ending | Notice::Killing => {}
                 Notice::Terminal(Signal::INT) => self.interrupt(true),
@@ -236,11 +252,10 @@ impl Running<'_> {
                 Notice::Terminal(_) => {}
             }
         }
-        if !was_gone && self.watchdog.is_gone() && self.why.is_none() && self.kill.is_none() {
-            self.note_changes();
-            if self.end.is_none() {
-                message::warning("the watchdog was killed; s3-lock goes on without it");
-            }
+        let is_lost = !was_gone && self.watchdog.is_gone() && self.why.is_none();
+        // Whoever kills the whole group kills it with the command.
+        if is_lost && !self.ends_within(TIME_TO_BE_REAPED) {
+            message::warning("the watchdog was killed; s3-lock goes on without it");
         }
     }
 
@@ -267,9 +282,9 @@ impl Running<'_> {
             Escalation::Interrupt if was_told_by_terminal => {}
             Escalation::Interrupt => self.signal(Signal::INT),
             Escalation::Terminate => {
-                message::note("a second interrupt: the command gets SIGTERM");
                 self.signal(Signal::TERM);
                 self.kill = Some(now + self.terms.grace);
+                message::note("a second interrupt: the command gets SIGTERM");
             }
             Escalation::Kill => self.signal(Signal::KILL),
         }
@@ -284,6 +299,18 @@ impl Running<'_> {
                 Change::Ended(end) => self.end = Some(end),
                 Change::Stopped(signal) => self.on_stop(signal),
             }
+        }
+    }
+
+    /// Whether the command ends soon.
+    fn ends_within(&mut self, limit: Duration) -> bool {
+        let latest = clock::now() + limit;
+        loop {
+            self.note_changes();
+            if self.end.is_some() || clock::now() >= latest {
+                return self.end.is_some();
+            }
+            self.waiter.wait(&[], Some(clock::now() + SHORTLY));
         }
     }
 

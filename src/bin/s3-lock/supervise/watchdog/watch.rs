@@ -96,8 +96,8 @@ impl Watch {
             if !self.follow_orders() {
                 return self.outlive();
             }
-            self.welcome();
             self.report_signals();
+            self.welcome();
             self.enforce(clock::now());
         }
     }
@@ -144,9 +144,10 @@ impl Watch {
         self.door = None;
     }
 
+    /// What came before the watchdog was in the command's group, s3-lock has got itself.
     fn report_signals(&self) {
         for received in self.signals.received() {
-            if received.by_system {
+            if received.by_system && self.group.is_some() {
                 self.tell(Notice::Terminal(received.signal));
             }
         }
