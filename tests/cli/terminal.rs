@@ -73,12 +73,20 @@ impl Terminal {
 
     /// Waits until a text is shown.
     pub fn shows(&self, text: &str) {
+        let is_shown = self.shows_within(text, Duration::from_secs(60));
+        assert!(is_shown, "it does not show {text:?}: {:?}", self.shown());
+    }
+
+    /// Whether a text is shown in so long.
+    pub fn shows_within(&self, text: &str, limit: Duration) -> bool {
         let start = Instant::now();
         while !self.shown().contains(text) {
-            let has_time = start.elapsed() < Duration::from_secs(60);
-            assert!(has_time, "it does not show {text:?}: {:?}", self.shown());
+            if start.elapsed() > limit {
+                return false;
+            }
             thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
     /// The program in it.

@@ -68,7 +68,13 @@ fn run_ends_a_command_that_reads_at_the_second_ctrl_c() {
     terminal.shows("ready");
     terminal.enter(CTRL_C);
     terminal.shows("int");
-    terminal.enter(CTRL_C);
+    // A signal that comes while the watchdog has not yet seen the one before counts as the same.
+    let was_told = (0..20).any(|_| {
+        thread::sleep(Duration::from_millis(300));
+        terminal.enter(CTRL_C);
+        terminal.shows_within("term", Duration::from_secs(1))
+    });
+    assert!(was_told, "{:?}", terminal.shown());
     let ended = terminal.end();
     assert_eq!(ended.code(), Some(5), "{ended:?}");
 }
