@@ -204,3 +204,19 @@ fn run_survives_a_command_that_kills_its_own_group() {
     let ended = running.end();
     assert_eq!((ended.code(), ended.stderr.as_str()), (Some(137), ""));
 }
+
+#[test]
+fn run_within_a_run_is_ended_with_all_that_it_runs() {
+    let server = Server::start();
+    let inner = format!(
+        "exec $S3_LOCK --assume-conditional-writes run s3://locks-test/locks/inner -c '{}'",
+        DEAF.replace('\'', "\"")
+    );
+    let mut outer = run_text(&server, &SHORT, &inner);
+    let program = outer.get_program().to_owned();
+    let running = Running::start(outer.env("S3_LOCK", program));
+    running.stdout_line("started");
+    break_it(&server);
+    are_gone(&running, Duration::from_secs(60));
+    assert_eq!(running.end().code(), Some(124));
+}

@@ -226,3 +226,26 @@ fn run_does_not_end_a_command_whose_lock_was_renewed_at_the_last_moment() {
     let ended = running.end();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
 }
+
+#[test]
+fn run_that_took_long_to_acquire_renews_the_lock_before_the_command_begins() {
+    let server = Server::start();
+    // The lease of 7 s begins with the write, whose reply is too late. Then there is only the time of the command left, and
+    // SIGTERM would come 3 s before its end.
+    server.fault(Match::put(), Fault::StallAfter(Duration::from_secs(4)));
+    server.fault(
+        Match::get().skip(1),
+        Fault::Stall(Duration::from_millis(2_300)),
+    );
+    let options = [
+        "--request-timeout=3s",
+        "--max-operation=1s",
+        "--kill-after=3s",
+    ];
+    let ended = run(&mut run_text(&server, &options, "sleep 1; echo done"));
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(0), "done\n"),
+        "{ended:?}"
+    );
+}

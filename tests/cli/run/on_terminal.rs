@@ -8,7 +8,7 @@ use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{run, s3_lock};
 use crate::run::{GO_ON, is_held, is_released, run_text, wrapped};
-use crate::store::URL;
+use crate::store::{URL, stored};
 use crate::support::Server;
 use crate::terminal::Terminal;
 
@@ -329,4 +329,80 @@ fn run_without_a_terminal_does_not_look_for_one() {
     let command = run_text(&server, &[], "cat; echo done");
     let ended = run(&mut wrapped(&command, &["setsid", "-w"]));
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(0), "done\n"));
+}
+
+#[test]
+fn run_within_a_run_lets_the_command_read_from_the_terminal() {
+    let server = Server::start();
+    let inner = "exec $S3_LOCK --assume-conditional-writes run s3://locks-test/locks/inner -c \
+                 'read line; echo \"got <$line>\"; exit 3'";
+    let mut outer = run_text(&server, &[], inner);
+    let program = outer.get_program().to_owned();
+    let mut terminal = Terminal::start(outer.env("S3_LOCK", program));
+    is_held(&server);
+    terminal.enter("one\n");
+    terminal.shows("got <one>");
+    assert_eq!(terminal.end().code(), Some(3));
+}
+
+#[test]
+fn run_that_no_shell_could_continue_does_not_stop() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut terminal = Terminal::start(&mut run_text(&server, &[], &writing(&folder)));
+    eventually("it writes", || is_writing(&folder));
+    terminal.enter(CTRL_Z);
+    thread::sleep(Duration::from_millis(500));
+    assert!(is_writing(&folder), "it has been stopped for good");
+    folder.write("end", "");
+    assert_eq!(terminal.end().code(), Some(6));
+}
+
+#[test]
+fn run_whose_command_can_never_read_from_the_terminal_comes_to_its_end() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut shell = Shell::start(&server, &[]);
+    folder.write("job", "read line; echo \"got:$line\"\n");
+    // The shell that has started it is gone, and the one that reads does not know it.
+    shell.enter(&format!("(sh -c '$lock -- sh {} &')\n", folder.file("job")));
+    is_held(&server);
+    is_released(&server);
+    shell.says("still", "still");
+}
+
+#[test]
+fn run_whose_terminal_goes_away_ends_the_command_and_releases_the_lock() {
+    for first in ["", "read line"] {
+        let server = Server::start();
+        let folder = Folder::new();
+        let mut shell = Shell::start(&server, &[]);
+        folder.write("job", &format!("{first}\n{}", writing(&folder)));
+        shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+        is_held(&server);
+        shell.enter("go\n");
+        eventually("it writes", || is_writing(&folder));
+        // The terminal hangs up when the process ends that it belongs to.
+        shell.0.program().signal(libc::SIGKILL);
+        is_released(&server);
+        crate::run::are_gone(shell.0.program(), Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn run_that_is_killed_leaves_the_terminal_to_the_shell() {
+    for first in ["", "read line"] {
+        let server = Server::start();
+        let folder = Folder::new();
+        let mut shell = Shell::start(&server, &[]);
+        folder.write("job", &format!("{first}\n{}", writing(&folder)));
+        shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+        is_held(&server);
+        shell.enter("go\n");
+        eventually("it writes", || is_writing(&folder));
+        let holder = stored(&server).unwrap()["pid"].as_i64().unwrap();
+        crate::program::signal(holder.try_into().unwrap(), libc::SIGKILL);
+        shell.says("here", "here");
+        eventually("the command is gone", || !is_writing(&folder));
+    }
 }

@@ -15,7 +15,7 @@ use crate::supervise::environment::Variables;
 use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::{Facts, ReportFile};
-use crate::supervise::running::{self, Ended, Terms};
+use crate::supervise::running::{self, Ended, NotStarted, Terms};
 use crate::supervise::schedule::longest_grace;
 use crate::supervise::watchdog::{Orphan, Watchdog};
 use crate::system::child::Program;
@@ -66,6 +66,7 @@ fn tell(outcome: &Outcome) {
         Outcome::AlreadyDone(why) | Outcome::NotAcquired(why) => message::note(why),
         Outcome::NotFound(why)
         | Outcome::NotExecutable(why)
+        | Outcome::LostBefore(why)
         | Outcome::LostAtRelease(_, why)
         | Outcome::NotMarked(_, why)
         | Outcome::Failed(why) => message::error(why),
@@ -171,15 +172,18 @@ fn with_lock(
 /// Gives the lock back after the command.
 fn released(
     guard: LockGuard,
-    ended: io::Result<Ended>,
+    ended: Result<Ended, NotStarted>,
     completes: bool,
     program: &Program,
 ) -> Outcome {
     let ended = match ended {
         Ok(ended) => ended,
-        Err(error) => {
+        Err(why) => {
             drop_with_warning(guard);
-            return not_started(&error, program);
+            return match why {
+                NotStarted::Lost(why) => Outcome::LostBefore(why),
+                NotStarted::System(error) => not_started(&error, program),
+            };
         }
     };
     let end = ended.end;
@@ -224,7 +228,7 @@ fn not_started(error: &io::Error, program: &Program) -> Outcome {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }
         io::ErrorKind::BrokenPipe => Outcome::Failed(format!(
-            "cannot start {name}: the watchdog was killed, and nothing else would end the command in time"
+            "cannot start {name}: nothing would end it in time; the watchdog was killed, or s3-lock was stopped"
         )),
         _ => Outcome::NotExecutable(format!("cannot run {name}: {error}")),
     }

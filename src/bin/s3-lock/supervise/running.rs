@@ -67,14 +67,31 @@ const LOOK: Duration = Duration::from_secs(1);
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 /// How long a command may take to stop, as its terminal's user has ordered.
 const TIME_TO_STOP: Duration = Duration::from_millis(300);
+/// The shortest time in which a shell's user tells a stopped job to go on.
+const TIME_OF_A_STOP: Duration = Duration::from_millis(5);
 /// How long the system may take to end processes that were killed.
 const TIME_TO_DIE: Duration = Duration::from_secs(1);
 /// How long it may take to forget processes that have ended.
 const TIME_TO_BE_REAPED: Duration = Duration::from_millis(100);
 const SHORTLY: Duration = Duration::from_millis(2);
 
+/// Why a command was not started.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// The lock is lost, or about to be.
+    Lost(String),
+    /// The system says why.
+    System(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> NotStarted {
+        NotStarted::System(error)
+    }
+}
+
 /// Runs a program while the lock is held. It has ended when this returns, and so has all that was left of its process group
-/// if s3-lock has ended it. An error says why the program could not be started.
+/// if s3-lock has ended it.
 pub fn run<'a>(
     program: &Program,
     variables: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
@@ -82,11 +99,11 @@ pub fn run<'a>(
     terms: Terms,
     mut watchdog: Watchdog,
     signals: &Signals,
-) -> io::Result<Ended> {
+) -> Result<Ended, NotStarted> {
     signals.collect(&[Signal::TSTP, Signal::CONT, Signal::USR1, Signal::USR2])?;
     signals.collect_always(Signal::CHILD)?;
     let alarm = Alarm::of(guard)?;
-    let schedule = schedule(guard, terms.grace);
+    let schedule = first_schedule(guard, terms.grace)?;
     watchdog.follow(schedule);
     let waiter = Waiter::new()?;
     let introduction = watchdog.introduction(terms.dies_with_us);
@@ -109,6 +126,20 @@ pub fn run<'a>(
         end: None,
     };
     Ok(running.to_the_end())
+}
+
+/// The schedule to begin with. If acquiring took long, or s3-lock was stopped since, the lock is renewed first.
+fn first_schedule(guard: &LockGuard, grace: Duration) -> Result<Schedule, NotStarted> {
+    let is_in_time = |schedule: &Schedule| schedule.due(clock::now()) == Due::Nothing;
+    let at_first = schedule(guard, grace);
+    if is_in_time(&at_first) {
+        return Ok(at_first);
+    }
+    let lost = |error| NotStarted::Lost(with_causes(&error));
+    guard.renew().map_err(lost)?;
+    Some(schedule(guard, grace))
+        .filter(is_in_time)
+        .ok_or_else(|| NotStarted::Lost("the lease is too short for --kill-after".to_owned()))
 }
 
 /// When the command has to end if the lock is not renewed.
@@ -262,7 +293,7 @@ impl Running<'_> {
     fn on_signal(&mut self, received: Received) {
         match received.signal {
             Signal::INT => self.interrupt(false),
-            Signal::TSTP => self.stop_too(),
+            Signal::TSTP => self.stop_too(Signal::TSTP),
             Signal::CONT => self.go_on(),
             Signal::CHILD => {}
             signal => {
@@ -319,7 +350,7 @@ impl Running<'_> {
         match signal {
             Signal::TTIN | Signal::TTOU => self.give_terminal(),
             // Ctrl-Z, where the command has the terminal.
-            Signal::TSTP if self.has_terminal() => self.stop_too(),
+            Signal::TSTP if self.has_terminal() => self.stop_too(Signal::TSTP),
             _ => {}
         }
     }
@@ -339,14 +370,14 @@ impl Running<'_> {
             terminal.give_to(self.command);
         } else if !terminal.is_of(self.command) {
             // s3-lock itself is in the background: it stops until the shell brings it into the foreground.
-            return self.stop_too();
+            return self.stop_too(Signal::TTIN);
         }
         self.signal(Signal::CONT);
         self.is_stopped = false;
     }
 
     /// Stops with the command, as one job of the shell.
-    fn stop_too(&mut self) {
+    fn stop_too(&mut self, by: Signal) {
         if !self.is_stopped {
             self.signal(Signal::TSTP);
             let latest = clock::now() + TIME_TO_STOP;
@@ -362,9 +393,23 @@ impl Running<'_> {
         }
         if self.end.is_none() {
             self.is_stopped = true;
-            process::stop_here();
+            let before = clock::now();
+            process::stop_as_by(by);
+            let was_at_once = clock::now().since(before) < TIME_OF_A_STOP;
+            let is_ours = self.terminal.as_ref().is_some_and(Terminal::is_ours);
+            if by == Signal::TTIN && was_at_once && !is_ours {
+                self.hang_up();
+            }
             self.go_on();
         }
+    }
+
+    /// The command reads from the terminal, and no shell can bring it into the foreground. The system ends the stopped jobs of
+    /// a shell that is gone in the same way.
+    fn hang_up(&self) {
+        self.signal(Signal::HUP);
+        // If it ignores that, it will be here again.
+        self.waiter.wait(&[], Some(clock::now() + TIME_TO_STOP));
     }
 
     /// s3-lock was stopped and goes on. Nobody has renewed the lock meanwhile.

@@ -57,6 +57,19 @@ pub fn block(signal: Signal) {
     mask(libc::SIG_BLOCK, signal);
 }
 
+/// Does to this process what a signal of this kind does by default. If it stops the process, this returns once it goes on.
+pub fn act_by_default(signal: Signal) {
+    let default = MaybeUninit::<libc::sigaction>::zeroed();
+    let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all zeros is the default action, without flags and with an empty mask. The places are of the right type, and the
+    // handler that was there is put back as it was. None of the calls can fail for a signal that exists.
+    unsafe {
+        libc::sigaction(signal.as_raw(), default.as_ptr(), before.as_mut_ptr());
+        libc::raise(signal.as_raw());
+        libc::sigaction(signal.as_raw(), before.as_ptr(), ptr::null_mut());
+    }
+}
+
 fn mask(how: libc::c_int, signal: Signal) {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: the set is made empty before it is used, and all places are of the right type. It cannot fail for a signal
