@@ -9,7 +9,7 @@ use s3_lock::LockStatus;
 use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{Running, run};
-use crate::run::{GO_ON, SHORT, are_gone, held, is_held, is_released, run_text, wrapped};
+use crate::run::{GO_ON, SHORT, are_gone, deadline, held, is_held, is_released, run_text, wrapped};
 use crate::store::{KEY, lock, stored, stored_state};
 use crate::support::{Fault, Match, Server};
 
@@ -93,12 +93,16 @@ fn run_ends_a_command_in_time_whose_lock_cannot_be_renewed() {
         Match::put().skip(1).always(),
         Fault::answer(500, "InternalError"),
     );
-    let text = format!("trap 'date +%s.%N' TERM; echo $S3_LOCK_DEADLINE; {GO_ON}");
+    let text = format!("trap 'date +%s.%N' TERM; echo started; {GO_ON}");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
-    let deadline: f64 = running.stdout_line("").parse().unwrap();
+    running.stdout_line("started");
     are_gone(&running, Duration::from_secs(60));
-    // The deadline was cut to whole seconds.
-    assert!(now() < deadline + 1.0, "it lived on after {deadline}");
+    let late = deadline(&server).elapsed();
+    assert!(late.is_zero(), "it lived on for {late:?}");
+    let deadline = now()
+        + deadline(&server)
+            .saturating_duration_since(Instant::now())
+            .as_secs_f64();
     let ended = running.end();
     assert_eq!(ended.code(), Some(124), "{ended:?}");
     let told: f64 = ended
@@ -108,9 +112,10 @@ fn run_ends_a_command_in_time_whose_lock_cannot_be_renewed() {
         .expect("SIGTERM came")
         .parse()
         .unwrap();
+    // A second before, and not as soon as the first renewal has failed.
     assert!(
-        (deadline - 1.1..deadline + 0.5).contains(&told),
-        "{ended:?}"
+        (deadline - 1.1..deadline).contains(&told),
+        "{deadline} {ended:?}"
     );
 }
 
@@ -180,12 +185,25 @@ fn run_does_not_run_what_on_lost_says_if_nothing_was_lost() {
 fn run_ends_the_command_even_if_nobody_reads_what_it_says_about_that() {
     let server = Server::start();
     // `yes` fills the pipe, so whoever says a word there is stuck. It ignores SIGTERM, as the shell does.
-    let command = run_text(&server, &SHORT, &format!("trap '' TERM; yes >&2 & {GO_ON}"));
+    let options = [
+        "--request-timeout=1s",
+        "--max-operation=10s",
+        "--kill-after=1s",
+    ];
+    let command = run_text(
+        &server,
+        &options,
+        &format!("trap '' TERM; yes >&2 & {GO_ON}"),
+    );
     let mut unread = wrapped(&command, &["sh", "-c", "\"$@\" 2>&1 | sleep 60", "sh"]);
     let running = Running::start(&mut unread);
     is_held(&server);
     thread::sleep(Duration::from_millis(500));
     break_it(&server);
+    eventually("a renewal finds out", || {
+        server.requests().iter().any(|one| one.status == Some(412))
+    });
+    let found = Instant::now();
     eventually("the command is gone", || {
         let is_command = |id: &i32| {
             let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
@@ -193,6 +211,9 @@ fn run_ends_the_command_even_if_nobody_reads_what_it_says_about_that() {
         };
         !running.descendants().iter().any(is_command)
     });
+    // The lease that s3-lock believed in goes on for 8 s.
+    let took = found.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod stopped;
 mod waiting;
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use s3_lock::LockGuard;
 use serde_json::Value;
@@ -32,6 +32,13 @@ pub const SHORT: [&str; 6] = [
     "--wait=50s",
     "--purpose=a test",
 ];
+
+/// When a lease of [`SHORT`] runs out that nobody has renewed: it begins when its write is sent.
+pub fn deadline(server: &Server) -> Instant {
+    let requests = server.requests();
+    let write = requests.iter().find(|one| one.method == "PUT");
+    write.expect("the lock was acquired").at + Duration::from_secs(4)
+}
 
 /// A text for the shell that goes on for as long as a test may take, in small steps.
 pub const GO_ON: &str = "while :; do sleep 0.02; done";
@@ -80,7 +87,7 @@ pub fn are_waiting(server: &Server, count: usize) {
 
 /// Waits until a program and all that it has started are gone, for no longer than this.
 pub fn are_gone(program: &Running, limit: Duration) {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !program.descendants().is_empty() {
         let left = program.descendants();
         assert!(start.elapsed() < limit, "still there: {left:?}");

@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::program::{Running, run};
+use crate::program::{Running, run, s3_lock};
 use crate::run::{GO_ON, are_waiting, held, is_held, run_text, tickets, wrapped};
-use crate::store::stored_state;
+use crate::store::{URL, stored_state};
 use crate::support::Server;
 
 const ENDING: [(&str, i32); 4] = [
@@ -140,9 +140,10 @@ fn run_that_was_started_to_ignore_a_signal_waits_on_in_spite_of_it() {
 fn run_starts_the_command_with_the_usual_signals() {
     let server = Server::start();
     // Nothing that s3-lock handles, blocks or ignores for itself is left to the command.
-    let text = "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status";
-    let ended = run(&mut run_text(&server, &[], text));
-    let alone = Command::new("sh").args(["-c", text]).output().unwrap();
+    let grep = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"];
+    let words = ["run", URL, "--"].iter().chain(&grep);
+    let ended = run(&mut s3_lock(&server, words));
+    let alone = Command::new(grep[0]).args(&grep[1..]).output().unwrap();
     let alone = String::from_utf8(alone.stdout).unwrap();
     let usual = |text: &str| {
         let sets = text

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::program::Running;
-use crate::run::{held, is_held, run_text};
+use crate::run::{held, run_text};
 use crate::support::Server;
 use crate::terminal::Terminal;
 
@@ -111,7 +111,6 @@ fn run_that_waits_on_a_terminal_without_colour_shows_none() {
 fn run_that_need_not_wait_says_nothing_of_waiting() {
     let server = Server::start();
     let terminal = Terminal::start(&mut run_text(&server, &[], "echo ran"));
-    is_held(&server);
     let ended = terminal.end();
     assert!(!ended.stdout.contains("waiting"), "{ended:?}");
 }
