@@ -8,6 +8,7 @@
 
 mod folder;
 mod hold;
+mod other_server;
 mod program;
 mod run;
 mod status;

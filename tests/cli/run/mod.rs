@@ -1,7 +1,7 @@
 //! `s3-lock run`.
 
 mod environment;
-mod exclusion;
+pub mod exclusion;
 mod killed;
 pub mod loss;
 mod max_hold;
