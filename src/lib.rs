@@ -183,8 +183,10 @@
 //!
 //! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child forked
 //!   at such a moment cannot start threads that run (3 children of 13,000, with four threads that did
-//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, and guards are not kept alive
-//!   and report no loss. Names are looked up and files are read all the same, half a second later.
+//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, guards are not kept alive
+//!   and report no loss, and a `credential_process` gives no keys, which is an error. Names are looked up and
+//!   files are read all the same: the first half a second later, and on the thread that calls, so no limit of
+//!   time ends a look-up that hangs.
 //! * The C library's look-up of names, your allocator if it is not the C library's, your logger, and a
 //!   `set_var` on another thread.
 //! * OpenSSL as other code of the program uses it. It also tells processes by their ids alone: a child with

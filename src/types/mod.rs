@@ -3,6 +3,7 @@
 
 pub(crate) mod errors;
 pub(crate) mod info;
+mod json;
 pub(crate) mod lock_url;
 pub(crate) mod names;
 pub(crate) mod renewal_trouble;

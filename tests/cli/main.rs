@@ -6,10 +6,17 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod bad_input;
+mod break_holding;
 mod folder;
+mod help;
 mod hold;
+mod list;
+mod made_texts;
 mod other_server;
+mod outputs;
 mod program;
+mod release;
 mod run;
 mod status;
 mod store;

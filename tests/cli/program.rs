@@ -236,6 +236,21 @@ impl Drop for Running {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_test_leaves_running_is_killed_whatever_sessions_it_has_made() {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "setsid sleep 1000 & trap '' TERM; echo started; wait"])
+        .stdout(Stdio::piped());
+    let running = Running::start(&mut shell);
+    running.stdout_line("started");
+    let mark = running.mark.clone();
+    assert!(!processes::marked(&mark).is_empty());
+    drop(running);
+    assert!(processes::marked(&mark).is_empty());
+}
+
 /// What came out of a pipe so far.
 #[derive(Default)]
 struct Heard {

@@ -11,19 +11,19 @@ use crate::arguments::values::duration;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Anywhere")]
 pub struct Connection {
-    /// A store other than AWS, as https://minio.example.com
+    /// A store other than AWS: https://host
     #[arg(long, value_name = "URL", global = true)]
     pub endpoint_url: Option<String>,
     /// The region of the bucket
     #[arg(long, value_name = "NAME", global = true)]
     pub region: Option<String>,
-    /// The profile of ~/.aws/config whose credentials to use
+    /// The profile of ~/.aws/config to use
     #[arg(long, value_name = "NAME", global = true)]
     pub profile: Option<String>,
-    /// Certificates to trust instead of the system's
+    /// Certificates to trust, not the system's
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_bundle: Option<PathBuf>,
-    /// How long a request may take; a lease has twice that more
+    /// Limit of a request; a lease has 2 x this more
     #[arg(
         long,
         value_name = "TIME",
@@ -33,7 +33,7 @@ pub struct Connection {
         global = true
     )]
     pub request_timeout: Duration,
-    /// Do not check a custom endpoint first (12 requests): `doctor` has
+    /// Do not check a custom endpoint first
     #[arg(long, global = true)]
     pub assume_conditional_writes: bool,
     /// Tell more on standard error

@@ -10,10 +10,10 @@ use crate::arguments::values::LockUrl;
 pub struct DoctorArguments {
     /// A lock: s3://bucket/folder/name
     pub url: LockUrl,
-    /// Race the store's writes, to find out whether they are atomic
+    /// Race the store's writes: are they atomic?
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "100", require_equals = true)]
     pub race: Option<u32>,
-    /// With --race: another endpoint of the same store; may be repeated
+    /// With --race: one more endpoint of the same store
     #[arg(long, value_name = "URL", requires = "race")]
     pub also: Vec<String>,
     /// Print JSON

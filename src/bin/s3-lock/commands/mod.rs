@@ -23,9 +23,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         command,
         connection,
     } = arguments;
-    logger::install(match connection.verbose {
-        true => logger::Verbosity::Verbose,
-        false => logger::Verbosity::Normal,
+    logger::install(if connection.verbose {
+        logger::Verbosity::Verbose
+    } else {
+        logger::Verbosity::Normal
     });
     done(command, &connection).unwrap_or_else(|failure| {
         message::error(&failure.to_string());

@@ -1,6 +1,7 @@
 //! `run`: acquires a lock, runs a command, releases the lock.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::system::child::Program;
 use crate::system::clock;
 use crate::system::find;
 use crate::system::process::End;
-use crate::system::signals::{self, ENDING, Signals};
+use crate::system::signals::Signals;
 use crate::system::wall_clock;
 
 /// Runs the command that the arguments name.
@@ -132,9 +133,10 @@ fn check(
              most {longest:?}, or a longer --max-operation"
         )));
     }
-    match find::may_be_found(&program.name) {
-        true => Ok(()),
-        false => Err(not_found(program)),
+    if find::may_be_found(&program.name) {
+        Ok(())
+    } else {
+        Err(not_found(program))
     }
 }
 
@@ -221,7 +223,7 @@ fn drop_with_warning(guard: LockGuard) {
 }
 
 fn not_started(error: &io::Error, program: &Program) -> Outcome {
-    let name = program.name.display();
+    let name = Path::new(&program.name).display();
     match error.kind() {
         io::ErrorKind::NotFound => not_found(program),
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {

@@ -125,7 +125,7 @@ pub fn run<'a>(
         wants_terminal: false,
         end: None,
     };
-    Ok(running.to_the_end())
+    Ok(running.until_it_ends())
 }
 
 /// The schedule to begin with. If acquiring took long, or s3-lock was stopped since, the lock is renewed first.
@@ -150,7 +150,7 @@ fn schedule(guard: &LockGuard, grace: Duration) -> Schedule {
 }
 
 impl Running<'_> {
-    fn to_the_end(mut self) -> Ended {
+    fn until_it_ends(mut self) -> Ended {
         let end = loop {
             self.look_at_lease();
             self.enforce(clock::now());
@@ -203,9 +203,10 @@ impl Running<'_> {
 
     /// When it next has a duty.
     fn next_duty(&self) -> Moment {
-        match self.watchdog.is_gone() {
-            true => self.schedule.end,
-            false => self.schedule.kill,
+        if self.watchdog.is_gone() {
+            self.schedule.end
+        } else {
+            self.schedule.kill
         }
     }
 
