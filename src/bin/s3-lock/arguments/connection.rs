@@ -23,7 +23,7 @@ pub struct Connection {
     /// Certificates to trust, not the system's
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_bundle: Option<PathBuf>,
-    /// Limit of a request; a lease has 2 x this more
+    /// How long a request may take
     #[arg(
         long,
         value_name = "TIME",
