@@ -1,8 +1,11 @@
 //! Where the store is and who asks it, spelled as the AWS CLI spells it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+
+use crate::arguments::values::duration;
 
 /// What is not given comes from the variables and files that the AWS CLI reads.
 #[derive(Args, Clone, Debug)]
@@ -20,6 +23,16 @@ pub struct Connection {
     /// Certificates to trust, not the system's
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_bundle: Option<PathBuf>,
+    /// How long a request may take
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = duration,
+        allow_hyphen_values = true,
+        global = true
+    )]
+    pub request_timeout: Duration,
     /// Do not check a custom endpoint first
     #[arg(long, global = true)]
     pub assume_conditional_writes: bool,

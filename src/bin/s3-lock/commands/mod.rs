@@ -37,7 +37,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
     match command {
-        Command::Run(arguments) => Ok(supervise::run(&arguments, || client::client(connection))),
+        Command::Run(arguments) => Ok(supervise::run(
+            &arguments,
+            connection.request_timeout,
+            || client::client(connection),
+        )),
         Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
         Command::Doctor(arguments) => doctor::run(arguments, connection),
         Command::Status(arguments) => status::status(&arguments, connection),

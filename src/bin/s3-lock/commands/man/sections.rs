@@ -26,7 +26,7 @@ pub const DESCRIPTION: [Part; 4] = [
          Nothing has to be made before.",
     ),
     Text(
-        "The lease is --max-operation and 10 s, and is renewed for as long as the lock is needed. So after a crash \
+        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the lock is needed. So after a crash \
          of the holder or of its machine, the lock is free some 12 s and --max-operation later. A longer one \
          bears a longer failure of the network.",
     ),
