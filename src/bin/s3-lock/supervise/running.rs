@@ -55,6 +55,8 @@ pub struct Running<'a> {
     interrupts: Interrupts,
     /// Why s3-lock ends the command.
     why: Option<String>,
+    /// Whether it has less time, because the lock was lost after there was a reason to end it.
+    is_lost: bool,
     /// When s3-lock itself kills the command.
     kill: Option<Moment>,
     is_stopped: bool,
@@ -120,6 +122,7 @@ pub fn run<'a>(
         schedule,
         interrupts: Interrupts::default(),
         why: None,
+        is_lost: false,
         kill: None,
         is_stopped: false,
         wants_terminal: false,
@@ -213,7 +216,7 @@ impl Running<'_> {
     /// Tells the watchdog of a lease that was renewed. Ends the command if the lock is lost.
     fn look_at_lease(&mut self) {
         if self.why.is_some() {
-            return;
+            return self.hurry_if_lost();
         }
         match self.guard.check() {
             Ok(()) => {
@@ -227,6 +230,22 @@ impl Running<'_> {
             // Another may have it already.
             Err(error) => self.end_for(with_causes(&error), LEFT_WHEN_KILLED),
         }
+    }
+
+    /// A command that is being ended has less time if the lock is lost meanwhile.
+    fn hurry_if_lost(&mut self) {
+        if !self.is_lost && self.guard.check().is_err() {
+            self.is_lost = true;
+            let kill = self.kill_by(clock::now() + LEFT_WHEN_KILLED);
+            self.watchdog.follow(Schedule { end: kill, kill });
+        }
+    }
+
+    /// Has s3-lock kill the command at this moment, unless it is to do so earlier. Returns when it does.
+    fn kill_by(&mut self, latest: Moment) -> Moment {
+        let kill = self.kill.map_or(latest, |kill| kill.min(latest));
+        self.kill = Some(kill);
+        kill
     }
 
     fn enforce(&mut self, now: Moment) {
@@ -250,8 +269,7 @@ impl Running<'_> {
     fn end_for(&mut self, why: String, grace: Duration) {
         self.signal(Signal::TERM);
         // Not later than the lease allows.
-        let kill = (clock::now() + grace).min(self.schedule.kill);
-        self.kill = Some(kill);
+        let kill = self.kill_by((clock::now() + grace).min(self.schedule.kill));
         // s3-lock is stuck if nobody reads what it says. The watchdog is not.
         self.watchdog.follow(Schedule { end: kill, kill });
         message::error(&format!("ending the command: {why}"));
@@ -274,7 +292,7 @@ impl Running<'_> {
                 Notice::Ending | Notice::Killing if self.why.is_none() => {
                     let why = self.not_renewed();
                     // Should the watchdog be killed now.
-                    self.kill = Some(self.schedule.kill);
+                    self.kill_by(self.schedule.kill);
                     message::error(&format!("ending the command: {why}"));
                     self.why = Some(why);
                 }
@@ -315,7 +333,7 @@ impl Running<'_> {
             Escalation::Interrupt => self.signal(Signal::INT),
             Escalation::Terminate => {
                 self.signal(Signal::TERM);
-                self.kill = Some(now + self.terms.grace);
+                self.kill_by(now + self.terms.grace);
                 message::note("a second interrupt: the command gets SIGTERM");
             }
             Escalation::Kill => self.signal(Signal::KILL),
