@@ -26,6 +26,25 @@ fn run_that_is_killed_takes_the_command_and_its_group_with_it() {
     are_gone(&running, AT_ONCE);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn run_that_is_killed_by_its_name_takes_the_command_and_its_group_with_it() {
+    let server = Server::start();
+    let running = Running::start(&mut run_text(&server, &[], DEAF));
+    running.stdout_line("started");
+    let has_name = |id: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{id}/comm"));
+        name.is_ok_and(|name| name.contains("s3-lock"))
+    };
+    let mut all = running.descendants();
+    all.push(i32::try_from(running.id()).unwrap());
+    all.retain(has_name);
+    assert!(!all.is_empty());
+    all.into_iter()
+        .for_each(|id| crate::program::signal(id, libc::SIGKILL));
+    are_gone(&running, AT_ONCE);
+}
+
 #[test]
 fn run_that_is_killed_at_any_moment_leaves_no_process() {
     let server = Server::start();
