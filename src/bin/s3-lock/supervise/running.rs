@@ -467,13 +467,17 @@ impl Running<'_> {
 /// Waits until a group has no process any more. Returns whether it has none.
 fn wait_for_end_of(group: Pid, waiter: &Waiter, limit: Duration) -> bool {
     let latest = clock::now() + limit;
-    while process::has_members(group) {
+    loop {
+        // The command and the watchdog have been waited for.
+        process::reap_orphans(group);
+        if !process::has_members(group) {
+            return true;
+        }
         if clock::now() >= latest {
             return false;
         }
         waiter.wait(&[], Some(clock::now() + SHORTLY));
     }
-    true
 }
 
 impl Ended {

@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process, kill_process_group, setpgid,
-    test_kill_process_group, waitpid,
+    test_kill_process_group, waitpgid, waitpid,
 };
 
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -42,6 +42,12 @@ pub fn change_of(child: Pid) -> Option<Change> {
 pub fn reap(child: Pid) {
     // There is nothing to wait for if it fails.
     let _ = waitpid(Some(child), WaitOptions::empty());
+}
+
+/// Waits for those of a group that have ended and have become this process's children, because their parents have ended
+/// before. This process gets such children if it is the first of a container.
+pub fn reap_orphans(group: Pid) {
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
 }
 
 fn change(status: WaitStatus) -> Option<Change> {
