@@ -215,6 +215,23 @@ fn run_whose_watchdog_was_killed_during_the_wait_does_not_start_the_command() {
 }
 
 #[test]
+fn run_whose_watchdog_was_stopped_during_the_wait_does_not_start_the_command() {
+    let server = Server::start();
+    let guard = held(&server);
+    let running = Running::start(&mut run_text(&server, &[], "echo ran"));
+    running.stderr_line("waiting for");
+    crate::program::signal(watchdog(&running), libc::SIGSTOP);
+    guard.release().unwrap();
+    let ended = running.end();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(125), ""),
+        "{ended:?}"
+    );
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
 fn run_survives_a_command_that_kills_its_own_group() {
     let server = Server::start();
     let running = Running::start(&mut run_text(&server, &[], "kill -KILL 0"));
