@@ -41,7 +41,7 @@ fn run_that_is_killed_at_any_moment_leaves_no_process() {
         let (file, log) = (folder.file("log"), folder.file(&format!("{round}")));
         let text = format!("echo {round} >> {file}; echo > {log}; {DEAF}");
         let running = Running::start(&mut s3_lock(&server, ["run", &url, "-c", &text]));
-        thread::sleep(dice.between(usual / 2, usual * 5 / 4));
+        thread::sleep(dice.between(usual / 4, usual));
         running.signal(libc::SIGKILL);
         are_gone(&running, AT_ONCE);
         started += usize::from(!folder.text(&format!("{round}")).is_empty());
