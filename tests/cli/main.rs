@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod break_holding;
+mod doctor;
 mod folder;
 mod help;
 mod hold;

@@ -77,6 +77,12 @@ pub fn exit_status(text: &str) -> Result<u8, String> {
         .map_err(|_| "an exit status is a number from 0 to 255".to_owned())
 }
 
+/// How often a store is raced: as `S3Lock::race_store` has it.
+pub fn rounds(text: &str) -> Result<u32, String> {
+    let rounds = text.parse().ok().filter(|n| (1..=1_000).contains(n));
+    rounds.ok_or_else(|| "give a number of rounds from 1 to 1000".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The library advises programmers. What it names is an option here.
 
 /// What the library's messages name, and what stands for it on the command line.
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 18] = [
     ("invalid url", "invalid URL"),
     ("invalid max_operation ", "invalid --max-operation "),
     ("invalid max_hold ", "invalid --max-hold "),
@@ -13,6 +13,7 @@ const NAMES: [(&str, &str); 17] = [
         "see with `s3-lock doctor` why the store is slow",
     ),
     ("call ClientBuilder::region", "give --region"),
+    ("ClientBuilder::region", "--region"),
     (
         ", give the machine or container a role, or call ClientBuilder::credentials",
         " or --profile, or give the machine or container a role",

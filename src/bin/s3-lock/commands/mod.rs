@@ -3,6 +3,7 @@
 mod break_holding;
 mod client;
 mod completions;
+mod doctor;
 mod failure;
 mod list;
 mod man;
@@ -42,12 +43,12 @@ fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> 
             || client::client(connection),
         )),
         Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
+        Command::Doctor(arguments) => doctor::run(arguments, connection),
         Command::Status(arguments) => status::status(&arguments, connection),
         Command::List(arguments) => list::list(&arguments, connection),
         Command::Release(arguments) => release::release(&arguments, connection),
         Command::Break(arguments) => break_holding::break_holding(&arguments, connection),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
-        other => Err(Failure::new(format!("not made yet: {other:?}"))),
     }
 }
