@@ -272,3 +272,19 @@ fn run_that_took_long_to_acquire_renews_the_lock_before_the_command_begins() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn run_is_told_to_end_what_on_lost_says() {
+    let server = Server::start();
+    let options = [&SHORT[..], &["--on-lost=echo begun; sleep 60; echo end"]].concat();
+    let running = Running::start(&mut run_text(&server, &options, "exec sleep 60"));
+    is_held(&server);
+    break_it(&server);
+    running.stdout_line("begun");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(124), "begun\n")
+    );
+}

@@ -406,3 +406,24 @@ fn run_that_is_killed_leaves_the_terminal_to_the_shell() {
         eventually("the command is gone", || !is_writing(&folder));
     }
 }
+
+#[test]
+fn run_goes_on_in_the_background_after_bg() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut shell = Shell::start(&server, &[]);
+    folder.write("job", &writing(&folder));
+    shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+    eventually("it writes", || is_writing(&folder));
+    shell.enter(CTRL_Z);
+    eventually("it is stopped", || !is_writing(&folder));
+    shell.shows("topped");
+    shell.enter("bg\n");
+    eventually("it writes again", || is_writing(&folder));
+    // It is no business of a job in the background.
+    shell.enter(CTRL_C);
+    shell.says("here", "here");
+    assert!(is_writing(&folder));
+    folder.write("end", "");
+    is_released(&server);
+}
