@@ -427,3 +427,31 @@ fn run_goes_on_in_the_background_after_bg() {
     folder.write("end", "");
     is_released(&server);
 }
+
+#[test]
+fn run_that_has_ended_an_editor_leaves_a_terminal_that_shows_what_is_typed() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut shell = Shell::start(&server, &["--max-hold=1s"]);
+    // As an editor does: it reads what is typed at once, and shows it itself.
+    folder.write("job", "stty raw -echo; echo ready; exec sleep 60\n");
+    shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+    shell.shows("ready");
+    shell.shows("--max-hold was reached");
+    is_released(&server);
+    shell.says("here", "here");
+    shell.enter("stty -a\n");
+    shell.shows("; line = 0;");
+    thread::sleep(Duration::from_millis(300));
+    let shown = shell.0.shown();
+    let modes: Vec<_> = shown
+        .rsplit("; line = 0;")
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert!(
+        modes.contains(&"icanon") && modes.contains(&"echo"),
+        "{modes:?}"
+    );
+}
