@@ -27,6 +27,19 @@ fn run_that_is_killed_takes_the_command_and_its_group_with_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn run_that_is_killed_takes_the_command_with_it_even_if_the_watchdog_was_killed_before() {
+    let server = Server::start();
+    let text = format!("trap '' TERM; echo started; {GO_ON}");
+    let running = Running::start(&mut run_text(&server, &[], &text));
+    running.stdout_line("started");
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
+    running.stderr_line("the watchdog was killed");
+    running.signal(libc::SIGKILL);
+    are_gone(&running, AT_ONCE);
+}
+
+#[test]
 fn run_that_is_killed_at_any_moment_leaves_no_process() {
     let server = Server::start();
     let mut dice = Dice::new(20_261_130, &[]);
