@@ -189,7 +189,7 @@ impl<'a> Driver<'a> {
             Ok(Found::Object(object)) => self.parse(object, sent),
             Err(error) => return Event::Read(Err(self.trouble(error, limit))),
         };
-        if self.queue.observations().observe(&outcome) {
+        if self.queue.observe(&outcome) {
             self.session.distrust_date(RAN_AHEAD);
         }
         Event::Read(Ok(outcome))

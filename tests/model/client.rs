@@ -761,6 +761,7 @@ pub fn claim(who: Who, scenario: &Scenario) -> Claim {
         host: String::new(),
         pid: 0,
         purpose: None,
+        label: None,
         expiry_rule: scenario.expiry_rule(role),
         reclaims: role.reclaims,
         queue: role.queues.then(|| QueueTerms {

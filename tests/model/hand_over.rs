@@ -3,7 +3,7 @@
 //! A thread that is chosen does nothing until it is told what came of the hand-over. Each is told.
 
 use s3_lock::internals::protocol::{
-    Acquire, Event, HandOver, HandedOver, Lease, ReadOutcome, Release, StoredRecord,
+    Acquire, Ending, Event, HandOver, HandedOver, Lease, ReadOutcome, Release, StoredRecord,
 };
 
 use super::client::{Client, Inherited, Running, Task, Who, WriteId, claim, version};
@@ -27,7 +27,15 @@ impl World {
             waits && other.task.is_none() && *next != who && !self.is_chosen(*next)
         };
         let claim = claim(who, scenario);
-        if HandOver::of(&mut holding, claim, &client.knowledge, at(client.clock)).is_none() {
+        if HandOver::of(
+            &mut holding,
+            Ending::Released,
+            claim,
+            &client.knowledge,
+            at(client.clock),
+        )
+        .is_none()
+        {
             return Vec::new();
         }
         self.threads_of(who, scenario)
@@ -51,7 +59,7 @@ impl World {
         let aim = client.token();
         let (now, claim) = (at(client.clock), claim(next, scenario));
         let holding = client.holding.as_mut().expect("it holds the lock");
-        let operation = HandOver::of(holding, claim, &client.knowledge, now);
+        let operation = HandOver::of(holding, Ending::Released, claim, &client.knowledge, now);
         let running = Running::HandOver(operation.expect("it may be handed over"));
         if let Some(end) = client.begin(who, running, aim, None, scenario) {
             self.finish(who, end, scenario);

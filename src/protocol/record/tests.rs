@@ -12,6 +12,7 @@ fn record() -> Record {
         host: "web-3".to_owned(),
         pid: 4242,
         purpose: None,
+        label: None,
     };
     Record::held(holder, 1_795_399_200_000_001, Nonce(0xab))
 }

@@ -65,6 +65,7 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
         host: String::new(),
         pid: 1,
         purpose: None,
+        label: None,
     };
     let record = Record::held(holder, token, Nonce(nonce));
     of_object(Some(0xff), record)
@@ -122,6 +123,7 @@ fn claim() -> Claim {
         host: String::new(),
         pid: 1,
         purpose: None,
+        label: None,
         expiry_rule: EXPIRY_RULE,
         reclaims: false,
         queue: None,

@@ -18,6 +18,7 @@ fn claim(owner: &str, reclaims: bool) -> Claim {
         host: "🔒".repeat(255),
         pid: u32::MAX,
         purpose: Some("\u{1}".repeat(2048)),
+        label: None,
         expiry_rule: ExpiryRule {
             margin: Duration::ZERO,
             store_clock: true,
