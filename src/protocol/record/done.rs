@@ -71,8 +71,9 @@ impl DoneLabels {
         is_full && self.iter().all(|done| done.fencing_token > token)
     }
 
-    /// Something that no version of this crate has ever written, where the record's token is `token`.
-    pub(super) fn impossible(&self, token: u64) -> Option<&'static str> {
+    /// Something that no version of this crate has ever written, if the holdings that have completed anything have
+    /// tokens below this.
+    pub(super) fn impossible(&self, below: u64) -> Option<&'static str> {
         if self.iter().count() > MAX_DONE {
             return Some("its list of labels done is longer than 16");
         }
@@ -80,8 +81,8 @@ impl DoneLabels {
             return Some(NO_LABELS);
         }
         let tokens = || self.iter().map(|done| done.fencing_token);
-        if tokens().any(|done| done > token) {
-            return Some("it says that a holding has completed a label that has not existed yet");
+        if tokens().any(|done| done >= below) {
+            return Some("it says that a holding has completed a label that has not ended yet");
         }
         // Each was completed by a holding of its own, and holdings come in the order of their tokens.
         if !tokens().is_sorted_by(|a, b| a < b) {

@@ -292,6 +292,13 @@ impl Record {
         }
     }
 
+    /// Holdings that have completed a label have tokens below this. A holding that has completed its own is
+    /// released, and its record has no label any more.
+    fn completed_before(&self) -> u64 {
+        let may_be_own = !self.is_held() && self.label.is_none();
+        self.fencing_token + u64::from(may_be_own)
+    }
+
     /// Something that no version of this crate has ever written.
     fn impossible(&self) -> Option<&'static str> {
         if self.format != FORMAT {
@@ -315,7 +322,7 @@ impl Record {
                 "it has a label, and an owner name longer than 512 bytes or with control characters",
             );
         }
-        if let Some(reason) = self.done.impossible(self.fencing_token) {
+        if let Some(reason) = self.done.impossible(self.completed_before()) {
             return Some(reason);
         }
         // Both name a holding that has existed: this one at the latest.
