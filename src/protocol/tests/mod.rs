@@ -14,6 +14,7 @@ mod force_release;
 mod hand_over;
 mod instant;
 mod lease;
+mod once;
 mod pace;
 mod queue;
 mod reclaim;
