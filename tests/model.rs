@@ -10,6 +10,7 @@
 //! | `world.rs` | what can happen next, and its effects |
 //! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
 //! | `hand_over.rs` | hand-overs between the threads of one client |
+//! | `labels.rs` | labels that are completed once |
 //! | `store.rs` | the store |
 //! | `judge.rs` | compares what happened with what was promised |
 //! | `lock.rs` | the promises |
@@ -28,6 +29,7 @@ mod model {
     mod hand_over;
     pub mod judge;
     mod keeping;
+    pub mod labels;
     pub mod lock;
     mod mutants;
     pub mod scenario;
@@ -43,10 +45,10 @@ use stateright::{Checker, Model};
 
 use model::client::Who;
 use model::lock::{
-    ADOPTED, EVERYBODY, FREED, HANDED_OVER, HELD_BACK, INFERRED, LEARNED_OF_FORCE, RECLAIMED,
-    RESOLVED, TAKEOVER, UNDONE,
+    ADOPTED, COMPLETED, EVERYBODY, FREED, HANDED_OVER, HELD_BACK, INFERRED, LEARNED_OF_FORCE,
+    RECLAIMED, RESOLVED, SKIPPED, TAKEOVER, UNDONE,
 };
-use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
+use model::scenario::{Budget, Calls, LEASE, Label, NODES, Role, STORES, Scenario, held, patience};
 
 /// If a change makes the states endless, a test must fail instead of running for ever.
 const TOO_LONG: Duration = Duration::from_secs(600);
@@ -539,6 +541,144 @@ fn nobody_reclaims_a_lock_that_is_being_handed_over() {
         ..acquires("b", 1)
     };
     holds(scenario, 50_492);
+}
+
+/// A client that takes the lock to complete this label, so many times.
+fn completes(owner: &'static str, label: &'static str, times: u16) -> Role {
+    let calls = Calls {
+        acquire: times,
+        complete: times,
+        ..Calls::default()
+    };
+    Role {
+        label: Some(Label::Once(label)),
+        ..Role::of(owner, calls)
+    }
+}
+
+/// The reply to any request may be lost, and leases pass: the first may be taken over before it completes.
+#[test]
+fn a_label_is_completed_by_one_of_two_clients_whatever_request_is_lost() {
+    let scenario = Scenario {
+        budget: Budget {
+            leases: 2,
+            losses: 1,
+            ..Budget::default()
+        },
+        fast: vec![STORES],
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED, RESOLVED, TAKEOVER],
+        ..Scenario::of(vec![
+            completes("a", "x", 1),
+            completes("b", "x", either(1, 2)),
+        ])
+    };
+    holds(scenario, 0);
+}
+
+/// Every answer to a completion: also that of a proxy that has sent it twice. A third client takes the lock for
+/// something else.
+#[test]
+fn a_completion_that_comes_to_nothing_or_twice_is_told_as_what_it_was() {
+    let scenario = Scenario {
+        budget: Budget {
+            losses: either(0, 1),
+            repeats: 1,
+            failures: 1,
+            ..Budget::default()
+        },
+        ahead: vec![0],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED],
+        ..Scenario::of(vec![
+            completes("a", "x", 1),
+            completes("b", "x", 1),
+            acquires("c", either(0, 1)),
+        ])
+    };
+    holds(scenario, 0);
+}
+
+/// The first holder is broken by force or by name, and has called `complete` or not.
+#[test]
+fn a_holding_that_was_ended_without_its_guard_has_completed_nothing() {
+    let operator = Role {
+        calls: Calls {
+            acquire: 1,
+            complete: 1,
+            release: 1,
+            status: 1,
+            force_release: either(0, 1),
+            ..Calls::default()
+        },
+        ..completes("b", "x", 1)
+    };
+    let scenario = Scenario {
+        budget: Budget {
+            losses: either(0, 1),
+            ..Budget::default()
+        },
+        ahead: vec![0],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED, FREED],
+        ..Scenario::of(vec![completes("a", "x", 2), operator])
+    };
+    holds(scenario, 0);
+}
+
+/// Two threads of a client, and another client. Two of them want the same label.
+fn completing_and_handing_over(second: &'static str, budget: Budget) -> Scenario {
+    let mut first = completes("a", "x", 1);
+    first.calls.hand_over = 1;
+    let thread = Role {
+        twin: Some(Who(0)),
+        ..completes("b", second, 1)
+    };
+    Scenario {
+        budget,
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED, HANDED_OVER],
+        ..Scenario::of(vec![first, thread, completes("c", "x", 1)])
+    }
+}
+
+/// One write completes a label and begins the next holding. The reply to any request may be lost.
+#[test]
+fn a_label_that_is_completed_by_a_hand_over_is_done_whatever_request_is_lost() {
+    let budget = Budget {
+        leases: either(0, 1),
+        losses: 1,
+        ..Budget::default()
+    };
+    let mut scenario = completing_and_handing_over("y", budget);
+    scenario.fast = vec![STORES];
+    holds(scenario, 0);
+}
+
+#[test]
+fn a_completing_hand_over_that_comes_to_nothing_or_twice_misleads_nobody() {
+    let budget = Budget {
+        repeats: either(0, 1),
+        failures: 1,
+        crashes: either(0, 1),
+        ..Budget::default()
+    };
+    holds(completing_and_handing_over("y", budget), 0);
+}
+
+/// The threads of one client want the same label. What one learns, the other knows.
+#[test]
+fn two_threads_that_want_the_same_label_complete_it_once() {
+    let budget = Budget {
+        losses: 1,
+        ..Budget::default()
+    };
+    let mut scenario = completing_and_handing_over("x", budget);
+    scenario.roles.truncate(either(2, 3));
+    scenario.roles[0].calls.acquire = 2;
+    holds(scenario, 0);
 }
 
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.

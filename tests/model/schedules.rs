@@ -162,6 +162,7 @@ fn role() -> impl Strategy<Value = Role> {
         queues,
         twin: None,
         is_steady: false,
+        label: None,
         calls: Calls {
             acquire: PLENTY,
             renew: PLENTY,
@@ -171,6 +172,7 @@ fn role() -> impl Strategy<Value = Role> {
             release: calls.2,
             force_release: calls.3,
             hand_over: PLENTY,
+            complete: 0,
         },
     })
 }
@@ -183,6 +185,7 @@ impl Weather {
             Action::MissLook(_) => self.losses,
             Action::Delete => unreachable!("nobody does"),
             Action::HandOver(..) => 8.0 * self.releases,
+            Action::CompleteTo(..) => 4.0 * self.releases,
             Action::Unwind(_) => 3.0 * self.crashes,
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
@@ -203,6 +206,7 @@ impl Weather {
                 // A client that has lost the lock has nothing to keep.
                 Call::GiveBack if !world.client(who).believes(scenario) => 10.0,
                 Call::GiveBack => 4.0 * self.releases,
+                Call::Complete => 4.0 * self.releases,
                 Call::Detach => 0.5 * self.releases,
                 Call::Status | Call::ReleaseByName => 2.0,
                 Call::ForceRelease => 1.0,
@@ -290,6 +294,7 @@ fn code(action: Action) -> u64 {
         Action::HandOver(who, next) => (19, who, next.0.into()),
         Action::Unwind(who) => (20, who, 0),
         Action::Queue(who, news) => (21, who, news as u32),
+        Action::CompleteTo(who, next) => (22, who, next.0.into()),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }
