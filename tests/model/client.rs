@@ -624,7 +624,7 @@ impl Client {
             Some(Mutant::UndoForgets) if is_acquire && !is_held => {
                 write.record = Client::forgetting(&write.record);
             }
-            Some(Mutant::DoneUnread) if is_acquire && is_held => {
+            Some(Mutant::DoneUnread) if is_acquire && is_held && scenario.does_not_look(who) => {
                 write.record.label = scenario.role(who).once();
             }
             Some(Mutant::HandOverOfTheDone) if matches!(task.call, Running::HandOver(_)) => {
@@ -653,7 +653,8 @@ impl Client {
             if mutant == Mutant::RefusedReleaseALoss && is_refusal {
                 *end = Released::Lost;
             }
-            if mutant == Mutant::CompletionInferred && *end == Released::Lost {
+            let completes = self.ending == Ending::Completed;
+            if mutant == Mutant::CompletionInferred && completes && *end == Released::Lost {
                 *end = Released::Yes(None);
             }
         }
@@ -785,7 +786,7 @@ impl Running {
 
 pub fn claim(who: Who, label: Option<Box<str>>, scenario: &Scenario) -> Claim {
     let role = scenario.role(who);
-    let label = label.filter(|_| !scenario.has(Mutant::DoneUnread));
+    let label = label.filter(|_| !scenario.does_not_look(who));
     Claim {
         owner: role.owner.to_owned(),
         lease: TICK * role.lease,

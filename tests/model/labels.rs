@@ -91,18 +91,16 @@ impl World {
                 .contains(&(done.label.clone(), done.fencing_token))
         };
         let new: Vec<_> = record.done().iter().filter(is_new).cloned().collect();
-        let mut fault = new.iter().find_map(|mark| labels.judge_mark(mark));
+        let marked = new.iter().find_map(|mark| labels.judge_mark(mark));
         labels
             .marked
             .extend(new.into_iter().map(|mark| (mark.label, mark.fencing_token)));
-        if !labels.are_in(record) {
-            fault = Some(Fault::MarkForgotten);
-        }
+        let forgotten = (!labels.are_in(record)).then_some(Fault::MarkForgotten);
         let label = record.label.as_deref().filter(|_| record.is_held());
         let renews = matches!(message.intent, super::client::Intent::Renew(_));
-        if !renews && label.is_some_and(|label| labels.is_marked(label)) {
-            fault = Some(Fault::DoneAgain);
-        }
+        let is_done = label.is_some_and(|label| labels.is_marked(label));
+        let again = (is_done && !renews).then_some(Fault::DoneAgain);
+        let fault = marked.or(forgotten).or(again);
         if fault.is_some() {
             self.history.fault = fault;
         }

@@ -224,7 +224,7 @@ pub enum Mutant {
     HandOverUntold,
     /// The write of a hand-over in doubt has no entry in the registry.
     HandOverUnregistered,
-    /// A claim does not look whether its label is done.
+    /// A claim of any client but the first does not look whether its label is done.
     DoneUnread,
     /// A takeover drops the labels done.
     TakeoverForgets,
@@ -286,6 +286,11 @@ impl Scenario {
 
     pub fn has(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
+    }
+
+    /// Whether this client does not look whether its label is done. The first one does: it completes a label.
+    pub fn does_not_look(&self, who: Who) -> bool {
+        self.has(Mutant::DoneUnread) && who != Who(0)
     }
 
     /// Whether a version that was replaced may come back. The lock's own versions never do.
