@@ -24,6 +24,7 @@ mod wait_queue;
 
 mod interleavings {
     mod hand_over;
+    mod labels;
     mod losses;
     mod queue;
     mod sharing;

@@ -38,7 +38,7 @@ struct Client {
 
 type Held = (Arc<Mutex<Lease>>, Arc<Notify>);
 
-fn claim() -> Claim {
+pub(super) fn claim() -> Claim {
     Claim {
         owner: "a".to_owned(),
         lease: Duration::from_secs(30),
