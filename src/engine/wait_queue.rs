@@ -45,7 +45,7 @@ enum State {
     /// It is busy: it has just come, asks the store, or is about to leave.
     Busy,
     /// It waits. If there is an offer, the lock may be handed over to it.
-    Parked(Option<Offer>),
+    Parked(Option<Box<Offer>>),
     /// The lock is being handed over to it. It neither asks the store nor leaves until it is told.
     Chosen,
     /// It was told, and has not heard it yet.
@@ -230,7 +230,7 @@ impl WaitQueue {
         let mut waiting = turns.waiting.iter_mut();
         let first = waiting.find(|waiting| !waiting.wants_one_of(done))?;
         let offer = match &first.state {
-            State::Parked(Some(offer)) if offer.left(now) >= least => offer.clone(),
+            State::Parked(Some(offer)) if offer.left(now) >= least => (**offer).clone(),
             _ => return None,
         };
         first.state = State::Chosen;
@@ -402,7 +402,7 @@ impl Drop for Chosen<'_> {
     fn drop(&mut self) {
         let mut turns = self.queue.turns();
         if let Some(state @ State::Chosen) = turns.state(&self.turn) {
-            *state = State::Parked(Some(self.offer.clone()));
+            *state = State::Parked(Some(Box::new(self.offer.clone())));
             self.turn.notify_one();
         }
     }
@@ -459,7 +459,7 @@ impl QueuePlace<'_> {
                 budget.see_holder(known.free_in, known.is_fresh(start));
             }
             let left = budget.left();
-            let offer = claim.map(|claim| Offer::new(claim.clone(), left, now));
+            let offer = claim.map(|claim| Box::new(Offer::new(claim.clone(), left, now)));
             if left.is_zero() {
                 if self.settle(State::Busy) {
                     return Err(known.filter(|known| known.is_fresh(start)));

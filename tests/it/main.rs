@@ -43,7 +43,6 @@ mod requests;
 mod shared_guard;
 mod signals;
 mod takeover;
-mod zz_attack;
 
 #[path = "../support/mod.rs"]
 mod support;

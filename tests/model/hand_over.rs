@@ -71,9 +71,11 @@ impl World {
         client.side = None;
         let aim = client.token();
         let now = at(client.clock);
-        let ending = match scenario.has(Mutant::HandOverWithoutMark) {
-            true => Ending::Released,
-            false => ending,
+        let is_unmarked = scenario.has(Mutant::HandOverWithoutMark);
+        let ending = if is_unmarked {
+            Ending::Released
+        } else {
+            ending
         };
         let holding = client.holding.as_mut().expect("it holds the lock");
         let operation = HandOver::of(holding, ending, claim, &client.knowledge, now);
