@@ -481,7 +481,7 @@ impl LockGuard {
 
     /// Keeps the lock without a guard, and does not release it. The lease ends it, or
     /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O:
-    /// nothing is handed over to a waiting thread.
+    /// nothing is handed over to a waiting thread. A label stays in the record, and nothing marks it as done any more.
     ///
     /// # Examples
     ///
