@@ -126,8 +126,11 @@
 //! A call that waits takes its ticket at the second look, or at the first where others are known to wait: a
 //! GET and a PUT. A call that waits for less than 1 s takes none.
 //!
+//! A [`WaitHandle`] ends the acquires that it was given to, as if their limit was up: at once, and at most 2 T
+//! after that.
+//!
 //! The 2 T after a limit are used only to undo an attempt, to give a ticket back (a GET and a PUT, and up to
-//! eight times that, with pauses, if others write the queue first), to give back a lock that was acquired too
+//! eight times that, with pauses, if others write the queue first, or the GETs fail), to give back a lock that was acquired too
 //! slowly, or to look once more after a sleep that ended past the limit.
 //! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
 //! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
@@ -188,8 +191,10 @@
 //!
 //! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child forked
 //!   at such a moment cannot start threads that run (3 children of 13,000, with four threads that did
-//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, and guards are not kept alive
-//!   and report no loss. Names are looked up and files are read all the same, half a second later.
+//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, guards are not kept alive
+//!   and report no loss, and a `credential_process` gives no keys, which is an error. Names are looked up and
+//!   files are read all the same: the first half a second later, and on the thread that calls, so no limit of
+//!   time ends a look-up that hangs.
 //! * The C library's look-up of names, your allocator if it is not the C library's, your logger, and a
 //!   `set_var` on another thread.
 //! * OpenSSL as other code of the program uses it. It also tells processes by their ids alone: a child with
@@ -225,6 +230,8 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("command.md")]
+pub mod command {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
 #[doc = include_str!("network/endpoints.md")]
@@ -256,6 +263,7 @@ pub use api::guard::LockGuard;
 pub use api::in_memory::InMemoryStore;
 pub use api::lock::S3Lock;
 pub use api::lock_builder::S3LockBuilder;
+pub use api::wait_handle::WaitHandle;
 pub use types::errors::{ConfigError, LockError, LostCause, StorageError, StorageErrorKind};
 pub use types::info::{FencingToken, ListedLock, LockInfo, LockStatus};
 pub use types::names::default_owner;
@@ -263,6 +271,7 @@ pub use types::renewal_trouble::RenewalTrouble;
 pub use types::request_counts::{OutcomeCounts, RequestCounts};
 pub use types::request_prices::RequestPrices;
 pub use types::store_report::{EtagForm, StoreReport};
+pub use types::wait_status::WaitStatus;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -11,6 +11,8 @@
 
 #[path = "../src/sys/arrivals.rs"]
 mod arrivals;
+#[path = "../src/engine/cancellation.rs"]
+mod cancellation;
 #[path = "../src/sys/foreign_code.rs"]
 mod foreign_code;
 #[path = "../src/engine/loss_callbacks.rs"]
@@ -23,6 +25,7 @@ mod time_budget;
 mod wait_queue;
 
 mod interleavings {
+    mod cancel;
     mod hand_over;
     mod labels;
     mod losses;
@@ -40,7 +43,7 @@ mod types {
 }
 
 mod engine {
-    pub(crate) use crate::time_budget;
+    pub(crate) use crate::{cancellation, time_budget};
 
     pub(crate) mod registry {
         /// Stands for an entry in the registry.
@@ -49,7 +52,7 @@ mod engine {
 }
 
 mod sys {
-    pub(crate) use crate::{clock, foreign_code, logs, random, sync};
+    pub(crate) use crate::{clock, foreign_code, logs, per_process, random, sync};
 }
 
 /// Shuttle's mutexes and threads.
@@ -92,6 +95,23 @@ mod sync {
     }
 }
 
+/// There is one process.
+mod per_process {
+    use std::sync::OnceLock;
+
+    pub(crate) struct PerProcess<T>(OnceLock<T>);
+
+    impl<T> PerProcess<T> {
+        pub(crate) const fn new() -> PerProcess<T> {
+            PerProcess(OnceLock::new())
+        }
+
+        pub(crate) fn own(&self, make: impl FnOnce() -> T) -> Option<&T> {
+            Some(self.0.get_or_init(make))
+        }
+    }
+}
+
 /// Logs nothing.
 mod logs {
     macro_rules! error {
@@ -128,6 +148,18 @@ mod clock {
         pub(crate) fn advance(&self, seconds: u64) {
             self.0.seconds.fetch_add(seconds, Ordering::SeqCst);
             self.0.moved.notify_waiters();
+        }
+
+        pub(crate) async fn within<F: Future>(
+            &self,
+            span: Duration,
+            future: F,
+        ) -> Option<F::Output> {
+            tokio::select! {
+                biased;
+                output = future => Some(output),
+                () = self.sleep(span) => None,
+            }
         }
 
         pub(crate) async fn sleep(&self, span: Duration) {

@@ -580,7 +580,7 @@ fn a_label_is_completed_by_one_of_two_clients_whatever_request_is_lost() {
         ..Budget::default()
     });
     scenario.possible.push(RESOLVED);
-    holds(scenario, either(1_982, 0));
+    holds(scenario, either(1_982, 1_547_572));
 }
 
 /// The first completes its label when the second has taken the lock over, or before, or in between.
@@ -592,11 +592,10 @@ fn a_label_is_completed_by_one_of_two_holders_whose_lease_has_passed() {
         ..Budget::default()
     });
     scenario.possible.push(TAKEOVER);
-    holds(scenario, either(13_054, 0));
+    holds(scenario, either(13_054, 568_526));
 }
 
-/// Every answer to a completion: also that of a proxy that has sent it twice. A third client takes the lock for
-/// something else.
+/// Every answer to a completion: also that of a proxy that has sent it twice.
 #[test]
 fn a_completion_that_comes_to_nothing_or_twice_is_told_as_what_it_was() {
     let scenario = Scenario {
@@ -609,11 +608,7 @@ fn a_completion_that_comes_to_nothing_or_twice_is_told_as_what_it_was() {
         ahead: vec![0],
         already: held(),
         possible: vec![COMPLETED, SKIPPED],
-        ..Scenario::of(vec![
-            completes("a", "x", 1),
-            completes("b", "x", 1),
-            acquires("c", either(0, 1)),
-        ])
+        ..Scenario::of(vec![completes("a", "x", 1), completes("b", "x", 1)])
     };
     holds(scenario, either(15_462, 0));
 }
@@ -642,7 +637,7 @@ fn a_holding_that_was_ended_without_its_guard_has_completed_nothing() {
         possible: vec![COMPLETED, SKIPPED, FREED],
         ..Scenario::of(vec![completes("a", "x", 2), operator])
     };
-    holds(scenario, either(47_008, 0));
+    holds(scenario, either(47_008, 2_427_236));
 }
 
 /// Two threads of a client, and another client. Two of them want the same label.
@@ -672,7 +667,7 @@ fn a_label_that_is_completed_by_a_hand_over_is_done_whatever_request_is_lost() {
     };
     let mut scenario = completing_and_handing_over("y", budget);
     scenario.fast = vec![STORES];
-    holds(scenario, either(102_646, 0));
+    holds(scenario, either(102_646, 2_114_012));
 }
 
 #[test]
@@ -689,7 +684,7 @@ fn a_completing_hand_over_that_comes_to_nothing_or_twice_misleads_nobody() {
         vec![COMPLETED, HANDED_OVER],
         vec![COMPLETED, HANDED_OVER, SKIPPED],
     );
-    holds(scenario, either(7_660, 0));
+    holds(scenario, either(7_660, 2_119_942));
 }
 
 /// The threads of one client want the same label. What one learns, the other knows.
@@ -702,7 +697,7 @@ fn two_threads_that_want_the_same_label_complete_it_once() {
     let mut scenario = completing_and_handing_over("x", budget);
     scenario.roles.truncate(either(2, 3));
     scenario.roles[0].calls.acquire = 2;
-    holds(scenario, either(58_966, 0));
+    holds(scenario, either(58_966, 5_482_644));
 }
 
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.

@@ -26,7 +26,10 @@ const PLACES: [(&str, &[&str]); 31] = [
     ("log", &["sys/log_line.rs", "sys/logs.rs"]),
     ("native_tls", &["store/s3/network/"]),
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
-    ("percent_encoding", &["store/s3/settings/proxy/"]),
+    (
+        "percent_encoding",
+        &["store/s3/settings/proxy/", "types/lock_url.rs"],
+    ),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),
     ("rusoto_s3", &["store/s3/list.rs"]),
@@ -77,6 +80,27 @@ const PLACES: [(&str, &[&str]); 31] = [
     ),
 ];
 
+/// The same in the command, whose dependencies are all here that the library does not name. It names the library as
+/// any program does.
+const PLACES_OF_THE_COMMAND: [(&str, &[&str]); 16] = [
+    ("anstream", &["output/"]),
+    ("anstyle", &["output/"]),
+    ("clap", &["arguments/", "commands/"]),
+    ("clap_complete", &["arguments/", "commands/"]),
+    ("clap_mangen", &["commands/"]),
+    ("humantime", &["arguments/", "output/"]),
+    ("indicatif", &["output/"]),
+    ("libc", &["system/unsafe_calls.rs"]),
+    ("log", &["output/"]),
+    ("rustix", &["system/", "supervise/"]),
+    ("serde", &["output/"]),
+    ("serde_json", &["output/", "supervise/"]),
+    ("signal_hook_registry", &["system/unsafe_calls.rs"]),
+    ("std::process::Command", &["system/"]),
+    ("tokio", &["no file of the command"]),
+    ("unicode_width", &["output/"]),
+];
+
 /// What the rules may name besides themselves.
 const PURE: [&str; 11] = [
     "chrono",
@@ -96,12 +120,22 @@ fn sources() -> Sources {
     Sources::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
+fn sources_of_the_command() -> Sources {
+    Sources::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/s3-lock"))
+}
+
 /// The rooms from the top down, as the table of the page has them.
 fn rooms() -> Vec<String> {
+    rooms_below("# The rooms")
+}
+
+fn rooms_of_the_command() -> Vec<String> {
+    rooms_below("# The command")
+}
+
+fn rooms_below(heading: &str) -> Vec<String> {
     let page = include_str!("../src/architecture.md");
-    let (_, page) = page
-        .split_once("# The rooms")
-        .expect("the page has the rooms");
+    let (_, page) = page.split_once(heading).expect("the page has the rooms");
     let (table, _) = page.split_once("\n# ").expect("more follows them");
     let cells = table.lines().filter_map(|line| line.strip_prefix("| `"));
     let rooms = cells.filter_map(|rest| Some(rest.split_once("/` |")?.0.to_owned()));
@@ -169,9 +203,13 @@ fn upward(sources: &Sources, rooms: &[String]) -> Vec<String> {
 
 /// Foreign names in files that may not use them, and passed on by those that may.
 fn misplaced(sources: &Sources) -> Vec<String> {
+    misplaced_by(&PLACES, sources)
+}
+
+fn misplaced_by(places: &[(&str, &[&str])], sources: &Sources) -> Vec<String> {
     complaints(sources, |file, name| {
         let path = name.path.join("::");
-        let places = PLACES.iter().filter(|(start, _)| is_in(&path, start));
+        let places = places.iter().filter(|(start, _)| is_in(&path, start));
         let mut wrong = places.filter(|(_, places)| !places.iter().any(|at| file.starts_with(at)));
         if let Some((_, places)) = wrong.next() {
             return Some(format!("belongs in src/{}", places.join(", src/")));
@@ -267,8 +305,31 @@ fn every_file_is_in_a_room_but_the_one_that_declares_them() {
 }
 
 #[test]
+fn the_command_has_the_rooms_of_the_page() {
+    let sources = sources_of_the_command();
+    let folders: BTreeSet<_> = sources.0.keys().filter_map(|file| room(file)).collect();
+    let rooms = rooms_of_the_command();
+    assert_eq!(folders, rooms.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn imports_of_the_command_point_down_and_go_in_no_circle() {
+    let sources = sources_of_the_command();
+    assert_none(&upward(&sources, &rooms_of_the_command()));
+    assert_none(&circles(&sources));
+}
+
+#[test]
+fn what_the_command_has_from_others_is_named_where_it_belongs() {
+    let sources = sources_of_the_command();
+    assert_none(&misplaced_by(&PLACES_OF_THE_COMMAND, &sources));
+    assert_none(&dodges(&sources));
+}
+
+#[test]
 fn every_dependency_has_a_place() {
-    let has_place = |name: &String| PLACES.iter().any(|(start, _)| start == name);
+    let places = PLACES.iter().chain(&PLACES_OF_THE_COMMAND);
+    let has_place = |name: &String| places.clone().any(|(start, _)| start == name);
     let without: Vec<_> = dependencies()
         .into_iter()
         .filter(|name| !has_place(name))

@@ -37,6 +37,8 @@ impl S3Lock {
     ///
     /// * [`LockError::TimedOut`]: another owner still has it, others come first, or the limit was too short
     ///   for a request. Wait longer, or ask the holder that it names. It says how many come first.
+    /// * [`LockError::Cancelled`]: the lock's [`WaitHandle`](crate::WaitHandle) was cancelled. To wait again, build
+    ///   the lock with a new one.
     /// * [`LockError::TooSlow`]: raise `acquire_allowance`, or find out why the store is slow.
     /// * [`LockError::Storage`]: do as its message advises. If the outcome is unknown, the lock may be held in
     ///   this owner's name until the lease has run out.
@@ -68,7 +70,8 @@ impl S3Lock {
     /// Blocks for up to `limit`, requests included, and 2 × `request_timeout` more if it then has to undo an
     /// attempt or to give its ticket back. A limit shorter than a request cannot succeed: use
     /// [`try_acquire`](S3Lock::try_acquire). A call with a limit of less than 1 s takes no ticket: it lets
-    /// others go first. A longer limit may end while the lock is free, if others come first and are dead
+    /// others go first. With [`Duration::MAX`] it waits for ever: a [`WaitHandle`](crate::WaitHandle) can end it. A
+    /// longer limit may end while the lock is free, if others come first and are dead
     /// or slow: they are given 4 s as a rule, and never more than 23 s.
     ///
     /// # Errors
@@ -116,6 +119,8 @@ impl S3Lock {
     ///
     /// # Errors
     ///
+    /// * [`LockError::Cancelled`]: the lock's [`WaitHandle`](crate::WaitHandle) was cancelled, before the call or
+    ///   during it.
     /// * [`LockError::Held`]: another owner has it. Try later, or wait with [`acquire`](S3Lock::acquire).
     /// * All others as for [`acquire`](S3Lock::acquire).
     ///

@@ -303,13 +303,13 @@ impl LockGuard {
     /// use s3_lock::{Client, S3Lock};
     ///
     /// let lock = S3Lock::builder("my-bucket", "nightly")
-    ///     .max_operation(Duration::from_millis(200)) // after a crash others wait at least so long
-    ///     .acquire_allowance(Duration::from_millis(100))
+    ///     .max_operation(Duration::from_secs(1)) // after a crash others wait at least so long
+    ///     .acquire_allowance(Duration::from_secs(1))
     ///     .client(Client::in_memory())
     ///     .build()?;
     /// let guard = lock.acquire("host-17")?;
     /// guard.keep_alive()?;
-    /// std::thread::sleep(Duration::from_millis(700)); // the main operation may take far longer
+    /// std::thread::sleep(Duration::from_secs(3)); // the main operation may take far longer
     /// guard.check()?;
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```

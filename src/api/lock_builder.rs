@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::api::client::Client;
 use crate::api::lock::S3Lock;
 use crate::api::ranges::{limit, within};
+use crate::api::wait_handle::WaitHandle;
 use crate::engine::lock_context::Settings;
 use crate::protocol::record::MAX_LEASE;
 use crate::protocol::{ExpiryRule, Pace};
@@ -67,6 +68,7 @@ pub struct S3LockBuilder {
     store_clock: bool,
     reclaims: bool,
     queue: bool,
+    wait_handle: Option<WaitHandle>,
     client: Option<Client>,
 }
 
@@ -141,6 +143,7 @@ impl S3LockBuilder {
             store_clock: true,
             reclaims: false,
             queue: true,
+            wait_handle: None,
             client: None,
         }
     }
@@ -359,6 +362,13 @@ impl S3LockBuilder {
         self
     }
 
+    /// Has `handle` watch every acquire of this lock, and end it when it is [cancelled](WaitHandle::cancel). Default:
+    /// none. [`WaitHandle`] has an example.
+    pub fn wait_handle(mut self, handle: &WaitHandle) -> S3LockBuilder {
+        self.wait_handle = Some(handle.clone());
+        self
+    }
+
     /// The client to use. Default: a new one, from the environment ([`Client::new`]).
     ///
     /// Locks can share a client: it keeps connections, its threads queue for a lock in order, and they hand
@@ -414,6 +424,7 @@ impl S3LockBuilder {
             purpose: self.purpose.map(String::into_boxed_str),
             reclaims: self.reclaims,
             queue: self.queue,
+            waits: self.wait_handle.map(|handle| handle.waits),
             expiry_rule: ExpiryRule {
                 margin: self.clock_margin,
                 store_clock: self.store_clock,

@@ -9,5 +9,7 @@ pub(crate) mod in_memory;
 mod list;
 pub(crate) mod lock;
 pub(crate) mod lock_builder;
+mod lock_url;
 mod ranges;
 mod store_check;
+pub(crate) mod wait_handle;

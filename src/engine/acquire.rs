@@ -47,7 +47,8 @@ const MAY_REMAIN: &str = "if it was, it is held in your name until its lease run
                           release it by owner name";
 
 impl LockContext {
-    /// Acquires the lock for `owner`, to do once what is labelled so if there is a label.
+    /// Acquires the lock for `owner`, to do once what is labelled so if there is a label. The settings' handle may
+    /// watch that, and end it.
     pub(crate) async fn acquire(
         self: &Arc<LockContext>,
         owner: &str,
@@ -60,6 +61,20 @@ impl LockContext {
         }
         let claim = self.claim(owner, label, &wait);
         let mut budget = self.acquire_budget(wait);
+        let _listed = self.list_wait(&budget);
+        let acquired = self.acquire_in_time(claim, &mut budget).await;
+        acquired.map_err(|error| self.unless_cancelled(error, &budget))
+    }
+
+    async fn acquire_in_time(
+        self: &Arc<LockContext>,
+        claim: Claim,
+        budget: &mut TimeBudget,
+    ) -> Result<Won, LockError> {
+        if budget.is_cancelled() {
+            return Err(self.out_of_time(budget));
+        }
+        let label = claim.label.as_deref();
         let place = budget.waits().then(|| self.join_queue(label));
         if let Some(holder) = self.local_holder() {
             if place.is_none() {
@@ -69,10 +84,12 @@ impl LockContext {
             logs::flush();
         }
         let turn = match &place {
-            Some(place) => match self.turn(&place.place, &claim, &mut budget).await {
+            Some(place) => match self.turn(&place.place, &claim, budget).await {
                 Ok(turn) => turn,
                 Err(timed_out) => {
-                    self.leave(claim).await;
+                    if !self.queue.is_asking() {
+                        self.leave(claim).await;
+                    }
                     return Err(timed_out);
                 }
             },
@@ -80,15 +97,21 @@ impl LockContext {
         };
         match turn {
             Turn::Take => {
-                self.get_ready(&mut budget).await?;
-                self.check_before_acquire(&mut budget).await?;
-                let driver = self.driver(&mut budget);
+                if let Err(error) = self.prepare(budget).await {
+                    if budget.is_cancelled() {
+                        self.leave(claim).await;
+                    }
+                    return Err(error);
+                }
+                let driver = self.driver(budget);
                 let acquire = Acquire::new(claim);
                 let driven = driver.run(acquire, &self.queue.observations).await?;
-                self.end_of_acquire(driven, &budget).await
+                self.end_of_acquire(driven, budget).await
             }
             Turn::Done(done) => {
-                self.leave(claim).await;
+                if !self.queue.is_asking() {
+                    self.leave(claim).await;
+                }
                 Err(self.already_done(*done))
             }
             Turn::Yours(holding) => {
@@ -96,7 +119,7 @@ impl LockContext {
                 self.log_acquired(&held.record, None);
                 self.hand_out(held, Some(entry)).await
             }
-            Turn::Resolve { write, entry } => self.resolve(claim, &write, entry, &mut budget).await,
+            Turn::Resolve { write, entry } => self.resolve(claim, &write, entry, budget).await,
         }
     }
 
@@ -138,7 +161,7 @@ impl LockContext {
 
     fn acquire_budget(&self, wait: Wait) -> TimeBudget {
         let request = self.session.request_timeout();
-        match wait {
+        let budget = match wait {
             Wait::No => self.budget(TRY_REQUESTS * request).without_waiting(),
             Wait::Within(limit) => self.budget(limit),
             Wait::AsSet => match self.settings.wait_limit {
@@ -147,7 +170,9 @@ impl LockContext {
                     .budget(2 * self.settings.lease)
                     .or_until_expiry(TAKEOVER_REQUESTS * request),
             },
-        }
+        };
+        let waits = self.settings.waits.as_ref();
+        budget.cancelled_by(waits.map(|waits| waits.cancellation().clone()))
     }
 
     pub(super) fn claim(&self, owner: &str, label: Option<&str>, wait: &Wait) -> Claim {

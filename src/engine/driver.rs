@@ -128,8 +128,11 @@ impl<'a> Driver<'a> {
                 (_, None) => self.give_up(),
                 (Step::Read | Step::Peek, Some(limit)) => {
                     let sent = self.session.clock().now();
-                    let found = self.session.read(self.location, limit).await;
-                    self.found(found, sent, limit)
+                    let read = self.session.read(self.location, limit);
+                    match self.budget.until_cancelled(read).await {
+                        Some(found) => self.found(found, sent, limit),
+                        None => self.give_up(),
+                    }
                 }
                 (Step::SeeQueue, Some(limit)) => match self.make_room(limit).await {
                     Some(limit) => {
@@ -162,19 +165,24 @@ impl<'a> Driver<'a> {
         let put = self
             .session
             .write(self.location, body, &condition, limit, None);
-        let put = put.await;
-        self.wrote(put, limit)
+        match self.budget.until_soon_after_cancelled(put).await {
+            Some(put) => self.wrote(put, limit),
+            None => Event::Wrote(WriteOutcome::Unknown(Trouble::Transient)),
+        }
     }
 
     fn inputs(&self, nonce: Nonce) -> Inputs {
         let now = self.session.clock().now();
+        // One after the other: both lock what this client has seen.
+        let advice = self.queue.observations().place.advice(now);
+        let others_wait = self.queue.others_use_ticket(now);
         Inputs {
             now,
             nonce,
             wall: self.session.clock().wall().into(),
             trusts_date: self.session.trusts_date(),
-            advice: self.queue.observations().place.advice(now),
-            others_wait: self.queue.others_use_ticket(now),
+            advice,
+            others_wait,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::engine::acquire::{Wait, Won};
+use crate::engine::cancellation::Cancellation;
 use crate::engine::driver::Driven;
 use crate::engine::held_lock::HeldLock;
 use crate::engine::lock_context::LockContext;
@@ -40,9 +41,9 @@ impl HeldLock {
         let Some((operation, under_way)) = self.begin_hand_over(ending) else {
             return false;
         };
-        let time = under_way.time();
         // Within the chosen call's time: it cannot leave before it is told.
-        let mut budget = context.budget(limit.min(time));
+        let (time, cancellation) = under_way.time();
+        let mut budget = context.budget(limit.min(time)).cancelled_by(cancellation);
         let driver = context.driver(&mut budget);
         match driver.run(operation, &self.lease).await {
             Ok(Driven {
@@ -95,11 +96,12 @@ impl HeldLock {
 }
 
 impl UnderWay<'_> {
-    /// How much of its time the chosen call has left.
-    fn time(&self) -> Duration {
+    /// How much of its time the chosen call has left, and what may end that.
+    fn time(&self) -> (Duration, Option<Cancellation>) {
         let now = self.held.context.session.clock().now();
-        let chosen = self.chosen.as_ref();
-        chosen.map_or(Duration::ZERO, |chosen| chosen.offer.left(now))
+        let offer = self.chosen.as_ref().map(|chosen| &chosen.offer);
+        let left = offer.map_or(Duration::ZERO, |offer| offer.left(now));
+        (left, offer.and_then(|offer| offer.cancellation.clone()))
     }
 
     /// The lock was handed over: this is the new holding.

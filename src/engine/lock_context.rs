@@ -8,6 +8,7 @@ use crate::engine::driver::Driver;
 use crate::engine::session::Session;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::WaitQueue;
+use crate::engine::waits::Waits;
 use crate::protocol::record::Record;
 use crate::protocol::{ExpiryRule, Location, Pace, Snapshot};
 use crate::types::errors::LockError;
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     /// Whether this handle waits in the lock's queue, in the order in which clients register, and hands the
     /// lock over to a waiting thread of its own client in one write.
     pub queue: bool,
+    /// Those who watch the acquires of this handle and may end them.
+    pub waits: Option<Waits>,
 }
 
 impl LockContext {
@@ -77,7 +80,8 @@ impl LockContext {
     pub(crate) async fn get_ready(&self, budget: &mut TimeBudget) -> Result<(), LockError> {
         if budget.waits() {
             // Enough is left for a request, as a rule.
-            let late = self.session.ready(budget.left() * 9 / 10).await;
+            let limit = budget.left() / 10 * 9;
+            let late = self.session.ready(limit).await;
             let late = late.filter(|_| budget.is_up());
             late.map_or(Ok(()), Err)
         } else {

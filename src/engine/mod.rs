@@ -11,10 +11,13 @@
 //! | `hand_over` | gives a lock back and to the next call of the same client in one write |
 //! | `driver`, `queue_requests`, `time_budget`, `last_errors` | run an operation of the protocol: requests, time, errors |
 //! | `wait_queue`, `registry`, `shared_call` | keep the threads and guards of one process apart, and let them share |
+//! | `waits`, `cancel`, `cancellation` | let others watch and end the calls that wait |
 //! | `watch`, `loss_callbacks`, `trouble_callbacks` | work in the background for a held lock |
 //! | `check_first`, `check_cache`, `store_check` | check stores before they are used |
 
 pub(crate) mod acquire;
+mod cancel;
+mod cancellation;
 pub(crate) mod check_cache;
 mod check_first;
 mod driver;
@@ -35,5 +38,6 @@ mod time_budget_tests;
 mod trouble_callbacks;
 mod verify;
 mod wait_queue;
+pub(crate) mod waits;
 mod watch;
 mod without_guard;

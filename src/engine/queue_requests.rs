@@ -18,6 +18,9 @@ const SHARE: u32 = 5;
 /// But at least so long, where others may.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How often a call that gives its ticket back looks for it at most, while looks fail. Nobody does so later.
+const LAST_LOOKS: u32 = 4;
+
 /// How long a look at the queue may take beyond the write beside it, which the caller waits for.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
 
@@ -33,15 +36,36 @@ impl Driver<'_> {
         self.budget.next_of_two_requests()
     }
 
-    /// Reads the queue.
-    pub(super) async fn see_queue(&mut self, inputs: &Inputs, limit: Duration) {
+    /// Reads the queue, and again if that fails in a call that gives its ticket back.
+    pub(super) async fn see_queue(&mut self, inputs: &Inputs, mut limit: Duration) {
+        for _ in 1..LAST_LOOKS {
+            let failed = self.look_at_queue(inputs, limit).await;
+            if !failed || !self.budget.gave_up() {
+                return;
+            }
+            self.left_in_vain = true;
+            match self.make_room(limit).await {
+                Some(more) => limit = more,
+                None => return,
+            }
+        }
+        self.look_at_queue(inputs, limit).await;
+    }
+
+    /// Reads the queue once. Returns whether that failed in a way that may pass.
+    async fn look_at_queue(&mut self, inputs: &Inputs, limit: Duration) -> bool {
         let at = queue_of(self.location);
         let sent = self.session.clock().now();
         let limit = limit.min(self.queue_timeout());
-        let found = self.session.read(&at, limit).await;
+        let read = self.session.read(&at, limit);
+        let Some(found) = self.budget.until_cancelled(read).await else {
+            return false;
+        };
         let failed = found.is_err();
+        let may_pass = found.as_ref().is_err_and(LockError::may_pass);
         self.saw_queue(found, sent, inputs);
         self.note_silence(failed, sent, limit);
+        may_pass
     }
 
     fn queue_timeout(&self) -> Duration {
@@ -84,7 +108,8 @@ impl Driver<'_> {
         };
         if found.is_none() {
             let took = clock.now().at_least_since(sent);
-            found = clock.within(took.max(LEAST_WAIT), look).await;
+            let look = clock.within(took.max(LEAST_WAIT), look);
+            found = self.budget.until_cancelled(look).await.flatten();
         }
         if let Some(found) = found {
             self.saw_queue(found, sent, inputs);
@@ -126,7 +151,10 @@ impl Driver<'_> {
         let body = write.queue.to_body();
         let sent = self.session.clock().now();
         let limit = limit.min(self.queue_timeout());
-        let put = self.session.write(&at, body, &condition, limit, None).await;
+        let put = self.session.write(&at, body, &condition, limit, None);
+        let Some(put) = self.budget.until_soon_after_cancelled(put).await else {
+            return WriteOutcome::Unknown(Trouble::Transient);
+        };
         let outcome = put.map_error(|error| self.queue_trouble(&error));
         let failed = matches!(outcome, WriteOutcome::NotSent(_) | WriteOutcome::Unknown(_));
         self.note_silence(failed, sent, limit);

@@ -2,8 +2,10 @@
 //! and the store check take the time of every request, pause and wait from it. (The store keeps the time of
 //! one request.)
 
+use std::future::{self, Future};
 use std::time::Duration;
 
+use crate::engine::cancellation::Cancellation;
 use crate::protocol::Instant;
 use crate::sys::clock::Clock;
 use crate::sys::random::Backoff;
@@ -26,6 +28,10 @@ pub(crate) struct TimeBudget {
     /// extra try for that.
     is_late: bool,
     gave_up: bool,
+    /// Ends the call's time from outside.
+    cancellation: Option<Cancellation>,
+    /// When a write that was under way, or a hand-over, noticed that.
+    cancelled_at: Option<Duration>,
     /// The pauses between two looks at a held lock. Only calls that do not use the lock's queue take them:
     /// for the others the protocol says how long to pause.
     looks: Backoff,
@@ -35,6 +41,9 @@ pub(crate) struct TimeBudget {
 
 /// Pauses after errors, shortest and longest. They start short because a lease may be running.
 pub(crate) const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// When a call is cancelled, a write that is under way has this part of a request's time to be answered. Most
+/// stores need less. To stop it at once would leave its outcome open, and close its connection.
+const GRACE: u32 = 5;
 
 impl TimeBudget {
     /// A call that may take `total`, with requests that may take `request` each.
@@ -54,6 +63,8 @@ impl TimeBudget {
             for_queue: false,
             is_late: false,
             gave_up: false,
+            cancellation: None,
+            cancelled_at: None,
             looks: Backoff::new(looks.0, looks.1),
             pauses: Backoff::new(PAUSES.0, PAUSES.1),
         }
@@ -85,6 +96,71 @@ impl TimeBudget {
         }
     }
 
+    /// The same for a call that may be cancelled. Then its time is up.
+    pub(crate) fn cancelled_by(self, cancellation: Option<Cancellation>) -> TimeBudget {
+        TimeBudget {
+            cancellation,
+            ..self
+        }
+    }
+
+    /// What may cancel the call.
+    pub(crate) fn cancellation(&self) -> Option<&Cancellation> {
+        self.cancellation.as_ref()
+    }
+
+    /// Whether the call was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let cancellation = self.cancellation.as_ref();
+        cancellation.is_some_and(Cancellation::is_cancelled)
+    }
+
+    /// Ends when the call is cancelled. Never, once it has given up: from then on it only clears up.
+    async fn cancelled(&self) {
+        match &self.cancellation {
+            Some(cancellation) if !self.gave_up => cancellation.cancelled().await,
+            _ => future::pending().await,
+        }
+    }
+
+    /// Runs what may be stopped anywhere. `None` if the call is cancelled first.
+    pub(crate) async fn until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.cancelled() => None,
+        }
+    }
+
+    /// Runs a write. `None` if the call is cancelled, and there is no answer soon after.
+    pub(crate) async fn until_soon_after_cancelled<F: Future>(
+        &mut self,
+        write: F,
+    ) -> Option<F::Output> {
+        tokio::pin!(write);
+        if let Some(output) = self.until_cancelled(&mut write).await {
+            return Some(output);
+        }
+        self.note_cancelled();
+        self.clock.within(self.request / GRACE, write).await
+    }
+
+    /// Waits for news that the call cannot go on without, cancelled or not.
+    pub(crate) async fn listen<F: Future>(&mut self, news: F) -> F::Output {
+        tokio::pin!(news);
+        if let Some(output) = self.until_cancelled(&mut news).await {
+            return output;
+        }
+        self.note_cancelled();
+        news.await
+    }
+
+    /// Notes that the call is being cancelled: the time for clearing up counts from now.
+    fn note_cancelled(&mut self) {
+        let now = self.so_far();
+        self.cancelled_at.get_or_insert(now);
+    }
+
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }
@@ -105,6 +181,9 @@ impl TimeBudget {
 
     /// How much time is left.
     pub(crate) fn left(&self) -> Duration {
+        if self.is_cancelled() && !self.gave_up {
+            return Duration::ZERO;
+        }
         self.total.saturating_sub(self.so_far())
     }
 
@@ -136,7 +215,8 @@ impl TimeBudget {
     /// a holder that renews for ever would make the call wait for ever. Holders seen earlier extend it too.
     pub(crate) fn see_holder(&mut self, free_in: Duration, fresh: bool) {
         if let Some(beyond) = self.beyond_expiry {
-            self.total = self.total.max(self.so_far() + free_in + beyond);
+            let expiry = self.so_far().saturating_add(free_in);
+            self.total = self.total.max(expiry.saturating_add(beyond));
         }
         if fresh {
             self.beyond_expiry = None;
@@ -154,14 +234,17 @@ impl TimeBudget {
 
     /// Does not count the time since `then`.
     pub(crate) fn exclude_since(&mut self, then: Instant) {
-        self.total += self.clock.now().at_most_since(then);
+        let since = self.clock.now().at_most_since(then);
+        self.total = self.total.saturating_add(since);
     }
 
     /// Grants one more try to a call that woke up too late, because the machine was suspended or a test
-    /// moved the clock.
+    /// moved the clock. A call that was cancelled gets none.
     pub(crate) fn grant_late_try(&mut self) {
-        self.is_late = true;
-        self.total = self.so_far() + self.request;
+        if !self.is_cancelled() {
+            self.is_late = true;
+            self.total = self.so_far() + self.request;
+        }
     }
 
     /// Sleeps for `pause`, or for a random time, until the next look at a lock that is free in `free_in` unless
@@ -207,7 +290,9 @@ impl TimeBudget {
 
     /// Sleeps for `span`, or until the time is up. Returns whether to go on.
     pub(crate) async fn sleep(&self, span: Duration) -> bool {
-        self.clock.sleep(span.min(self.left())).await;
+        let nap = self.clock.sleep(span.min(self.left()));
+        // Cancelled or not, what is left says whether to go on.
+        let _ = self.until_cancelled(nap).await;
         !self.is_up()
     }
 
@@ -222,7 +307,8 @@ impl TimeBudget {
             self.gave_up = true;
             // A late try has used half of that already.
             let requests = if self.is_late { 1 } else { 2 };
-            self.total = self.so_far() + requests * self.request;
+            let from = self.cancelled_at.unwrap_or_else(|| self.so_far());
+            self.total = from + requests * self.request;
         }
     }
 }

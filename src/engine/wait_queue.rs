@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::engine::cancellation::Cancellation;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::{DoneLabel, DoneLabels, Record};
@@ -42,8 +43,10 @@ struct Waiting {
 
 /// What a call in the queue does.
 enum State {
-    /// It is busy: it has just come, asks the store, or is about to leave.
+    /// It is busy: it has just come, or is about to leave.
     Busy,
+    /// Its turn has come: it asks the store.
+    Asking,
     /// It waits. If there is an offer, the lock may be handed over to it.
     Parked(Option<Box<Offer>>),
     /// The lock is being handed over to it. It neither asks the store nor leaves until it is told.
@@ -59,6 +62,8 @@ pub(crate) struct Offer {
     /// How much of its time the call has left, as of `at`.
     left: Duration,
     at: Instant,
+    /// Ends that time from outside.
+    pub cancellation: Option<Cancellation>,
 }
 
 /// What a call in the queue may do, once its turn has come.
@@ -141,7 +146,7 @@ struct LocalHolder {
 pub(crate) struct KnownHolder {
     pub(crate) record: Record,
     pub(crate) free_in: Duration,
-    seen_at: Instant,
+    pub(crate) seen_at: Instant,
 }
 
 impl KnownHolder {
@@ -286,19 +291,42 @@ impl WaitQueue {
         })
     }
 
+    /// The known holder, if it was seen since `start`, as it was when it was seen.
+    pub(crate) fn last_seen(
+        &self,
+        now: Instant,
+        expiry_rule: &ExpiryRule,
+        start: Instant,
+    ) -> Option<KnownHolder> {
+        let known = self.known_holder(now, expiry_rule)?;
+        let then = self.known_holder(known.seen_at, expiry_rule)?;
+        then.is_fresh(start).then_some(then)
+    }
+
     /// How many are in the queue.
     #[cfg(feature = "internals")]
     pub(crate) fn waiting(&self) -> usize {
         self.turns().waiting.len()
     }
 
-    /// Whether a call waits that could use this client's ticket after the one that asks.
+    /// Whether a call waits that could use this client's ticket after the one that asks. One whose label is done is
+    /// about to leave.
     pub(crate) fn others_use_ticket(&self, now: Instant) -> bool {
+        let done = self.observations().done().clone();
         let turns = self.turns();
         turns.waiting.iter().any(|waiting| match &waiting.state {
-            State::Parked(Some(offer)) => offer.left(now) >= LEAST_USE,
+            State::Parked(Some(offer)) if !waiting.wants_one_of(&done) => {
+                offer.left(now) >= LEAST_USE
+            }
             _ => false,
         })
+    }
+
+    /// Whether a call asks the store. If this client has a ticket, that call uses it.
+    pub(crate) fn is_asking(&self) -> bool {
+        let turns = self.turns();
+        let is_asking = |waiting: &Waiting| matches!(waiting.state, State::Asking);
+        turns.waiting.iter().any(is_asking)
     }
 
     /// How many of them a guard may hand the lock over to, once they are first.
@@ -359,13 +387,22 @@ impl Turns {
 }
 
 impl Offer {
-    /// The terms of a call that has `left` of its time.
-    pub(crate) fn new(claim: Claim, left: Duration, at: Instant) -> Offer {
-        Offer { claim, left, at }
+    /// The terms of a call with this budget.
+    fn new(claim: Claim, budget: &TimeBudget, at: Instant) -> Offer {
+        Offer {
+            claim,
+            left: budget.left(),
+            at,
+            cancellation: budget.cancellation().cloned(),
+        }
     }
 
     /// How much of its time the call has left, at least.
     pub(crate) fn left(&self, now: Instant) -> Duration {
+        let cancellation = self.cancellation.as_ref();
+        if cancellation.is_some_and(Cancellation::is_cancelled) {
+            return Duration::ZERO;
+        }
         self.left.saturating_sub(now.at_most_since(self.at))
     }
 }
@@ -449,7 +486,7 @@ impl QueuePlace<'_> {
                 Next::Go(turn) => return Ok(turn),
                 Next::Wait(next) => next,
                 Next::Listen => {
-                    self.turn.notified().await;
+                    budget.listen(self.turn.notified()).await;
                     continue;
                 }
             };
@@ -459,7 +496,7 @@ impl QueuePlace<'_> {
                 budget.see_holder(known.free_in, known.is_fresh(start));
             }
             let left = budget.left();
-            let offer = claim.map(|claim| Box::new(Offer::new(claim.clone(), left, now)));
+            let offer = claim.map(|claim| Box::new(Offer::new(claim.clone(), budget, now)));
             if left.is_zero() {
                 if self.settle(State::Busy) {
                     return Err(known.filter(|known| known.is_fresh(start)));
@@ -470,10 +507,10 @@ impl QueuePlace<'_> {
                 continue;
             }
             has_waited = true;
-            tokio::select! {
-                () = self.turn.notified() => {}
-                () = clock.sleep(next.map_or(left, |free_in| free_in.min(left))) => {}
-            }
+            let nap = next.map_or(left, |free_in| free_in.min(left));
+            let news = clock.within(nap, self.turn.notified());
+            // Whatever ended it, the next round finds out.
+            let _ = budget.until_cancelled(news).await;
         }
     }
 
@@ -491,7 +528,7 @@ impl QueuePlace<'_> {
             State::Busy | State::Parked(_) if !is_first || !remaining.is_zero() => {
                 Next::Wait(is_first.then_some(remaining))
             }
-            state => match std::mem::replace(state, State::Busy) {
+            state => match std::mem::replace(state, State::Asking) {
                 State::Told(turn) => Next::Go(turn),
                 _ => Next::Go(Turn::Take),
             },

@@ -14,3 +14,4 @@ pub(crate) mod per_process;
 pub(crate) mod random;
 pub(crate) mod runtime;
 pub(crate) mod sync;
+pub(crate) mod thread_starts;

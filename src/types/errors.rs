@@ -85,6 +85,24 @@ pub enum LockError {
         fencing_token: FencingToken,
     },
 
+    /// The lock's [`WaitHandle`](crate::WaitHandle) was cancelled before the call had the lock. Nothing of the call
+    /// remains; it has given its ticket back as after a limit. To wait again, build the lock with a new handle.
+    #[error(
+        "cancelled after waiting {} for the lock{}{}; to wait again, build the lock with a new wait handle",
+        seconds(waited),
+        seen_held(holder),
+        others_ahead(ahead)
+    )]
+    #[non_exhaustive]
+    Cancelled {
+        /// How long the call waited.
+        waited: Duration,
+        /// Who held the lock when the call last looked, if it saw a holder.
+        holder: Option<Box<LockInfo>>,
+        /// How many others came before this call in the lock's queue when it last looked, if it has looked.
+        ahead: Option<usize>,
+    },
+
     /// The acquire took so long that less than `max_operation` of the lease was left, so the client
     /// released the lock again. Raise
     /// [`acquire_allowance`](crate::S3LockBuilder::acquire_allowance), or find out why the store
@@ -155,6 +173,7 @@ impl fmt::Debug for LockError {
             LockError::Held(_) => "Held",
             LockError::TimedOut { .. } => "TimedOut",
             LockError::AlreadyDone { .. } => "AlreadyDone",
+            LockError::Cancelled { .. } => "Cancelled",
             LockError::TooSlow { .. } => "TooSlow",
             LockError::Lost(_) => "Lost",
             LockError::Storage(_) => "Storage",
@@ -229,6 +248,11 @@ fn still_held(holder: &Option<Box<LockInfo>>, ahead: &Option<usize>) -> String {
             "; no holder was seen: the limit may be too short, or the store too slow".to_owned()
         }
     }
+}
+
+fn seen_held(holder: &Option<Box<LockInfo>>) -> String {
+    let of_holder = |info: &LockInfo| format!(": {info}");
+    holder.as_deref().map(of_holder).unwrap_or_default()
 }
 
 fn others_ahead(ahead: &Option<usize>) -> String {

@@ -3,6 +3,7 @@
 
 pub(crate) mod errors;
 pub(crate) mod info;
+pub(crate) mod lock_url;
 pub(crate) mod names;
 pub(crate) mod renewal_trouble;
 pub(crate) mod request_counts;
@@ -10,3 +11,4 @@ pub(crate) mod request_prices;
 pub(crate) mod storage_error;
 pub(crate) mod store_report;
 pub(crate) mod text;
+pub(crate) mod wait_status;

@@ -11,9 +11,9 @@ use crate::types::errors::ConfigError;
 /// The longest object key that S3 takes, in bytes.
 const MAX_KEY: usize = 1024;
 /// What the key of a lock ends with.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 /// What the key of a lock's queue ends with.
-const QUEUE: &str = ".queue";
+pub(crate) const QUEUE: &str = ".queue";
 
 /// Where the lock with this name is stored, if the names are valid.
 pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigError> {
@@ -82,6 +82,10 @@ fn check_bucket(bucket: &str) -> Result<(), ConfigError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match bucket {
         "" => refuse("it is empty"),
+        _ if is_s3_url(bucket) => refuse(
+            "it is a URL; give the name of the bucket alone, or the whole s3://bucket/folder/name to \
+             S3Lock::from_url or S3Lock::builder_from_url",
+        ),
         _ if bucket.contains("://") => refuse("it is a URL; give the name of the bucket alone"),
         _ if bucket.contains('/') => refuse("it holds a '/'; put folders into `folder`"),
         "." | ".." => refuse("it is '.' or '..'"),
@@ -92,6 +96,11 @@ fn check_bucket(bucket: &str) -> Result<(), ConfigError> {
         _ if !(3..=63).contains(&bucket.len()) => refuse("its length is not between 3 and 63"),
         _ => Ok(()),
     }
+}
+
+fn is_s3_url(bucket: &str) -> bool {
+    let scheme = bucket.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("s3"))
 }
 
 fn check_segment(field: &'static str, value: &str, segment: &str) -> Result<(), ConfigError> {

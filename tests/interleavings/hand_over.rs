@@ -20,9 +20,9 @@ use crate::sync::{Mutex, lock};
 use crate::time_budget::TimeBudget;
 use crate::wait_queue::{Chain, Chosen, Holding, QueuePlace, Turn, WaitQueue};
 
-const REQUEST: Duration = Duration::from_secs(5);
+pub(super) const REQUEST: Duration = Duration::from_secs(5);
 /// A time limit that is never reached.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// The state that the threads of a client share.
 #[derive(Default)]

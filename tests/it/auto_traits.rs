@@ -19,5 +19,5 @@ macro_rules! all_are_free {
 all_are_free! {
     Client ClientBuilder ConfigError EtagForm FencingToken InMemoryStore ListedLock LockError LockGuard
     LockInfo LockStatus LostCause OutcomeCounts RenewalTrouble RequestCounts RequestPrices S3Lock S3LockBuilder
-    StorageError StorageErrorKind StoreReport
+    StorageError StorageErrorKind StoreReport WaitHandle WaitStatus
 }

@@ -3,6 +3,7 @@
 //! Each test has a process of its own, which has one thread where it does not say otherwise.
 
 mod identity;
+mod thread_starts;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +48,8 @@ pub fn play(part: &str) {
         "before use" => before_use(),
         "tls" => tls(),
         "first build" => first_build(),
+        "no threads: names and files" => thread_starts::names_and_files(),
+        "no threads: command" => thread_starts::command(),
         "cloned" => identity::cloned(),
         "same id" => identity::same_id(fork),
         "same id, cloned" => identity::same_id(identity::clone),

@@ -43,6 +43,7 @@ mod requests;
 mod shared_guard;
 mod signals;
 mod takeover;
+mod wait_handle;
 
 #[path = "../support/mod.rs"]
 mod support;

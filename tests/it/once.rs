@@ -43,6 +43,13 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// How many tickets are in the lock's queue, if there is one.
+fn tickets(server: &Server) -> Option<usize> {
+    let queue = server.object(QUEUE).map(|object| object.body);
+    let queue: Value = serde_json::from_slice(&queue?).expect("a queue is JSON");
+    queue["tickets"].as_array().map(Vec::len)
+}
+
 /// By whom the label was completed, as an acquire says.
 #[track_caller]
 fn already_done(got: Result<LockGuard, LockError>) -> String {
@@ -495,19 +502,34 @@ fn acquire_once_that_waits_ends_once_another_client_has_completed_the_label() {
     let quick = Duration::from_millis(5);
     let waiter = builder(&client(&server)).poll_interval(quick, 10 * quick);
     let waiter = waiter.build().unwrap();
-    let tickets = || {
-        let queue = server.object(QUEUE).map(|object| object.body);
-        let queue: Option<Value> = queue.map(|body| serde_json::from_slice(&body).unwrap());
-        queue.map(|queue| queue["tickets"].as_array().unwrap().len())
-    };
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_once_within("second", TODAY, LONG));
-        eventually("it has a ticket", || tickets() == Some(1));
+        eventually("it has a ticket", || tickets(&server) == Some(1));
         guard.complete().unwrap();
         assert_eq!(already_done(waiting.join().unwrap()), "first");
     });
-    assert_eq!(tickets(), Some(0), "it gives its ticket back");
+    assert_eq!(tickets(&server), Some(0), "it gives its ticket back");
     assert_eq!(stored_state(&server).unwrap(), "released");
+}
+
+#[test]
+fn acquire_once_by_many_threads_that_wait_gives_their_ticket_back_once_the_label_is_done() {
+    let server = Server::start();
+    let guard = lock(&server).acquire_once("first", TODAY).unwrap();
+    let quick = Duration::from_millis(5);
+    let waiter = builder(&client(&server)).poll_interval(quick, 10 * quick);
+    let waiter = waiter.build().unwrap();
+    thread::scope(|scope| {
+        let wait = || waiter.acquire_once_within("next", TODAY, LONG);
+        let waiting = [(); 4].map(|()| scope.spawn(wait));
+        eventually("they wait", || internals::parked(&waiter) == 3);
+        eventually("they have a ticket", || tickets(&server) == Some(1));
+        guard.complete().unwrap();
+        for waiting in waiting {
+            assert_eq!(already_done(waiting.join().unwrap()), "first");
+        }
+    });
+    assert_eq!(tickets(&server), Some(0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-/// The files of `src`, by their paths there.
+/// The files of a crate, by their paths in its folder.
 pub struct Sources(pub BTreeMap<String, Source>);
 
 /// What a file names.
@@ -42,10 +42,11 @@ pub enum Use {
 }
 
 impl Sources {
-    /// All files below a folder.
+    /// All files below a folder, but those of commands, which are crates of their own.
     pub fn read(root: &Path) -> Sources {
         let mut texts = BTreeMap::new();
         collect(root, root, &mut texts);
+        texts.retain(|file, _| !file.starts_with("bin/"));
         Sources::of(texts)
     }
 
@@ -81,7 +82,7 @@ impl Sources {
     fn file_of(&self, module: &[String]) -> Option<String> {
         let joined = module.join("/");
         let candidates = if joined.is_empty() {
-            vec!["lib.rs".to_owned()]
+            vec!["lib.rs".to_owned(), "main.rs".to_owned()]
         } else {
             vec![format!("{joined}.rs"), format!("{joined}/mod.rs")]
         };
@@ -122,7 +123,7 @@ fn collect(root: &Path, folder: &Path, texts: &mut BTreeMap<String, String>) {
 fn module_of(file: &str) -> Vec<String> {
     let stem = file.strip_suffix(".rs").expect("a file of Rust");
     let stem = stem.strip_suffix("/mod").unwrap_or(stem);
-    if stem == "lib" {
+    if stem == "lib" || stem == "main" {
         return Vec::new();
     }
     stem.split('/').map(str::to_owned).collect()

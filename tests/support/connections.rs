@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct Connections {
 }
 
 struct Connection {
+    client: SocketAddr,
     busy: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -32,7 +34,7 @@ impl Connections {
     /// Accepts connections for ever.
     pub async fn accept_all(self: Arc<Self>, listener: TcpListener, front: Arc<Front>) {
         for number in 1.. {
-            let stream = accept(&listener).await;
+            let (stream, client) = accept(&listener).await;
             let busy = Arc::new(AtomicBool::new(false));
             // The task cannot have ended when it is entered: it first runs when this one waits again.
             let serving = serve(Arc::clone(&front), stream, number, Arc::clone(&busy));
@@ -41,12 +43,14 @@ impl Connections {
                 serving.await;
                 all.lock().remove(&number);
             });
-            self.lock().insert(number, Connection { busy, task });
+            let connection = Connection { client, busy, task };
+            self.lock().insert(number, connection);
         }
     }
 
-    /// Closes the connections that no request is under way on, and returns once they are closed.
-    pub async fn close_idle(&self) {
+    /// Closes the connections that no request is under way on. Returns the addresses of their clients once
+    /// they are closed.
+    pub async fn close_idle(&self) -> Vec<SocketAddr> {
         let idle: BTreeMap<u64, Connection> = {
             let mut open = self.lock();
             let all = mem::take(&mut *open).into_iter();
@@ -54,11 +58,14 @@ impl Connections {
             *open = busy;
             idle
         };
+        let mut clients = Vec::new();
         for connection in idle.into_values() {
             connection.task.abort();
             // An error only says that the task was aborted; by then its socket is closed.
             let _ = connection.task.await;
+            clients.push(connection.client);
         }
+        clients
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
@@ -68,10 +75,10 @@ impl Connections {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
@@ -91,9 +98,13 @@ async fn serve(front: Arc<Front>, stream: TcpStream, number: u64, busy: Arc<Atom
             reply
         }
     });
+    // Dropped, the half that writes shuts the connection down. A close alone would not tell the client so while
+    // another test starts a program: until that runs, its process has all the descriptors of this one.
+    let (read, write) = stream.into_split();
+    let stream = TokioIo::new(tokio::io::join(read, write));
     // `Date` is the front's to set or to leave out. Errors are cut connections, on purpose or by the client.
     let serving = http1::Builder::new()
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(stream, service);
     let _ = serving.await;
 }

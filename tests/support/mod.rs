@@ -23,6 +23,7 @@ mod authority;
 mod backend;
 mod cable;
 mod clock;
+mod closings;
 #[cfg(unix)]
 mod connect_proxy;
 mod connections;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::BUCKET;
 use super::backend;
 use super::clock::Clock;
+use super::closings;
 use super::connections::Connections;
 use super::faults::{Fault, Match};
 use super::front::Front;
@@ -162,17 +163,19 @@ impl Server {
         self.store.create_bucket(name);
     }
 
-    /// Closes the connections that no request is under way on, and returns once they are closed.
+    /// Closes the connections that no request is under way on, and returns once their clients can see that.
     pub fn drop_idle_connections(&self) {
         let connections = Arc::clone(&self.connections);
         let (done, closed) = mpsc::channel();
         self.runtime.spawn(async move {
-            connections.close_idle().await;
-            let _ = done.send(());
+            let _ = done.send(connections.close_idle().await);
         });
-        closed
+        let clients = closed
             .recv()
             .expect("the server's thread runs until the server is dropped");
+        for client in clients {
+            closings::wait_for(client, self.address);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::sys::sync::lock;
+use crate::sys::thread_starts::ThreadStarts;
 
 /// The most threads at once. Work that hangs for ever (a name server, a network disk) keeps its
 /// thread. Other work waits for a free one until its own time is up.
@@ -32,27 +33,33 @@ impl Default for BlockingThreads {
     }
 }
 
-/// How long a thread may take to begin.
+/// How long the first thread may take to begin.
 const BEGINS: Duration = Duration::from_millis(500);
 
-/// The work, if nobody has taken it yet.
-fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
-    lock(work).take()
-}
+/// Why no thread begins.
+const FORKED: &str = "no thread begins in this process: when it was forked, another thread of its parent \
+                      was beginning or ending";
+
+/// Whether these threads begin.
+static STARTS: ThreadStarts = ThreadStarts::new();
 
 impl BlockingThreads {
     /// Starts the work on a thread. Returns the receiver of its result. The work is done even if
-    /// the receiver is dropped.
+    /// the receiver is dropped. That no thread begins is an error here, too, once it is known.
     pub(crate) async fn start<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<oneshot::Receiver<T>> {
+        if STARTS.do_not_begin() {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, FORKED));
+        }
         let room = self.room.clone().acquire_owned().await;
         let room = room.map_err(io::Error::other)?;
         let (sender, result) = oneshot::channel();
         let thread = thread::Builder::new().name(format!("s3-lock-{name}"));
         thread.spawn(move || {
+            STARTS.note_begun();
             // An error means that the receiver was dropped.
             let _ = sender.send(work());
             drop(room);
@@ -60,29 +67,32 @@ impl BlockingThreads {
         Ok(result)
     }
 
-    /// Does the work on a thread, and waits for the result.
-    ///
-    /// A thread that does not begin never will, as in a child that was forked while another thread of its
-    /// parent began or ended: the standard library has a lock for that. Then the work is done here.
+    /// Does the work on a thread, and waits for the result. Where threads do not begin, as in a child that was
+    /// forked at the wrong moment, does it on this one.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let lost = |()| io::Error::other("its thread ended without a result");
+        if STARTS.do_not_begin() {
+            return here(work);
+        }
         let work = Arc::new(Mutex::new(Some(work)));
         let of_thread = work.clone();
         let on_thread = move || Some(take(&of_thread)?());
         let mut result = self.start(name, on_thread).await?;
-        let begun = tokio::time::timeout(BEGINS, &mut result).await;
-        let done = match begun {
-            Ok(done) => done.ok().flatten(),
-            Err(_) => match take(&work) {
-                Some(work) => panic::catch_unwind(AssertUnwindSafe(work)).ok(),
-                None => result.await.ok().flatten(),
-            },
+        let soon = tokio::time::timeout(BEGINS, &mut result).await;
+        if soon.is_err() && !STARTS.have_begun() {
+            if let Some(work) = take(&work) {
+                STARTS.note_late();
+                return here(work);
+            }
+        }
+        let done = match soon {
+            Ok(done) => done,
+            Err(_) => result.await,
         };
-        done.ok_or(()).map_err(lost)
+        done.ok().flatten().ok_or_else(no_result)
     }
 
     /// Reads a text file of at most `most` bytes. It may be a pipe, or on a disk that hangs. The
@@ -95,6 +105,20 @@ impl BlockingThreads {
         let path = path.as_ref().to_owned();
         self.run("reader", move || read(&path, most)).await
     }
+}
+
+/// The work, if nobody has taken it yet.
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    lock(work).take()
+}
+
+/// Does the work on the caller's thread.
+fn here<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| no_result())
+}
+
+fn no_result() -> io::Error {
+    io::Error::other("its thread ended without a result")
 }
 
 fn read(path: &Path, most: u64) -> io::Result<String> {

@@ -84,8 +84,6 @@ pub(crate) fn hold_back<'a>(
 ) -> (Request<Body>, Pending<'a, ()>) {
     let bytes = payload(signed).filter(|bytes| !bytes.is_empty());
     let (Some(go), Some(mut bytes)) = (go, bytes) else {
-        // Not `ready`: that would poll the request again at once, and its first step is to let
-        // others run.
         return (request, Box::pin(future::pending()));
     };
     let last = bytes.split_off(bytes.len() - 1);

@@ -35,7 +35,9 @@ fn builder_refuses_names_that_cannot_be_told_with_why() {
         bucket("bücket") => r#"invalid bucket "bücket": only letters, digits, '-', '.' and '_' may be in it"#;
         bucket("bucket/folder") => r#"invalid bucket "bucket/folder": it holds a '/'; put folders into `folder`"#;
         bucket("/bucket") => r#"invalid bucket "/bucket": it holds a '/'; put folders into `folder`"#;
-        bucket("s3://bucket") => r#"invalid bucket "s3://bucket": it is a URL; give the name of the bucket alone"#;
+        bucket("s3://bucket") => r#"invalid bucket "s3://bucket": it is a URL; give the name of the bucket alone, or the whole s3://bucket/folder/name to S3Lock::from_url or S3Lock::builder_from_url"#;
+        bucket("S3://bucket/f/n") => r#"invalid bucket "S3://bucket/f/n": it is a URL; give the name of the bucket alone, or the whole s3://bucket/folder/name to S3Lock::from_url or S3Lock::builder_from_url"#;
+        bucket("https://host/bucket") => r#"invalid bucket "https://host/bucket": it is a URL; give the name of the bucket alone"#;
         bucket("arn:aws:s3:::bucket") => r#"invalid bucket "arn:aws:s3:::bucket": only letters, digits, '-', '.' and '_' may be in it"#;
         bucket(".") => r#"invalid bucket ".": it is '.' or '..'"#;
         bucket("..") => r#"invalid bucket "..": it is '.' or '..'"#;
@@ -58,6 +60,48 @@ fn builder_refuses_names_that_cannot_be_told_with_why() {
         told(Client::in_memory().list("", "f")) => r#"invalid bucket "": it is empty"#;
         told(Client::in_memory().list("my-bucket", "/f")) => r#"invalid folder "/f": it starts with a '/'; the bucket's root is the empty folder"#;
         told(Client::in_memory().list("my-bucket", "f//g")) => r#"invalid folder "f//g": it has an empty segment"#;
+    }
+}
+
+fn url(url: &str) -> String {
+    told(S3Lock::builder_from_url(url).map_err(LockError::from))
+}
+
+#[test]
+fn from_url_refuses_urls_that_cannot_be_told_with_what_to_write() {
+    let long = format!("s3://my-bucket/{}", "x".repeat(1019));
+    table! {
+        told(S3Lock::from_url("s3://my-bucket")) => r#"invalid url "s3://my-bucket": it names a bucket and no lock; write s3://bucket/folder/name"#;
+        told(S3Lock::new("s3://my-bucket/n", "", "n", Duration::from_secs(60))) => r#"invalid bucket "s3://my-bucket/n": it is a URL; give the name of the bucket alone, or the whole s3://bucket/folder/name to S3Lock::from_url or S3Lock::builder_from_url"#;
+        url("") => r#"invalid url "": it does not begin with s3://; write s3://bucket/folder/name"#;
+        url("my-bucket/n") => r#"invalid url "my-bucket/n": it does not begin with s3://; write s3://bucket/folder/name"#;
+        url("s3:my-bucket/n") => r#"invalid url "s3:my-bucket/n": it does not begin with s3://; write s3://bucket/folder/name"#;
+        url("arn:aws:s3:::my-bucket/n") => r#"invalid url "arn:aws:s3:::my-bucket/n": it does not begin with s3://; write s3://bucket/folder/name"#;
+        url(" s3://my-bucket/n") => r#"invalid url " s3://my-bucket/n": it does not begin with s3://; write s3://bucket/folder/name, and set an endpoint with ClientBuilder::endpoint or AWS_ENDPOINT_URL_S3"#;
+        url("https://my-bucket.s3.amazonaws.com/n?X-Amz-Signature=hunter2") => r#"invalid url "https://my-bucket.s3.amazonaws.com/n": it does not begin with s3://; write s3://bucket/folder/name, and set an endpoint with ClientBuilder::endpoint or AWS_ENDPOINT_URL_S3"#;
+        url("s3://") => r#"invalid url "s3://": it has no bucket; write s3://bucket/folder/name"#;
+        url("s3:///n") => r#"invalid url "s3:///n": it has no bucket; write s3://bucket/folder/name"#;
+        url("s3://my-bucket/") => r#"invalid url "s3://my-bucket/": it names a bucket and no lock; write s3://bucket/folder/name"#;
+        url("s3://my-bucket/f/") => r#"invalid url "s3://my-bucket/f/": it ends with a '/', so it names a folder; add the name of the lock"#;
+        url("s3://127.0.0.1:9000/my-bucket/n") => r#"invalid url "s3://127.0.0.1:9000/my-bucket/n": a port has no place in it; write s3://bucket/folder/name, and set the endpoint with ClientBuilder::endpoint or AWS_ENDPOINT_URL_S3"#;
+        url("s3://AKID:hunter2@my-bucket/n") => "invalid url: it names a user before the bucket; write s3://bucket/folder/name, and give credentials to the client or the environment";
+        url("s3://my-bucket/n?versionId=3") => "invalid url: what follows the '?' has no place in it; write s3://bucket/folder/name, and a '?' that is part of a name as %3F";
+        url("s3://my-bucket/n#1") => "invalid url: what follows the '#' has no place in it; write s3://bucket/folder/name, and a '#' that is part of a name as %23";
+        url("s3://my-bucket/50%") => r#"invalid url "s3://my-bucket/50%": a '%' begins no escape in it; write %25 for a '%' that is part of a name"#;
+        url("s3://my-bucket/%zz/n") => r#"invalid url "s3://my-bucket/%zz/n": a '%' begins no escape in it; write %25 for a '%' that is part of a name"#;
+        url("s3://my-bucket/%+1") => r#"invalid url "s3://my-bucket/%+1": a '%' begins no escape in it; write %25 for a '%' that is part of a name"#;
+        url("s3://my-bucket/f%FCr") => r#"invalid url "s3://my-bucket/f%FCr": its escapes are not UTF-8; escape the bytes of the UTF-8 form of each letter"#;
+        url("s3://my-bucket/f%2fn") => r#"invalid url "s3://my-bucket/f%2fn": it holds %2F; write '/' between folders: no name holds one"#;
+        url("s3://my-bucket/f%2F/n") => r#"invalid url "s3://my-bucket/f%2F/n": it holds %2F; write '/' between folders: no name holds one"#;
+        url("s3://my-bucket/f/n.queue") => r#"invalid url "s3://my-bucket/f/n.queue": it ends with .queue, as the object beside a lock does; write "n" for that lock, and "n.queue.lock" for a lock whose own name ends so"#;
+        url("s3://my-bucket/f//n") => r#"invalid url "s3://my-bucket/f//n": it has two '/' in a row; write one"#;
+        url("s3://my-bucket//n") => r#"invalid url "s3://my-bucket//n": it has two '/' in a row; write one"#;
+        url("s3://my-bucket/f/../n") => r#"invalid folder "f/..": it has a segment '.' or '..'"#;
+        url("s3://my-bucket/f/%2E%2E") => r#"invalid name "..": it is '.' or '..'"#;
+        url("s3://my-bucket/f/.lock") => r#"invalid name "": it is empty"#;
+        url("s3://my-bucket/f/a%0Ab") => r#"invalid name "a\nb": it holds a control character"#;
+        url("s3://my%2Dbucket/n") => r#"invalid bucket "my%2Dbucket": only letters, digits, '-', '.' and '_' may be in it"#;
+        url(&long) => r#"invalid name "LONG": the key {folder}/{name}.queue is longer than 1024 bytes"#;
     }
 }
 

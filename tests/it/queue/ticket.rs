@@ -518,3 +518,20 @@ fn acquire_waits_in_the_queue_of_a_lock_with_the_longest_name() {
     let longer = S3Lock::builder(BUCKET, format!("{name}n")).folder("locks");
     longer.client(client(&server)).build().unwrap_err();
 }
+
+#[test]
+fn acquire_that_gives_up_behind_another_thread_leaves_that_thread_its_ticket() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    thread::scope(|scope| {
+        let in_front = scope.spawn(|| waiter.acquire_within("second", LONG));
+        wait_for_tickets(&server, 1);
+        let queue = object(&server, QUEUE);
+        let limit = Duration::from_millis(100);
+        waiter.acquire_within("third", limit).unwrap_err();
+        assert_eq!(object(&server, QUEUE), queue);
+        drop(guard);
+        drop(in_front.join().unwrap().unwrap());
+    });
+}

@@ -494,3 +494,19 @@ fn acquire_beside_a_queue_whose_numbers_are_used_up_leaves_it_alone() {
     let warnings = life_beside("used-up", queue.to_string());
     assert!(warnings.is_empty(), "{warnings:#?}");
 }
+
+#[test]
+fn acquire_that_gives_up_looks_for_its_ticket_again_where_that_fails() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let waiter = quick(&client(&server)).build().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", Duration::from_secs(3)));
+        wait_for_tickets(&server, 1);
+        let broken = Match::get().key(QUEUE).times(2);
+        server.fault(broken, Fault::answer(503, "SlowDown"));
+        waiting.join().unwrap().unwrap_err();
+        assert!(tickets(&server).is_empty());
+    });
+    drop(guard);
+}

@@ -106,9 +106,8 @@ impl Transport {
             }
             None => &self.pooled,
         };
-        // Between calls nothing polls the pool. This lets it notice a connection that the server
-        // has closed since. A request sent on that would look like one with a lost reply.
-        tokio::task::yield_now().await;
+        // A request on a connection that the server has closed since would look like one with a lost reply.
+        connections_are_looked_at().await;
         let uri = request.uri().clone();
         let exchange = async {
             let response = client.request(request).await;
@@ -162,6 +161,15 @@ impl Transport {
         }
         SendError::NoAnswer(ended(what, error, uri, proxy).into())
     }
+}
+
+/// Has the runtime look once at what has come in on its connections. Between calls nobody does.
+///
+/// A task that yields goes on after that look. Where the caller's own future yields, it would go on at once while
+/// another thread drives the runtime.
+async fn connections_are_looked_at() {
+    // An error would mean that the runtime ends, and this call with it.
+    let _ = tokio::task::spawn(tokio::task::yield_now()).await;
 }
 
 /// For people: the proxy that a request goes through and may end at.
@@ -252,10 +260,10 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, hyper::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-    use std::net::{Ipv4Addr, TcpListener};
-    use std::sync::Barrier;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, Shutdown, TcpListener};
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Barrier, mpsc};
     use std::{io, thread};
 
     use super::*;
@@ -432,5 +440,64 @@ mod tests {
             panic!("nobody is there");
         };
         assert!(!error.to_string().contains("nobody answered"), "{error}");
+    }
+
+    /// Answers one request on each of two connections. Ends the first between two meetings at `end`.
+    fn answer_twice(listener: &TcpListener, end: &Barrier) {
+        let answer = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let length = stream.read(&mut [0; 4096]).unwrap();
+            assert!(length > 0);
+            let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(reply).unwrap();
+            stream
+        };
+        let first = answer();
+        end.wait();
+        // A close alone would end it later if another test forks now.
+        first.shutdown(Shutdown::Both).unwrap();
+        drop(first);
+        end.wait();
+        answer();
+    }
+
+    #[test]
+    fn a_connection_that_ended_while_another_thread_drove_the_runtime_gets_no_request() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let resolver = Resolver::new(BlockingThreads::default());
+        let transport = Transport::new(resolver, tls(), LATE, Proxies::default());
+        let runtime = Runtime::default();
+        let is_answered = || {
+            let request = Request::get(&url).body(Body::empty()).unwrap();
+            let sent = async { transport.send(TOLD, request, LATE).await.is_ok() };
+            runtime.block_on(sent).unwrap()
+        };
+        let end = Arc::new(Barrier::new(2));
+        let ended = end.clone();
+        thread::spawn(move || answer_twice(&listener, &ended));
+        assert!(is_answered());
+        let (driving, drives) = mpsc::channel();
+        let (go_on, goes_on) = mpsc::channel();
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        thread::scope(|scope| {
+            let runtime = &runtime;
+            scope.spawn(move || {
+                runtime.block_on(async move {
+                    driving.send(()).unwrap();
+                    // It is in a task, and looks at no connection meanwhile.
+                    goes_on.recv().unwrap();
+                    thread::park_timeout(SOON);
+                    is_done.await
+                })
+            });
+            drives.recv().unwrap();
+            end.wait();
+            end.wait();
+            go_on.send(()).unwrap();
+            let is_answered = is_answered();
+            drop(done);
+            assert!(is_answered);
+        });
     }
 }

@@ -1,0 +1,56 @@
+//! The options of `run`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::arguments::checked::label;
+use crate::arguments::examples;
+use crate::arguments::lock::AcquireArguments;
+use crate::arguments::values::duration;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = examples::RUN,
+    help_template = examples::TEMPLATE,
+    override_usage = "s3-lock run [OPTIONS] <URL> -- COMMAND [ARGUMENT]...\n       s3-lock run [OPTIONS] <URL> -c TEXT"
+)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub acquire: AcquireArguments,
+    /// Skip if LABEL was completed; complete it by exit status 0
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    pub once: Option<String>,
+    /// Run TEXT with sh -c
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "TEXT",
+        conflicts_with = "command",
+        required_unless_present = "command"
+    )]
+    pub shell: Option<String>,
+    /// From SIGTERM to SIGKILL
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub kill_after: Duration,
+    /// Run TEXT with sh -c once the command had to be ended
+    #[arg(long, value_name = "TEXT")]
+    pub on_lost: Option<String>,
+    /// Let the command go on, without a lock, if s3-lock is killed
+    #[arg(long)]
+    pub orphan: bool,
+    /// Write one JSON object about this run to FILE
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The command, which is run without a shell
+    #[arg(last = true, value_name = "COMMAND", hide = true)]
+    pub command: Vec<OsString>,
+}

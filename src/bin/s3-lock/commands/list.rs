@@ -1,0 +1,79 @@
+//! `list`: the locks of a folder.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use s3_lock::{ListedLock, LockInfo};
+
+use crate::arguments::{Connection, ListArguments};
+use crate::commands::client::client;
+use crate::commands::failure::Failure;
+use crate::output::holding::{LockJson, info, state};
+use crate::output::table::{Column, table};
+use crate::output::text::visible;
+use crate::output::times::{since_shortly, span};
+use crate::output::{json, message, stdout};
+use crate::system::wall_clock;
+
+/// How wide a terminal is, mostly.
+const SCREEN: usize = 80;
+/// How much of an owner's name is shown: `status` shows all of it.
+const OWNER: usize = 24;
+
+const COLUMNS: [Column; 7] = [
+    column("NAME", usize::MAX),
+    column("STATUS", usize::MAX),
+    column("OWNER", OWNER),
+    column("LEFT", usize::MAX),
+    column("SINCE", usize::MAX),
+    column("TOKEN", usize::MAX),
+    column("PURPOSE", usize::MAX),
+];
+
+const fn column(head: &'static str, most: usize) -> Column {
+    Column { head, most }
+}
+
+pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCode, Failure> {
+    let (bucket, folder) = (&arguments.url.bucket, &arguments.url.folder);
+    let locks = client(connection)?.list(bucket, folder)?;
+    if arguments.json {
+        let objects = locks.iter().map(|lock| {
+            let key = key(folder, lock.name());
+            LockJson::new(bucket, &key, lock.status())
+        });
+        stdout::print(&json::line(&objects.collect::<Vec<_>>()))?;
+    } else if locks.is_empty() {
+        message::note(&format!("there are no locks in {bucket}/{folder}"));
+    } else {
+        stdout::print(&text(&locks, wall_clock::now()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The key of the lock with this name.
+fn key(folder: &str, name: &str) -> String {
+    match folder {
+        "" => format!("{name}.lock"),
+        folder => format!("{folder}/{name}.lock"),
+    }
+}
+
+fn text(locks: &[ListedLock], now: SystemTime) -> String {
+    let rows: Vec<_> = locks.iter().map(|lock| row(lock, now)).collect();
+    table(&COLUMNS, &rows, SCREEN)
+}
+
+fn row(lock: &ListedLock, now: SystemTime) -> [String; 7] {
+    let info = info(lock.status());
+    let of = |cell: &dyn Fn(&LockInfo) -> String| info.map_or_else(|| "-".to_owned(), cell);
+    [
+        visible(lock.name()),
+        state(lock.status()).to_owned(),
+        of(&|info| visible(info.owner())),
+        of(&|info| span(info.remaining()).replace(' ', "")),
+        of(&|info| since_shortly(info.acquired_at(), now)),
+        of(&|info| info.fencing_token().to_string()),
+        of(&|info| info.purpose().map_or_else(|| "-".to_owned(), visible)),
+    ]
+}

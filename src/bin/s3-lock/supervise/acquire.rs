@@ -1,0 +1,104 @@
+//! Acquires the lock that the arguments name.
+
+use std::time::Duration;
+
+use s3_lock::{Client, LockError, LockGuard, S3Lock, WaitHandle, default_owner};
+
+use crate::arguments::AcquireArguments;
+
+/// By how much the lease is longer than `--max-operation`: what an acquire itself may take.
+const ALLOWANCE: Duration = Duration::from_secs(10);
+
+/// How a lock is to be acquired.
+pub struct Acquire {
+    client: Client,
+    lock: S3Lock,
+    owner: String,
+    label: Option<String>,
+    wait: Wait,
+}
+
+enum Wait {
+    No,
+    Within(Duration),
+}
+
+impl Acquire {
+    /// An acquire that waits with `handle`. Sends nothing yet.
+    pub fn new(
+        arguments: &AcquireArguments,
+        label: Option<&str>,
+        client: Client,
+        handle: &WaitHandle,
+    ) -> Result<Acquire, LockError> {
+        let mut lock = arguments
+            .url
+            .builder()?
+            .client(client.clone())
+            .max_operation(arguments.max_operation)
+            .acquire_allowance(ALLOWANCE)
+            .keep_alive()
+            .wait_handle(handle);
+        if let Some(purpose) = &arguments.purpose {
+            lock = lock.purpose(purpose);
+        }
+        if arguments.reclaim {
+            lock = lock.reclaim_same_owner();
+        }
+        let wait = match (arguments.no_wait, arguments.wait) {
+            (true, _) | (false, Some(Duration::ZERO)) => Wait::No,
+            (false, limit) => Wait::Within(limit.unwrap_or(Duration::MAX)),
+        };
+        Ok(Acquire {
+            client,
+            lock: lock.build()?,
+            owner: arguments.owner.clone().unwrap_or_else(default_owner),
+            label: label.map(str::to_owned),
+            wait,
+        })
+    }
+
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// A second pair of eyes on what the acquire sends.
+    pub fn answers(&self) -> Answers {
+        Answers {
+            client: self.client.clone(),
+            is_endless: matches!(self.wait, Wait::Within(Duration::MAX)),
+        }
+    }
+
+    /// Acquires the lock, as long as that may take.
+    pub fn acquire(&self) -> Result<LockGuard, LockError> {
+        let (lock, owner) = (&self.lock, &self.owner);
+        match (&self.label, &self.wait) {
+            (None, Wait::No) => lock.try_acquire(owner),
+            (None, Wait::Within(limit)) => lock.acquire_within(owner, *limit),
+            (Some(_), _) => todo!(),
+        }
+    }
+}
+
+/// Whether the store answers what an acquire asks.
+pub struct Answers {
+    client: Client,
+    is_endless: bool,
+}
+
+impl Answers {
+    /// Whether the store has left unanswered all that was sent, so that a wait without a limit would never end. (Where no
+    /// connection can be made, the acquire ends by itself. Where a store has answered once, it may do so again.)
+    pub fn are_missing(&self) -> bool {
+        let counts = self.client.request_counts();
+        let (reads, writes) = (counts.reads(), counts.writes());
+        let answered = reads.succeeded() + reads.refused() + writes.succeeded() + writes.refused();
+        self.is_endless && answered == 0 && counts.total() > 0
+    }
+}
+
+/// How long a lease will be.
+pub fn lease(arguments: &AcquireArguments) -> Duration {
+    arguments.max_operation.saturating_add(ALLOWANCE)
+}

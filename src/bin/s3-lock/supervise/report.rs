@@ -1,0 +1,74 @@
+//! The report of a run: one JSON object in a file.
+
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::output::message;
+use crate::supervise::outcome::{Outcome, status_of};
+use crate::system::process::End;
+
+/// A file that will get a report.
+pub struct ReportFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// What is known of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub url: String,
+    pub owner: String,
+    pub token: Option<u64>,
+    pub waited: Duration,
+    pub held: Option<Duration>,
+}
+
+impl ReportFile {
+    /// Empties or makes the file. So nobody takes an earlier report for this run's, whatever happens.
+    pub fn open(path: &Path) -> io::Result<ReportFile> {
+        Ok(ReportFile {
+            path: path.to_owned(),
+            file: File::create(path)?,
+        })
+    }
+
+    /// Writes the report. If that fails, the file stays empty, and the exit status what it is: the command has run.
+    pub fn write(mut self, outcome: &Outcome, facts: &Facts, exit_status: u8) {
+        let text = format!("{}\n", report(outcome, facts, exit_status));
+        if let Err(error) = self.file.write_all(text.as_bytes()) {
+            // It is no regular file if this fails.
+            let _ = self.file.set_len(0);
+            let path = self.path.display();
+            message::error(&format!("cannot write the report to {path}: {error}"));
+        }
+    }
+}
+
+fn report(outcome: &Outcome, facts: &Facts, exit_status: u8) -> Value {
+    let signal = match outcome.end() {
+        Some(End::Killed(signal)) => Some(signal),
+        _ => None,
+    };
+    json!({
+        "outcome": outcome.name(),
+        "cause": outcome.cause(),
+        "exit_status": exit_status,
+        "status": outcome.end().map(status_of),
+        "signal": signal,
+        "url": facts.url,
+        "owner": facts.owner,
+        "token": facts.token,
+        "waited": seconds(facts.waited),
+        "held": facts.held.map(seconds),
+    })
+}
+
+/// To the millisecond.
+fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
+}

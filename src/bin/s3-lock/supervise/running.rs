@@ -1,0 +1,402 @@
+//! A command runs, and the lock is held meanwhile.
+
+use std::ffi::OsStr;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use s3_lock::{LockError, LockGuard};
+
+use crate::output::message;
+use crate::supervise::alarms::Alarm;
+use crate::supervise::interrupts::{Escalation, Interrupts};
+use crate::supervise::schedule::{Due, LEFT_WHEN_KILLED, Schedule};
+use crate::supervise::watchdog::{Notice, Watchdog};
+use crate::system::child::{self, Program};
+use crate::system::clock::{self, Moment};
+use crate::system::events::Waiter;
+use crate::system::process::{self, Change, End};
+use crate::system::signals::{ENDING, Received, Signals};
+use crate::system::terminal::Terminal;
+
+/// On what terms a command runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// When the command is ended whatever happens.
+    pub latest_end: Option<Moment>,
+    /// Whether the kernel kills the command if s3-lock is killed.
+    pub dies_with_us: bool,
+}
+
+/// How a command ended, and why if s3-lock ended it.
+#[derive(Debug)]
+pub struct Ended {
+    pub end: End,
+    pub why: Option<String>,
+    /// The command's process group.
+    group: Pid,
+}
+
+/// A command that runs.
+pub struct Running<'a> {
+    guard: &'a LockGuard,
+    terms: Terms,
+    watchdog: Watchdog,
+    signals: &'a Signals,
+    alarm: Alarm,
+    waiter: Waiter,
+    terminal: Option<Terminal>,
+    /// The command, and its process group.
+    command: Pid,
+    schedule: Schedule,
+    interrupts: Interrupts,
+    /// Why s3-lock ends the command.
+    why: Option<String>,
+    /// When s3-lock itself kills the command.
+    kill: Option<Moment>,
+    is_stopped: bool,
+    wants_terminal: bool,
+    end: Option<End>,
+}
+
+/// How often to look how long the lease still runs.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a command may take to stop, as its terminal's user has ordered.
+const TIME_TO_STOP: Duration = Duration::from_millis(300);
+/// How long the system may take to end processes that were killed.
+const TIME_TO_DIE: Duration = Duration::from_secs(1);
+/// How long it may take to forget processes that have ended.
+const TIME_TO_BE_REAPED: Duration = Duration::from_millis(100);
+const SHORTLY: Duration = Duration::from_millis(2);
+
+/// Runs a program while the lock is held. It has ended when this returns, and so has all that was left of its process group
+/// if s3-lock has ended it. An error says why the program could not be started.
+pub fn run<'a>(
+    program: &Program,
+    variables: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
+    guard: &LockGuard,
+    terms: Terms,
+    mut watchdog: Watchdog,
+    signals: &Signals,
+) -> io::Result<Ended> {
+    signals.collect(&[Signal::TSTP, Signal::CONT, Signal::USR1, Signal::USR2])?;
+    signals.collect_always(Signal::CHILD)?;
+    let alarm = Alarm::of(guard)?;
+    let schedule = schedule(guard, terms.grace);
+    watchdog.follow(schedule);
+    let waiter = Waiter::new()?;
+    let introduction = watchdog.introduction(terms.dies_with_us);
+    let command = child::start(program, variables, Some(introduction))?;
+    let running = Running {
+        guard,
+        terms,
+        watchdog,
+        signals,
+        alarm,
+        waiter,
+        terminal: Terminal::open(),
+        command,
+        schedule,
+        interrupts: Interrupts::default(),
+        why: None,
+        kill: None,
+        is_stopped: false,
+        wants_terminal: false,
+        end: None,
+    };
+    Ok(running.to_the_end())
+}
+
+/// When the command has to end if the lock is not renewed.
+fn schedule(guard: &LockGuard, grace: Duration) -> Schedule {
+    // In this order: the moment is rather too early than too late.
+    let now = clock::now();
+    Schedule::of_lease(now + guard.remaining(), grace)
+}
+
+impl Running<'_> {
+    fn to_the_end(mut self) -> Ended {
+        let end = loop {
+            self.look_at_lease();
+            self.enforce(clock::now());
+            self.wait();
+            self.note_watchdog();
+            for received in self.signals.received() {
+                self.on_signal(received);
+            }
+            self.note_changes();
+            if let Some(end) = self.end {
+                break end;
+            }
+        };
+        self.clear_up();
+        Ended {
+            end,
+            why: self.why,
+            group: self.command,
+        }
+    }
+
+    fn wait(&self) {
+        let mut until = clock::now() + LOOK;
+        let moments = [
+            self.kill,
+            self.terms.latest_end,
+            self.own_schedule().map(|schedule| schedule.end),
+        ];
+        for moment in moments.into_iter().flatten() {
+            if self.why.is_none() || Some(moment) == self.kill {
+                until = until.min(moment);
+            }
+        }
+        let mut pipes = vec![self.signals.fd(), self.alarm.fd()];
+        pipes.extend(self.watchdog.fd());
+        self.waiter.wait(&pipes, Some(until));
+        self.alarm.reset();
+    }
+
+    /// The schedule that s3-lock has to keep itself: there is no watchdog any more.
+    fn own_schedule(&self) -> Option<Schedule> {
+        self.watchdog.is_gone().then_some(self.schedule)
+    }
+
+    /// Tells the watchdog of a lease that was renewed. Ends the command if the lock is lost.
+    fn look_at_lease(&mut self) {
+        if self.why.is_some() {
+            return;
+        }
+        match self.guard.check() {
+            Ok(()) => {
+                let schedule = schedule(self.guard, self.terms.grace);
+                // It is about the same as long as nobody has renewed the lock.
+                if schedule.kill.since(self.schedule.kill) > SHORTLY {
+                    self.schedule = schedule;
+                    self.watchdog.follow(schedule);
+                }
+            }
+            Err(LockError::Lost(cause)) => {
+                let why = format!("the lock is lost: {cause}");
+                // Another may have it already.
+                self.end_for(why, LEFT_WHEN_KILLED);
+            }
+            Err(error) => self.end_for(error.to_string(), LEFT_WHEN_KILLED),
+        }
+    }
+
+    fn enforce(&mut self, now: Moment) {
+        if self.kill.is_some_and(|kill| now >= kill) {
+            self.signal(Signal::KILL);
+            self.kill = None;
+        }
+        if self.why.is_some() {
+            return;
+        }
+        if self.terms.latest_end.is_some_and(|latest| now >= latest) {
+            self.end_for("--max-hold was reached".to_owned(), self.terms.grace);
+        }
+        match self.own_schedule().map(|schedule| schedule.due(now)) {
+            None | Some(Due::Nothing) => {}
+            Some(Due::End | Due::Kill) => {
+                let left = self.schedule.kill.since(now);
+                self.end_for(self.not_renewed(), left);
+            }
+        }
+    }
+
+    /// Ends the command, for the first reason that there is.
+    fn end_for(&mut self, why: String, grace: Duration) {
+        message::error(&format!("ending the command: {why}"));
+        self.why = Some(why);
+        self.signal(Signal::TERM);
+        self.kill = Some(clock::now() + grace);
+    }
+
+    fn not_renewed(&self) -> String {
+        let left = self.guard.remaining().as_secs_f64();
+        format!("the lock could not be renewed, and its lease runs out in {left:.1} s")
+    }
+
+    fn signal(&self, signal: Signal) {
+        process::signal_group(self.command, signal);
+    }
+
+    fn note_watchdog(&mut self) {
+        let was_gone = self.watchdog.is_gone();
+        for notice in self.watchdog.notices() {
+            match notice {
+                Notice::Ending | Notice::Killing if self.why.is_none() => {
+                    let why = self.not_renewed();
+                    message::error(&format!("ending the command: {why}"));
+                    self.why = Some(why);
+                    // Should the watchdog be killed now.
+                    self.kill = Some(self.schedule.kill);
+                }
+                Notice::Ending | Notice::Killing => {}
+                Notice::Terminal(Signal::INT) => self.interrupt(true),
+                Notice::Terminal(Signal::TTIN | Signal::TTOU) => self.give_terminal(),
+                Notice::Terminal(_) => {}
+            }
+        }
+        if !was_gone && self.watchdog.is_gone() && self.why.is_none() && self.kill.is_none() {
+            self.note_changes();
+            if self.end.is_none() {
+                message::warning("the watchdog was killed; s3-lock goes on without it");
+            }
+        }
+    }
+
+    fn on_signal(&mut self, received: Received) {
+        match received.signal {
+            Signal::INT => self.interrupt(false),
+            Signal::TSTP => self.stop_too(),
+            Signal::CONT => self.go_on(),
+            Signal::CHILD => {}
+            signal => {
+                self.signal(signal);
+                if self.is_stopped && ENDING.contains(&signal) {
+                    // It notices only if it goes on.
+                    self.signal(Signal::CONT);
+                }
+            }
+        }
+    }
+
+    /// Somebody wants the command to end. If the terminal has told the command itself, it is not told again.
+    fn interrupt(&mut self, was_told_by_terminal: bool) {
+        let now = clock::now();
+        match self.interrupts.escalation(now, was_told_by_terminal) {
+            Escalation::Interrupt if was_told_by_terminal => {}
+            Escalation::Interrupt => self.signal(Signal::INT),
+            Escalation::Terminate => {
+                message::note("a second interrupt: the command gets SIGTERM");
+                self.signal(Signal::TERM);
+                self.kill = Some(now + self.terms.grace);
+            }
+            Escalation::Kill => self.signal(Signal::KILL),
+        }
+        if self.is_stopped {
+            self.signal(Signal::CONT);
+        }
+    }
+
+    fn note_changes(&mut self) {
+        while let (None, Some(change)) = (self.end, process::change_of(self.command)) {
+            match change {
+                Change::Ended(end) => self.end = Some(end),
+                Change::Stopped(signal) => self.on_stop(signal),
+            }
+        }
+    }
+
+    fn on_stop(&mut self, signal: Signal) {
+        self.is_stopped = true;
+        match signal {
+            Signal::TTIN | Signal::TTOU => self.give_terminal(),
+            // Ctrl-Z, where the command has the terminal.
+            Signal::TSTP if self.has_terminal() => self.stop_too(),
+            _ => {}
+        }
+    }
+
+    fn has_terminal(&self) -> bool {
+        let terminal = self.terminal.as_ref();
+        terminal.is_some_and(|terminal| terminal.is_of(self.command))
+    }
+
+    /// Lets the command read from the terminal, which has stopped it because it was in the background.
+    fn give_terminal(&mut self) {
+        let Some(terminal) = &self.terminal else {
+            return;
+        };
+        self.wants_terminal = true;
+        if terminal.is_ours() {
+            terminal.give_to(self.command);
+        } else if !terminal.is_of(self.command) {
+            // s3-lock itself is in the background: it stops until the shell brings it into the foreground.
+            return self.stop_too();
+        }
+        self.signal(Signal::CONT);
+        self.is_stopped = false;
+    }
+
+    /// Stops with the command, as one job of the shell.
+    fn stop_too(&mut self) {
+        if !self.is_stopped {
+            self.signal(Signal::TSTP);
+            let latest = clock::now() + TIME_TO_STOP;
+            while !self.is_stopped && self.end.is_none() && clock::now() < latest {
+                if let Some(change) = process::change_of(self.command) {
+                    match change {
+                        Change::Ended(end) => self.end = Some(end),
+                        Change::Stopped(_) => self.is_stopped = true,
+                    }
+                }
+                self.waiter.wait(&[], Some(clock::now() + SHORTLY));
+            }
+        }
+        if self.end.is_none() {
+            self.is_stopped = true;
+            process::stop_here();
+            self.go_on();
+        }
+    }
+
+    /// s3-lock was stopped and goes on. Nobody has renewed the lock meanwhile.
+    fn go_on(&mut self) {
+        if self.guard.check().is_err() || self.schedule.due(clock::now()) == Due::Kill {
+            self.signal(Signal::KILL);
+            return self.look_at_lease();
+        }
+        if !self.is_stopped {
+            return;
+        }
+        if let Some(terminal) = &self.terminal {
+            if self.wants_terminal && terminal.is_ours() {
+                terminal.give_to(self.command);
+            }
+        }
+        self.signal(Signal::CONT);
+        self.is_stopped = false;
+    }
+
+    /// The command has ended. If s3-lock has ended it, what it has started ends, too.
+    fn clear_up(&mut self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.take_back_from(self.command);
+        }
+        if self.why.is_some() {
+            self.signal(Signal::KILL);
+        }
+        self.watchdog.end();
+        if self.why.is_some() {
+            wait_for_end_of(self.command, &self.waiter, TIME_TO_DIE);
+        }
+    }
+}
+
+/// Waits until a group has no process any more. Returns whether it has none.
+fn wait_for_end_of(group: Pid, waiter: &Waiter, limit: Duration) -> bool {
+    let latest = clock::now() + limit;
+    while process::has_members(group) {
+        if clock::now() >= latest {
+            return false;
+        }
+        waiter.wait(&[], Some(clock::now() + SHORTLY));
+    }
+    true
+}
+
+impl Ended {
+    /// Tells of what the command has left behind. Called after the lock was released: what is about to end has ended then.
+    pub fn tell_of_rest(&self) {
+        let rest_has_ended = Waiter::new()
+            .is_ok_and(|waiter| wait_for_end_of(self.group, &waiter, TIME_TO_BE_REAPED));
+        if !rest_has_ended {
+            message::note(
+                "the command has ended, and processes that it has started go on without the lock",
+            );
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The terminal that this process is controlled by, and who may read from it.
+
+use std::fs::{File, OpenOptions};
+
+use rustix::process::Pid;
+use rustix::termios::{tcgetpgrp, tcsetpgrp};
+
+use crate::system::process;
+
+/// The controlling terminal.
+pub struct Terminal {
+    file: File,
+    own_group: Pid,
+}
+
+impl Terminal {
+    /// None where nobody sits, as under cron.
+    pub fn open() -> Option<Terminal> {
+        let file = OpenOptions::new().read(true).write(true).open("/dev/tty");
+        Some(Terminal {
+            file: file.ok()?,
+            own_group: process::own_group(),
+        })
+    }
+
+    /// Whether this process is in the foreground.
+    pub fn is_ours(&self) -> bool {
+        self.is_of(self.own_group)
+    }
+
+    /// Whether a group is in the foreground.
+    pub fn is_of(&self, group: Pid) -> bool {
+        tcgetpgrp(&self.file).is_ok_and(|foreground| foreground == group)
+    }
+
+    /// Puts a group into the foreground.
+    pub fn give_to(&self, group: Pid) {
+        // Then it reads nothing, and is stopped as before.
+        let _ = tcsetpgrp(&self.file, group);
+    }
+
+    /// Puts this process into the foreground, if `group` was.
+    pub fn take_back_from(&self, group: Pid) {
+        if self.is_of(group) {
+            self.give_to(self.own_group);
+        }
+    }
+}
