@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::protocol::record::limits::{MAX_DONE, MAX_LABEL, MAX_OWNER};
 use crate::protocol::record::stamp::Stamp;
 
+pub(super) const NO_LABELS: &str =
+    "its list of labels done has something that this library does not write";
+
 /// The last labels that were done, the oldest first. Most locks have none, and then a clone costs nothing.
 ///
 /// No version adds a field to an entry: a version that does not know it would drop it.
@@ -93,9 +96,6 @@ impl DoneLabels {
         any_twice.then_some("its list of labels done has one of them twice")
     }
 }
-
-pub(super) const NO_LABELS: &str =
-    "its list of labels done has something that this library does not write";
 
 impl DoneLabel {
     fn is_possible(&self) -> bool {

@@ -158,15 +158,6 @@ impl Record {
         }
     }
 
-    fn mark(&self) -> Option<DoneLabel> {
-        self.label.as_ref().map(|label| DoneLabel {
-            label: label.clone(),
-            owner: self.owner.as_str().into(),
-            acquired_at: self.acquired_at,
-            fencing_token: self.fencing_token,
-        })
-    }
-
     /// The same holding, ended by force.
     pub fn broken(&self, nonce: Nonce) -> Record {
         Record {
@@ -269,6 +260,16 @@ impl Record {
             0..=MAX_BODY => Ok(record),
             _ => Err(UnusableRecord::too_long(body)),
         }
+    }
+
+    /// What marks the holding's label as done, if it has one.
+    fn mark(&self) -> Option<DoneLabel> {
+        self.label.as_ref().map(|label| DoneLabel {
+            label: label.clone(),
+            owner: self.owner.as_str().into(),
+            acquired_at: self.acquired_at,
+            fencing_token: self.fencing_token,
+        })
     }
 
     /// At least as long as any record of the same holding.
