@@ -221,6 +221,9 @@
 
 mod api;
 mod engine;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod inspection;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

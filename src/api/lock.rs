@@ -75,34 +75,6 @@ impl S3Lock {
         self.context()
     }
 
-    /// The bucket of the lock's object. Local, no I/O.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use s3_lock::{Client, S3Lock};
-    /// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
-    /// assert_eq!(lock.bucket(), "my-bucket");
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
-    pub fn bucket(&self) -> &str {
-        &self.context.location.bucket
-    }
-
-    /// The key of the lock's object in its bucket: `{folder}/{name}.lock`. Local, no I/O.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use s3_lock::{Client, S3Lock};
-    /// let lock = S3Lock::builder("my-bucket", "nightly").folder("locks").client(Client::in_memory());
-    /// assert_eq!(lock.build()?.key(), "locks/nightly.lock");
-    /// # Ok::<(), s3_lock::LockError>(())
-    /// ```
-    pub fn key(&self) -> &str {
-        &self.context.location.key
-    }
-
     /// Looks at the lock, with one request. Blocks for up to `request_timeout`.
     /// [Credentials that have to be looked up first](crate#how-long-a-call-can-block) come on top.
     ///

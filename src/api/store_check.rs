@@ -122,6 +122,6 @@ impl S3Lock {
             .iter()
             .map(Client::session)
             .collect::<Result<_, _>>()?;
-        self.context()?.race_store(rounds, sessions)
+        self.context()?.race_store(rounds, sessions, &mut |_| {})
     }
 }

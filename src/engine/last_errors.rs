@@ -34,6 +34,9 @@ impl LastErrors {
         // delay the error that tells the user.
         let is_outage = kind != Some(StorageErrorKind::Unreachable) || session.has_answered();
         let trouble = if error.may_pass() && is_outage {
+            if let LockError::Storage(error) = &error {
+                session.note_trouble(error);
+            }
             Trouble::Transient
         } else {
             Trouble::Permanent

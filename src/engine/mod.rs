@@ -31,7 +31,7 @@ pub(crate) mod registry;
 mod renew;
 pub(crate) mod session;
 mod shared_call;
-mod store_check;
+pub(crate) mod store_check;
 mod time_budget;
 #[cfg(test)]
 mod time_budget_tests;

@@ -29,7 +29,7 @@ use crate::sys::log_line::CallLines;
 use crate::sys::runtime::Runtime;
 use crate::sys::sync::lock;
 use crate::sys::{call, logs};
-use crate::types::errors::LockError;
+use crate::types::errors::{LockError, StorageError};
 
 /// What sessions are made from. It never changes and is never locked, so a forked child can always read
 /// it.
@@ -55,6 +55,8 @@ struct Inner {
     request_timeout: Duration,
     /// Whether the store has ever answered.
     has_answered: AtomicBool,
+    /// Why the last request failed, and when, if the store has answered none since.
+    trouble: Mutex<Option<(StorageError, Instant)>>,
     /// The results of store checks, by bucket.
     check_cache: CheckCache,
     /// Whether the store's `Date` turned out not to come from the store's own clock.
@@ -97,6 +99,7 @@ impl Session {
                 clock: recipe.clock.clone(),
                 request_timeout: recipe.request_timeout,
                 has_answered: AtomicBool::new(false),
+                trouble: Mutex::default(),
                 check_cache: (recipe.check_cache)(),
                 date_distrusted: AtomicBool::new(false),
                 last_date: Mutex::default(),
@@ -207,6 +210,19 @@ impl Session {
     /// Notes that the store has answered.
     pub(crate) fn note_answer(&self) {
         self.inner.has_answered.store(true, Ordering::Relaxed);
+        *lock(&self.inner.trouble) = None;
+    }
+
+    /// Notes that a request failed in a way that may pass.
+    pub(crate) fn note_trouble(&self, error: &StorageError) {
+        *lock(&self.inner.trouble) = Some((error.clone(), self.clock().now()));
+    }
+
+    /// Why requests have failed since `start`, if none was answered after that.
+    pub(crate) fn trouble_since(&self, start: Instant) -> Option<StorageError> {
+        let trouble = lock(&self.inner.trouble).clone();
+        let (error, at) = trouble?;
+        start.at_least_since(at).is_zero().then_some(error)
     }
 
     /// Whether the store has ever answered this client.

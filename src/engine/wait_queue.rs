@@ -43,9 +43,9 @@ struct Waiting {
 
 /// What a call in the queue does.
 enum State {
-    /// It is busy: it has just come, or is about to leave.
+    /// It is busy: it has just come, asks the store, or is about to leave.
     Busy,
-    /// Its turn has come: it asks the store.
+    /// It asks the store, and uses the client's ticket if there is one.
     Asking,
     /// It waits. If there is an offer, the lock may be handed over to it.
     Parked(Option<Box<Offer>>),
@@ -322,7 +322,7 @@ impl WaitQueue {
         })
     }
 
-    /// Whether a call asks the store. If this client has a ticket, that call uses it.
+    /// Whether a call asks the store that uses this client's ticket, and gives it back.
     pub(crate) fn is_asking(&self) -> bool {
         let turns = self.turns();
         let is_asking = |waiting: &Waiting| matches!(waiting.state, State::Asking);
@@ -481,6 +481,9 @@ impl QueuePlace<'_> {
                     if has_waited && budget.is_up() {
                         budget.grant_late_try();
                     }
+                    if claim.is_some() {
+                        self.settle(State::Asking);
+                    }
                     return Ok(Turn::Take);
                 }
                 Next::Go(turn) => return Ok(turn),
@@ -528,7 +531,7 @@ impl QueuePlace<'_> {
             State::Busy | State::Parked(_) if !is_first || !remaining.is_zero() => {
                 Next::Wait(is_first.then_some(remaining))
             }
-            state => match std::mem::replace(state, State::Asking) {
+            state => match std::mem::replace(state, State::Busy) {
                 State::Told(turn) => Next::Go(turn),
                 _ => Next::Go(Turn::Take),
             },

@@ -93,6 +93,7 @@ impl WaitingCall {
                 (info, seen_ago)
             }),
             ahead: self.queue.observations().place.ahead(),
+            trouble: self.session.trouble_since(self.start),
         }
     }
 }

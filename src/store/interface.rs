@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::protocol::{Condition, ETag, Location, StoreSeconds, WriteOutcome};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError};
+#[cfg(feature = "cli")]
+use crate::types::inspection::{Signer, Way};
 use crate::types::request_counts::RequestCounts;
 use crate::types::store_report::Versioning;
 
@@ -132,4 +134,22 @@ pub(crate) trait Store: Send + Sync {
 
     /// How many requests were sent so far.
     fn request_counts(&self) -> RequestCounts;
+
+    /// Where requests about a bucket go. May read files, and sends nothing.
+    #[cfg(feature = "cli")]
+    fn way<'a>(&'a self, _: &'a str, _: Duration) -> Pending<'a, Result<Way, LockError>> {
+        Box::pin(async { Err(no_settings()) })
+    }
+
+    /// Who signs requests. May look up credentials, and sends nothing to the store.
+    #[cfg(feature = "cli")]
+    fn signer(&self, _: Duration) -> Pending<'_, Result<Signer, LockError>> {
+        Box::pin(async { Err(no_settings()) })
+    }
+}
+
+#[cfg(feature = "cli")]
+fn no_settings() -> LockError {
+    let what = "a store in memory has no endpoint and no credentials: inspect a client of S3";
+    ConfigError::new("client", what).into()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Location;
-use crate::protocol::record::Record;
+use crate::protocol::record::{Record, Stamp};
 use crate::types::text::seconds;
 
 /// A number that grows with every acquisition of a lock.
@@ -80,7 +80,11 @@ impl fmt::Display for FencingToken {
 /// }
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// As JSON, by `serde`, it is its state and the fields of the [`LockInfo`]: `{"state":"held","bucket":…}`. A free
+/// lock has the state alone: `{"state":"free"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LockStatus {
     /// Nobody holds the lock.
@@ -120,9 +124,12 @@ impl fmt::Display for LockStatus {
 /// assert_eq!(listed[0].status(), &LockStatus::Free);
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// As JSON, by `serde`, it is its name and the fields of its [`LockStatus`]: `{"name":"nightly","state":"free"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListedLock {
     name: String,
+    #[serde(flatten)]
     status: LockStatus,
 }
 
@@ -171,6 +178,39 @@ impl ListedLock {
 /// assert_eq!(info.pid(), std::process::id());
 /// assert_eq!(info.purpose(), Some("the nightly report"));
 /// println!("{info}");
+/// # Ok::<(), s3_lock::LockError>(())
+/// ```
+///
+/// As JSON, by `serde`, spans are whole milliseconds, `acquired_at` is in UTC, and what is not known is `null`. Later
+/// versions may add fields.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use s3_lock::{Client, S3Lock};
+/// # let lock = S3Lock::builder("my-bucket", "nightly")
+/// #     .max_operation(Duration::from_secs(50))
+/// #     .acquire_allowance(Duration::from_secs(10))
+/// #     .purpose("the nightly report")
+/// #     .client(Client::in_memory())
+/// #     .build()?;
+/// let info = lock.acquire("host-17")?.info();
+/// let json = serde_json::to_value(&info).unwrap();
+/// assert_eq!(
+///     json,
+///     serde_json::json!({
+///         "bucket": "my-bucket",
+///         "key": "nightly.lock",
+///         "owner": "host-17",
+///         "fencing_token": info.fencing_token().get(),
+///         "acquired_at": json["acquired_at"], // such as "2026-11-23T02:00:00Z"
+///         "lease_ms": 60000,
+///         "remaining_ms": info.remaining().as_millis() as u64, // such as 59998
+///         "host": info.host(),
+///         "pid": info.pid(),
+///         "purpose": "the nightly report",
+///         "has_waiters": false,
+///     })
+/// );
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -232,6 +272,11 @@ impl LockInfo {
     /// compare it with your own clock.
     pub fn acquired_at(&self) -> SystemTime {
         self.record.acquired_at.into()
+    }
+
+    /// The same as the record has it.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.record.acquired_at
     }
 
     /// The holder's host name, or an empty string if the operating system gave none.

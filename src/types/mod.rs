@@ -3,6 +3,9 @@
 
 pub(crate) mod errors;
 pub(crate) mod info;
+#[cfg(feature = "cli")]
+pub(crate) mod inspection;
+mod json;
 pub(crate) mod lock_url;
 pub(crate) mod names;
 pub(crate) mod renewal_trouble;

@@ -167,6 +167,12 @@ impl StorageError {
         !self.0.before_sending && !is_silence
     }
 
+    /// What happened, and what to do about it: its message in two parts.
+    #[cfg(feature = "cli")]
+    pub(crate) fn parts(&self) -> (&str, Option<&str>) {
+        (&self.0.what, self.0.hint.as_deref())
+    }
+
     /// The kind of this error.
     pub fn kind(&self) -> StorageErrorKind {
         self.0.kind

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use crate::types::errors::StorageError;
 use crate::types::info::LockInfo;
 
 /// What a call that waits for a lock knows: for how long it has waited, for whom, and how many come first. From
 /// [`WaitHandle::status`](crate::WaitHandle::status), which has an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WaitStatus {
     pub(crate) waited: Duration,
     /// The holder, and how long ago it was seen.
     pub(crate) holder: Option<(LockInfo, Duration)>,
     pub(crate) ahead: Option<usize>,
+    pub(crate) trouble: Option<StorageError>,
 }
 
 impl WaitStatus {
@@ -40,5 +42,11 @@ impl WaitStatus {
     /// looked. Other threads of the client are not counted.
     pub fn ahead(&self) -> Option<usize> {
         self.ahead
+    }
+
+    /// Why the client's last request failed, if the store has answered none since. The call tries again, until its
+    /// limit: with an endless one, for as long as the store does not answer.
+    pub fn trouble(&self) -> Option<&StorageError> {
+        self.trouble.as_ref()
     }
 }

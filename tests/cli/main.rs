@@ -6,7 +6,19 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod bad_input;
+mod break_holding;
+mod doctor;
+mod folder;
+mod help;
+mod hold;
+mod list;
+mod made_texts;
+mod other_server;
+mod outputs;
 mod program;
+mod release;
+mod run;
 mod status;
 mod store;
 mod terminal;

@@ -4,6 +4,8 @@
 
 mod processes;
 
+pub use processes::signal;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -126,6 +128,11 @@ impl Running {
         }
     }
 
+    /// Ends its standard input, which must be piped.
+    pub fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -173,14 +180,19 @@ impl Running {
     }
 
     /// Waits for its end, and for no longer than a test may take.
-    pub fn end(mut self) -> Ended {
+    pub fn end(self) -> Ended {
+        self.end_or(String::new)
+    }
+
+    /// The same. If it does not end, this tells what else is known of it.
+    pub fn end_or(mut self, known: impl Fn() -> String) -> Ended {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 break status;
             }
             if start.elapsed() > LIMIT {
-                let said = (self.stdout_so_far(), self.stderr_so_far());
+                let said = (self.stdout_so_far(), self.stderr_so_far(), known());
                 panic!("it has not ended after {LIMIT:?}: {said:?}");
             }
             thread::sleep(Duration::from_millis(2));
@@ -222,6 +234,21 @@ impl Drop for Running {
         }
         processes::kill_marked(&self.mark);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_test_leaves_running_is_killed_whatever_sessions_it_has_made() {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "setsid sleep 1000 & trap '' TERM; echo started; wait"])
+        .stdout(Stdio::piped());
+    let running = Running::start(&mut shell);
+    running.stdout_line("started");
+    let mark = running.mark.clone();
+    assert!(!processes::marked(&mark).is_empty());
+    drop(running);
+    assert!(processes::marked(&mark).is_empty());
 }
 
 /// What came out of a pipe so far.

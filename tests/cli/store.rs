@@ -65,3 +65,28 @@ pub fn stored(server: &Server) -> Option<serde_json::Value> {
     let body = server.object(KEY)?.body;
     Some(serde_json::from_slice(&body).expect("a record is JSON"))
 }
+
+/// The body of a held record whose fields are these, where they are given.
+pub fn record(fields: serde_json::Value) -> String {
+    let mut record = serde_json::json!({
+        "format": 1,
+        "state": "held",
+        "owner": "host-17",
+        "fencing_token": 1_795_399_200_000_001_u64,
+        "lease_ms": 70_000,
+        "nonce": "00112233445566778899aabbccddeeff",
+        "acquired_at": "2026-11-23T02:00:00Z",
+        "host": "web-3",
+        "pid": 4242,
+    });
+    let all = record.as_object_mut().expect("it is an object");
+    all.extend(fields.as_object().expect("they are an object").clone());
+    record.to_string()
+}
+
+/// Has the lock at [`URL`] be one whose lease ran out minutes ago.
+pub fn expired(server: &Server) {
+    server.put_object(KEY, record(serde_json::json!({})));
+    // Less than what makes a store refuse a signature.
+    server.set_clock_offset(600);
+}

@@ -73,12 +73,20 @@ impl Terminal {
 
     /// Waits until a text is shown.
     pub fn shows(&self, text: &str) {
+        let is_shown = self.shows_within(text, Duration::from_secs(60));
+        assert!(is_shown, "it does not show {text:?}: {:?}", self.shown());
+    }
+
+    /// Whether a text is shown in so long.
+    pub fn shows_within(&self, text: &str, limit: Duration) -> bool {
         let start = Instant::now();
         while !self.shown().contains(text) {
-            let has_time = start.elapsed() < Duration::from_secs(60);
-            assert!(has_time, "it does not show {text:?}: {:?}", self.shown());
+            if start.elapsed() > limit {
+                return false;
+            }
             thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
     /// The program in it.
@@ -88,7 +96,9 @@ impl Terminal {
 
     /// Waits for the program's end. What it said is in `stdout`, whichever of both it said it on.
     pub fn end(self) -> Ended {
-        let mut ended = self.running.end();
+        let mut ended = self
+            .running
+            .end_or(|| self.shown.lock().expect("no reader panics").clone());
         // The reader has all of it a moment later than the end is known.
         let mut before = None;
         while before.as_ref() != Some(&ended.stdout) {

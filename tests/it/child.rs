@@ -271,6 +271,7 @@ fn plays_its_part() {
                 Some((crate::forks::PARTS, part)) => crate::forks::play(part),
                 Some((crate::proxies::PARTS, part)) => crate::proxies::play(part),
                 Some((crate::signals::PARTS, part)) => crate::signals::play(part),
+                Some((crate::wait_handle::PARTS, part)) => crate::wait_handle::play(part),
                 _ => panic!("no such part: {other}"),
             }
         }

@@ -14,6 +14,7 @@ use std::{env, hint, mem, process, ptr, thread};
 use s3_lock::internals::Time;
 use s3_lock::{
     Client, InMemoryStore, LockError, LockGuard, LockStatus, LostCause, RequestCounts, S3Lock,
+    WaitHandle,
 };
 
 use crate::by_hand::{self, DUE, is_renewed};
@@ -44,6 +45,7 @@ pub fn play(part: &str) {
         "drops all" => drops_all(),
         "kept alive" => kept_alive(),
         "busy" => busy(),
+        "watched" => watched(),
         "memory" => memory(),
         "before use" => before_use(),
         "tls" => tls(),
@@ -501,6 +503,52 @@ fn busy() {
             .ends_well();
         }
     });
+}
+
+#[test]
+fn wait_handle_in_a_child_watches_and_ends_the_childs_own_calls_alone() {
+    child::play(PARTS, "watched", &Server::start());
+}
+
+fn watched() {
+    let (client, handle) = (Client::new().unwrap(), WaitHandle::new());
+    let lock = builder(&client).wait_handle(&handle);
+    let lock = lock.poll_interval(Duration::from_millis(5), Duration::from_millis(50));
+    let lock = lock.build().unwrap();
+    let guard = lock_of(&Client::new().unwrap()).acquire("holder").unwrap();
+    let cancelled = |end| matches!(end, Err(LockError::Cancelled { .. }));
+    let in_a_child = || {
+        assert!(handle.status().is_none());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| lock.acquire_within("child", HANGS));
+            eventually("it waits", || handle.status().is_some());
+            handle.cancel();
+            assert!(cancelled(waiting.join().unwrap()));
+        });
+    };
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock.acquire_within("parent", HANGS * 10));
+        eventually("it waits", || handle.status().is_some());
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // It may have locked something when this forks.
+            let _busy = Busy(&done);
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    handle.status().unwrap();
+                }
+            });
+            for _ in 0..runs(10) {
+                Forked::new(in_a_child).ends_well();
+            }
+        });
+        assert!(!handle.is_cancelled() && handle.status().is_some());
+        handle.cancel();
+        assert!(cancelled(waiting.join().unwrap()));
+    });
+    drop(guard);
+    let is_inherited = || assert!(handle.is_cancelled() && cancelled(lock.try_acquire("child")));
+    Forked::new(is_inherited).ends_well();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use s3_lock::{
 };
 use serde_json::Value;
 
+use crate::child::{self, Home};
 use crate::support::{Fault, Gate, Match, Server};
 use crate::{
     KEY, builder, checking_client, client, client_builder, eventually, lock, lock_of, stored_state,
@@ -212,6 +213,36 @@ fn cancel_ends_a_check_of_the_store() {
         gate.open();
     });
     assert!(server.object(KEY).is_none());
+}
+
+/// What the parts of these tests are called by.
+pub const PARTS: &str = "wait handle";
+
+/// In a process of its own, with an environment of its own.
+pub fn play(part: &str) {
+    assert_eq!(part, "cancel in a look-up");
+    let handle = WaitHandle::new();
+    let waiter = watched(&Client::new().unwrap(), &handle).build().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
+        eventually("the command runs", || std::fs::exists("begun").unwrap());
+        assert_cancelled(&cancel(&handle, waiting));
+    });
+    std::fs::write("end", "").unwrap();
+}
+
+#[test]
+fn cancel_ends_a_look_up_of_credentials() {
+    let (server, home) = (Server::start(), Home::new("cancelled"));
+    // As long as a command may take.
+    let command = "touch begun; for i in $(seq 550); do [ -e end ] && exit; sleep 0.1; done";
+    let config = format!("[default]\ncredential_process = sh -c '{command}'\n");
+    home.write("config", &config);
+    let mut command = child::bare_command(&format!("{PARTS}: cancel in a look-up"));
+    command.current_dir(home.path()).env("HOME", home.path());
+    command.env("AWS_ENDPOINT_URL_S3", server.endpoint());
+    child::ends_well(command);
+    assert!(server.requests().is_empty());
 }
 
 #[test]
@@ -513,4 +544,49 @@ fn status_is_that_of_the_call_that_has_waited_longest() {
             assert_cancelled(&waiting.join().unwrap().unwrap_err());
         }
     });
+}
+
+#[test]
+fn status_tells_of_trouble_until_the_store_answers() {
+    let server = Server::start();
+    let guard = lock(&server).acquire("first").unwrap();
+    let handle = WaitHandle::new();
+    let waiter = watched(&client(&server), &handle).build().unwrap();
+    let trouble = || Some(handle.status()?.trouble()?.to_string());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", Duration::MAX));
+        wait_for_ticket(&server);
+        assert_eq!(trouble(), None);
+        let hiccup = Match::get().key(KEY).always();
+        server.fault(hiccup, Fault::answer(503, "SlowDown"));
+        let is_told = || trouble().is_some_and(|trouble| trouble.contains("503 (SlowDown"));
+        eventually("it is told", is_told);
+        server.clear_faults();
+        eventually("it is over", || trouble().is_none());
+        drop(guard);
+        drop(waiting.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn cancel_is_told_with_the_holder_and_what_to_do() {
+    let server = Server::start();
+    let handle = WaitHandle::new();
+    let waiter = watched(&client(&server), &handle).build().unwrap();
+    let guard = lock(&server).acquire("first").unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
+        wait_for_ticket(&server);
+        let told = cancel(&handle, waiting).to_string();
+        assert!(told.starts_with("cancelled after waiting "), "{told}");
+        let holder = " s for the lock: lock locks/nightly.lock is held by \"first\" (";
+        assert!(told.contains(holder), "{told}");
+        let advice = "; to wait again, build the lock with a new wait handle";
+        assert!(told.ends_with(advice), "{told}");
+    });
+    drop(guard);
+    assert_eq!(
+        waiter.try_acquire("second").unwrap_err().to_string(),
+        "cancelled after waiting 0.0 s for the lock; to wait again, build the lock with a new wait handle"
+    );
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::engine::last_errors::LastErrors;
 use crate::engine::session::{RAN_AHEAD, Session};
-use crate::engine::store_check::scratch::{Scratch, beside};
+use crate::engine::store_check::scratch;
+use crate::engine::store_check::scratch::Scratch;
 use crate::engine::time_budget::TimeBudget;
 use crate::protocol::record::{MAX_BODY, Nonce, UnusableRecord};
 use crate::protocol::{
@@ -17,8 +18,6 @@ use crate::sys::random::Backoff;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 use crate::types::store_report::{EtagForm, Finding, WriteKind};
 
-/// The name of the object, in the folder of a lock.
-const NAME: &str = ".s3-lock-check";
 /// The shortest and longest pause when another checker was faster: the time of a few of its requests.
 const DETOUR: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
@@ -118,7 +117,7 @@ impl<'a> StoreCheck<'a> {
         StoreCheck {
             patient: true,
             session,
-            at: beside(lock, NAME),
+            at: scratch::at(lock),
             budget,
             detours: Backoff::new(DETOUR.0, DETOUR.1),
             errors: LastErrors::default(),

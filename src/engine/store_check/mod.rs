@@ -17,5 +17,5 @@ mod dates;
 mod pair;
 mod race;
 mod rounds;
-mod scratch;
+pub(crate) mod scratch;
 mod story;

@@ -34,11 +34,12 @@ const FOR_THE_RACE: &str = "race_store writes and reads (s3:PutObject, s3:GetObj
 
 impl LockContext {
     /// Checks the store, and then races it in `rounds` rounds, over the connections of all `sessions`.
-    /// Remembers the report.
+    /// Remembers the report. Tells `progress` how many rounds are over.
     pub(crate) fn race_store(
         &self,
         rounds: u32,
         sessions: Vec<Session>,
+        progress: &mut dyn FnMut(u32),
     ) -> Result<StoreReport, LockError> {
         if !(1..=MAX_ROUNDS).contains(&rounds) {
             let reason = format!("it must be from 1 to {MAX_ROUNDS}");
@@ -71,6 +72,7 @@ impl LockContext {
                 self.remember(&broken);
                 return Err(LockError::UnsafeStore(Box::new(broken)));
             }
+            progress(round);
         }
         let report = checked.raced(races.decided);
         self.remember(&report);

@@ -7,6 +7,14 @@ use crate::protocol::record::Nonce;
 use crate::sys::random;
 use crate::types::errors::LockError;
 
+/// The name of the object that stores are checked with, in the folder of a lock.
+const NAME: &str = ".s3-lock-check";
+
+/// The location of that object.
+pub(crate) fn at(lock: &Location) -> Location {
+    beside(lock, NAME)
+}
+
 /// The location of an object with this name in the folder of a lock.
 pub(crate) fn beside(lock: &Location, name: &str) -> Location {
     let key = match lock.key.rsplit_once('/') {

@@ -8,7 +8,7 @@
 //! `s3_store.rs` implements the store; `sending.rs` sends one of its requests, with `request.rs`
 //! (building and signing), `address.rs` (its URL) and `redirect.rs` (another host for the time
 //! being). `site.rs` finds out where requests go, from the settings. `list.rs` and `versioning.rs`
-//! are two requests of their own; `xml.rs` reads replies; `url.rs` parts of URLs; `blocking.rs` has
+//! are two requests of their own; `inspection.rs` tells people what a client goes by; `xml.rs` reads replies; `url.rs` parts of URLs; `blocking.rs` has
 //! threads for files, commands and names.
 //!
 //! The folders, from the top down: `credentials/` gets keys to sign with, `network/` makes
@@ -18,6 +18,8 @@
 mod address;
 mod blocking;
 mod credentials;
+#[cfg(feature = "cli")]
+mod inspection;
 mod list;
 mod network;
 mod redirect;

@@ -10,12 +10,16 @@ use crate::protocol::{Condition, Location};
 use crate::store::counters::Counters;
 use crate::store::interface::{Found, Origin, Page, Pending, Put, Store};
 use crate::store::s3::blocking::BlockingThreads;
+#[cfg(feature = "cli")]
+use crate::store::s3::inspection;
 use crate::store::s3::network::transport::SendError;
 use crate::store::s3::settings::named::Named;
 use crate::store::s3::site::{S3Config, Site};
 use crate::store::s3::{list, request, versioning};
 use crate::sys::clock::Clock;
 use crate::types::errors::{ConfigError, LockError, StorageError, StorageErrorKind};
+#[cfg(feature = "cli")]
+use crate::types::inspection::{Signer, Way};
 use crate::types::request_counts::RequestCounts;
 use crate::types::store_report::Versioning;
 
@@ -170,6 +174,24 @@ impl Store for S3Store {
 
     fn request_counts(&self) -> RequestCounts {
         self.counters.snapshot()
+    }
+
+    #[cfg(feature = "cli")]
+    fn way<'a>(&'a self, bucket: &'a str, limit: Duration) -> Pending<'a, Result<Way, LockError>> {
+        Box::pin(async move {
+            let site = self.site(limit).await?;
+            let set = site.set_endpoint();
+            self.config.style.check_bucket(bucket, set)?;
+            inspection::way(site, self.config.style, bucket)
+        })
+    }
+
+    #[cfg(feature = "cli")]
+    fn signer(&self, limit: Duration) -> Pending<'_, Result<Signer, LockError>> {
+        Box::pin(async move {
+            let site = self.site(self.config.request_timeout).await?;
+            inspection::signer(site, limit).await
+        })
     }
 }
 

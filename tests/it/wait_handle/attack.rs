@@ -30,6 +30,8 @@ struct Tally {
     unknown: usize,
     /// Rounds after which a ticket was left, because a write of the queue went wrong and came late.
     tickets: usize,
+    /// The longest that a call took after its cancel.
+    longest: Duration,
 }
 
 /// One round: some calls wait, some requests go wrong, and the calls are cancelled.
@@ -38,6 +40,7 @@ struct Round {
     server: Server,
     /// Whether a write of the queue may be carried out after its call has ended.
     queue_is_late: bool,
+    longest: Duration,
 }
 
 impl Round {
@@ -104,6 +107,7 @@ impl Round {
             for (_, ended) in &ends {
                 let took = ended.saturating_duration_since(cancelled);
                 assert!(took < 2 * T + SLACK, "{took:?} after its cancel");
+                self.longest = self.longest.max(took);
             }
             ends.into_iter().map(|(end, _)| end).collect()
         })
@@ -147,6 +151,7 @@ fn look(seed: u64, tally: &mut Tally) {
         dice: Dice::new(seed, &[]),
         server: Server::start(),
         queue_is_late: false,
+        longest: Duration::ZERO,
     };
     let mut is_known = true;
     for end in round.run() {
@@ -165,6 +170,7 @@ fn look(seed: u64, tally: &mut Tally) {
             Err(error) => panic!("seed {seed}: {error:?}"),
         }
     }
+    tally.longest = tally.longest.max(round.longest);
     // What comes late has come.
     thread::sleep(Duration::from_millis(LONGEST_STALL + 50));
     let left = held_by(&round.server).filter(|owner| owner == "victim");

@@ -27,7 +27,7 @@ pub fn label(text: &str) -> Result<String, String> {
 fn named(text: &str, what: &str, most: usize) -> Result<String, String> {
     if text.is_empty() {
         return Err(format!(
-            "{what} has at least one character: is a variable empty?"
+            "{what} has at least one character; is a variable empty?"
         ));
     }
     if text.chars().any(char::is_control) {

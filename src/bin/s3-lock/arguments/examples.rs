@@ -1,7 +1,7 @@
 //! The ends of the help texts: an example is understood sooner than an option.
 
-/// The help of `s3-lock` itself.
-pub const TOP_TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+/// The help of `s3-lock` itself, and of commands that ask no store.
+pub const PLAIN_TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 /// The help of a command.
 pub const TEMPLATE: &str = "\
@@ -10,8 +10,7 @@ pub const TEMPLATE: &str = "\
 {usage-heading} {usage}
 
 {all-args}
-  --region, --profile, --endpoint-url, --verbose ...: see `s3-lock --help`
-{after-help}";
+  --region, --profile, --endpoint-url, --verbose ...: see `s3-lock --help`{after-help}";
 
 pub const TOP: &str = "\
 Examples:
@@ -20,9 +19,11 @@ Examples:
   s3-lock doctor s3://bucket/locks/nightly";
 
 pub const RUN: &str = "\
-Exit status: the command's own, 128+n if signal n ended it; 75 not acquired; 124 the command was
-ended by s3-lock; 125 s3-lock failed; 126 not executable; 127 not found. The command's environment
-has S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN, S3_LOCK_DEADLINE (`s3-lock man` has more).
+Exit status: the command's own, 128+n if signal n ended it; 75 not acquired;
+124 ended by s3-lock; 125 s3-lock failed; 126 not executable; 127 not found.
+The command finds S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN and
+S3_LOCK_DEADLINE in its environment. It is killed before the lease runs out;
+if the machine was suspended, within 100 ms after. `s3-lock man` tells more.
 
 Examples:
   s3-lock run --wait 5m s3://bucket/locks/deploy -- ./deploy.sh --all
@@ -30,8 +31,9 @@ Examples:
   s3-lock run --once \"$(date -u +%F)\" s3://bucket/locks/nightly -- ./report.sh";
 
 pub const HOLD: &str = "\
-Prints S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN and S3_LOCK_DEADLINE once the lock is held.
-Exit status: 0 released after SIGTERM or the parent's end; 75 not acquired; 124 lost; 125 failed.
+Prints S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN and S3_LOCK_DEADLINE
+once the lock is held. Exit status: 0 released after SIGTERM or the parent's
+end; 75 not acquired; 124 lost; 125 failed.
 
 Examples:
   s3-lock hold --parent $$ s3://bucket/locks/deploy > lock.env &
@@ -40,7 +42,7 @@ Examples:
 pub const STATUS: &str = "\
 Examples:
   s3-lock status s3://bucket/locks/nightly
-  s3-lock status --exit-code s3://bucket/locks/nightly || echo it runs";
+  s3-lock status --exit-code s3://bucket/locks/nightly || echo held";
 
 pub const LIST: &str = "\
 Examples:
@@ -50,22 +52,22 @@ Examples:
 pub const RELEASE: &str = "\
 Exit status: 0 released; 1 that owner held nothing; 125 failed.
 
-Examples:
+Example:
   s3-lock release --owner deploy-4711 s3://bucket/locks/deploy";
 
 pub const BREAK: &str = "\
-Breaking ends the exclusion until the old holder notices: be sure that it is dead or stuck.
+Until the old holder notices, two may be at work: be sure that it is dead.
 Exit status: 0 broken; 1 it was over already, or you said no; 125 failed.
 
-Examples:
+Example:
   s3-lock break s3://bucket/locks/nightly 1795399200000001";
 
 pub const DOCTOR: &str = "\
-Exit status: 0 locks work here; 1 something is wrong; 125 it could not be found out.
+Exit status: 0 locks work here; 1 something is wrong; 125 not found out.
 
 Examples:
   s3-lock doctor s3://bucket/locks/nightly
-  s3-lock doctor --race=1000 --endpoint-url http://minio:9000 s3://bucket/locks/nightly";
+  s3-lock doctor --race=1000 --endpoint-url http://minio:9000 s3://bucket/a";
 
 pub const COMPLETIONS: &str = "\
 Examples:

@@ -13,7 +13,7 @@ use crate::arguments::values::{FolderUrl, LockUrl, duration, exit_status};
 pub struct AcquireArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
-    /// Wait so long at most (90s, 5m); else until it is free
+    /// Wait so long at most (90s, 5m)
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub wait: Option<Duration>,
     /// Do not wait
@@ -25,7 +25,7 @@ pub struct AcquireArguments {
     /// What for, to show to others
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
-    /// After a crash the lock is free this + 12 s later
+    /// Freed this + 12 s after a crash
     #[arg(
         long,
         value_name = "TIME",
@@ -37,10 +37,10 @@ pub struct AcquireArguments {
     /// End after so long, whatever happens
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub max_hold: Option<Duration>,
-    /// Take it from a crashed run of the same --owner at once
+    /// Take it from a crashed run of --owner at once
     #[arg(long, requires = "owner")]
     pub reclaim: bool,
-    /// The exit status if the lock was not acquired
+    /// The exit status if not acquired
     #[arg(
         short = 'E',
         long = "conflict-exit-code",
@@ -50,7 +50,7 @@ pub struct AcquireArguments {
         allow_hyphen_values = true
     )]
     pub conflict_exit_code: u8,
-    /// Exit with 0 if the lock was not acquired
+    /// Exit with 0 if not acquired
     #[arg(long, conflicts_with = "conflict_exit_code")]
     pub skip_ok: bool,
 }

@@ -10,8 +10,8 @@ mod one_line;
 mod remedies;
 mod run;
 mod top;
-mod urls;
 mod values;
+mod wording;
 
 pub use connection::Connection;
 pub use doctor::DoctorArguments;
@@ -22,5 +22,5 @@ pub use lock::{
 pub use one_line::{NotRead, read};
 pub use run::RunArguments;
 pub use top::{Arguments, Command, command_line};
-pub use urls::url_of;
-pub use values::{FolderUrl, LockUrl};
+pub use values::LockUrl;
+pub use wording::as_options;

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, FromArgMatches};
+use s3_lock::ConfigError;
 
 use crate::arguments::remedies;
 use crate::arguments::top::{Arguments, command_line};
+use crate::arguments::wording::as_options;
 
 /// Why there is nothing to do.
 pub enum NotRead {
@@ -53,13 +55,19 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
             let named = told(ContextKind::InvalidSubcommand).unwrap_or_default();
             let remedy = match suggested(error, ContextKind::SuggestedSubcommand) {
                 Some(other) => format!("did you mean {other}?"),
+                None if named.starts_with("s3://") => {
+                    "write what to do before the lock, as in s3-lock run URL -- COMMAND".to_owned()
+                }
                 None => "see `s3-lock --help`".to_owned(),
             };
-            format!("unknown command {named:?}: {remedy}")
+            format!("unknown command {}: {remedy}", remedies::cited(&named))
         }
         ErrorKind::UnknownArgument => {
             let suggested = suggested(error, ContextKind::SuggestedArg);
-            remedies::unknown(&command, &argument, suggested.as_deref())
+            match owner_of(&command, &argument) {
+                Some(other) => format!("{argument} goes after the command: {other} {argument}"),
+                None => remedies::unknown(&command, &argument, suggested.as_deref()),
+            }
         }
         ErrorKind::MissingRequiredArgument => remedies::missing(&command, &strings(error)),
         ErrorKind::ArgumentConflict => {
@@ -67,8 +75,12 @@ fn one_line(error: &Error, given: &[OsString]) -> String {
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::NoEquals => {
             let value = told(ContextKind::InvalidValue).unwrap_or_default();
-            let why = std::error::Error::source(error).map(ToString::to_string);
-            remedies::value(&argument, &value, why.as_deref())
+            let why = std::error::Error::source(error);
+            // The library's reasons name what is wrong, and cite it.
+            if let Some(whole) = why.and_then(|why| why.downcast_ref::<ConfigError>()) {
+                return as_options(&whole.to_string());
+            }
+            remedies::value(&argument, &value, why.map(ToString::to_string).as_deref())
         }
         ErrorKind::InvalidUtf8 => remedies::not_text(given),
         _ => first_line(&error.to_string()),
@@ -82,6 +94,21 @@ fn command(error: &Error) -> String {
     let words = usage.split_whitespace().skip(1);
     let names = words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
     names.collect::<Vec<_>>().join(" ")
+}
+
+/// The first command that has an option, if that was given before any command.
+fn owner_of(command: &str, argument: &str) -> Option<String> {
+    let long = argument.strip_prefix("--")?;
+    if command != "s3-lock" {
+        return None;
+    }
+    let commands = command_line();
+    let has = |command: &&clap::Command| {
+        let mut arguments = command.get_arguments();
+        arguments.any(|argument| argument.get_long() == Some(long))
+    };
+    let owner = commands.get_subcommands().find(has)?;
+    Some(format!("s3-lock {}", owner.get_name()))
 }
 
 /// What clap suggests instead, if it suggests one thing.

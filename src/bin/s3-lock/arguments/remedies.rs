@@ -26,10 +26,18 @@ pub fn unknown(command: &str, argument: &str, suggested: Option<&str>) -> String
     match (argument.starts_with('-'), suggested) {
         (true, Some(other)) => format!("unknown option {argument}: did you mean {other}?"),
         (true, None) => format!("unknown option {argument}: see `{command} --help`"),
-        (false, _) if command == "s3-lock run" => format!(
-            "unexpected argument {argument:?}: write the command after --, as in s3-lock run URL -- COMMAND"
-        ),
-        (false, _) => format!("unexpected argument {argument:?}: see `{command} --help`"),
+        (false, _) => {
+            let help = format!("see `{command} --help`");
+            let remedy = match command {
+                "s3-lock run" => "write the command after --, as in s3-lock run URL -- COMMAND",
+                "s3-lock hold" => "hold runs no command, s3-lock run does",
+                "s3-lock doctor" => {
+                    "doctor looks at one lock, and rounds are given as in --race=1000"
+                }
+                _ => &help,
+            };
+            format!("unexpected argument {}: {remedy}", cited(argument))
+        }
     }
 }
 
@@ -54,6 +62,7 @@ pub fn missing(command: &str, arguments: &[String]) -> String {
 /// Two arguments that exclude each other, or one that is given twice.
 pub fn conflict(argument: &str, other: &str) -> String {
     match (name(argument), name(other)) {
+        ("--command", "") => conflict(argument, "<COMMAND>"),
         (one, "") => format!("{one} cannot be given here"),
         (one, other) if one == other => format!("{one} is given twice: leave one of them out"),
         (one, "<COMMAND>") | ("<COMMAND>", one) => {
@@ -71,8 +80,12 @@ pub fn value(argument: &str, value: &str, why: Option<&str>) -> String {
             "--race takes its number after =, as in --race=1000".to_owned()
         }
         ("", None) => format!("{named} needs a value: {argument}"),
-        // The library's reasons name what is wrong and cite it.
-        (_, Some(why)) if why.starts_with("invalid ") => why.to_owned(),
+        (_, Some(_)) if named == "--race" => {
+            format!(
+                "invalid --race {}: write how many rounds to make, as in --race=1000",
+                cited(value)
+            )
+        }
         (_, Some(why)) => format!("invalid {} {}: {why}", shown(named), cited(value)),
         (_, None) if named == "<SHELL>" => {
             format!(
@@ -111,9 +124,18 @@ fn shown(name: &str) -> &str {
     }
 }
 
-/// The value in quotation marks, cut after 80 characters.
-fn cited(value: &str) -> String {
-    let start: String = value.chars().take(80).collect();
-    let cut = if start.len() < value.len() { "…" } else { "" };
+/// The value in quotation marks, cut after 80 characters. What a URL may hide is left out: a user's name and password,
+/// and a signature.
+pub fn cited(value: &str) -> String {
+    let mut shown = value.to_owned();
+    if let Some((path, _)) = value.split_once('?') {
+        shown = format!("{path}?…");
+    }
+    if let (Some((scheme, _)), Some((_, host))) = (shown.split_once("://"), shown.rsplit_once('@'))
+    {
+        shown = format!("{scheme}://***@{host}");
+    }
+    let start: String = shown.chars().take(80).collect();
+    let cut = if start.len() < shown.len() { "…" } else { "" };
     format!("{start:?}{cut}")
 }

@@ -20,7 +20,7 @@ use crate::arguments::values::duration;
 pub struct RunArguments {
     #[command(flatten)]
     pub acquire: AcquireArguments,
-    /// Skip if LABEL was completed; complete it by exit status 0
+    /// Skip if LABEL is done; done by exit status 0
     #[arg(long, value_name = "LABEL", value_parser = label)]
     pub once: Option<String>,
     /// Run TEXT with sh -c
@@ -41,10 +41,10 @@ pub struct RunArguments {
         allow_hyphen_values = true
     )]
     pub kill_after: Duration,
-    /// Run TEXT with sh -c once the command had to be ended
+    /// Run TEXT with sh -c if s3-lock had to end it
     #[arg(long, value_name = "TEXT")]
     pub on_lost: Option<String>,
-    /// Let the command go on, without a lock, if s3-lock is killed
+    /// If s3-lock is killed, let the command go on
     #[arg(long)]
     pub orphan: bool,
     /// Write one JSON object about this run to FILE

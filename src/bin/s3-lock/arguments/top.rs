@@ -17,7 +17,7 @@ use crate::arguments::run::RunArguments;
     version,
     disable_help_subcommand = true,
     after_help = examples::TOP,
-    help_template = examples::TOP_TEMPLATE
+    help_template = examples::PLAIN_TEMPLATE
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -53,15 +53,16 @@ pub enum Command {
     Release(ReleaseArguments),
     /// Break one holding of a lock by force
     Break(BreakArguments),
-    /// Find out whether locks work here: credentials, permissions, the store, times and costs
+    /// Find out whether locks work here, and what they cost
     Doctor(DoctorArguments),
     /// Print completions for a shell
-    #[command(after_help = examples::COMPLETIONS, help_template = examples::TEMPLATE)]
+    #[command(after_help = examples::COMPLETIONS, help_template = examples::PLAIN_TEMPLATE)]
     Completions {
         /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
         shell: Shell,
     },
     /// Print the manual page
-    #[command(after_help = examples::MAN, help_template = examples::TEMPLATE)]
+    #[command(after_help = examples::MAN, help_template = examples::PLAIN_TEMPLATE)]
     Man,
 }

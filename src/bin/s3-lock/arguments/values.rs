@@ -41,8 +41,8 @@ impl FromStr for FolderUrl {
     type Err = String;
 
     fn from_str(url: &str) -> Result<FolderUrl, String> {
-        let refuse = |why: &str| Err(format!("{why}: write it as s3://bucket/folder"));
-        let Some(rest) = url.strip_prefix("s3://") else {
+        let refuse = |why: &str| Err(format!("{why}; write it as s3://bucket/folder"));
+        let Some(("s3" | "S3", rest)) = url.split_once("://") else {
             return refuse("it does not begin with s3://");
         };
         if rest.contains(['?', '#']) {
@@ -65,16 +65,22 @@ impl FromStr for FolderUrl {
 /// A time such as `90s`, `5m` or `1h 30m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if text.starts_with('-') {
-        return Err("a time is not negative: 500ms, 90s, 5m, 2h or 1h30m".to_owned());
+        return Err("a time is not negative; write it as 500ms, 90s, 5m, 2h or 1h30m".to_owned());
     }
     humantime::parse_duration(text)
-        .map_err(|_| "write it with its unit: 500ms, 90s, 5m, 2h or 1h30m".to_owned())
+        .map_err(|_| "write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m".to_owned())
 }
 
 /// A number that a process can exit with.
 pub fn exit_status(text: &str) -> Result<u8, String> {
     text.parse()
         .map_err(|_| "an exit status is a number from 0 to 255".to_owned())
+}
+
+/// How often a store is raced: as `S3Lock::race_store` has it.
+pub fn rounds(text: &str) -> Result<u32, String> {
+    let rounds = text.parse().ok().filter(|n| (1..=1_000).contains(n));
+    rounds.ok_or_else(|| "give a number of rounds from 1 to 1000".to_owned())
 }
 
 #[cfg(test)]

@@ -41,9 +41,10 @@ pub fn break_holding(
         let over = format!("{url} is not held with token {} any more", arguments.token);
         return told(arguments, &lock, &lock.status()?, &over);
     }
-    let text = match arguments.json {
-        true => json::line(&found(&lock, &status, true)),
-        false => format!("broke {url}, which {} held\n", visible(info.owner())),
+    let text = if arguments.json {
+        json::line(&found(&lock, &status, true))
+    } else {
+        format!("broke {url}, which {} held\n", visible(info.owner()))
     };
     let deed = format!("broke {url}");
     stdout::print(&text).map_err(|error| Failure::not_told(&deed, &error))?;
@@ -60,7 +61,8 @@ fn to_break(status: &LockStatus, token: u64) -> Result<&LockInfo, String> {
             visible(info.owner())
         )),
         LockStatus::Expired(_) => Err("is expired, so the next acquire takes it".to_owned()),
-        _ => Err("is free".to_owned()),
+        LockStatus::Free => Err("is free".to_owned()),
+        _ => Err("is in a state that this version does not know".to_owned()),
     }
 }
 
@@ -71,16 +73,17 @@ fn told(
     status: &LockStatus,
     why: &str,
 ) -> Result<ExitCode, Failure> {
-    match arguments.json {
-        true => stdout::print(&json::line(&found(lock, status, false)))?,
-        false => message::note(&format!("nothing was broken: {why}")),
+    if arguments.json {
+        stdout::print(&json::line(&found(lock, status, false)))?
+    } else {
+        message::note(&format!("nothing was broken: {why}"))
     }
     Ok(ExitCode::from(NOT_BROKEN))
 }
 
-fn found(lock: &S3Lock, status: &LockStatus, broken: bool) -> BrokenJson {
+fn found<'a>(lock: &S3Lock, status: &'a LockStatus, broken: bool) -> BrokenJson<'a> {
     BrokenJson {
-        found: LockJson::new(lock.bucket(), lock.key(), status),
+        found: LockJson::new(lock, status),
         broken,
     }
 }

@@ -14,7 +14,7 @@ pub fn client(connection: &Connection) -> Result<Client, LockError> {
 }
 
 pub fn builder(connection: &Connection) -> ClientBuilder {
-    let mut builder = Client::builder();
+    let mut builder = Client::builder().request_timeout(connection.request_timeout);
     if let Some(url) = &connection.endpoint_url {
         builder = builder.endpoint(url);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use s3_lock::{ListedLock, LockInfo};
+use s3_lock::{ListedLock, LockError, LockInfo, S3Lock};
 
 use crate::arguments::{Connection, ListArguments};
 use crate::commands::client::client;
@@ -36,27 +36,26 @@ const fn column(head: &'static str, most: usize) -> Column {
 
 pub fn list(arguments: &ListArguments, connection: &Connection) -> Result<ExitCode, Failure> {
     let (bucket, folder) = (&arguments.url.bucket, &arguments.url.folder);
-    let locks = client(connection)?.list(bucket, folder)?;
+    let client = client(connection)?;
+    let locks = client.list(bucket, folder)?;
     if arguments.json {
-        let objects = locks.iter().map(|lock| {
-            let key = key(folder, lock.name());
-            LockJson::new(bucket, &key, lock.status())
+        let objects = locks.iter().map(|listed| {
+            let lock = S3Lock::builder(bucket, listed.name()).folder(folder);
+            let lock = lock.client(client.clone()).build()?;
+            Ok(LockJson::new(&lock, listed.status()))
         });
-        stdout::print(&json::line(&objects.collect::<Vec<_>>()))?;
+        let objects = objects.collect::<Result<Vec<_>, LockError>>()?;
+        stdout::print(&json::line(&objects))?;
     } else if locks.is_empty() {
-        message::note(&format!("there are no locks in {bucket}/{folder}"));
+        let place = format!("s3://{bucket}/{folder}");
+        message::note(&format!(
+            "there are no locks in {}",
+            place.trim_end_matches('/')
+        ));
     } else {
         stdout::print(&text(&locks, wall_clock::now()))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The key of the lock with this name.
-fn key(folder: &str, name: &str) -> String {
-    match folder {
-        "" => format!("{name}.lock"),
-        folder => format!("{folder}/{name}.lock"),
-    }
 }
 
 fn text(locks: &[ListedLock], now: SystemTime) -> String {

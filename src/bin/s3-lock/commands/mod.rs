@@ -3,6 +3,7 @@
 mod break_holding;
 mod client;
 mod completions;
+mod doctor;
 mod failure;
 mod list;
 mod man;
@@ -23,9 +24,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         command,
         connection,
     } = arguments;
-    logger::install(match connection.verbose {
-        true => logger::Verbosity::Verbose,
-        false => logger::Verbosity::Normal,
+    logger::install(if connection.verbose {
+        logger::Verbosity::Verbose
+    } else {
+        logger::Verbosity::Normal
     });
     done(command, &connection).unwrap_or_else(|failure| {
         message::error(&failure.to_string());
@@ -35,14 +37,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn done(command: Command, connection: &Connection) -> Result<ExitCode, Failure> {
     match command {
-        Command::Run(arguments) => Ok(supervise::run(&arguments, || client::client(connection))),
+        Command::Run(arguments) => Ok(supervise::run(
+            &arguments,
+            connection.request_timeout,
+            || client::client(connection),
+        )),
         Command::Hold(arguments) => Ok(supervise::hold(&arguments, || client::client(connection))),
+        Command::Doctor(arguments) => doctor::run(arguments, connection),
         Command::Status(arguments) => status::status(&arguments, connection),
         Command::List(arguments) => list::list(&arguments, connection),
         Command::Release(arguments) => release::release(&arguments, connection),
         Command::Break(arguments) => break_holding::break_holding(&arguments, connection),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
-        other => Err(Failure::new(format!("not made yet: {other:?}"))),
     }
 }

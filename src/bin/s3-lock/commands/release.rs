@@ -17,24 +17,21 @@ pub fn release(arguments: &ReleaseArguments, connection: &Connection) -> Result<
     let (url, by) = (visible(arguments.url.as_str()), visible(owner));
     let lock = lock(&arguments.url, connection)?;
     let is_released = lock.release(owner)?;
-    let (deed, status) = match is_released {
-        true => (
+    let (deed, status) = if is_released {
+        (
             format!("released {url}, which {by} held"),
             ExitCode::SUCCESS,
-        ),
-        false => (
+        )
+    } else {
+        (
             format!("{by} does not hold {url}"),
             ExitCode::from(NOTHING_HELD),
-        ),
+        )
     };
-    let text = match arguments.json {
-        true => json::line(&ReleasedJson::new(
-            lock.bucket(),
-            lock.key(),
-            owner,
-            is_released,
-        )),
-        false => format!("{deed}\n"),
+    let text = if arguments.json {
+        json::line(&ReleasedJson::new(&lock, owner, is_released))
+    } else {
+        format!("{deed}\n")
     };
     stdout::print(&text).map_err(|error| Failure::not_told(&deed, &error))?;
     Ok(status)

@@ -31,9 +31,10 @@ pub fn status(arguments: &StatusArguments, connection: &Connection) -> Result<Ex
 fn shown(arguments: &StatusArguments, connection: &Connection) -> Result<LockStatus, Failure> {
     let lock = lock(&arguments.url, connection)?;
     let status = lock.status()?;
-    let text = match arguments.json {
-        true => json::line(&LockJson::new(lock.bucket(), lock.key(), &status)),
-        false => described(arguments.url.as_str(), &status, wall_clock::now()),
+    let text = if arguments.json {
+        json::line(&LockJson::new(&lock, &status))
+    } else {
+        described(arguments.url.as_str(), &status, wall_clock::now())
     };
     stdout::print(&text)?;
     Ok(status)

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-/// An error and its causes, which do not repeat each other.
+use crate::arguments::as_options;
+
+/// An error and its causes, which do not repeat each other, in the words of the command line.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -10,5 +12,5 @@ pub fn with_causes(error: &dyn Error) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text
+    as_options(&text)
 }

@@ -2,50 +2,26 @@
 
 use std::time::SystemTime;
 
-use s3_lock::{LockInfo, LockStatus};
+use s3_lock::{LockInfo, LockStatus, S3Lock};
 use serde::Serialize;
 
-use crate::arguments::url_of;
 use crate::output::text::visible;
-use crate::output::times::{rfc3339, since, span};
+use crate::output::times::{since, span};
 
-/// A lock in JSON. The names are for programs, and stay. What a free lock does not have is `null`.
+/// A lock in JSON: its URL, and its status as the library writes it.
 #[derive(Debug, Serialize)]
-pub struct LockJson {
-    pub bucket: String,
-    pub key: String,
+pub struct LockJson<'a> {
     /// What commands take as the lock's URL.
-    pub url: String,
-    /// `free`, `held` or `expired`.
-    pub state: &'static str,
-    pub owner: Option<String>,
-    pub fencing_token: Option<u64>,
-    pub remaining_seconds: Option<f64>,
-    pub lease_seconds: Option<f64>,
-    pub acquired_at: Option<String>,
-    pub host: Option<String>,
-    pub pid: Option<u32>,
-    pub purpose: Option<String>,
-    pub has_waiters: Option<bool>,
+    url: String,
+    #[serde(flatten)]
+    status: &'a LockStatus,
 }
 
-impl LockJson {
-    pub fn new(bucket: &str, key: &str, status: &LockStatus) -> LockJson {
-        let info = info(status);
+impl<'a> LockJson<'a> {
+    pub fn new(lock: &S3Lock, status: &'a LockStatus) -> LockJson<'a> {
         LockJson {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            url: url_of(bucket, key),
-            state: state(status),
-            owner: info.map(|info| info.owner().to_owned()),
-            fencing_token: info.map(|info| info.fencing_token().get()),
-            remaining_seconds: info.map(|info| info.remaining().as_secs_f64()),
-            lease_seconds: info.map(|info| info.lease().as_secs_f64()),
-            acquired_at: info.map(|info| rfc3339(info.acquired_at())),
-            host: info.map(|info| info.host().to_owned()),
-            pid: info.map(LockInfo::pid),
-            purpose: info.and_then(|info| info.purpose()).map(str::to_owned),
-            has_waiters: info.map(LockInfo::has_waiters),
+            url: lock.url(),
+            status,
         }
     }
 }
@@ -100,9 +76,10 @@ pub fn facts(info: &LockInfo, now: SystemTime) -> String {
             span(info.lease())
         ),
     };
-    let waiting = match info.has_waiters() {
-        true => "others wait for it",
-        false => "nobody, as far as the holder has seen",
+    let waiting = if info.has_waiters() {
+        "others wait for it"
+    } else {
+        "nobody, as far as the holder has seen"
     };
     let mut lines = vec![("owner", visible(info.owner())), ("process", process)];
     lines.extend(info.purpose().map(|text| ("purpose", visible(text))));

@@ -9,9 +9,10 @@ pub fn line(value: &impl Serialize) -> String {
     let mut line = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // JSON escapes the control characters of ASCII by itself. These stand within strings only.
-        match c.is_control() {
-            true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => line.push(c),
+        if c.is_control() {
+            line.push_str(&format!("\\u{:04x}", u32::from(c)))
+        } else {
+            line.push(c)
         }
     }
     line.push('\n');

@@ -2,12 +2,16 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::arguments::as_options;
 use crate::output::message;
 
 /// What the library calls itself in the log.
 const LIBRARY: &str = "s3_lock";
-/// The commands tell in their results what this part of the library logs.
-const TOLD_BY_THE_COMMANDS: &str = "s3_lock::engine::without_guard";
+/// The commands tell by themselves what these parts of the library log: a lock that was broken, or lost.
+const TOLD_BY_THE_COMMANDS: [&str; 2] = [
+    "s3_lock::engine::without_guard",
+    "s3_lock::engine::held_lock",
+];
 
 struct Logger;
 
@@ -39,7 +43,7 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = record.args().to_string();
+        let text = as_options(&record.args().to_string());
         match record.level() {
             Level::Error => message::error(&text),
             Level::Warn => message::warning(&format!("warning: {text}")),
@@ -53,7 +57,7 @@ impl Log for Logger {
 /// Of other crates' lines, only errors are told: the rest is not about locks.
 fn is_told(level: Level, target: &str, most: LevelFilter) -> bool {
     let is_ours = target.split("::").next() == Some(LIBRARY);
-    let is_told_elsewhere = target == TOLD_BY_THE_COMMANDS && most < LevelFilter::Info;
+    let is_told_elsewhere = TOLD_BY_THE_COMMANDS.contains(&target) && most < LevelFilter::Info;
     level <= most && (is_ours || level == Level::Error) && !is_told_elsewhere
 }
 
@@ -81,10 +85,8 @@ mod tests {
 
     #[test]
     fn what_a_command_tells_as_its_result_is_not_told_twice() {
-        assert!(!is_told(
-            Level::Warn,
-            TOLD_BY_THE_COMMANDS,
-            LevelFilter::Warn
-        ));
+        for target in TOLD_BY_THE_COMMANDS {
+            assert!(!is_told(Level::Error, target, LevelFilter::Warn));
+        }
     }
 }

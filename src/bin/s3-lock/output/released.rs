@@ -1,15 +1,13 @@
 //! What has become of a lock that was to be released or broken, as JSON. The names are for programs, and stay.
 
+use s3_lock::S3Lock;
 use serde::Serialize;
 
-use crate::arguments::url_of;
 use crate::output::holding::LockJson;
 
 /// What `release` did.
 #[derive(Debug, Serialize)]
 pub struct ReleasedJson<'a> {
-    pub bucket: &'a str,
-    pub key: &'a str,
     pub url: String,
     pub owner: &'a str,
     /// Whether that owner held the lock, and does no longer.
@@ -17,11 +15,9 @@ pub struct ReleasedJson<'a> {
 }
 
 impl<'a> ReleasedJson<'a> {
-    pub fn new(bucket: &'a str, key: &'a str, owner: &'a str, released: bool) -> ReleasedJson<'a> {
+    pub fn new(lock: &S3Lock, owner: &'a str, released: bool) -> ReleasedJson<'a> {
         ReleasedJson {
-            bucket,
-            key,
-            url: url_of(bucket, key),
+            url: lock.url(),
             owner,
             released,
         }
@@ -30,8 +26,8 @@ impl<'a> ReleasedJson<'a> {
 
 /// What `break` found, and whether it broke that.
 #[derive(Debug, Serialize)]
-pub struct BrokenJson {
+pub struct BrokenJson<'a> {
     #[serde(flatten)]
-    pub found: LockJson,
+    pub found: LockJson<'a>,
     pub broken: bool,
 }

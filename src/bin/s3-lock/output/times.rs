@@ -26,9 +26,10 @@ pub fn span(span: Duration) -> String {
 /// Clocks differ: what seems to begin later than now gets no age.
 pub fn since(begin: SystemTime, now: SystemTime) -> String {
     let (date, time) = date_and_time(begin);
-    let at = match date == date_and_time(now).0 {
-        true => format!("{time} UTC"),
-        false => format!("{date} {time} UTC"),
+    let at = if date == date_and_time(now).0 {
+        format!("{time} UTC")
+    } else {
+        format!("{date} {time} UTC")
     };
     match now.duration_since(begin) {
         Ok(age) => format!("{at} ({} ago)", span(age)),
@@ -39,9 +40,10 @@ pub fn since(begin: SystemTime, now: SystemTime) -> String {
 /// The same in as few columns as a table has for it: the time, or the date if that is another day.
 pub fn since_shortly(begin: SystemTime, now: SystemTime) -> String {
     let (date, time) = date_and_time(begin);
-    match date == date_and_time(now).0 {
-        true => format!("{time}Z"),
-        false => date,
+    if date == date_and_time(now).0 {
+        format!("{time}Z")
+    } else {
+        date
     }
 }
 

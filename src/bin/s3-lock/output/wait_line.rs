@@ -77,6 +77,7 @@ fn spinner() -> ProgressBar {
     ProgressBar::new_spinner().with_style(style.expect("the template is right"))
 }
 
+/// What cannot be long comes first: the live line is cut to the width of the terminal.
 fn described(status: &WaitStatus, now: std::time::SystemTime) -> String {
     let holder = match status.holder() {
         Some(holder) => held_by(holder, status.seen_ago(), now),
@@ -84,8 +85,8 @@ fn described(status: &WaitStatus, now: std::time::SystemTime) -> String {
     };
     match status.ahead() {
         None => holder,
-        Some(0) => format!("{holder}; next in line"),
-        Some(ahead) => format!("{holder}; {ahead} before us in line"),
+        Some(0) => format!("next in line; {holder}"),
+        Some(ahead) => format!("{ahead} before us in line; {holder}"),
     }
 }
 
@@ -97,5 +98,5 @@ fn held_by(holder: &LockInfo, seen_ago: Duration, now: std::time::SystemTime) ->
     let purpose = purpose.unwrap_or_default();
     let age = span(now.duration_since(holder.acquired_at()).unwrap_or_default());
     let left = span(holder.remaining().saturating_sub(seen_ago));
-    format!("held by {owner}{purpose} for {age}, lease {left} left")
+    format!("lease {left} left; held for {age} by {owner}{purpose}")
 }

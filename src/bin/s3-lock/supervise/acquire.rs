@@ -6,9 +6,6 @@ use s3_lock::{Client, LockError, LockGuard, S3Lock, WaitHandle, default_owner};
 
 use crate::arguments::AcquireArguments;
 
-/// By how much the lease is longer than `--max-operation`: what an acquire itself may take.
-const ALLOWANCE: Duration = Duration::from_secs(10);
-
 /// How a lock is to be acquired.
 pub struct Acquire {
     client: Client,
@@ -36,7 +33,6 @@ impl Acquire {
             .builder()?
             .client(client.clone())
             .max_operation(arguments.max_operation)
-            .acquire_allowance(ALLOWANCE)
             .keep_alive()
             .wait_handle(handle);
         if let Some(purpose) = &arguments.purpose {
@@ -98,7 +94,8 @@ impl Answers {
     }
 }
 
-/// How long a lease will be.
-pub fn lease(arguments: &AcquireArguments) -> Duration {
-    arguments.max_operation.saturating_add(ALLOWANCE)
+/// How long a lease will be: the library adds twice the time of a request for the acquire itself.
+pub fn lease(arguments: &AcquireArguments, request_timeout: Duration) -> Duration {
+    let allowance = request_timeout.saturating_mul(2);
+    arguments.max_operation.saturating_add(allowance)
 }

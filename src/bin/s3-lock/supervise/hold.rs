@@ -147,9 +147,7 @@ fn end(
     let released = guard.release();
     let why = match (over, released) {
         (Over::Lost(why), _) => why,
-        (_, Err(LockError::Lost(cause))) => {
-            format!("the lock was lost before it was released: {cause}")
-        }
+        (_, Err(LockError::Lost(cause))) => cause.to_string(),
         (over, released) => {
             if let Err(error) = released {
                 message::warning(&format!(

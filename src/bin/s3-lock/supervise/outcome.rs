@@ -24,6 +24,8 @@ pub enum Outcome {
     NotExecutable(String),
     /// s3-lock ended the command, for this reason.
     Ended(End, String),
+    /// The lock was lost before the command could begin.
+    LostBefore(String),
     /// The command came to its end, and then the lock turned out to be lost.
     LostAtRelease(End, String),
     /// The command exited with 0, and nobody knows whether its label is marked.
@@ -42,7 +44,7 @@ impl Outcome {
             Outcome::Interrupted(signal) => signalled(signal.as_raw()),
             Outcome::NotFound(_) => exit::NOT_FOUND,
             Outcome::NotExecutable(_) => exit::NOT_EXECUTABLE,
-            Outcome::Ended(..) | Outcome::LostAtRelease(..) => exit::ENDED,
+            Outcome::Ended(..) | Outcome::LostBefore(_) | Outcome::LostAtRelease(..) => exit::ENDED,
             Outcome::NotMarked(..) | Outcome::Failed(_) => exit::OWN_FAILURE,
         }
     }
@@ -57,7 +59,7 @@ impl Outcome {
             Outcome::ParentEnded => "parent_ended",
             Outcome::NotFound(_) | Outcome::NotExecutable(_) => "not_started",
             Outcome::Ended(..) => "ended",
-            Outcome::LostAtRelease(..) => "lost",
+            Outcome::LostBefore(_) | Outcome::LostAtRelease(..) => "lost",
             Outcome::NotMarked(..) => "not_marked",
             Outcome::Failed(_) => "failed",
         }
@@ -86,6 +88,7 @@ impl Outcome {
             | Outcome::NotFound(why)
             | Outcome::NotExecutable(why)
             | Outcome::Ended(_, why)
+            | Outcome::LostBefore(why)
             | Outcome::LostAtRelease(_, why)
             | Outcome::NotMarked(_, why)
             | Outcome::Failed(why) => Some(why.clone()),

@@ -1,7 +1,6 @@
 //! The report of a run: one JSON object in a file.
 
 use std::fs::File;
-use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,10 +29,13 @@ pub struct Facts {
 
 impl ReportFile {
     /// Empties or makes the file. So nobody takes an earlier report for this run's, whatever happens.
-    pub fn open(path: &Path) -> io::Result<ReportFile> {
+    pub fn open(path: &Path) -> Result<ReportFile, String> {
+        let file = File::create(path);
+        let file =
+            file.map_err(|error| format!("--report: cannot write to {}: {error}", path.display()))?;
         Ok(ReportFile {
             path: path.to_owned(),
-            file: File::create(path)?,
+            file,
         })
     }
 

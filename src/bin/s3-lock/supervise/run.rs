@@ -1,7 +1,9 @@
 //! `run`: acquires a lock, runs a command, releases the lock.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use s3_lock::{Client, LockError, LockGuard, LostCause, WaitHandle};
 
@@ -14,19 +16,20 @@ use crate::supervise::environment::Variables;
 use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::{Facts, ReportFile};
-use crate::supervise::running::{self, Ended, Terms};
+use crate::supervise::running::{self, Ended, NotStarted, Terms};
 use crate::supervise::schedule::longest_grace;
 use crate::supervise::watchdog::{Orphan, Watchdog};
 use crate::system::child::Program;
 use crate::system::clock;
 use crate::system::find;
 use crate::system::process::End;
-use crate::system::signals::{self, ENDING, Signals};
+use crate::system::signals::Signals;
 use crate::system::wall_clock;
 
 /// Runs the command that the arguments name.
 pub fn run(
     arguments: &RunArguments,
+    request_timeout: Duration,
     client: impl FnOnce() -> Result<Client, LockError>,
 ) -> ExitCode {
     let mut facts = Facts {
@@ -39,11 +42,11 @@ pub fn run(
         .map(ReportFile::open)
         .transpose()
     {
-        Ok(report) => (report, outcome(arguments, client, &mut facts)),
-        Err(error) => (
-            None,
-            Outcome::Failed(format!("cannot write to the file of --report: {error}")),
+        Ok(report) => (
+            report,
+            outcome(arguments, request_timeout, client, &mut facts),
         ),
+        Err(why) => (None, Outcome::Failed(why)),
     };
     let status = outcome.status(arguments.acquire.conflict_status());
     tell(&outcome);
@@ -64,6 +67,7 @@ fn tell(outcome: &Outcome) {
         Outcome::AlreadyDone(why) | Outcome::NotAcquired(why) => message::note(why),
         Outcome::NotFound(why)
         | Outcome::NotExecutable(why)
+        | Outcome::LostBefore(why)
         | Outcome::LostAtRelease(_, why)
         | Outcome::NotMarked(_, why)
         | Outcome::Failed(why) => message::error(why),
@@ -72,11 +76,12 @@ fn tell(outcome: &Outcome) {
 
 fn outcome(
     arguments: &RunArguments,
+    request_timeout: Duration,
     client: impl FnOnce() -> Result<Client, LockError>,
     facts: &mut Facts,
 ) -> Outcome {
     let program = program(arguments);
-    if let Err(why) = check(arguments, &program) {
+    if let Err(why) = check(arguments, request_timeout, &program) {
         return why;
     }
     let handle = WaitHandle::new();
@@ -116,23 +121,27 @@ fn program(arguments: &RunArguments) -> Program {
 }
 
 /// Finds out what can be known before anybody waits.
-fn check(arguments: &RunArguments, program: &Program) -> Result<(), Outcome> {
-    let longest = longest_grace(lease(&arguments.acquire));
+fn check(
+    arguments: &RunArguments,
+    request_timeout: Duration,
+    program: &Program,
+) -> Result<(), Outcome> {
+    let longest = longest_grace(lease(&arguments.acquire, request_timeout));
     if arguments.kill_after > longest {
         return Err(Outcome::Failed(format!(
-            "--kill-after must be at most half of the lease, which is --max-operation + 10 s: write at most {longest:?}, or \
-             a longer --max-operation"
+            "--kill-after must be at most half of the lease, which is --max-operation + 2 x --request-timeout: write at \
+             most {longest:?}, or a longer --max-operation"
         )));
     }
-    match find::may_be_found(&program.name) {
-        true => Ok(()),
-        false => Err(not_found(program)),
+    if find::may_be_found(&program.name) {
+        Ok(())
+    } else {
+        Err(not_found(program))
     }
 }
 
 fn not_found(program: &Program) -> Outcome {
-    let name = program.name.display();
-    Outcome::NotFound(format!("there is no command {name}"))
+    Outcome::NotFound(format!("there is no command {:?}", program.name))
 }
 
 fn with_lock(
@@ -165,15 +174,18 @@ fn with_lock(
 /// Gives the lock back after the command.
 fn released(
     guard: LockGuard,
-    ended: io::Result<Ended>,
+    ended: Result<Ended, NotStarted>,
     completes: bool,
     program: &Program,
 ) -> Outcome {
     let ended = match ended {
         Ok(ended) => ended,
-        Err(error) => {
+        Err(why) => {
             drop_with_warning(guard);
-            return not_started(&error, program);
+            return match why {
+                NotStarted::Lost(why) => Outcome::LostBefore(why),
+                NotStarted::System(error) => not_started(&error, program),
+            };
         }
     };
     let end = ended.end;
@@ -199,7 +211,7 @@ fn released(
 }
 
 fn lost(cause: &LostCause) -> String {
-    format!("the command has ended, but the lock was lost before: {cause}")
+    format!("the command came to its end, but {cause}")
 }
 
 /// Releases a lock where that is not what matters most. A lost one is told otherwise.
@@ -211,12 +223,15 @@ fn drop_with_warning(guard: LockGuard) {
 }
 
 fn not_started(error: &io::Error, program: &Program) -> Outcome {
-    let name = program.name.display();
+    let name = Path::new(&program.name).display();
     match error.kind() {
         io::ErrorKind::NotFound => not_found(program),
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory | io::ErrorKind::BrokenPipe => {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }
+        io::ErrorKind::BrokenPipe => Outcome::Failed(format!(
+            "cannot start {name}: nothing would end it in time; the watchdog was killed, or s3-lock was stopped"
+        )),
         _ => Outcome::NotExecutable(format!("cannot run {name}: {error}")),
     }
 }

@@ -5,8 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-use s3_lock::{LockError, LockGuard};
+use s3_lock::LockGuard;
 
+use crate::output::causes::with_causes;
 use crate::output::message;
 use crate::supervise::alarms::Alarm;
 use crate::supervise::interrupts::{Escalation, Interrupts};
@@ -63,16 +64,34 @@ pub struct Running<'a> {
 
 /// How often to look how long the lease still runs.
 const LOOK: Duration = Duration::from_secs(1);
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 /// How long a command may take to stop, as its terminal's user has ordered.
 const TIME_TO_STOP: Duration = Duration::from_millis(300);
+/// The shortest time in which a shell's user tells a stopped job to go on.
+const TIME_OF_A_STOP: Duration = Duration::from_millis(5);
 /// How long the system may take to end processes that were killed.
 const TIME_TO_DIE: Duration = Duration::from_secs(1);
 /// How long it may take to forget processes that have ended.
 const TIME_TO_BE_REAPED: Duration = Duration::from_millis(100);
 const SHORTLY: Duration = Duration::from_millis(2);
 
+/// Why a command was not started.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// The lock is lost, or about to be.
+    Lost(String),
+    /// The system says why.
+    System(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> NotStarted {
+        NotStarted::System(error)
+    }
+}
+
 /// Runs a program while the lock is held. It has ended when this returns, and so has all that was left of its process group
-/// if s3-lock has ended it. An error says why the program could not be started.
+/// if s3-lock has ended it.
 pub fn run<'a>(
     program: &Program,
     variables: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
@@ -80,11 +99,11 @@ pub fn run<'a>(
     terms: Terms,
     mut watchdog: Watchdog,
     signals: &Signals,
-) -> io::Result<Ended> {
+) -> Result<Ended, NotStarted> {
     signals.collect(&[Signal::TSTP, Signal::CONT, Signal::USR1, Signal::USR2])?;
     signals.collect_always(Signal::CHILD)?;
     let alarm = Alarm::of(guard)?;
-    let schedule = schedule(guard, terms.grace);
+    let schedule = first_schedule(guard, terms.grace)?;
     watchdog.follow(schedule);
     let waiter = Waiter::new()?;
     let introduction = watchdog.introduction(terms.dies_with_us);
@@ -106,7 +125,21 @@ pub fn run<'a>(
         wants_terminal: false,
         end: None,
     };
-    Ok(running.to_the_end())
+    Ok(running.until_it_ends())
+}
+
+/// The schedule to begin with. If acquiring took long, or s3-lock was stopped since, the lock is renewed first.
+fn first_schedule(guard: &LockGuard, grace: Duration) -> Result<Schedule, NotStarted> {
+    let is_in_time = |schedule: &Schedule| schedule.due(clock::now()) == Due::Nothing;
+    let at_first = schedule(guard, grace);
+    if is_in_time(&at_first) {
+        return Ok(at_first);
+    }
+    let lost = |error| NotStarted::Lost(with_causes(&error));
+    guard.renew().map_err(lost)?;
+    Some(schedule(guard, grace))
+        .filter(is_in_time)
+        .ok_or_else(|| NotStarted::Lost("the lease is too short for --kill-after".to_owned()))
 }
 
 /// When the command has to end if the lock is not renewed.
@@ -117,7 +150,7 @@ fn schedule(guard: &LockGuard, grace: Duration) -> Schedule {
 }
 
 impl Running<'_> {
-    fn to_the_end(mut self) -> Ended {
+    fn until_it_ends(mut self) -> Ended {
         let end = loop {
             self.look_at_lease();
             self.enforce(clock::now());
@@ -140,12 +173,14 @@ impl Running<'_> {
     }
 
     fn wait(&self) {
-        let mut until = clock::now() + LOOK;
-        let moments = [
-            self.kill,
-            self.terms.latest_end,
-            self.own_schedule().map(|schedule| schedule.end),
-        ];
+        let now = clock::now();
+        // The nearer the end, the sooner a renewal has to be known that puts it off.
+        let left = match self.why {
+            None => self.schedule.end.since(now),
+            Some(_) => LOOK * 4,
+        };
+        let mut until = now + (left / 4).clamp(SHORTEST_LOOK, LOOK);
+        let moments = [self.kill, self.terms.latest_end, Some(self.next_duty())];
         for moment in moments.into_iter().flatten() {
             if self.why.is_none() || Some(moment) == self.kill {
                 until = until.min(moment);
@@ -157,9 +192,22 @@ impl Running<'_> {
         self.alarm.reset();
     }
 
-    /// The schedule that s3-lock has to keep itself: there is no watchdog any more.
-    fn own_schedule(&self) -> Option<Schedule> {
-        self.watchdog.is_gone().then_some(self.schedule)
+    /// What of the schedule s3-lock keeps itself: the watchdog tells the command to end, if there is one. Both kill it,
+    /// because the watchdog may be stopped.
+    fn own_duty(&self, now: Moment) -> Due {
+        match self.schedule.due(now) {
+            Due::End if !self.watchdog.is_gone() => Due::Nothing,
+            due => due,
+        }
+    }
+
+    /// When it next has a duty.
+    fn next_duty(&self) -> Moment {
+        if self.watchdog.is_gone() {
+            self.schedule.end
+        } else {
+            self.schedule.kill
+        }
     }
 
     /// Tells the watchdog of a lease that was renewed. Ends the command if the lock is lost.
@@ -176,12 +224,8 @@ impl Running<'_> {
                     self.watchdog.follow(schedule);
                 }
             }
-            Err(LockError::Lost(cause)) => {
-                let why = format!("the lock is lost: {cause}");
-                // Another may have it already.
-                self.end_for(why, LEFT_WHEN_KILLED);
-            }
-            Err(error) => self.end_for(error.to_string(), LEFT_WHEN_KILLED),
+            // Another may have it already.
+            Err(error) => self.end_for(with_causes(&error), LEFT_WHEN_KILLED),
         }
     }
 
@@ -196,21 +240,22 @@ impl Running<'_> {
         if self.terms.latest_end.is_some_and(|latest| now >= latest) {
             self.end_for("--max-hold was reached".to_owned(), self.terms.grace);
         }
-        match self.own_schedule().map(|schedule| schedule.due(now)) {
-            None | Some(Due::Nothing) => {}
-            Some(Due::End | Due::Kill) => {
-                let left = self.schedule.kill.since(now);
-                self.end_for(self.not_renewed(), left);
-            }
+        match self.own_duty(now) {
+            Due::Nothing => {}
+            Due::End | Due::Kill => self.end_for(self.not_renewed(), self.terms.grace),
         }
     }
 
     /// Ends the command, for the first reason that there is.
     fn end_for(&mut self, why: String, grace: Duration) {
+        self.signal(Signal::TERM);
+        // Not later than the lease allows.
+        let kill = (clock::now() + grace).min(self.schedule.kill);
+        self.kill = Some(kill);
+        // s3-lock is stuck if nobody reads what it says. The watchdog is not.
+        self.watchdog.follow(Schedule { end: kill, kill });
         message::error(&format!("ending the command: {why}"));
         self.why = Some(why);
-        self.signal(Signal::TERM);
-        self.kill = Some(clock::now() + grace);
     }
 
     fn not_renewed(&self) -> String {
@@ -228,10 +273,10 @@ impl Running<'_> {
             match notice {
                 Notice::Ending | Notice::Killing if self.why.is_none() => {
                     let why = self.not_renewed();
-                    message::error(&format!("ending the command: {why}"));
-                    self.why = Some(why);
                     // Should the watchdog be killed now.
                     self.kill = Some(self.schedule.kill);
+                    message::error(&format!("ending the command: {why}"));
+                    self.why = Some(why);
                 }
                 Notice::Ending | Notice::Killing => {}
                 Notice::Terminal(Signal::INT) => self.interrupt(true),
@@ -239,18 +284,17 @@ impl Running<'_> {
                 Notice::Terminal(_) => {}
             }
         }
-        if !was_gone && self.watchdog.is_gone() && self.why.is_none() && self.kill.is_none() {
-            self.note_changes();
-            if self.end.is_none() {
-                message::warning("the watchdog was killed; s3-lock goes on without it");
-            }
+        let is_lost = !was_gone && self.watchdog.is_gone() && self.why.is_none();
+        // Whoever kills the whole group kills it with the command.
+        if is_lost && !self.ends_within(TIME_TO_BE_REAPED) {
+            message::warning("the watchdog was killed; s3-lock goes on without it");
         }
     }
 
     fn on_signal(&mut self, received: Received) {
         match received.signal {
             Signal::INT => self.interrupt(false),
-            Signal::TSTP => self.stop_too(),
+            Signal::TSTP => self.stop_too(Signal::TSTP),
             Signal::CONT => self.go_on(),
             Signal::CHILD => {}
             signal => {
@@ -270,9 +314,9 @@ impl Running<'_> {
             Escalation::Interrupt if was_told_by_terminal => {}
             Escalation::Interrupt => self.signal(Signal::INT),
             Escalation::Terminate => {
-                message::note("a second interrupt: the command gets SIGTERM");
                 self.signal(Signal::TERM);
                 self.kill = Some(now + self.terms.grace);
+                message::note("a second interrupt: the command gets SIGTERM");
             }
             Escalation::Kill => self.signal(Signal::KILL),
         }
@@ -290,12 +334,24 @@ impl Running<'_> {
         }
     }
 
+    /// Whether the command ends soon.
+    fn ends_within(&mut self, limit: Duration) -> bool {
+        let latest = clock::now() + limit;
+        loop {
+            self.note_changes();
+            if self.end.is_some() || clock::now() >= latest {
+                return self.end.is_some();
+            }
+            self.waiter.wait(&[], Some(clock::now() + SHORTLY));
+        }
+    }
+
     fn on_stop(&mut self, signal: Signal) {
         self.is_stopped = true;
         match signal {
             Signal::TTIN | Signal::TTOU => self.give_terminal(),
             // Ctrl-Z, where the command has the terminal.
-            Signal::TSTP if self.has_terminal() => self.stop_too(),
+            Signal::TSTP if self.has_terminal() => self.stop_too(Signal::TSTP),
             _ => {}
         }
     }
@@ -315,14 +371,14 @@ impl Running<'_> {
             terminal.give_to(self.command);
         } else if !terminal.is_of(self.command) {
             // s3-lock itself is in the background: it stops until the shell brings it into the foreground.
-            return self.stop_too();
+            return self.stop_too(Signal::TTIN);
         }
         self.signal(Signal::CONT);
         self.is_stopped = false;
     }
 
     /// Stops with the command, as one job of the shell.
-    fn stop_too(&mut self) {
+    fn stop_too(&mut self, by: Signal) {
         if !self.is_stopped {
             self.signal(Signal::TSTP);
             let latest = clock::now() + TIME_TO_STOP;
@@ -338,9 +394,23 @@ impl Running<'_> {
         }
         if self.end.is_none() {
             self.is_stopped = true;
-            process::stop_here();
+            let before = clock::now();
+            process::stop_as_by(by);
+            let was_at_once = clock::now().since(before) < TIME_OF_A_STOP;
+            let is_ours = self.terminal.as_ref().is_some_and(Terminal::is_ours);
+            if by == Signal::TTIN && was_at_once && !is_ours {
+                self.hang_up();
+            }
             self.go_on();
         }
+    }
+
+    /// The command reads from the terminal, and no shell can bring it into the foreground. The system ends the stopped jobs of
+    /// a shell that is gone in the same way.
+    fn hang_up(&self) {
+        self.signal(Signal::HUP);
+        // If it ignores that, it will be here again.
+        self.waiter.wait(&[], Some(clock::now() + TIME_TO_STOP));
     }
 
     /// s3-lock was stopped and goes on. Nobody has renewed the lock meanwhile.

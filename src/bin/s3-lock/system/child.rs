@@ -38,12 +38,10 @@ pub fn start<'a>(
         .args(&program.arguments)
         .envs(variables)
         .process_group(0);
-    match introduction {
-        Some(introduction) => unsafe_calls::introduce(&mut command, introduction),
-        None => {
-            command.stdin(Stdio::null());
-        }
+    if introduction.is_none() {
+        command.stdin(Stdio::null());
     }
+    unsafe_calls::prepare(&mut command, introduction);
     let child = command.spawn()?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     Ok(id.expect("a process id is a positive number"))

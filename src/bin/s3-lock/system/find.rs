@@ -6,6 +6,9 @@ use std::path::Path;
 
 /// False if starting the program would certainly find nothing. It looks where `execvp` does.
 pub fn may_be_found(program: &OsStr) -> bool {
+    if program.is_empty() {
+        return false;
+    }
     if program.as_encoded_bytes().contains(&b'/') {
         return Path::new(program).exists();
     }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group,
-    setpgid, test_kill_process_group, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process, kill_process_group, setpgid,
+    test_kill_process_group, waitpid,
 };
 
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -71,9 +71,10 @@ pub fn has_members(group: Pid) -> bool {
     test_kill_process_group(group).is_ok()
 }
 
-/// Stops this process, until it is told to go on.
-pub fn stop_here() {
-    signal(getpid(), Signal::STOP);
+/// Stops this process as a signal of the terminal does, until it is told to go on. Returns at once where the system does not
+/// let it stop, because no shell could tell it to go on.
+pub fn stop_as_by(signal: Signal) {
+    unsafe_calls::act_by_default(signal);
 }
 
 /// Joins a group of this session.

@@ -54,27 +54,49 @@ pub fn notify(signal: Signal, pipe: OwnedFd) -> io::Result<()> {
 
 /// Blocks a signal for this thread, and for the threads that it starts from now on.
 pub fn block(signal: Signal) {
+    mask(libc::SIG_BLOCK, signal);
+}
+
+/// Does to this process what a signal of this kind does by default. If it stops the process, this returns once it goes on.
+pub fn act_by_default(signal: Signal) {
+    let default = MaybeUninit::<libc::sigaction>::zeroed();
+    let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all zeros is the default action, without flags and with an empty mask. The places are of the right type, and the
+    // handler that was there is put back as it was. None of the calls can fail for a signal that exists.
+    unsafe {
+        libc::sigaction(signal.as_raw(), default.as_ptr(), before.as_mut_ptr());
+        libc::raise(signal.as_raw());
+        libc::sigaction(signal.as_raw(), before.as_ptr(), ptr::null_mut());
+    }
+}
+
+fn mask(how: libc::c_int, signal: Signal) {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: the set is made empty before it is used, and all places are of the right type. It cannot fail for a signal
     // that exists.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), signal.as_raw());
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
+        libc::pthread_sigmask(how, set.as_ptr(), ptr::null_mut());
     }
 }
 
-/// Has the process that a command starts introduce itself before the program begins.
-pub fn introduce(command: &mut Command, introduction: Introduction<'_>) {
-    let hello = introduction.hello.as_raw_fd();
-    let welcome = introduction.welcome.as_raw_fd();
-    let dies_with_parent = introduction.dies_with_parent;
+/// Has the process that a command starts unblock what [`block`] has blocked, and introduce itself, before the program
+/// begins.
+pub fn prepare(command: &mut Command, introduction: Option<Introduction<'_>>) {
+    let pipes = introduction.map(|told| (told.hello.as_raw_fd(), told.welcome.as_raw_fd()));
+    let dies_with_parent = introduction.is_some_and(|told| told.dies_with_parent);
     let parent = rustix::process::getpid();
     let first = move || {
+        // The program would inherit it.
+        mask(libc::SIG_UNBLOCK, Signal::TTOU);
         if dies_with_parent {
             die_with(parent)?;
         }
-        say_hello(hello, welcome)
+        match pipes {
+            Some((hello, welcome)) => say_hello(hello, welcome),
+            None => Ok(()),
+        }
     };
     // SAFETY: between fork and exec it only makes system calls, by functions that neither allocate nor lock. Both pipes
     // outlive the start of the command, because the caller borrows them to it.
@@ -87,7 +109,7 @@ fn die_with(parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before.
     if rustix::process::getppid() != Some(parent) {
-        return Err(io::ErrorKind::Interrupted.into());
+        return Err(io::Error::from_raw_os_error(libc::EPIPE));
     }
     Ok(())
 }
@@ -96,17 +118,19 @@ fn say_hello(hello: i32, welcome: i32) -> io::Result<()> {
     let own_id = rustix::process::getpid().as_raw_nonzero().get();
     let message = own_id.to_ne_bytes();
     let mut reply = [0_u8; 1];
-    // SAFETY: both are open pipes, see `introduce`; the places have the lengths that are given.
+    // SAFETY: both are open pipes, see `prepare`; the places have the lengths that are given. If nobody listens, SIGPIPE
+    // must not end this process: s3-lock would take that for the end of the program. A program begins with its default.
     let (said, heard) = unsafe {
-        (
-            libc::write(hello, message.as_ptr().cast(), message.len()),
-            libc::read(welcome, reply.as_mut_ptr().cast(), reply.len()),
-        )
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        let said = libc::write(hello, message.as_ptr().cast(), message.len());
+        let heard = libc::read(welcome, reply.as_mut_ptr().cast(), reply.len());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        (said, heard)
     };
     if said == 4 && heard == 1 {
         Ok(())
     } else {
-        // Nobody would watch this process.
-        Err(io::ErrorKind::BrokenPipe.into())
+        // Nobody would watch this process. Only a number of the system's gets to s3-lock.
+        Err(io::Error::from_raw_os_error(libc::EPIPE))
     }
 }

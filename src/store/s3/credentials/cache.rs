@@ -15,6 +15,8 @@ use crate::store::s3::credentials::errors::failed;
 use crate::store::s3::credentials::found::Found;
 use crate::store::s3::credentials::freshness::{CachedCredentials, Freshness, are_same};
 use crate::store::s3::credentials::source::Source;
+#[cfg(feature = "cli")]
+use crate::store::s3::settings::profile::Profile;
 use crate::sys::sync::lock;
 use crate::sys::{call, logs};
 use crate::types::errors::{LockError, StorageErrorKind};
@@ -114,6 +116,17 @@ impl CredentialsCache {
         // Either outcome is kept.
         let found = found.await.map(drop);
         found.is_none().then(|| self.inner.unfinished())
+    }
+
+    /// The files that have the profile, if the credentials come from one, for people.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn files(&self) -> Option<String> {
+        if lock(&self.inner.state).provider != Some(Provider::Profile) {
+            return None;
+        }
+        let context = &self.inner.context;
+        let files = context.shared_files().await.ok()?;
+        Some(Profile::among(&files, context.source.profile()).looked_in)
     }
 
     /// Makes the next request look them up anew, unless `used` have been replaced already.

@@ -11,6 +11,8 @@ use crate::store::s3::blocking::BlockingThreads;
 use crate::store::s3::network::connect_error::ConnectError;
 use crate::store::s3::network::handshake::{Details, Failure, texts};
 use crate::store::s3::network::tls_setup::{self, Contents, Setup};
+#[cfg(feature = "cli")]
+use crate::store::s3::settings::tls_files::NamedFile;
 use crate::store::s3::settings::tls_files::TlsFiles;
 use crate::sys::clock::Clock;
 use crate::sys::logs;
@@ -37,6 +39,13 @@ impl Tls {
             setup: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Which certificates are trusted, for people.
+    #[cfg(feature = "cli")]
+    pub(super) fn trusts(&self) -> String {
+        let bundle = self.files.ca_bundle.as_ref();
+        bundle.map_or("the system's certificates".to_owned(), NamedFile::shown)
     }
 
     /// Reads what is needed, if nothing was read so far. What goes wrong is told by the next connection.

@@ -86,6 +86,18 @@ impl Transport {
         self.proxies.forwarding_proxy(uri)
     }
 
+    /// The proxy on the way to this URL.
+    #[cfg(feature = "cli")]
+    pub(in crate::store::s3) fn proxy_to(&self, uri: &Uri) -> Option<&Proxy> {
+        self.proxies.of(uri)
+    }
+
+    /// Which certificates are trusted, for people.
+    #[cfg(feature = "cli")]
+    pub(in crate::store::s3) fn trusts(&self) -> String {
+        self.tls.trusts()
+    }
+
     /// Sends a request and reads the whole reply, within `limit`.
     pub(crate) async fn send(
         &self,

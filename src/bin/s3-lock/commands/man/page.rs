@@ -11,10 +11,14 @@ use crate::commands::man::sections::{self, Part};
 
 /// The page, in the language of `man`.
 pub fn page() -> String {
-    let mut command = command_line();
+    let mut command = command_line()
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .mut_subcommands(|command| command.disable_help_flag(true));
     command.build();
     let man = Man::new(command.clone())
         .title("S3-LOCK")
+        .date(sections::DATE)
         .manual("User Commands");
     let mut page = rendered(|page| man.render_title(page));
     page.push_str(&name_and_synopsis(&command));
@@ -41,12 +45,8 @@ fn name_and_synopsis(command: &Command) -> String {
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!("s3-lock - {}", about.unwrap_or_default()))]);
     roff.control("SH", ["SYNOPSIS"]);
-    for subcommand in command.get_subcommands() {
-        for usage in usages(subcommand) {
-            roff.text(marked(&usage));
-            roff.control("br", []);
-        }
-    }
+    let all = command.get_subcommands().flat_map(usages);
+    synopsis(&mut roff, &all.collect::<Vec<_>>());
     roff.to_roff()
 }
 
@@ -54,15 +54,22 @@ fn name_and_synopsis(command: &Command) -> String {
 fn described(command: &Command) -> String {
     let mut roff = Roff::new();
     roff.control("SS", [command.get_name()]);
-    for usage in usages(command) {
-        roff.text(marked(&usage));
-        roff.control("br", []);
-    }
+    synopsis(&mut roff, &usages(command));
     if let Some(about) = command.get_about() {
         roff.control("PP", []);
         roff.text([roman(format!("{about}."))]);
     }
     roff.to_roff() + &options(command)
+}
+
+/// A line for each usage.
+fn synopsis(roff: &mut Roff, usages: &[String]) {
+    for (at, usage) in usages.iter().enumerate() {
+        if at > 0 {
+            roff.control("br", []);
+        }
+        roff.text(marked(usage));
+    }
 }
 
 /// The lines of a command's usage.
@@ -83,17 +90,22 @@ fn marked(usage: &str) -> [Inline; 2] {
 fn options(command: &Command) -> String {
     let man = Man::new(command.clone());
     let options = rendered(|page| man.render_options_section(page));
-    let lines = options.lines().filter(|line| !line.starts_with(".SH "));
+    // Each rendering begins with the definition of an apostrophe, which the page has already.
+    let is_wanted = |line: &&str| !line.starts_with(".SH ") && !line.contains(".ds Aq");
+    let lines = options.lines().filter(is_wanted);
     lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn section(heading: &str, parts: &[Part]) -> String {
     let mut roff = Roff::new();
     roff.control("SH", [heading]);
-    for part in parts {
+    for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(text) => {
-                roff.control("PP", []);
+                // A heading begins a paragraph by itself.
+                if at > 0 {
+                    roff.control("PP", []);
+                }
                 roff.text([roman(*text)]);
             }
             Part::Item(name, text) => {

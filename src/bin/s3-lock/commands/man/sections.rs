@@ -1,5 +1,8 @@
 //! The sections of the manual page that no option tells.
 
+/// When these texts were changed last.
+pub const DATE: &str = "2026-11-30";
+
 /// A part of a section.
 pub enum Part {
     /// A paragraph.
@@ -12,7 +15,7 @@ pub enum Part {
 
 use Part::{Example, Item, Text};
 
-pub const DESCRIPTION: [Part; 2] = [
+pub const DESCRIPTION: [Part; 4] = [
     Text(
         "s3-lock keeps a lock in one small object in S3, or in a store that honours conditional writes as S3 \
          does. At most one process on any number of machines holds it. A lock that is not given back is free \
@@ -22,19 +25,30 @@ pub const DESCRIPTION: [Part; 2] = [
         "A lock is named by a URL, s3://bucket/folder/name. Its object is folder/name.lock in the bucket. \
          Nothing has to be made before.",
     ),
+    Text(
+        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the lock is needed. So after a crash \
+         of the holder or of its machine, the lock is free some 12 s and --max-operation later. A longer one \
+         bears a longer failure of the network.",
+    ),
+    Text(
+        "Before the first write to a store that --endpoint-url or a profile names, s3-lock checks with 12 requests \
+         whether it honours conditional writes. --assume-conditional-writes leaves that out, for a store that \
+         s3-lock doctor has found good.",
+    ),
 ];
 
 /// What follows the commands and their options, in this order.
-pub const REST: [(&str, &[Part]); 5] = [
+pub const REST: [(&str, &[Part]); 7] = [
     ("EXIT STATUS", &EXIT_STATUS),
     ("ENVIRONMENT", &ENVIRONMENT),
+    ("THE END OF A COMMAND", &END),
     ("SIGNALS", &SIGNALS),
+    ("TERMINAL", &TERMINAL),
     ("FILES", &FILES),
     ("EXAMPLES", &EXAMPLES),
 ];
 
-// Of `run` and `hold`: to be completed.
-const EXIT_STATUS: [Part; 11] = [
+const EXIT_STATUS: [Part; 12] = [
     Text("Of run, and, where they apply, of hold:"),
     Item(
         "the command's own",
@@ -46,14 +60,20 @@ const EXIT_STATUS: [Part; 11] = [
     ),
     Item(
         "124",
-        "s3-lock ended the command: the lock was lost, or --max-hold was over",
+        "s3-lock ended the command: the lock was lost, or --max-hold was reached; or the lock turned out to be \
+         lost when it was released",
     ),
     Item(
         "125",
-        "s3-lock itself failed: wrong arguments, or a store that refuses or does not answer",
+        "s3-lock itself failed: wrong arguments, a store that refuses or does not answer, or nobody knows whether \
+         a label was marked",
     ),
-    Item("126", "the command was found and could not be run"),
-    Item("127", "the command was not found"),
+    Item(
+        "126, 127",
+        "the command cannot be run; there is no such command",
+    ),
+    Item("128+n", "signal n ended the wait for the lock"),
+    Text("A command may exit with any of these itself: --report tells them apart."),
     Text("Of the other commands:"),
     Item(
         "0",
@@ -64,12 +84,14 @@ const EXIT_STATUS: [Part; 11] = [
         "release: that owner held nothing; break: the holding was over, or you said no; status --exit-code: \
          the lock is held; doctor: something is wrong",
     ),
-    Item("125", "failed; status --exit-code: 2"),
+    Item(
+        "125",
+        "failed; status --exit-code has 2 for that, but for wrong arguments",
+    ),
 ];
 
-// Of the command that `run` starts: to be completed.
 const ENVIRONMENT: [Part; 7] = [
-    Text("The command that run starts finds in its environment:"),
+    Text("The command that run starts finds in its environment, and hold prints:"),
     Item("S3_LOCK_URL", "the URL of the lock"),
     Item("S3_LOCK_OWNER", "the owner's name"),
     Item(
@@ -78,7 +100,7 @@ const ENVIRONMENT: [Part; 7] = [
     ),
     Item(
         "S3_LOCK_DEADLINE",
-        "when the lease runs out unless it is renewed",
+        "when the lease runs out unless it is renewed, in seconds since 1970",
     ),
     Text(
         "s3-lock itself reads the variables of the AWS CLI, such as AWS_PROFILE, AWS_REGION, \
@@ -87,13 +109,49 @@ const ENVIRONMENT: [Part; 7] = [
     Item("NO_COLOR", "if it is set, no message has colours"),
 ];
 
-// To be completed: the deadline, the terminal, stops and suspends.
-const SIGNALS: [Part; 1] = [Text(
-    "While s3-lock waits for a lock, SIGINT, SIGTERM, SIGHUP and SIGQUIT end the wait, and the exit status is \
-     128+n. While a command runs, they are passed on to it.",
-)];
+const END: [Part; 4] = [
+    Text(
+        "A renewal that fails is repeated. If none succeeds, the command's process group gets SIGTERM --kill-after \
+         before the lease runs out, and SIGKILL half a second before. A watchdog, which is a process of its own, keeps \
+         to these times if s3-lock is stopped. So the command is dead before another can have the lock.",
+    ),
+    Text(
+        "If the lock is lost before, because an operator broke it, SIGTERM comes at once and SIGKILL half a second \
+         later. --on-lost is run when the command has been ended.",
+    ),
+    Text(
+        "If the machine is suspended past the lease, the command is killed within 100 ms of its waking up: only \
+         fencing tokens close that gap. If s3-lock is killed, its command is killed with it, unless --orphan is given: then it goes on without a lock.",
+    ),
+    Text(
+        "Not ended are processes that have left the command's process group, and those of another user. What the \
+         command leaves running when it ends by itself goes on without the lock.",
+    ),
+];
 
-// To be completed.
+const SIGNALS: [Part; 2] = [
+    Text(
+        "While s3-lock waits for a lock, SIGINT, SIGTERM, SIGHUP and SIGQUIT end the wait at once, and the exit \
+         status is 128+n.",
+    ),
+    Text(
+        "While a command runs, these and SIGUSR1 and SIGUSR2 are passed on to its process group. After a second SIGINT \
+         it gets SIGTERM, and SIGKILL after --kill-after; after a third, SIGKILL at once.",
+    ),
+];
+
+const TERMINAL: [Part; 2] = [
+    Text(
+        "While it waits, s3-lock shows on a terminal one line that changes; elsewhere it writes a line whenever the \
+         holder or the place in the queue changes. Everything that it says goes to standard error, and the results of \
+         commands other than run to standard output.",
+    ),
+    Text(
+        "Ctrl-Z stops s3-lock and its command as one job of the shell. Nobody renews the lock meanwhile: when the lease \
+         runs out, the watchdog kills the command.",
+    ),
+];
+
 const FILES: [Part; 3] = [
     Item("~/.aws/config", "profiles, regions, endpoints"),
     Item("~/.aws/credentials", "keys"),

@@ -96,8 +96,8 @@ impl Watch {
             if !self.follow_orders() {
                 return self.outlive();
             }
-            self.welcome();
             self.report_signals();
+            self.welcome();
             self.enforce(clock::now());
         }
     }
@@ -134,9 +134,12 @@ impl Watch {
             Read::Closed => {}
             Read::Bytes(_) => {
                 let command = Pid::from_raw(i32::from_ne_bytes(number));
-                // It has made the group. Where it cannot be joined, the command does not begin.
+                // It has made the group. Where it cannot be joined, or is to end already, the command does not begin.
                 self.group = command.filter(|command| process::join_group(*command).is_ok());
-                if self.group.is_some() {
+                let is_due = self
+                    .schedule
+                    .is_none_or(|schedule| schedule.due(clock::now()) != Due::Nothing);
+                if self.group.is_some() && !is_due {
                     pipe::write(welcome, &[1]);
                 }
             }
@@ -144,9 +147,10 @@ impl Watch {
         self.door = None;
     }
 
+    /// What came before the watchdog was in the command's group, s3-lock has got itself.
     fn report_signals(&self) {
         for received in self.signals.received() {
-            if received.by_system {
+            if received.by_system && self.group.is_some() {
                 self.tell(Notice::Terminal(received.signal));
             }
         }

@@ -76,6 +76,12 @@ impl Proxy {
         note.map_or(String::new(), |note| format!("; {note}"))
     }
 
+    /// As it is shown: without user and password.
+    #[cfg(feature = "cli")]
+    pub(in crate::store::s3) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(in crate::store::s3) fn uri(&self) -> &Uri {
         &self.uri
     }

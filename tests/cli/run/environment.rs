@@ -1,0 +1,119 @@
+//! What the command finds, and what the store is asked.
+
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::program::{Running, run, run_with_input, s3_lock};
+use crate::run::{is_held, run_text};
+use crate::store::{URL, stored, stored_state};
+use crate::support::Server;
+
+#[test]
+fn run_tells_the_command_the_url_the_owner_and_the_token() {
+    let server = Server::start();
+    let text = "echo $S3_LOCK_URL $S3_LOCK_OWNER $S3_LOCK_FENCING_TOKEN";
+    let ended = run(&mut run_text(&server, &["--owner", "me"], text));
+    let record = stored(&server).unwrap();
+    let told = format!("{URL} me {}\n", record["fencing_token"]);
+    assert_eq!((ended.code(), ended.stdout), (Some(0), told));
+}
+
+#[test]
+fn run_tells_the_command_the_deadline_in_seconds_since_1970() {
+    let server = Server::start();
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let earliest = now();
+    let ended = run(&mut run_text(&server, &[], "echo $S3_LOCK_DEADLINE"));
+    let deadline: u64 = ended.stdout.trim().parse().unwrap();
+    // The lease is 70 s.
+    assert!(
+        (earliest + 60..=now() + 70).contains(&deadline),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn run_starts_the_command_without_a_shell() {
+    let server = Server::start();
+    let words = [
+        "run", URL, "--", "echo", "$HOME", "a  b", "*", "-c", "--wait",
+    ];
+    let ended = run(&mut s3_lock(&server, words));
+    assert_eq!(ended.stdout, "$HOME a  b * -c --wait\n");
+}
+
+#[test]
+fn run_passes_its_standard_input_on() {
+    let server = Server::start();
+    let mut command = s3_lock(&server, ["run", URL, "--", "cat"]);
+    let ended = run_with_input(&mut command, "one\ntwo");
+    assert_eq!((ended.code(), ended.stdout.as_str()), (Some(0), "one\ntwo"));
+}
+
+#[test]
+fn run_says_nothing_of_its_own_if_all_goes_well() {
+    let server = Server::start();
+    let ended = run(&mut run_text(&server, &[], "echo out; echo err >&2"));
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("out\n", "err\n")
+    );
+}
+
+#[test]
+fn run_takes_three_requests() {
+    let server = Server::start();
+    let ended = run(&mut run_text(&server, &[], "true"));
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    let requests = server.requests();
+    let methods: Vec<_> = requests.iter().map(|one| one.method.as_str()).collect();
+    assert_eq!(methods, ["GET", "PUT", "PUT"]);
+}
+
+#[test]
+fn run_holds_the_lock_while_the_command_runs_and_releases_it_afterwards() {
+    let server = Server::start();
+    let mut command = s3_lock(&server, ["run", URL, "--", "cat"]);
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    is_held(&server);
+    assert!(running.is_running());
+    running.close_stdin();
+    assert_eq!(running.end().code(), Some(0));
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn run_tells_the_store_what_the_lock_is_for() {
+    let server = Server::start();
+    let ended = run(&mut run_text(&server, &["--purpose", "the report"], "true"));
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert_eq!(stored(&server).unwrap()["purpose"], "the report");
+}
+
+#[test]
+fn run_tells_of_processes_that_the_command_has_left_behind_and_releases_the_lock() {
+    let server = Server::start();
+    let ended = run(&mut run_text(&server, &[], "sleep 60 >&- 2>&- <&- &"));
+    assert_eq!(ended.code(), Some(0));
+    assert!(ended.stderr.contains("go on without the lock"), "{ended:?}");
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn run_leaves_no_file_descriptor_of_its_own_to_the_command() {
+    let server = Server::start();
+    let mut command = s3_lock(&server, ["run", URL, "--", "ls", "/proc/self/fd"]);
+    let ended = run(&mut command);
+    let mut alone = Command::new("ls");
+    let alone = alone
+        .arg("/proc/self/fd")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(ended.stdout, String::from_utf8(alone.stdout).unwrap());
+}
