@@ -7,7 +7,7 @@ use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{Running, s3_lock};
 use crate::run::loss::break_it;
-use crate::run::{GO_ON, SHORT, are_gone, deadline, held, is_released, run_text};
+use crate::run::{GO_ON, SHORT, are_gone, deadline, held, is_released, run_text, watchdog};
 use crate::store::stored_state;
 use crate::support::{Dice, Fault, Match, Server};
 
@@ -41,7 +41,7 @@ fn run_that_is_killed_at_any_moment_leaves_no_process() {
         let (file, log) = (folder.file("log"), folder.file(&format!("{round}")));
         let text = format!("echo {round} >> {file}; echo > {log}; {DEAF}");
         let running = Running::start(&mut s3_lock(&server, ["run", &url, "-c", &text]));
-        thread::sleep(dice.between(usual / 2, usual * 5 / 4));
+        thread::sleep(dice.between(usual / 4, usual));
         running.signal(libc::SIGKILL);
         are_gone(&running, AT_ONCE);
         started += usize::from(!folder.text(&format!("{round}")).is_empty());
@@ -115,16 +115,6 @@ fn run_gives_the_lock_of_a_killed_holder_to_the_next_after_the_lease() {
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(0), "mine\n"));
 }
 
-/// The watchdog of a run whose command runs: a copy of s3-lock.
-fn watchdog(running: &Running) -> i32 {
-    let is_copy = |id: &i32| {
-        let program = std::fs::read_link(format!("/proc/{id}/exe"));
-        program.is_ok_and(|path| path.ends_with("s3-lock"))
-    };
-    let all = running.descendants();
-    all.into_iter().find(is_copy).expect("there is a watchdog")
-}
-
 #[test]
 fn run_whose_watchdog_was_killed_ends_a_command_in_time_whose_lock_cannot_be_renewed() {
     let server = Server::start();
@@ -133,7 +123,7 @@ fn run_whose_watchdog_was_killed_ends_a_command_in_time_whose_lock_cannot_be_ren
     let text = format!("trap 'echo told' TERM; echo started; {GO_ON}");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     running.stderr_line("the watchdog was killed");
     are_gone(&running, Duration::from_secs(60));
     let late = deadline(&server).elapsed();
@@ -153,7 +143,7 @@ fn run_whose_watchdog_was_stopped_kills_a_command_in_time_whose_lock_cannot_be_r
     let text = format!("trap '' TERM; echo started; {GO_ON}");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGSTOP);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGSTOP);
     are_gone(&running, Duration::from_secs(60));
     let late = deadline(&server).elapsed();
     assert!(late.is_zero(), "it lived on for {late:?}");
@@ -170,7 +160,7 @@ fn run_whose_watchdog_was_killed_goes_on() {
     );
     let running = Running::start(&mut run_text(&server, &[], &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     running.stderr_line("the watchdog was killed");
     folder.write("go", "");
     assert_eq!(running.end().code(), Some(3));
@@ -183,7 +173,7 @@ fn run_whose_watchdog_was_killed_during_the_wait_does_not_start_the_command() {
     let guard = held(&server);
     let running = Running::start(&mut run_text(&server, &[], "echo ran"));
     running.stderr_line("waiting for");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     guard.release().unwrap();
     let ended = running.end();
     assert_eq!(

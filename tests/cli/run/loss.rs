@@ -57,11 +57,12 @@ fn run_ends_the_command_if_the_lock_was_broken() {
 #[test]
 fn run_ends_the_command_if_another_has_taken_the_lock_over() {
     let server = Server::start();
-    let running = Running::start(&mut run_text(&server, &SHORT, "exec sleep 60"));
+    let running = Running::start(&mut run_text(&server, &SHORT[..3], "exec sleep 60"));
     is_held(&server);
     take_over(&server);
     let ended = running.end();
     assert_eq!(ended.code(), Some(124), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(stored(&server).unwrap()["owner"], "the-successor");
 }
 
@@ -141,7 +142,8 @@ fn run_does_not_end_a_command_because_renewals_fail_for_a_while() {
     folder.write("go", "");
     let ended = running.end();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("could not be renewed"), "{ended:?}");
+    let told = ended.stderr.matches("could not be renewed").count();
+    assert_eq!(told, ended.stderr.lines().count(), "{ended:?}");
 }
 
 #[test]
@@ -268,5 +270,21 @@ fn run_that_took_long_to_acquire_renews_the_lock_before_the_command_begins() {
         (ended.code(), ended.stdout.as_str()),
         (Some(0), "done\n"),
         "{ended:?}"
+    );
+}
+
+#[test]
+fn run_is_told_to_end_what_on_lost_says() {
+    let server = Server::start();
+    let options = [&SHORT[..], &["--on-lost=echo begun; sleep 60; echo end"]].concat();
+    let running = Running::start(&mut run_text(&server, &options, "exec sleep 60"));
+    is_held(&server);
+    break_it(&server);
+    running.stdout_line("begun");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(124), "begun\n")
     );
 }

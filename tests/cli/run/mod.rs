@@ -1,5 +1,6 @@
 //! `s3-lock run`.
 
+mod chaos;
 mod environment;
 pub mod exclusion;
 mod killed;
@@ -93,6 +94,15 @@ pub fn are_gone(program: &Running, limit: Duration) {
         assert!(start.elapsed() < limit, "still there: {left:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The watchdog of a run whose command runs: a copy of s3-lock.
+pub fn watchdog(running: &Running) -> Option<i32> {
+    let is_copy = |id: &i32| {
+        let program = std::fs::read_link(format!("/proc/{id}/exe"));
+        program.is_ok_and(|path| path.ends_with("s3-lock"))
+    };
+    running.descendants().into_iter().find(is_copy)
 }
 
 /// The same command, started by another with these words in front of it.

@@ -210,3 +210,20 @@ fn run_leaves_an_empty_report_on_a_full_disk() {
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "");
 }
+
+#[test]
+fn run_reports_a_wait_that_a_signal_has_ended() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let _guard = held(&server);
+    let options = ["--report", &folder.file("report")];
+    let running = Running::start(&mut run_text(&server, &options, "true"));
+    running.stderr_line("waiting for");
+    running.signal(libc::SIGINT);
+    running.end();
+    let report = facts(&folder);
+    assert_eq!(
+        (&report["outcome"], &report["exit_status"]),
+        (&json!("interrupted"), &json!(130))
+    );
+}

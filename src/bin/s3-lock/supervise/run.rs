@@ -17,7 +17,7 @@ use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::{Facts, ReportFile};
 use crate::supervise::running::{self, Ended, NotStarted, Terms};
-use crate::supervise::schedule::longest_grace;
+use crate::supervise::schedule::{SHORTEST_LEASE, longest_grace};
 use crate::supervise::watchdog::{Orphan, Watchdog};
 use crate::system::child::Program;
 use crate::system::clock;
@@ -126,7 +126,14 @@ fn check(
     request_timeout: Duration,
     program: &Program,
 ) -> Result<(), Outcome> {
-    let longest = longest_grace(lease(&arguments.acquire, request_timeout));
+    let lease = lease(&arguments.acquire, request_timeout);
+    if lease < SHORTEST_LEASE {
+        return Err(Outcome::Failed(format!(
+            "the lease, --max-operation + 2 x --request-timeout, must be at least {SHORTEST_LEASE:?}: nothing could be \
+             ended in time with {lease:?}"
+        )));
+    }
+    let longest = longest_grace(lease);
     if arguments.kill_after > longest {
         return Err(Outcome::Failed(format!(
             "--kill-after must be at most half of the lease, which is --max-operation + 2 x --request-timeout: write at \

@@ -433,8 +433,11 @@ impl Running<'_> {
 
     /// The command has ended. If s3-lock has ended it, what it has started ends, too.
     fn clear_up(&mut self) {
+        let was_killed = self.why.is_some() || matches!(self.end, Some(End::Killed(_)));
         if let Some(terminal) = &self.terminal {
-            terminal.take_back_from(self.command);
+            if terminal.take_back_from(self.command) && was_killed {
+                terminal.restore();
+            }
         }
         if self.why.is_some() {
             self.signal(Signal::KILL);

@@ -26,9 +26,9 @@ pub const DESCRIPTION: [Part; 4] = [
          Nothing has to be made before.",
     ),
     Text(
-        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the lock is needed. So after a crash \
-         of the holder or of its machine, the lock is free some 12 s and --max-operation later. A longer one \
-         bears a longer failure of the network.",
+        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the \
+         lock is needed. So after a crash of the holder or of its machine, the lock is free some 12 s and \
+         --max-operation later. A longer one bears a longer failure of the network.",
     ),
     Text(
         "Before the first write to a store that --endpoint-url or a profile names, s3-lock checks with 12 requests \
