@@ -181,7 +181,8 @@ impl ListedLock {
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
 ///
-/// As JSON, by `serde`, spans are whole milliseconds, `acquired_at` is in UTC, and what is not known is `null`. Later
+/// As JSON, by `serde`, spans are whole milliseconds, `acquired_at` is in UTC, and what is not known is `null`; `label` is
+/// there only if the holder has one. Later
 /// versions may add fields.
 ///
 /// ```
