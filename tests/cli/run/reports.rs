@@ -57,6 +57,22 @@ fn run_reports_the_signal_that_has_ended_the_command() {
 }
 
 #[test]
+fn run_reports_to_standard_output_behind_what_the_command_wrote() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let file = folder.file("output");
+    fs::write(&file, "before\n").unwrap();
+    let output = fs::File::options().append(true).open(&file).unwrap();
+    let mut command = run_text(&server, &["--report", "/dev/stdout"], "echo within");
+    let status = command.stdout(output).status().unwrap();
+    assert!(status.success());
+    let text = folder.text("output");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[1]), (3, "before", "within"));
+    assert!(lines[2].contains("\"outcome\":\"ran\""), "{text}");
+}
+
+#[test]
 fn run_reports_how_long_it_waited_and_how_long_it_held_the_lock() {
     let server = Server::start();
     let folder = Folder::new();

@@ -40,6 +40,7 @@ pub struct AcquireArguments {
     /// Take it from a crashed run of --owner at once
     #[arg(long, requires = "owner")]
     pub reclaim: bool,
+    // 75 is `EX_TEMPFAIL` of sysexits.h: try later.
     /// The exit status if not acquired
     #[arg(
         short = 'E',

@@ -72,7 +72,8 @@ impl Acquire {
         match (&self.label, &self.wait) {
             (None, Wait::No) => lock.try_acquire(owner),
             (None, Wait::Within(limit)) => lock.acquire_within(owner, *limit),
-            (Some(_), _) => todo!(),
+            (Some(label), Wait::No) => lock.try_acquire_once(owner, label),
+            (Some(label), Wait::Within(limit)) => lock.acquire_once_within(owner, label, *limit),
         }
     }
 }

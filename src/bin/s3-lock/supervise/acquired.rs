@@ -46,6 +46,7 @@ fn refused(error: &LockError) -> Outcome {
         LockError::Held(_) | LockError::TimedOut { .. } | LockError::TooSlow { .. } => {
             Outcome::NotAcquired(why)
         }
+        LockError::AlreadyDone { .. } => Outcome::AlreadyDone(why),
         _ => Outcome::Failed(why),
     }
 }

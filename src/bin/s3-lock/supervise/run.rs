@@ -201,7 +201,11 @@ fn released(
         return Outcome::Ended(end, why);
     }
     let marks = completes && end == End::Exited(0);
-    let released = if marks { todo!() } else { guard.release() };
+    let released = if marks {
+        guard.complete()
+    } else {
+        guard.release()
+    };
     ended.tell_of_rest();
     match released {
         Ok(()) => Outcome::Ran(end),
