@@ -7,6 +7,7 @@ mod killed;
 pub mod loss;
 mod max_hold;
 mod on_terminal;
+mod once;
 mod reports;
 mod signals;
 mod statuses;
