@@ -65,10 +65,12 @@ pub fn wait(
         let now = clock::now();
         waiter.wait(&pipes, Some(now + LOOK));
         for received in listeners.signals.received() {
-            if reason.is_some() {
-                return Ok(Waited::Interrupted(received.signal));
+            match reason {
+                None => reason = Some(Waited::Interrupted(received.signal)),
+                // A terminal that is closed sends SIGHUP twice, and nobody is impatient.
+                Some(_) if received.signal == Signal::HUP => {}
+                Some(_) => return Ok(Waited::Interrupted(received.signal)),
             }
-            reason = Some(Waited::Interrupted(received.signal));
         }
         if reason.is_none() && listeners.parent.is_some_and(Parent::has_ended) {
             reason = Some(Waited::ParentEnded);
