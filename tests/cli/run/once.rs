@@ -37,6 +37,28 @@ fn run_once_that_was_completed_is_skipped_and_says_by_whom() {
 }
 
 #[test]
+fn run_once_that_is_quiet_says_nothing_if_it_waits_and_is_skipped() {
+    let server = Server::start();
+    let first = Running::start(&mut run_text(&server, &ONCE, "sleep 1"));
+    is_held(&server);
+    let quiet = [&ONCE[..], &["--quiet"]].concat();
+    let second = Running::start(&mut run_text(&server, &quiet, "echo ran"));
+    assert_eq!(first.end().code(), Some(0));
+    let second = second.end();
+    assert_eq!(second.code(), Some(0), "{second:?}");
+    assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn run_that_is_quiet_says_why_it_fails() {
+    let server = Server::start();
+    let _guard = held(&server);
+    let ended = run(&mut run_text(&server, &["--no-wait", "--quiet"], "true"));
+    assert_eq!(ended.code(), Some(75), "{ended:?}");
+    assert!(ended.stderr.contains("the-first"), "{ended:?}");
+}
+
+#[test]
 fn run_once_with_another_label_is_made() {
     let server = Server::start();
     let _ = run(&mut run_text(&server, &ONCE, "true"));

@@ -2,6 +2,7 @@
 
 use std::io::{Write, stderr};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -19,10 +20,23 @@ pub fn warning(text: &str) {
     line(AnsiColor::Yellow.on_default(), text);
 }
 
-/// What happens.
+/// What happens, unless s3-lock is to be quiet.
 pub fn note(text: &str) {
-    line(Style::new(), text);
+    if !is_quiet() {
+        line(Style::new(), text);
+    }
 }
+
+/// From now on, only what goes wrong is told.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+static QUIET: AtomicBool = AtomicBool::new(false);
 
 fn line(style: Style, text: &str) {
     // Text from elsewhere (an owner's name, a server's message) must not make a second line, nor move the cursor.

@@ -31,7 +31,7 @@ impl WaitLine {
     pub fn new(url: &str) -> WaitLine {
         WaitLine {
             url: url.to_owned(),
-            live: stderr().is_terminal().then(spinner),
+            live: (stderr().is_terminal() && !message::is_quiet()).then(spinner),
             told: None,
         }
     }

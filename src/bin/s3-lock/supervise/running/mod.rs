@@ -255,7 +255,7 @@ impl Ended {
         let rest_has_ended = Waiter::new()
             .is_ok_and(|waiter| wait_for_end_of(self.group, &waiter, TIME_TO_BE_REAPED));
         if !rest_has_ended {
-            message::note(
+            message::warning(
                 "the command has ended, and processes that it has started go on without the lock",
             );
         }
