@@ -72,6 +72,13 @@
 //! passes. [Why you can trust it](why_you_can_trust_it) says what is lost if an assumption fails, why
 //! the lock holds if none does, and how that is checked.
 //!
+//! # Work that is to be done once
+//!
+//! Ten hosts have the same crontab, and one of them is to make the report. [`S3Lock::acquire_once`] takes the lock for a
+//! label, such as today's date. [`LockGuard::complete`] marks that label as done and releases the lock, in one write. Who
+//! asks for the label later, or has waited, gets [`LockError::AlreadyDone`] instead of the lock. A run that fails, or ends
+//! before it is marked, is made again. The lock remembers the last 16 labels.
+//!
 //! # Dropping a guard
 //!
 //! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. Drop never
@@ -89,6 +96,7 @@
 //! | the same [without the queue](S3LockBuilder::without_queue) | 1 if this client released it last, else 2; 1 for each look while waiting; in a loop 1 more once a second, and where its own record says that others wait | the same | within that |
 //! | [`S3Lock::acquire_within`] | the same | its limit + 2 T | within that |
 //! | [`S3Lock::try_acquire`] | 1 or 2; 0 if a guard of the same client has it | 6 T; 12 T with a check of the store | + C |
+//! | [`S3Lock::acquire_once`], [`S3Lock::acquire_once_within`], [`S3Lock::try_acquire_once`] | as the same call without a label; if the label is done: 1, or 0 if this client has seen that | as that call | as there |
 //! | [`S3Lock::status`] | 1 | T | + C |
 //! | [`S3Lock::release`], [`S3Lock::force_release`] | 2; 1 if there is nothing to release | 2 T; 8 T with a check of the store | + C |
 //! | [`S3Lock::check_store`] | 12; 2 more if nobody has checked before | 6 T | + C |
@@ -96,7 +104,7 @@
 //! | [`LockGuard::renew`] | 1, or a share in one of another thread's | 2 T, and never beyond the deadline | + C, until the deadline |
 //! | [`LockGuard::verify`] | the same | T | + C, until the deadline |
 //! | [`Client::list`] | 1 for 1,000 keys, and 1 for each lock | T for each request | + C, once |
-//! | [`LockGuard::release`], drop | 1, also if it hands the lock over to another thread | 2 T | + C, until the deadline |
+//! | [`LockGuard::release`], [`LockGuard::complete`], drop | 1, also if it hands the lock over to another thread | 2 T | + C, until the deadline |
 //! | everything else | 0 | not at all | |
 //!
 //! **C is the time of a look-up of credentials: a minute at the most.** A client looks them up for its first call, and

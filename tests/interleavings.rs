@@ -27,6 +27,7 @@ mod wait_queue;
 mod interleavings {
     mod cancel;
     mod hand_over;
+    mod labels;
     mod losses;
     mod queue;
     mod sharing;

@@ -10,6 +10,7 @@
 //! | `world.rs` | what can happen next, and its effects |
 //! | `client.rs` | a client that runs the crate's operations, as `src/engine/driver.rs` does |
 //! | `hand_over.rs` | hand-overs between the threads of one client |
+//! | `labels.rs` | labels that are completed once |
 //! | `store.rs` | the store |
 //! | `judge.rs` | compares what happened with what was promised |
 //! | `lock.rs` | the promises |
@@ -28,6 +29,7 @@ mod model {
     mod hand_over;
     pub mod judge;
     mod keeping;
+    pub mod labels;
     pub mod lock;
     mod mutants;
     pub mod scenario;
@@ -43,10 +45,10 @@ use stateright::{Checker, Model};
 
 use model::client::Who;
 use model::lock::{
-    ADOPTED, EVERYBODY, FREED, HANDED_OVER, HELD_BACK, INFERRED, LEARNED_OF_FORCE, RECLAIMED,
-    RESOLVED, TAKEOVER, UNDONE,
+    ADOPTED, COMPLETED, EVERYBODY, FREED, HANDED_OVER, HELD_BACK, INFERRED, LEARNED_OF_FORCE,
+    RECLAIMED, RESOLVED, SKIPPED, TAKEOVER, UNDONE,
 };
-use model::scenario::{Budget, Calls, LEASE, NODES, Role, STORES, Scenario, held, patience};
+use model::scenario::{Budget, Calls, LEASE, Label, NODES, Role, STORES, Scenario, held, patience};
 
 /// If a change makes the states endless, a test must fail instead of running for ever.
 const TOO_LONG: Duration = Duration::from_secs(600);
@@ -539,6 +541,163 @@ fn nobody_reclaims_a_lock_that_is_being_handed_over() {
         ..acquires("b", 1)
     };
     holds(scenario, 50_492);
+}
+
+/// A client that takes the lock to complete this label, so many times.
+fn completes(owner: &'static str, label: &'static str, times: u16) -> Role {
+    let calls = Calls {
+        acquire: times,
+        complete: times,
+        ..Calls::default()
+    };
+    Role {
+        label: Some(Label::Once(label)),
+        ..Role::of(owner, calls)
+    }
+}
+
+/// Two clients that want the same label.
+fn completing_once(budget: Budget) -> Scenario {
+    Scenario {
+        budget,
+        fast: vec![STORES],
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED],
+        ..Scenario::of(vec![
+            completes("a", "x", 1),
+            completes("b", "x", either(1, 2)),
+        ])
+    }
+}
+
+/// With `--release`, leases pass as well.
+#[test]
+fn a_label_is_completed_by_one_of_two_clients_whatever_request_is_lost() {
+    let mut scenario = completing_once(Budget {
+        leases: either(0, 2),
+        losses: 1,
+        ..Budget::default()
+    });
+    scenario.possible.push(RESOLVED);
+    holds(scenario, either(1_982, 1_547_572));
+}
+
+/// The first completes its label when the second has taken the lock over, or before, or in between.
+#[test]
+fn a_label_is_completed_by_one_of_two_holders_whose_lease_has_passed() {
+    let mut scenario = completing_once(Budget {
+        leases: 2,
+        ticks: either(0, 1),
+        ..Budget::default()
+    });
+    scenario.possible.push(TAKEOVER);
+    holds(scenario, either(13_054, 568_526));
+}
+
+/// Every answer to a completion: also that of a proxy that has sent it twice.
+#[test]
+fn a_completion_that_comes_to_nothing_or_twice_is_told_as_what_it_was() {
+    let scenario = Scenario {
+        budget: Budget {
+            losses: either(0, 1),
+            repeats: 1,
+            failures: 1,
+            ..Budget::default()
+        },
+        ahead: vec![0],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED],
+        ..Scenario::of(vec![completes("a", "x", 1), completes("b", "x", 1)])
+    };
+    holds(scenario, either(15_462, 114_604));
+}
+
+/// The first holder is broken by force or by name, and has called `complete` or not.
+#[test]
+fn a_holding_that_was_ended_without_its_guard_has_completed_nothing() {
+    let operator = Role {
+        calls: Calls {
+            acquire: 1,
+            complete: 1,
+            release: 1,
+            status: 1,
+            force_release: either(0, 1),
+            ..Calls::default()
+        },
+        ..completes("b", "x", 1)
+    };
+    let scenario = Scenario {
+        budget: Budget {
+            losses: either(0, 1),
+            ..Budget::default()
+        },
+        ahead: vec![0],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED, FREED],
+        ..Scenario::of(vec![completes("a", "x", 2), operator])
+    };
+    holds(scenario, either(47_008, 2_427_236));
+}
+
+/// Two threads of a client, and another client. Two of them want the same label.
+fn completing_and_handing_over(second: &'static str, budget: Budget) -> Scenario {
+    let mut first = completes("a", "x", 1);
+    first.calls.hand_over = 1;
+    let thread = Role {
+        twin: Some(Who(0)),
+        ..completes("b", second, 1)
+    };
+    Scenario {
+        budget,
+        ahead: vec![NODES],
+        already: held(),
+        possible: vec![COMPLETED, SKIPPED, HANDED_OVER],
+        ..Scenario::of(vec![first, thread, completes("c", "x", 1)])
+    }
+}
+
+/// One write completes a label and begins the next holding. The reply to any request may be lost.
+#[test]
+fn a_label_that_is_completed_by_a_hand_over_is_done_whatever_request_is_lost() {
+    let budget = Budget {
+        leases: either(0, 1),
+        losses: 1,
+        ..Budget::default()
+    };
+    let mut scenario = completing_and_handing_over("y", budget);
+    scenario.fast = vec![STORES];
+    holds(scenario, either(102_646, 2_114_012));
+}
+
+#[test]
+fn a_completing_hand_over_that_comes_to_nothing_or_twice_misleads_nobody() {
+    let budget = Budget {
+        repeats: either(0, 1),
+        failures: 1,
+        crashes: either(0, 1),
+        ..Budget::default()
+    };
+    let mut scenario = completing_and_handing_over("y", budget);
+    scenario.roles.truncate(either(2, 3));
+    scenario.possible = either(
+        vec![COMPLETED, HANDED_OVER],
+        vec![COMPLETED, HANDED_OVER, SKIPPED],
+    );
+    holds(scenario, either(7_660, 2_119_942));
+}
+
+/// The threads of one client want the same label. What one learns, the other knows.
+#[test]
+fn two_threads_that_want_the_same_label_complete_it_once() {
+    let budget = Budget {
+        losses: 1,
+        ..Budget::default()
+    };
+    let mut scenario = completing_and_handing_over("x", budget);
+    scenario.roles.truncate(either(2, 3));
+    scenario.roles[0].calls.acquire = 2;
+    holds(scenario, either(58_966, 5_482_644));
 }
 
 /// Whatever happens to a holder, a waiting client gets the lock, on every path to its end.

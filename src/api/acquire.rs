@@ -59,7 +59,9 @@ impl S3Lock {
     pub fn acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
         let owner = owner.as_ref();
         let context = self.context_for(owner)?;
-        let won = context.session.run(context.acquire(owner, Wait::AsSet))?;
+        let won = context
+            .session
+            .run(context.acquire(owner, None, Wait::AsSet))?;
         Ok(LockGuard::new(won))
     }
 
@@ -100,7 +102,7 @@ impl S3Lock {
         let context = self.context_for(owner)?;
         let won = context
             .session
-            .run(context.acquire(owner, Wait::Within(limit)))?;
+            .run(context.acquire(owner, None, Wait::Within(limit)))?;
         Ok(LockGuard::new(won))
     }
 
@@ -139,7 +141,9 @@ impl S3Lock {
     pub fn try_acquire(&self, owner: impl AsRef<str>) -> Result<LockGuard, LockError> {
         let owner = owner.as_ref();
         let context = self.context_for(owner)?;
-        let won = context.session.run(context.acquire(owner, Wait::No))?;
+        let won = context
+            .session
+            .run(context.acquire(owner, None, Wait::No))?;
         Ok(LockGuard::new(won))
     }
 }

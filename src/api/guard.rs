@@ -8,9 +8,10 @@ use crate::engine::acquire::Won;
 use crate::engine::held_lock::HeldLock;
 use crate::engine::loss_callbacks;
 use crate::engine::registry::Entry;
+use crate::protocol::Ending;
 use crate::sys::foreign_code::contain;
 use crate::sys::logs;
-use crate::types::errors::{LockError, LostCause};
+use crate::types::errors::{ConfigError, LockError, LostCause};
 use crate::types::info::{FencingToken, LockInfo};
 use crate::types::renewal_trouble::RenewalTrouble;
 
@@ -422,12 +423,65 @@ impl LockGuard {
     /// # Ok::<(), s3_lock::LockError>(())
     /// ```
     pub fn release(mut self) -> Result<(), LockError> {
-        self.close()
+        self.close(Ending::Released)
+    }
+
+    /// Releases the lock and marks the work as done that the guard was acquired for, by
+    /// [`S3Lock::acquire_once`](crate::S3Lock::acquire_once) or its like. Both in one request: either the lock is
+    /// released and the label marked, or neither.
+    ///
+    /// Call it when the work has had all its effects. No later `acquire_once` gets the lock for this label, as
+    /// long as it is among the last 16 that were done. Calls that wait for this label end with
+    /// [`AlreadyDone`](LockError::AlreadyDone); if a thread of the client waits for something else, the same request
+    /// gives the lock to that thread, as [`release`](LockGuard::release) does. Dropping or releasing a guard
+    /// marks nothing.
+    ///
+    /// Blocks as [`release`](LockGuard::release) does. If the reply is lost, it finds out: the mark carries this
+    /// holding's fencing token, and only its own `complete` writes that. So `Ok` says that this holding has completed
+    /// the label, and for each label at most one guard gets it. After the deadline `complete` is still tried once: if
+    /// nobody has taken the lock since, it is done.
+    ///
+    /// # Errors
+    ///
+    /// * [`LockError::Lost`]: the lock was no longer held, and this holding has marked nothing. Another owner may
+    ///   have done the work at the same time, or may do it again.
+    /// * [`LockError::Storage`]: the work may be made again, and the lock may stay held until its lease has run out.
+    ///   If the [outcome is unknown](crate::StorageError::is_outcome_unknown), the label may also have been marked:
+    ///   acquire the lock for it again to find out.
+    /// * [`LockError::Config`] that names `label`: the guard was acquired without a label. The lock is released, as by a
+    ///   drop. Else as for [`release`](LockGuard::release).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use s3_lock::{Client, S3Lock};
+    /// use s3_lock::LockError;
+    ///
+    /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let guard = lock.acquire_once("host-17", "2026-11-30")?;
+    /// // ... the work ...
+    /// guard.complete()?;
+    ///
+    /// match lock.acquire_once("host-18", "2026-11-30") {
+    ///     Err(LockError::AlreadyDone { owner, .. }) => assert_eq!(owner, "host-17"),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// let _guard = lock.acquire_once("host-18", "2026-12-01")?;
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn complete(mut self) -> Result<(), LockError> {
+        let held = self.held().map_err(LockError::Lost)?;
+        if held.record.label.is_none() {
+            let why = "the guard has no label to complete, so it only releases the lock; take the lock with \
+                       acquire_once, or call release";
+            return Err(ConfigError::new("label", why).into());
+        }
+        self.close(Ending::Completed)
     }
 
     /// Keeps the lock without a guard, and does not release it. The lease ends it, or
     /// [`S3Lock::release`](crate::S3Lock::release) by owner name does, here or in another process. No I/O:
-    /// nothing is handed over to a waiting thread.
+    /// nothing is handed over to a waiting thread. A label stays in the record, and nothing marks it as done any more.
     ///
     /// # Examples
     ///
@@ -444,14 +498,14 @@ impl LockGuard {
         self.info()
     }
 
-    /// Releases the lock, unless that is done.
-    fn close(&mut self) -> Result<(), LockError> {
+    /// Ends the holding so, unless that is done.
+    fn close(&mut self, ending: Ending) -> Result<(), LockError> {
         let is_done = mem::replace(&mut self.is_done, true);
         let held = self.held().map_err(LockError::Lost)?;
         if is_done {
             return Ok(());
         }
-        let closed = held.context.session.run(held.release());
+        let closed = held.context.session.run(held.release(ending));
         held.notify_if_lost(&closed);
         closed
     }
@@ -465,7 +519,7 @@ impl Drop for LockGuard {
             mem::forget(self.held.clone());
             return;
         }
-        if let Err(error) = self.close() {
+        if let Err(error) = self.close(Ending::Released) {
             let key = self.held.key();
             logs::warn!("{key} may not have been released: {error}");
         }

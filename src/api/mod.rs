@@ -1,6 +1,7 @@
 //! What users call: locks, guards, clients and their settings.
 
 mod acquire;
+mod acquire_once;
 pub(crate) mod client;
 pub(crate) mod client_builder;
 pub(crate) mod guard;

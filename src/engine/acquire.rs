@@ -11,7 +11,7 @@ use crate::engine::lock_context::LockContext;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::{QueuePlace, Turn};
-use crate::protocol::record::{Record, UnusableRecord};
+use crate::protocol::record::{DoneLabel, Record, UnusableRecord};
 use crate::protocol::{Acquire, Acquired, Claim, QueueTerms};
 use crate::sys::host::host_name;
 use crate::sys::logs;
@@ -47,13 +47,19 @@ const MAY_REMAIN: &str = "if it was, it is held in your name until its lease run
                           release it by owner name";
 
 impl LockContext {
-    /// Acquires the lock for `owner`. The settings' handle may watch that, and end it.
+    /// Acquires the lock for `owner`, to do once what is labelled so if there is a label. The settings' handle may
+    /// watch that, and end it.
     pub(crate) async fn acquire(
         self: &Arc<LockContext>,
         owner: &str,
+        label: Option<&str>,
         wait: Wait,
     ) -> Result<Won, LockError> {
-        let claim = self.claim(owner, &wait);
+        if let Some(done) = self.queue.done(label) {
+            // Done once is done: there is no need to ask again.
+            return Err(self.already_done(*done));
+        }
+        let claim = self.claim(owner, label, &wait);
         let mut budget = self.acquire_budget(wait);
         let _listed = self.list_wait(&budget);
         let acquired = self.acquire_in_time(claim, &mut budget).await;
@@ -68,7 +74,8 @@ impl LockContext {
         if budget.is_cancelled() {
             return Err(self.out_of_time(budget));
         }
-        let place = budget.waits().then(|| self.join_queue());
+        let label = claim.label.as_deref();
+        let place = budget.waits().then(|| self.join_queue(label));
         if let Some(holder) = self.local_holder() {
             if place.is_none() {
                 return Err(LockError::Held(Box::new(holder)));
@@ -100,6 +107,12 @@ impl LockContext {
                 let acquire = Acquire::new(claim);
                 let driven = driver.run(acquire, &self.queue.observations).await?;
                 self.end_of_acquire(driven, budget).await
+            }
+            Turn::Done(done) => {
+                if !self.queue.is_asking() {
+                    self.leave(claim).await;
+                }
+                Err(self.already_done(*done))
             }
             Turn::Yours(holding) => {
                 let (held, entry) = HeldLock::handed_over(self.clone(), holding);
@@ -134,6 +147,10 @@ impl LockContext {
             return;
         }
         // There is no time to take the lock, so the operation gives up and leaves.
+        let claim = Claim {
+            label: None,
+            ..claim
+        };
         let mut budget = self.budget(Duration::ZERO);
         let driver = self.driver(&mut budget);
         // Best effort: what cannot be given back is passed over.
@@ -158,7 +175,7 @@ impl LockContext {
         budget.cancelled_by(waits.map(|waits| waits.cancellation().clone()))
     }
 
-    pub(super) fn claim(&self, owner: &str, wait: &Wait) -> Claim {
+    pub(super) fn claim(&self, owner: &str, label: Option<&str>, wait: &Wait) -> Claim {
         let host = host_name();
         let pid = std::process::id();
         let queues = self.settings.queue && !matches!(wait, Wait::No);
@@ -177,6 +194,7 @@ impl LockContext {
             host,
             pid,
             purpose: self.settings.purpose.as_deref().map(str::to_owned),
+            label: label.map(Box::from),
             expiry_rule: self.settings.expiry_rule,
             reclaims: self.settings.reclaims,
         }
@@ -204,6 +222,7 @@ impl LockContext {
                 errors.timed_out(self.waited(budget), holder, ahead)
             }
             Acquired::Held(seen) => LockError::Held(Box::new(self.describe(&seen))),
+            Acquired::AlreadyDone(done) => self.already_done(*done),
             Acquired::OthersFirst => errors.timed_out(self.waited(budget), None, ahead),
             Acquired::Failed if budget.waits() && budget.gave_up() => {
                 let holder = self.holder_seen_in(budget);
@@ -216,6 +235,10 @@ impl LockContext {
                 LockError::foreign(self.key(), UnusableRecord::tokens_exhausted())
             }
         })
+    }
+
+    fn already_done(&self, done: DoneLabel) -> LockError {
+        LockError::already_done(self.key(), done)
     }
 
     fn log_acquired(&self, acquired: &Record, from: Option<&Record>) {

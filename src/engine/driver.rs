@@ -173,13 +173,16 @@ impl<'a> Driver<'a> {
 
     fn inputs(&self, nonce: Nonce) -> Inputs {
         let now = self.session.clock().now();
+        // One after the other: both lock what this client has seen.
+        let advice = self.queue.observations().place.advice(now);
+        let others_wait = self.queue.others_use_ticket(now);
         Inputs {
             now,
             nonce,
             wall: self.session.clock().wall().into(),
             trusts_date: self.session.trusts_date(),
-            advice: self.queue.observations().place.advice(now),
-            others_wait: self.queue.others_use_ticket(now),
+            advice,
+            others_wait,
         }
     }
 
@@ -194,7 +197,7 @@ impl<'a> Driver<'a> {
             Ok(Found::Object(object)) => self.parse(object, sent),
             Err(error) => return Event::Read(Err(self.trouble(error, limit))),
         };
-        if self.queue.observations().observe(&outcome) {
+        if self.queue.observe(&outcome) {
             self.session.distrust_date(RAN_AHEAD);
         }
         Event::Read(Ok(outcome))

@@ -18,7 +18,7 @@ use crate::engine::lock_context::LockContext;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::wait_queue::{Chain, Chosen, Holding, QueuePlace, Turn};
-use crate::protocol::{Acquire, Cas, Claim, HandOver, HandedOver, Lease};
+use crate::protocol::{Acquire, Cas, Claim, Ending, HandOver, HandedOver, Lease};
 use crate::sys::logs;
 use crate::sys::sync::lock;
 use crate::types::errors::LockError;
@@ -36,9 +36,9 @@ struct UnderWay<'a> {
 impl HeldLock {
     /// Hands the lock over to the next call of this client, within `limit`, if one takes it. Returns whether
     /// that was done. If not, the lock has to be released. Call this with the renewals ended.
-    pub(super) async fn hand_over(&self, limit: Duration) -> bool {
+    pub(super) async fn hand_over(&self, ending: Ending, limit: Duration) -> bool {
         let context = &self.context;
-        let Some((operation, under_way)) = self.begin_hand_over() else {
+        let Some((operation, under_way)) = self.begin_hand_over(ending) else {
             return false;
         };
         // Within the chosen call's time: it cannot leave before it is told.
@@ -51,6 +51,7 @@ impl HeldLock {
                 ..
             }) => {
                 under_way.end(lease);
+                self.log_end(ending);
                 true
             }
             // Dropping it tells the chosen call.
@@ -58,7 +59,7 @@ impl HeldLock {
         }
     }
 
-    fn begin_hand_over(&self) -> Option<(HandOver, UnderWay<'_>)> {
+    fn begin_hand_over(&self, ending: Ending) -> Option<(HandOver, UnderWay<'_>)> {
         let LockContext {
             session,
             location,
@@ -75,11 +76,12 @@ impl HeldLock {
             }
             return None;
         };
-        let chosen = queue.choose(&self.lease, session.request_timeout(), now)?;
+        let done = ending.of(lock(&self.lease).record()).done().clone();
+        let chosen = queue.choose(&self.lease, &done, session.request_timeout(), now)?;
         let claim = chosen.offer.claim.clone();
         let operation = {
             let known = queue.observations();
-            HandOver::of(&mut lock(&self.lease), claim, &known, now)?
+            HandOver::of(&mut lock(&self.lease), ending, claim, &known, now)?
         };
         // Before the write is sent: a call of this process that reads the record must find it.
         let entry = session.registry().enter(location, operation.token());
@@ -109,7 +111,7 @@ impl UnderWay<'_> {
         let mut observations = context.queue.observations();
         observations.note_taken(lease.record(), now);
         drop(observations);
-        self.held.log_released();
+        context.queue.note_done();
         if let (Some(chosen), Some(entry)) = (self.chosen.take(), self.entry.take()) {
             let holding = Holding {
                 lease: Arc::new(Mutex::new(lease)),
@@ -152,10 +154,10 @@ impl Drop for Place<'_> {
 
 impl LockContext {
     /// Joins this client's queue.
-    pub(super) fn join_queue(self: &Arc<LockContext>) -> Place<'_> {
+    pub(super) fn join_queue(self: &Arc<LockContext>, label: Option<&str>) -> Place<'_> {
         Place {
             context: self,
-            place: self.queue.join(),
+            place: self.queue.join(label),
         }
     }
 
@@ -198,7 +200,7 @@ impl LockContext {
                 held.close().await
             }
             Some(Turn::Resolve { write, entry }) => {
-                let claim = self.claim(&write.write().record.owner, &Wait::No);
+                let claim = self.claim(&write.write().record.owner, None, &Wait::No);
                 // There is no time to resolve it, so it is undone.
                 let mut budget = self.budget(Duration::ZERO);
                 match self.resolve(claim, &write, entry, &mut budget).await {
@@ -206,7 +208,7 @@ impl LockContext {
                     Err(error) => Err(error),
                 }
             }
-            Some(Turn::Take) | None => Ok(()),
+            Some(Turn::Take | Turn::Done(_)) | None => Ok(()),
         };
         if let Err(error) = given_back {
             logs::debug!("{}: {error}", self.key());

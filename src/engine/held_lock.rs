@@ -18,7 +18,7 @@ use crate::engine::time_budget::TimeBudget;
 use crate::engine::trouble_callbacks::TroubleCallbacks;
 use crate::engine::wait_queue::{Chain, Holding};
 use crate::protocol::record::Record;
-use crate::protocol::{Instant, Lease, Loss, Release, Released};
+use crate::protocol::{Ending, Instant, Lease, Loss, Release, Released};
 use crate::sys::forks::Process;
 use crate::sys::logs;
 use crate::sys::sync::lock;
@@ -77,6 +77,10 @@ pub(super) struct Orders {
     /// Leave the lock alone: the guard is giving it back.
     pub stop: bool,
 }
+
+const FREE_LATER: &str = "if it is still held, it becomes free when its lease runs out";
+const DONE_PERHAPS: &str = "the label may be done: call acquire_once for it again, which tells, or gives you the lock to do \
+                            the work again";
 
 impl HeldLock {
     pub(crate) fn new(context: Arc<LockContext>, lease: Lease) -> HeldLock {
@@ -205,20 +209,20 @@ impl HeldLock {
 
     /// Gives the lock back: to the next call of this client, if one waits that takes it, else to all. Ends a
     /// renewal under way first.
-    pub(crate) async fn release(&self) -> Result<(), LockError> {
+    pub(crate) async fn release(&self, ending: Ending) -> Result<(), LockError> {
         let mut budget = self.time_to_close().await;
         let _serial = self.end_renewals().await;
-        if self.hand_over(budget.left()).await {
+        if self.hand_over(ending, budget.left()).await {
             return Ok(());
         }
-        self.release_to_all(&mut budget).await
+        self.release_to_all(ending, &mut budget).await
     }
 
     /// Gives the lock back to all. Ends a renewal under way first.
     pub(crate) async fn close(&self) -> Result<(), LockError> {
         let mut budget = self.time_to_close().await;
         let _serial = self.end_renewals().await;
-        self.release_to_all(&mut budget).await
+        self.release_to_all(Ending::Released, &mut budget).await
     }
 
     /// Leaves no renewal to the background from here on: it could come after the release. Credentials that
@@ -235,16 +239,20 @@ impl HeldLock {
         self.renewing.lock().await
     }
 
-    async fn release_to_all(&self, budget: &mut TimeBudget) -> Result<(), LockError> {
+    async fn release_to_all(
+        &self,
+        ending: Ending,
+        budget: &mut TimeBudget,
+    ) -> Result<(), LockError> {
         let driver = self.context.driver(budget);
-        let driven = driver.run(Release::default(), &self.lease).await;
-        let closed = driven.and_then(|driven| self.end_of_release(driven));
+        let driven = driver.run(Release::with(ending), &self.lease).await;
+        let closed = driven.and_then(|driven| self.end_of_release(ending, driven));
         // Only now: the next acquire replaces what was just released, without a read.
         self.call_next();
         closed
     }
 
-    fn end_of_release(&self, driven: Driven<Released>) -> Result<(), LockError> {
+    fn end_of_release(&self, ending: Ending, driven: Driven<Released>) -> Result<(), LockError> {
         let Driven { end, errors, .. } = driven;
         match end {
             Released::Yes(stored) => {
@@ -253,7 +261,8 @@ impl HeldLock {
                     let mut observations = self.context.queue.observations();
                     observations.note_released(stored, now);
                 }
-                self.log_released();
+                self.context.queue.note_done();
+                self.log_end(ending);
                 Ok(())
             }
             // The guard calls the callbacks once it is off the runtime.
@@ -262,13 +271,22 @@ impl HeldLock {
             Released::ConditionIgnored => Err(condition_ignored(self.key())),
             Released::Unknown => Err(errors
                 .unknown(self.key())
-                .with_hint("if it is still held, it becomes free when its lease runs out")
+                .with_hint(match ending {
+                    Ending::Released => FREE_LATER,
+                    Ending::Completed => DONE_PERHAPS,
+                })
                 .into()),
         }
     }
 
-    pub(super) fn log_released(&self) {
-        logs::info!("released {} as {:?}", self.key(), self.record.owner);
+    pub(super) fn log_end(&self, ending: Ending) {
+        let (key, owner) = (self.key(), &self.record.owner);
+        match (ending, &self.record.label) {
+            (Ending::Completed, Some(label)) => {
+                logs::info!("completed {label:?} and released {key} as {owner:?}");
+            }
+            _ => logs::info!("released {key} as {owner:?}"),
+        }
     }
 
     /// Makes the background thread leave this lock alone from now on.

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use crate::engine::cancellation::Cancellation;
 use crate::engine::registry::Entry;
 use crate::engine::time_budget::TimeBudget;
-use crate::protocol::record::Record;
-use crate::protocol::{Cas, Claim, ExpiryRule, Instant, Lease, Loss, Observations};
+use crate::protocol::record::{DoneLabel, DoneLabels, Record};
+use crate::protocol::{Cas, Claim, ExpiryRule, Instant, Lease, Loss, Observations, ReadOutcome};
 use crate::sys::clock::Clock;
 use crate::sys::sync::{Mutex, MutexGuard, lock};
 
@@ -36,6 +36,8 @@ struct Turns {
 /// A call in the queue.
 struct Waiting {
     turn: Arc<Notify>,
+    /// What it waits to do once, if that is so.
+    label: Option<Arc<str>>,
     state: State,
 }
 
@@ -46,7 +48,7 @@ enum State {
     /// It asks the store, and uses the client's ticket if there is one.
     Asking,
     /// It waits. If there is an offer, the lock may be handed over to it.
-    Parked(Option<Offer>),
+    Parked(Option<Box<Offer>>),
     /// The lock is being handed over to it. It neither asks the store nor leaves until it is told.
     Chosen,
     /// It was told, and has not heard it yet.
@@ -72,6 +74,8 @@ pub(crate) enum Turn {
     Yours(Holding),
     /// Another guard has sent this write for it, and does not know what came of it.
     Resolve { write: Box<Cas>, entry: Entry },
+    /// Nothing: its label is done.
+    Done(Box<DoneLabel>),
 }
 
 /// A holding that was handed over.
@@ -156,6 +160,7 @@ impl KnownHolder {
 pub(crate) struct QueuePlace<'a> {
     queue: &'a WaitQueue,
     turn: Arc<Notify>,
+    label: Option<Arc<str>>,
 }
 
 impl WaitQueue {
@@ -183,12 +188,43 @@ impl WaitQueue {
         });
     }
 
-    /// Chooses the first call in the queue, to hand it the holding of `lease`. None if there is no such call,
-    /// if it does not wait, if it takes nothing from other guards or has less than `least` of its time left,
-    /// or if the holding is over.
+    /// Takes in what a read showed, as [`Observations::observe`]. Wakes the calls that have nothing left to do.
+    #[must_use]
+    pub(crate) fn observe(&self, found: &ReadOutcome) -> bool {
+        let mut known = self.observations();
+        let before = known.done().latest();
+        let ran_ahead = known.observe(found);
+        let is_news = known.done().latest() > before;
+        drop(known);
+        if is_news {
+            self.note_done();
+        }
+        ran_ahead
+    }
+
+    /// Who has completed this label, if this client knows that it is done.
+    pub(crate) fn done(&self, label: Option<&str>) -> Option<Box<DoneLabel>> {
+        let known = self.observations();
+        let done = known.done().find(label?)?;
+        Some(Box::new(done.clone()))
+    }
+
+    /// Wakes the calls whose label is done, wherever they are in the queue: they leave.
+    pub(crate) fn note_done(&self) {
+        let done = self.observations().done().clone();
+        let turns = self.turns();
+        for waiting in turns.waiting.iter().filter(|w| w.wants_one_of(&done)) {
+            waiting.turn.notify_one();
+        }
+    }
+
+    /// Chooses the first call in the queue, to hand it the holding of `lease`; of those whose label is in `done`,
+    /// none. None if there is no such call, if it does not wait, if it takes nothing from other guards or has less
+    /// than `least` of its time left, or if the holding is over.
     pub(crate) fn choose(
         &self,
         lease: &Arc<Mutex<Lease>>,
+        done: &DoneLabels,
         least: Duration,
         now: Instant,
     ) -> Option<Chosen<'_>> {
@@ -196,9 +232,10 @@ impl WaitQueue {
         if !turns.is_holder(lease) {
             return None;
         }
-        let first = turns.waiting.front_mut()?;
+        let mut waiting = turns.waiting.iter_mut();
+        let first = waiting.find(|waiting| !waiting.wants_one_of(done))?;
         let offer = match &first.state {
-            State::Parked(Some(offer)) if offer.left(now) >= least => offer.clone(),
+            State::Parked(Some(offer)) if offer.left(now) >= least => (**offer).clone(),
             _ => return None,
         };
         first.state = State::Chosen;
@@ -272,11 +309,15 @@ impl WaitQueue {
         self.turns().waiting.len()
     }
 
-    /// Whether a call waits that could use this client's ticket after the one that asks.
+    /// Whether a call waits that could use this client's ticket after the one that asks. One whose label is done is
+    /// about to leave.
     pub(crate) fn others_use_ticket(&self, now: Instant) -> bool {
+        let done = self.observations().done().clone();
         let turns = self.turns();
         turns.waiting.iter().any(|waiting| match &waiting.state {
-            State::Parked(Some(offer)) => offer.left(now) >= LEAST_USE,
+            State::Parked(Some(offer)) if !waiting.wants_one_of(&done) => {
+                offer.left(now) >= LEAST_USE
+            }
             _ => false,
         })
     }
@@ -295,14 +336,27 @@ impl WaitQueue {
         self.turns().waiting.iter().filter(is_parked).count()
     }
 
-    /// Joins the end of the queue.
-    pub(crate) fn join(&self) -> QueuePlace<'_> {
+    /// Joins the end of the queue, to do what is labelled so if there is a label.
+    pub(crate) fn join(&self, label: Option<&str>) -> QueuePlace<'_> {
         let turn = Arc::new(Notify::new());
+        let label = label.map(Arc::<str>::from);
         self.turns().waiting.push_back(Waiting {
             turn: turn.clone(),
+            label: label.clone(),
             state: State::Busy,
         });
-        QueuePlace { queue: self, turn }
+        QueuePlace {
+            queue: self,
+            turn,
+            label,
+        }
+    }
+}
+
+impl Waiting {
+    fn wants_one_of(&self, done: &DoneLabels) -> bool {
+        let label = self.label.as_deref();
+        label.is_some_and(|label| done.find(label).is_some())
     }
 }
 
@@ -385,7 +439,7 @@ impl Drop for Chosen<'_> {
     fn drop(&mut self) {
         let mut turns = self.queue.turns();
         if let Some(state @ State::Chosen) = turns.state(&self.turn) {
-            *state = State::Parked(Some(self.offer.clone()));
+            *state = State::Parked(Some(Box::new(self.offer.clone())));
             self.turn.notify_one();
         }
     }
@@ -403,8 +457,8 @@ enum Next {
 
 impl QueuePlace<'_> {
     /// Waits until this place is first and no guard of this client holds the lock, but no longer than
-    /// `budget` allows. When the time is up, returns who holds the lock, if that is known. With a `claim`, a
-    /// guard of this client may hand the lock over.
+    /// `budget` allows, or until its label is done. When the time is up, returns who holds the lock, if that is
+    /// known. With a `claim`, a guard of this client may hand the lock over.
     ///
     /// A guard counts until its deadline, so a leaked guard does not block the queue.
     pub(crate) async fn turn(
@@ -417,6 +471,11 @@ impl QueuePlace<'_> {
         let mut has_waited = false;
         loop {
             let now = clock.now();
+            if let Some(done) = self.queue.done(self.label.as_deref()) {
+                if self.settle(State::Busy) {
+                    return Ok(Turn::Done(done));
+                }
+            }
             let next = match self.next(now) {
                 Next::Go(Turn::Take) => {
                     if has_waited && budget.is_up() {
@@ -440,7 +499,7 @@ impl QueuePlace<'_> {
                 budget.see_holder(known.free_in, known.is_fresh(start));
             }
             let left = budget.left();
-            let offer = claim.map(|claim| Offer::new(claim.clone(), budget, now));
+            let offer = claim.map(|claim| Box::new(Offer::new(claim.clone(), budget, now)));
             if left.is_zero() {
                 if self.settle(State::Busy) {
                     return Err(known.filter(|known| known.is_fresh(start)));

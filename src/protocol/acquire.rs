@@ -11,7 +11,7 @@ use crate::protocol::operation::{
     Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write,
 };
 use crate::protocol::queue::QueueWrite;
-use crate::protocol::record::{Advice, Holder, Record};
+use crate::protocol::record::{Advice, DoneLabel, DoneLabels, Holder, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 use crate::protocol::turn::{QueueTerms, Turn, Vacancy};
 
@@ -23,6 +23,8 @@ pub struct Claim {
     pub host: String,
     pub pid: u32,
     pub purpose: Option<String>,
+    /// What the lock is wanted for, if that is to be completed once. The claim ends where it is done.
+    pub label: Option<Box<str>>,
     pub expiry_rule: ExpiryRule,
     /// Whether to take over at once what another holds under the same owner name.
     pub reclaims: bool,
@@ -37,6 +39,8 @@ pub struct Acquire {
     phase: Phase,
     /// What the last look showed, if the lock could not be taken then.
     seen: Option<Snapshot>,
+    /// Who has completed the claim's label, once that is known.
+    done: Option<Box<DoneLabel>>,
     /// Looks so far, up to two, if the claim waits in the queue.
     looks: u32,
     /// What was done with the queue since the last look.
@@ -90,6 +94,8 @@ pub enum Acquired {
     Held(Snapshot),
     /// Not taken: it was free at the last look, and others come first.
     OthersFirst,
+    /// Not taken: the claim's label is done.
+    AlreadyDone(Box<DoneLabel>),
     /// Not taken. Nothing of the attempt remains.
     Failed,
     /// Not taken: the store refuses a write although its condition holds.
@@ -145,6 +151,7 @@ impl Acquire {
             claim,
             phase: Phase::Looking,
             seen: None,
+            done: None,
             looks: 0,
             queue_use: QueueUse::default(),
             from: None,
@@ -180,8 +187,15 @@ impl Acquire {
         if self.claim.queue.is_some() && self.looks == 0 {
             known.place.begin();
         }
+        if self.is_done(known.done()) {
+            return self.give_up(inputs, known);
+        }
         // A guess from this client's own last release: right unless another was here since.
         if let Some(released) = known.released.take() {
+            if self.is_done(released.record.done()) {
+                known.released = Some(released);
+                return self.give_up(inputs, known);
+            }
             return self.take_again(*released, inputs, known);
         }
         if self.can_take_unread(inputs, known) {
@@ -298,7 +312,19 @@ impl Acquire {
         self.not_taken()
     }
 
+    /// Notes who has completed the claim's label, if these have it. Labels that were done once stay done for this
+    /// call, so what an earlier look showed will do.
+    fn is_done(&mut self, done: &DoneLabels) -> bool {
+        let label = self.claim.label.as_deref();
+        let found = label.and_then(|label| done.find(label));
+        self.done = found.map(|done| Box::new(done.clone()));
+        self.done.is_some()
+    }
+
     fn not_taken(&mut self) -> Step<Acquired> {
+        if let Some(done) = self.done.take() {
+            return Step::Done(Acquired::AlreadyDone(done));
+        }
         Step::Done(match self.seen.take() {
             Some(seen) if seen.record.is_held() => Acquired::Held(seen),
             Some(_) => Acquired::OthersFirst,
@@ -330,6 +356,9 @@ impl Acquire {
             // others create it first, the next look shows them.
             ReadOutcome::Absent { date } | ReadOutcome::Hidden { date } => {
                 self.create(date, inputs, known)
+            }
+            ReadOutcome::Present(seen) if self.is_done(seen.record.done()) => {
+                self.give_up(inputs, known)
             }
             ReadOutcome::Present(seen) => {
                 if self.claim.queue.is_some() {
@@ -600,6 +629,12 @@ impl Acquire {
 }
 
 impl Claim {
+    /// Whether what it wants to do is done by this record.
+    pub(crate) fn is_done_in(&self, record: &Record) -> bool {
+        let label = self.label.as_deref();
+        label.is_some_and(|label| record.done().find(label).is_some())
+    }
+
     pub(crate) fn holder(&self, inputs: &Inputs) -> Holder {
         Holder {
             owner: self.owner.clone(),
@@ -608,6 +643,7 @@ impl Claim {
             host: self.host.clone(),
             pid: self.pid,
             purpose: self.purpose.clone(),
+            label: self.label.clone(),
         }
     }
 }

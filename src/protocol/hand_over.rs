@@ -15,11 +15,13 @@ use crate::protocol::instant::Instant;
 use crate::protocol::lease::Lease;
 use crate::protocol::observations::Observations;
 use crate::protocol::operation::{Event, Inputs, Operation, Step};
+use crate::protocol::release::Ending;
 use crate::protocol::snapshot::StoredRecord;
 
 /// Giving the lock to the next holder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HandOver {
+    ending: Ending,
     claim: Claim,
     token: u64,
 }
@@ -37,17 +39,24 @@ pub enum HandedOver {
 }
 
 impl HandOver {
-    /// A hand-over of this holding to `claim`. None unless the holding lives, no write of its own is
-    /// unresolved, the client can read the record, and there is a token left.
+    /// A hand-over of this holding, which ends so, to `claim`. None unless the holding lives, no write of its own is
+    /// unresolved, the client can read the record, there is a token left, and what is claimed is yet to be done.
     pub fn of(
         lease: &mut Lease,
+        ending: Ending,
         claim: Claim,
         known: &Observations,
         now: Instant,
     ) -> Option<HandOver> {
         let may = lease.check(now).is_none() && !lease.has_unresolved() && !known.hidden;
         let token = known.next_token(lease.record().fencing_token)?;
-        may.then_some(HandOver { claim, token })
+        let is_done = claim.is_done_in(&ending.of(lease.record()));
+        let hand_over = HandOver {
+            ending,
+            claim,
+            token,
+        };
+        (may && !is_done).then_some(hand_over)
     }
 
     /// The token of the new holding.
@@ -60,7 +69,7 @@ impl HandOver {
             return Step::Done(HandedOver::No);
         }
         let holder = self.claim.holder(inputs);
-        let record = lease.record();
+        let record = self.ending.of(lease.record());
         let next = record.succeeded_by(holder, self.token, inputs.nonce);
         let write = lease.write(next.advised(&inputs.advice));
         // Kept before it is sent: the caller may be stopped at any moment.

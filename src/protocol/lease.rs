@@ -139,6 +139,26 @@ impl Lease {
         }
     }
 
+    /// Whether a read shows that this holding has completed its label. The mark has its token, and no other
+    /// holding of the same object has that.
+    pub(crate) fn was_completed(&self, found: &ReadOutcome) -> bool {
+        let mine = &self.current.record;
+        match found {
+            ReadOutcome::Present(seen) => seen.record.was_completed_by(mine.fencing_token),
+            _ => false,
+        }
+    }
+
+    /// Whether this holding may have completed its label, although what was read does not show it: so many others
+    /// were completed since that it was forgotten.
+    pub(crate) fn may_have_been_completed(&self, found: &ReadOutcome) -> bool {
+        let mine = &self.current.record;
+        match found {
+            ReadOutcome::Present(seen) => seen.record.may_have_forgotten(mine.fencing_token),
+            _ => false,
+        }
+    }
+
     /// Whether the next renewal begins with a read, to see whether an earlier one has landed. If it
     /// has, the lease runs on from there, however slow the replies to writes are. After a read that
     /// showed nothing it does not: where reads hang, a write may still be answered.

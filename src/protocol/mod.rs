@@ -76,7 +76,7 @@ pub use object::{Condition, ETag, Location, Refusal, StoreSeconds, WriteOutcome}
 pub use observations::{DateSample, ExpiryRule, Observations};
 pub use operation::{Event, Inputs, Operation, PauseReason, QueueEvent, Step, Trouble, Write};
 pub use queue::{Queue, QueueWrite};
-pub use release::{Release, Released};
+pub use release::{Ending, Release, Released};
 pub use renew::{Renew, Renewed};
 #[cfg(any(test, feature = "internals"))]
 pub use snapshot::StoredRecord;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::instant::Instant;
 use crate::protocol::object::{ETag, StoreSeconds};
-use crate::protocol::record::{MAX_TOKEN, Record};
+use crate::protocol::record::{DoneLabels, MAX_TOKEN, Record};
 use crate::protocol::snapshot::{ReadOutcome, Snapshot, StoredRecord};
 use crate::protocol::turn::{Place, Vacancy};
 
@@ -23,6 +23,8 @@ pub struct Observations {
     /// Whether the last read was not permitted.
     pub hidden: bool,
     highest_token: u64,
+    /// The labels done, as the newest record had them that this client has read or written.
+    done: DoneLabels,
     sighting: Option<Box<FirstSeen>>,
 }
 
@@ -78,11 +80,13 @@ impl Observations {
             ReadOutcome::Absent { .. } => {
                 self.sighting = None;
                 self.held = None;
+                self.done = DoneLabels::default();
                 return false;
             }
             ReadOutcome::Hidden { .. } | ReadOutcome::Foreign => return false,
         };
         self.saw_token(seen.record.fencing_token);
+        self.saw_done(&seen.record);
         self.place.saw_record(&seen.record);
         self.held = seen.record.is_held().then(|| Box::new(seen.clone()));
         match &self.sighting {
@@ -102,6 +106,7 @@ impl Observations {
     /// Takes in a record that this client has just released.
     pub fn note_released(&mut self, released: StoredRecord, now: Instant) {
         self.saw_token(released.record.fencing_token);
+        self.saw_done(&released.record);
         self.place.released(&released.record, now);
         self.released = Some(Box::new(released));
         // What the last look showed was this client's own, or is gone too.
@@ -111,9 +116,23 @@ impl Observations {
     /// Takes in that this client holds the lock by this record.
     pub fn note_taken(&mut self, record: &Record, now: Instant) {
         self.saw_token(record.fencing_token);
+        self.saw_done(record);
         self.place.won(record, now);
         // What the last look showed is over.
         self.held = None;
+    }
+
+    /// The labels that are done, as far as this client knows. What is in there was done. Only the object's end takes it
+    /// back, and then no participant is left.
+    pub fn done(&self) -> &DoneLabels {
+        &self.done
+    }
+
+    /// A read may show what stood before this client's own last write.
+    fn saw_done(&mut self, record: &Record) {
+        if record.done().latest() > self.done.latest() {
+            self.done = record.done().clone();
+        }
     }
 
     pub fn saw_token(&mut self, token: u64) {

@@ -3,22 +3,37 @@
 use crate::protocol::cas::{Cas, Progress};
 use crate::protocol::lease::{Learned, Lease};
 use crate::protocol::operation::{Event, Inputs, Operation, PauseReason, Step};
+use crate::protocol::record::Record;
 use crate::protocol::snapshot::{ReadOutcome, StoredRecord};
 
 /// Giving the lock back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Release {
+    ending: Ending,
     cas: Option<Cas>,
     /// Tried after the deadline. Then there is only one try.
     late: bool,
+}
+
+/// What is said of a holding by the write that ends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// It was given back.
+    #[default]
+    Released,
+    /// And what it was for is done: its label goes among those done.
+    Completed,
 }
 
 /// How a release ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one to a release")]
 pub enum Released {
-    /// Given back. With what is stored now, unless another has taken the lock since.
+    /// Given back, and the label is marked if the holding was to be completed. With what is stored now, unless
+    /// another has taken the lock since.
     Yes(Option<StoredRecord>),
+    /// Not given back: the holding was over. If it was to be completed, its label was not marked by it, or the
+    /// mark is gone.
     Lost,
     /// Not given back: others wait until the lease has run out.
     Failed,
@@ -49,18 +64,32 @@ impl Operation for Release {
     }
 }
 
+impl Ending {
+    /// The holding's record, with what this says of it.
+    pub(crate) fn of(self, record: &Record) -> Record {
+        match self {
+            Ending::Released => record.clone(),
+            Ending::Completed => record.completed(),
+        }
+    }
+}
+
 impl Release {
+    /// A release that ends the holding so.
+    pub fn with(ending: Ending) -> Release {
+        Release {
+            ending,
+            ..Release::default()
+        }
+    }
+
     fn start(&mut self, inputs: &Inputs, lease: &mut Lease) -> Step<Released> {
         self.late = lease.check(inputs.now).is_some();
         if lease.is_gone() {
             return Step::Done(Released::Lost);
         }
-        let write = lease.write(
-            lease
-                .record()
-                .released(inputs.nonce)
-                .advised(&inputs.advice),
-        );
+        let ended = self.ending.of(lease.record());
+        let write = lease.write(ended.released(inputs.nonce).advised(&inputs.advice));
         self.cas = Some(Cas::new(write.clone(), inputs.now));
         Step::Write(write)
     }
@@ -97,14 +126,26 @@ impl Release {
         inputs: &Inputs,
         lease: &mut Lease,
     ) -> Step<Released> {
-        if lease.was_handed_over(&found) {
+        let is_proved = match self.ending {
             // Given back, and given to the next holder.
+            Ending::Released => lease.was_handed_over(&found),
+            // The mark alone proves it. Another's holding does not: it follows a release by owner name, too.
+            Ending::Completed => lease.was_completed(&found),
+        };
+        if is_proved {
             return Step::Done(Released::Yes(None));
         }
         let was_in_time = lease.check(inputs.now).is_none();
         match lease.learn(&found, inputs.now) {
             Learned::Resolved => self.start(inputs, lease),
             Learned::Unchanged => Step::Pause(PauseReason::Contended),
+            Learned::Lost if self.ending == Ending::Completed => {
+                Step::Done(if lease.may_have_been_completed(&found) {
+                    Released::Unknown
+                } else {
+                    Released::Lost
+                })
+            }
             Learned::Lost if self.late || !lease.was_succeeded() => Step::Done(Released::Lost),
             // Another has acquired the lock while the lease ran. Nobody could have, had the release
             // not landed. If it was refused, that was a second copy of it, sent by a proxy.

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::protocol::record::UnusableRecord;
-use crate::types::info::LockInfo;
+use crate::protocol::record::{DoneLabel, Stamp, UnusableRecord};
+use crate::types::info::{FencingToken, LockInfo};
 use crate::types::store_report::StoreReport;
 use crate::types::text::seconds;
 
@@ -60,6 +60,29 @@ pub enum LockError {
         /// How many others came before this call in the lock's queue when it last looked, if it has looked. If
         /// it saw no holder either, the lock was free, and was left to them.
         ahead: Option<usize>,
+    },
+
+    /// What was to be done once is done: a guard that was acquired for this label has called
+    /// [`LockGuard::complete`](crate::LockGuard::complete). There is nothing left to do, and the lock was not
+    /// taken. Only [`S3Lock::acquire_once`](crate::S3Lock::acquire_once) and its like return this.
+    #[error(
+        "{label:?} is done: {owner:?} completed it under lock {key}, which it had acquired at {} (fencing token \
+         {fencing_token}); there is nothing left to do",
+        Stamp::from(*acquired_at)
+    )]
+    #[non_exhaustive]
+    AlreadyDone {
+        /// The key of the lock's object.
+        key: String,
+        /// What was to be done.
+        label: String,
+        /// The owner name under which it was done.
+        owner: String,
+        /// When the holding began in which it was done, in whole seconds by the holder's wall clock. It is for
+        /// people: do not compare it with your own clock.
+        acquired_at: SystemTime,
+        /// The token of that holding.
+        fencing_token: FencingToken,
     },
 
     /// The lock's [`WaitHandle`](crate::WaitHandle) was cancelled before the call had the lock. Nothing of the call
@@ -149,6 +172,7 @@ impl fmt::Debug for LockError {
         let variant = match self {
             LockError::Held(_) => "Held",
             LockError::TimedOut { .. } => "TimedOut",
+            LockError::AlreadyDone { .. } => "AlreadyDone",
             LockError::Cancelled { .. } => "Cancelled",
             LockError::TooSlow { .. } => "TooSlow",
             LockError::Lost(_) => "Lost",
@@ -174,6 +198,16 @@ impl LockError {
             reason: not_ours.reason,
             advice: not_ours.advice,
             is_lock: not_ours.is_lock,
+        }
+    }
+
+    pub(crate) fn already_done(key: &str, done: DoneLabel) -> LockError {
+        LockError::AlreadyDone {
+            key: key.to_owned(),
+            label: done.label.into(),
+            owner: done.owner.into(),
+            acquired_at: done.acquired_at.into(),
+            fencing_token: FencingToken::new(done.fencing_token),
         }
     }
 

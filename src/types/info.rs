@@ -181,7 +181,8 @@ impl ListedLock {
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
 ///
-/// As JSON, by `serde`, spans are whole milliseconds, `acquired_at` is in UTC, and what is not known is `null`. Later
+/// As JSON, by `serde`, spans are whole milliseconds, `acquired_at` is in UTC, and what is not known is `null`; `label` is
+/// there only if the holder has one. Later
 /// versions may add fields.
 ///
 /// ```
@@ -294,6 +295,23 @@ impl LockInfo {
         self.record.purpose.as_deref()
     }
 
+    /// What the holder is to do once, if it acquired the lock by [`S3Lock::acquire_once`](crate::S3Lock::acquire_once)
+    /// or its like.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use s3_lock::{Client, S3Lock};
+    ///
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
+    /// let guard = lock.acquire_once("host-17", "2026-11-30")?;
+    /// assert_eq!(guard.info().label(), Some("2026-11-30"));
+    /// # Ok::<(), s3_lock::LockError>(())
+    /// ```
+    pub fn label(&self) -> Option<&str> {
+        self.record.label.as_deref()
+    }
+
     /// Whether others waited in the lock's queue, as of when the record was written: by the acquire, or by a
     /// later renewal or hand-over. Local, no I/O.
     ///
@@ -325,6 +343,9 @@ impl LockInfo {
             self.pid(),
             self.fencing_token(),
         )?;
+        if let Some(label) = self.label() {
+            write!(f, ", label {label:?}")?;
+        }
         if let Some(purpose) = self.purpose() {
             write!(f, ", for {purpose:?}")?;
         }
@@ -354,6 +375,7 @@ impl fmt::Debug for LockInfo {
             .field("host", &self.host())
             .field("pid", &self.pid())
             .field("purpose", &self.purpose())
+            .field("label", &self.label())
             .finish_non_exhaustive()
     }
 }
@@ -371,6 +393,7 @@ mod tests {
             host: "web\n3".to_owned(),
             pid: 4242,
             purpose: Some("the \"six\"\no'clock report".to_owned()),
+            label: None,
         };
         let location = Location {
             bucket: "my-bucket".to_owned(),

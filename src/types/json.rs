@@ -19,6 +19,8 @@ struct Fields<'a> {
     pid: u32,
     purpose: Option<&'a str>,
     has_waiters: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
 }
 
 impl Serialize for LockInfo {
@@ -37,6 +39,7 @@ impl Serialize for LockInfo {
             pid: self.pid(),
             purpose: self.purpose(),
             has_waiters: self.has_waiters(),
+            label: self.label(),
         };
         fields.serialize(serializer)
     }
@@ -58,6 +61,7 @@ mod tests {
             host: "web-3".to_owned(),
             pid: 4242,
             purpose: purpose.map(str::to_owned),
+            label: None,
         };
         let location = Location {
             bucket: "my-bucket".to_owned(),
@@ -80,6 +84,27 @@ mod tests {
         );
         let rest = r#""remaining_ms":43000,"host":"web-3","pid":4242,"purpose":"the \"six\" o'clock report","has_waiters":false}"#;
         assert_eq!(json(info), format!("{{{FIELDS}{rest}"));
+    }
+
+    #[test]
+    fn an_info_of_a_holder_with_a_label_says_so() {
+        let lock = Location {
+            bucket: "my-bucket".to_owned(),
+            key: "locks/nightly.lock".to_owned(),
+        };
+        let holder = Holder {
+            owner: "host-17".to_owned(),
+            lease: Duration::from_secs(1),
+            acquired_at: SystemTime::UNIX_EPOCH.into(),
+            host: String::new(),
+            pid: 1,
+            purpose: None,
+            label: Some("2026-11-30".into()),
+        };
+        let record = Record::held(holder, 7, Nonce(1));
+        let json = json(LockInfo::new(&lock, record, Duration::ZERO));
+        let end = r#""has_waiters":false,"label":"2026-11-30"}"#;
+        assert!(json.ends_with(end), "{json}");
     }
 
     #[test]

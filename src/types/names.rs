@@ -4,6 +4,7 @@
 use std::process;
 
 use crate::protocol::Location;
+use crate::protocol::record::{MAX_LABEL, MAX_OWNER, is_label};
 use crate::sys::host::host_name;
 use crate::types::errors::ConfigError;
 
@@ -13,8 +14,6 @@ const MAX_KEY: usize = 1024;
 pub(crate) const LOCK: &str = ".lock";
 /// What the key of a lock's queue ends with.
 pub(crate) const QUEUE: &str = ".queue";
-/// The longest owner name, in bytes of UTF-8.
-pub(crate) const MAX_OWNER: usize = 512;
 
 /// Where the lock with this name is stored, if the names are valid.
 pub(crate) fn location(bucket: &str, folder: &str, name: &str) -> Result<Location, ConfigError> {
@@ -128,6 +127,26 @@ pub(crate) fn check_owner(owner: &str) -> Result<(), ConfigError> {
         ));
     }
     no_longer_than("owner", owner, MAX_OWNER)
+}
+
+pub(crate) fn check_label(label: &str) -> Result<(), ConfigError> {
+    let refuse = |reason: &str| Err(ConfigError::invalid("label", label, reason));
+    if label.is_empty() {
+        return refuse(
+            "it is empty; name the work that is to be completed once, such as today's date",
+        );
+    }
+    if label.len() > MAX_LABEL {
+        return refuse(&format!(
+            "it is longer than {MAX_LABEL} bytes; use a shorter name, or a digest of this one"
+        ));
+    }
+    if !is_label(label) {
+        return refuse(
+            "it holds a control character; leave that out (a line break at its end, for example)",
+        );
+    }
+    Ok(())
 }
 
 pub(crate) fn no_longer_than(

@@ -239,6 +239,7 @@ impl Client {
             host: String::new(),
             pid: 0,
             purpose: None,
+            label: None,
             expiry_rule: ExpiryRule {
                 margin: MARGIN,
                 store_clock: true,

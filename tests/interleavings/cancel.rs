@@ -15,6 +15,7 @@ use crate::explore;
 use crate::interleavings::hand_over::{LONG, REQUEST, claim};
 use crate::interleavings::queue::{EXPIRY_RULE, lease};
 use crate::protocol::Lease;
+use crate::protocol::record::DoneLabels;
 use crate::sync::Mutex;
 use crate::time_budget::TimeBudget;
 use crate::wait_queue::{Chain, Holding, Turn, WaitQueue};
@@ -30,7 +31,7 @@ struct Client {
 impl Client {
     /// Waits for its turn until that comes, or the call is cancelled.
     fn wait(&self) -> Option<Turn> {
-        let place = self.queue.join();
+        let place = self.queue.join(None);
         let looks = (Duration::from_millis(100), Duration::from_secs(2));
         let budget = TimeBudget::new(&self.clock, LONG, REQUEST, looks);
         let mut budget = budget.cancelled_by(Some(self.cancellation.clone()));
@@ -72,7 +73,7 @@ fn a_call_cancelled_as_its_turn_comes_does_not_keep_the_next_from_its_own() {
         let cancelled = thread::spawn(move || cancelled.wait().is_some());
         let behind = client.clone();
         let behind = thread::spawn(move || {
-            let place = behind.queue.join();
+            let place = behind.queue.join(None);
             let looks = (Duration::from_millis(100), Duration::from_secs(2));
             let mut budget = TimeBudget::new(&behind.clock, LONG, REQUEST, looks);
             let turn = place.turn(&behind.clock, &EXPIRY_RULE, &mut budget, None);
@@ -98,7 +99,9 @@ fn a_chosen_call_that_is_cancelled_hears_what_came_of_it() {
         let cancels = client.clone();
         let cancels = thread::spawn(move || cancels.cancellation.cancel());
         let now = client.clock.now();
-        let chosen = client.queue.choose(&held, REQUEST, now);
+        let chosen = client
+            .queue
+            .choose(&held, &DoneLabels::default(), REQUEST, now);
         let given = chosen.is_some_and(|chosen| {
             thread::yield_now();
             let holding = Holding {

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::engine::registry::Entry;
 use crate::explore;
 use crate::interleavings::queue::{EXPIRY_RULE, lease};
-use crate::protocol::record::Nonce;
+use crate::protocol::record::{DoneLabels, Nonce};
 use crate::protocol::{Cas, Claim, Condition, ETag, Lease, Loss, Write};
 use crate::sync::{Mutex, lock};
 use crate::time_budget::TimeBudget;
@@ -45,6 +45,7 @@ pub(super) fn claim() -> Claim {
         host: "h".to_owned(),
         pid: 1,
         purpose: None,
+        label: None,
         expiry_rule: EXPIRY_RULE,
         reclaims: false,
         queue: None,
@@ -78,6 +79,7 @@ impl Client {
                 self.queue.note_holder(&held.0, &held.1);
                 held
             }
+            Turn::Done(_) => panic!("nobody here has a label"),
         }
     }
 
@@ -93,13 +95,14 @@ impl Client {
     }
 
     fn acquire(&self) -> Held {
-        let place = self.queue.join();
+        let place = self.queue.join(None);
         let turn = block_on(self.turn(&place, LONG));
         self.take(turn.expect("there is time"))
     }
 
     fn choose(&self, held: &Held) -> Option<Chosen<'_>> {
-        self.queue.choose(&held.0, REQUEST, self.clock.now())
+        self.queue
+            .choose(&held.0, &DoneLabels::default(), REQUEST, self.clock.now())
     }
 
     /// Gives the lock to the chosen call. Returns whether that call is still there.
@@ -170,7 +173,7 @@ fn a_thread_whose_time_is_up_meanwhile_leaves_or_gets_the_lock_and_never_both() 
         let held = client.acquire();
         let waits = client.clone();
         let waits = thread::spawn(move || {
-            let place = waits.queue.join();
+            let place = waits.queue.join(None);
             let turn = block_on(waits.turn(&place, Duration::from_secs(10)));
             let is_given = matches!(turn, Some(Turn::Yours(_)));
             if let Some(turn) = turn {
@@ -184,7 +187,9 @@ fn a_thread_whose_time_is_up_meanwhile_leaves_or_gets_the_lock_and_never_both() 
         let time = client.clone();
         let time = thread::spawn(move || time.clock.advance(10));
         client.go_out();
-        let chosen = client.queue.choose(&held.0, REQUEST, now);
+        let chosen = client
+            .queue
+            .choose(&held.0, &DoneLabels::default(), REQUEST, now);
         let given = chosen.is_some_and(|chosen| {
             thread::yield_now();
             client.give(chosen)
@@ -204,7 +209,7 @@ fn a_holding_given_to_a_thread_that_unwinds_is_left_with_one_of_the_two() {
         let held = client.acquire();
         let unwinds = client.clone();
         let unwinds = thread::spawn(move || {
-            let place = unwinds.queue.join();
+            let place = unwinds.queue.join(None);
             let turn = block_on(async {
                 tokio::select! {
                     biased;
@@ -286,7 +291,7 @@ fn a_lock_broken_during_its_hand_over_is_nobodys_until_that_has_ended() {
 fn choose_takes_nobody_that_asks_the_store() {
     let scenario = || {
         let client = Client::default();
-        let place = client.queue.join();
+        let place = client.queue.join(None);
         assert!(matches!(
             block_on(client.turn(&place, LONG)),
             Some(Turn::Take)
@@ -307,7 +312,7 @@ fn choose_takes_nobody_with_less_time_than_a_request_may_take() {
         let held = client.acquire();
         let waits = client.clone();
         let waits = thread::spawn(move || {
-            let place = waits.queue.join();
+            let place = waits.queue.join(None);
             let turn = block_on(waits.turn(&place, REQUEST - Duration::from_millis(1)));
             assert!(matches!(turn, Some(Turn::Take)));
         });
@@ -323,7 +328,7 @@ fn choose_takes_only_the_first_in_the_queue() {
         let client = Arc::<Client>::default();
         let held = client.acquire();
         // It has just come, and is busy.
-        let first = client.queue.join();
+        let first = client.queue.join(None);
         let second = client.clone();
         let second = thread::spawn(move || {
             let held = second.acquire();

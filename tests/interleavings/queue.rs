@@ -64,7 +64,7 @@ impl Client {
 
     /// Acquires, and returns the guard's lease and its notification of a loss.
     fn acquire(&self, token: u64) -> (Arc<Mutex<Lease>>, Arc<Notify>) {
-        let place = self.queue.join();
+        let place = self.queue.join(None);
         assert!(wait(&place, Duration::from_secs(60)));
         self.come_in();
         let (lease, news) = (Arc::new(Mutex::new(lease(token))), Arc::default());
@@ -106,7 +106,7 @@ fn threads_behind_one_that_gives_up_get_their_turn() {
         });
         let gives_up = client.clone();
         let gives_up = thread::spawn(move || {
-            let place = gives_up.queue.join();
+            let place = gives_up.queue.join(None);
             if wait(&place, Duration::ZERO) {
                 gives_up.come_in();
                 gives_up.go_out();
@@ -138,7 +138,7 @@ fn note_loss_wakes_the_next_in_the_queue_and_notifies_the_guard() {
 fn turns_come_in_the_order_of_arrival() {
     let scenario = || {
         let queue = WaitQueue::default();
-        let (first, second, third) = (queue.join(), queue.join(), queue.join());
+        let (first, second, third) = (queue.join(None), queue.join(None), queue.join(None));
         let is_turn = |place: &QueuePlace<'_>| wait(place, Duration::ZERO);
         assert_eq!([&first, &second, &third].map(is_turn), [true, false, false]);
         drop(first);
@@ -154,7 +154,7 @@ fn turns_come_in_the_order_of_arrival() {
 fn a_thread_that_leaves_the_middle_of_the_queue_blocks_nobody() {
     let scenario = || {
         let queue = WaitQueue::default();
-        let (first, second, third) = (queue.join(), queue.join(), queue.join());
+        let (first, second, third) = (queue.join(None), queue.join(None), queue.join(None));
         drop(second);
         drop(first);
         assert!(wait(&third, Duration::ZERO));

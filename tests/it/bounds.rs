@@ -51,12 +51,15 @@ const fn times(count: u32) -> Duration {
 }
 
 /// The calls of a lock or client. How they end is told elsewhere: here it is when.
-const CALLS: [Case; 9] = [
+const CALLS: [Case; 10] = [
     case("acquire", LIMIT.saturating_add(times(2)), |s| {
         mem::forget(s.free.acquire("me"));
     }),
     case("acquire_within", LIMIT.saturating_add(times(2)), |s| {
         mem::forget(s.free.acquire_within("me", LIMIT));
+    }),
+    case("acquire_once", LIMIT.saturating_add(times(2)), |s| {
+        mem::forget(s.free.acquire_once("me", "today"));
     }),
     case(
         "acquire of a held lock",
@@ -98,11 +101,14 @@ const TRY_WITH_CHECK: Case = case("try_acquire with a check", times(12), |s| {
 });
 
 /// The calls of a guard.
-const GUARDED: [Case; 5] = [
+const GUARDED: [Case; 6] = [
     case("renew", times(2), |s| drop(guard(s).renew())),
     case("verify", T, |s| drop(guard(s).verify())),
     case("release of a guard", times(2), |s| {
         drop(s.guard.take().map(LockGuard::release));
+    }),
+    case("complete of a guard", times(2), |s| {
+        drop(s.guard.take().map(LockGuard::complete));
     }),
     case("drop of a guard", times(2), |s| drop(s.guard.take())),
     case("what sends nothing", Duration::ZERO, |s| {
@@ -129,7 +135,9 @@ fn named(client: &Client, name: &str) -> S3Lock {
 }
 
 fn set_up(lock: &S3Lock) -> LockGuard {
-    lock.acquire_within("other", SETTING_UP).unwrap()
+    let label = "what is set up";
+    lock.acquire_once_within("other", label, SETTING_UP)
+        .unwrap()
 }
 
 /// Both locks in the store behind `server`, of which `builder`'s client has a third.

@@ -56,6 +56,16 @@ pub fn suite(bucket: &str, client: &dyn Fn() -> Client) {
     let _ = guard.detach();
     assert!(yours.release("me").unwrap());
     assert_eq!(mine.status().unwrap(), LockStatus::Free);
+
+    // A label that no earlier run against this store has had.
+    let label = format!("näme \"{first}\"");
+    let guard = mine.acquire_once("me", &label).unwrap();
+    guard.complete().unwrap();
+    match yours.acquire_once("you", &label) {
+        Err(LockError::AlreadyDone { owner, .. }) => assert_eq!(owner, "me"),
+        other => panic!("{other:?}"),
+    }
+    drop(yours.acquire("you").unwrap());
 }
 
 /// What every store must do with a queue: two clients wait behind a third.

@@ -21,7 +21,7 @@ fn impatient(server: &Server) -> S3Lock {
 }
 
 /// Faults after which the write has happened, though its reply does not say so.
-fn applied_unseen() -> [Fault; 14] {
+pub(crate) fn applied_unseen() -> [Fault; 14] {
     [
         Fault::DropAfter,
         Fault::answer_after(500, "InternalError"),
@@ -44,7 +44,7 @@ fn applied_unseen() -> [Fault; 14] {
 }
 
 /// Faults after which the write has not happened, though its reply does not say so.
-fn not_applied_unseen() -> [Fault; 4] {
+pub(crate) fn not_applied_unseen() -> [Fault; 4] {
     [
         Fault::DropBefore,
         Fault::answer(500, "InternalError"),

@@ -30,6 +30,7 @@ mod names;
 mod nginx;
 mod on_lost;
 mod on_trouble;
+mod once;
 mod properties;
 mod proxies;
 mod proxy;

@@ -80,10 +80,11 @@ fn pick<T: AsRef<str>>(rng: &mut SmallRng, from: &[T]) -> Vec<u8> {
     text.as_ref().as_bytes().to_vec()
 }
 
-const RECORDS: [&str; 3] = [
+const RECORDS: [&str; 4] = [
     include_str!("../seeds/record/held.json"),
     include_str!("../seeds/record/released.json"),
     include_str!("../seeds/record/newer.json"),
+    include_str!("../seeds/record/completed.json"),
 ];
 
 const RECORD_WORDS: &str = include_str!("../seeds/record.words");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use s3_lock::internals::Instant;
 use s3_lock::internals::protocol::record::{Advice, Nonce, Record};
 use s3_lock::internals::protocol::{
-    Acquire, Acquired, Claim, Condition, ETag, Event, Free, Freed, HandOver, HandedOver, Inputs,
-    Lease, Look, Loss, Observations, Operation, Pace, Place, Queue, QueueEvent, QueueFound,
+    Acquire, Acquired, Claim, Condition, ETag, Ending, Event, Free, Freed, HandOver, HandedOver,
+    Inputs, Lease, Look, Loss, Observations, Operation, Pace, Place, Queue, QueueEvent, QueueFound,
     QueueTerms, QueueWrite, ReadOutcome, Refusal, Release, Released, Renew, Renewed, Snapshot,
     Step, StoreSeconds, StoredRecord, Trouble, Verified, Verify, Write, WriteOutcome,
 };
@@ -50,6 +50,8 @@ pub struct Client {
     pub won: bool,
     /// The thread that it is handing the lock over to.
     pub chosen: Option<Who>,
+    /// What the call under way says of the holding that it ends.
+    pub ending: Ending,
 }
 
 /// A look at whether a holding still stands.
@@ -232,6 +234,7 @@ impl Client {
             writes: 0,
             won: false,
             chosen: None,
+            ending: Ending::default(),
         }
     }
 
@@ -448,7 +451,7 @@ impl Client {
             }
             // What it would see of the queue beside the write, it sees at another time.
             Step::Write(write) | Step::WriteAndSeeQueue(write) => {
-                self.write(&mut task, write, id, &turn, scenario);
+                self.write(&mut task, write, id, who, &turn, scenario);
             }
             Step::SeeQueue => task.at = At::Queue(None),
             Step::WriteQueue(write) => task.at = At::Queue(Some(write)),
@@ -566,6 +569,7 @@ impl Client {
         task: &mut Task,
         mut write: Write,
         mut id: WriteId,
+        who: Who,
         turn: &Inputs,
         scenario: &Scenario,
     ) {
@@ -595,6 +599,7 @@ impl Client {
                 _ => {}
             }
         }
+        self.forget(&mut write, task, who, scenario);
         let message = Message {
             id,
             intent: task.intent(&write.record),
@@ -606,6 +611,28 @@ impl Client {
             repeated: false,
             reply: None,
         };
+    }
+
+    /// How a client that is broken on purpose treats labels.
+    fn forget(&self, write: &mut Write, task: &Task, who: Who, scenario: &Scenario) {
+        let is_acquire = matches!(task.call, Running::Acquire(_));
+        let is_held = write.record.is_held();
+        match scenario.mutant {
+            Some(Mutant::TakeoverForgets) if is_acquire && is_held => {
+                write.record = Client::forgetting(&write.record);
+            }
+            Some(Mutant::UndoForgets) if is_acquire && !is_held => {
+                write.record = Client::forgetting(&write.record);
+            }
+            Some(Mutant::DoneUnread) if is_acquire && is_held && scenario.does_not_look(who) => {
+                write.record.label = scenario.role(who).once();
+            }
+            Some(Mutant::HandOverOfTheDone) if matches!(task.call, Running::HandOver(_)) => {
+                let next = self.chosen.expect("it has chosen");
+                write.record.label = scenario.role(next).once();
+            }
+            _ => {}
+        }
     }
 
     /// How a client that is broken on purpose counts its lease.
@@ -625,6 +652,10 @@ impl Client {
             let is_refusal = !task.unresolved && *end == Released::Yes(None);
             if mutant == Mutant::RefusedReleaseALoss && is_refusal {
                 *end = Released::Lost;
+            }
+            let completes = self.ending == Ending::Completed;
+            if mutant == Mutant::CompletionInferred && completes && *end == Released::Lost {
+                *end = Released::Yes(None);
             }
         }
         if let Step::Done(End::Acquired(Acquired::Won { lease: holding, .. })) = step {
@@ -732,8 +763,8 @@ impl Task {
 }
 
 impl Running {
-    pub fn acquire(who: Who, scenario: &Scenario) -> Running {
-        Running::Acquire(Acquire::new(claim(who, scenario)))
+    pub fn acquire(who: Who, label: Option<Box<str>>, scenario: &Scenario) -> Running {
+        Running::Acquire(Acquire::new(claim(who, label, scenario)))
     }
 
     /// By owner name: ends what the first client holds.
@@ -744,7 +775,7 @@ impl Running {
     /// The same call, from its beginning.
     fn anew(&self, who: Who, scenario: &Scenario) -> Running {
         match self {
-            Running::Acquire(_) => Running::acquire(who, scenario),
+            Running::Acquire(_) => Running::acquire(who, None, scenario),
             Running::Renew(_) => Running::Renew(Renew::default()),
             Running::Release(_) => Running::Release(Release::default()),
             Running::Free(_) => Running::release(scenario),
@@ -753,14 +784,16 @@ impl Running {
     }
 }
 
-pub fn claim(who: Who, scenario: &Scenario) -> Claim {
+pub fn claim(who: Who, label: Option<Box<str>>, scenario: &Scenario) -> Claim {
     let role = scenario.role(who);
+    let label = label.filter(|_| !scenario.does_not_look(who));
     Claim {
         owner: role.owner.to_owned(),
         lease: TICK * role.lease,
         host: String::new(),
         pid: 0,
         purpose: None,
+        label,
         expiry_rule: scenario.expiry_rule(role),
         reclaims: role.reclaims,
         queue: role.queues.then(|| QueueTerms {

@@ -3,7 +3,8 @@
 //! A thread that is chosen does nothing until it is told what came of the hand-over. Each is told.
 
 use s3_lock::internals::protocol::{
-    Acquire, Event, HandOver, HandedOver, Lease, ReadOutcome, Release, StoredRecord,
+    Acquire, Claim, Ending, Event, HandOver, HandedOver, Lease, ReadOutcome, Release, Released,
+    StoredRecord,
 };
 
 use super::client::{Client, Inherited, Running, Task, Who, WriteId, claim, version};
@@ -13,27 +14,45 @@ use super::world::World;
 
 impl World {
     /// The threads that this one may hand the lock over to.
-    pub fn next_holders(&self, who: Who, scenario: &Scenario) -> Vec<Who> {
+    pub fn next_holders(&self, who: Who, ending: Ending, scenario: &Scenario) -> Vec<Who> {
         let client = self.client(who);
         if client.calls.hand_over == 0 || client.task.is_some() {
             return Vec::new();
         }
-        let Some(mut holding) = client.holding.clone() else {
+        let Some(holding) = &client.holding else {
             return Vec::new();
         };
+        let now = at(client.clock);
         let may = |next: &Who| {
             let other = self.client(*next);
             let waits = other.calls.acquire > 0 && other.holding.is_none();
-            waits && other.task.is_none() && *next != who && !self.is_chosen(*next)
+            let waits = waits && other.task.is_none() && *next != who && !self.is_chosen(*next);
+            let claim = || self.claim_of(*next, scenario);
+            let takes = || {
+                HandOver::of(
+                    &mut holding.clone(),
+                    ending,
+                    claim(),
+                    &client.knowledge,
+                    now,
+                )
+            };
+            waits && takes().is_some()
         };
-        let claim = claim(who, scenario);
-        if HandOver::of(&mut holding, claim, &client.knowledge, at(client.clock)).is_none() {
-            return Vec::new();
-        }
         self.threads_of(who, scenario)
             .into_iter()
             .filter(may)
             .collect()
+    }
+
+    /// What this thread claims.
+    fn claim_of(&self, who: Who, scenario: &Scenario) -> Claim {
+        let label = self.label_of(who, scenario);
+        claim(
+            who,
+            label.filter(|_| !scenario.has(Mutant::HandOverOfTheDone)),
+            scenario,
+        )
     }
 
     /// Whether the lock is being handed over to this thread.
@@ -42,16 +61,24 @@ impl World {
     }
 
     /// Begins to release, and chooses the next holder in the same step.
-    pub fn hand_over(&mut self, who: Who, next: Who, scenario: &Scenario) {
+    pub fn hand_over(&mut self, who: Who, next: Who, ending: Ending, scenario: &Scenario) {
+        self.begins_to_end(who, ending);
+        let claim = self.claim_of(next, scenario);
         self.client_mut(next).calls.acquire -= 1;
         let client = self.client_mut(who);
         client.calls.hand_over -= 1;
         client.chosen = Some(next);
         client.side = None;
         let aim = client.token();
-        let (now, claim) = (at(client.clock), claim(next, scenario));
+        let now = at(client.clock);
+        let is_unmarked = scenario.has(Mutant::HandOverWithoutMark);
+        let ending = if is_unmarked {
+            Ending::Released
+        } else {
+            ending
+        };
         let holding = client.holding.as_mut().expect("it holds the lock");
-        let operation = HandOver::of(holding, claim, &client.knowledge, now);
+        let operation = HandOver::of(holding, ending, claim, &client.knowledge, now);
         let running = Running::HandOver(operation.expect("it may be handed over"));
         if let Some(end) = client.begin(who, running, aim, None, scenario) {
             self.finish(who, end, scenario);
@@ -74,7 +101,8 @@ impl World {
         if !scenario.has(Mutant::HandOverUntold) {
             self.tell_of_doubt(who, next, &task, scenario);
         }
-        self.client_mut(who).holding = None;
+        let client = self.client_mut(who);
+        (client.holding, client.ending) = (None, Ending::default());
     }
 
     pub fn finish_hand_over(
@@ -105,7 +133,7 @@ impl World {
         let aim = self.client(who).token();
         let inherited = task.inherited_by(who, None);
         let client = self.client_mut(who);
-        let running = Running::Release(Release::default());
+        let running = Running::Release(Release::with(client.ending));
         if let Some(end) = client.begin(who, running, aim, inherited, scenario) {
             self.finish(who, end, scenario);
         }
@@ -127,6 +155,8 @@ impl World {
         scenario: &Scenario,
     ) -> Option<Fault> {
         let done = task.has_landed(lease.record(), scenario);
+        let token = self.client(who).token();
+        let fault = self.finish_completing(who, token, &Released::Yes(None));
         self.news = Some(News::HandedOver);
         let client = self.client_mut(who);
         client.holding = None;
@@ -137,7 +167,7 @@ impl World {
             return remains.then_some(Fault::DoneAfterAll);
         }
         self.hand_out(next, lease);
-        (!done).then_some(Fault::NotDone)
+        (!done).then_some(Fault::NotDone).or(fault)
     }
 
     /// Tells the chosen thread what may have happened. If nothing was sent, it waits on.
@@ -150,7 +180,8 @@ impl World {
         let token = write.write().record.fencing_token;
         let is_known = !scenario.has(Mutant::HandOverUnregistered);
         let inherited = task.inherited_by(who, is_known.then_some(token));
-        let running = Running::Acquire(Acquire::resolving(claim(next, scenario), &write));
+        let claim = self.claim_of(next, scenario);
+        let running = Running::Acquire(Acquire::resolving(claim, &write));
         let client = self.client_mut(next);
         if let Some(end) = client.begin(next, running, None, inherited, scenario) {
             self.finish(next, end, scenario);

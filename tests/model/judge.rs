@@ -7,6 +7,7 @@ use s3_lock::internals::protocol::{
 };
 
 use super::client::{Client, End, Intent, Message, Task, Who};
+use super::labels::Labels;
 use super::scenario::{Scenario, at};
 use super::world::World;
 
@@ -18,6 +19,7 @@ pub struct History {
     /// Holdings that were ended by force or by owner name. What their holders do until they know
     /// does not count: the caller who ended them answers for it.
     pub excused: Vec<u64>,
+    pub labels: Labels,
     pub fault: Option<Fault>,
 }
 
@@ -38,6 +40,14 @@ pub enum Fault {
     Revived,
     /// A holding reported as lost to something that has not happened.
     LostInError,
+    /// A label that was marked as done by two holdings.
+    MarkedTwice,
+    /// A label that was marked although nobody had completed it.
+    MarkedUncalled,
+    /// A write that dropped the mark of a label.
+    MarkForgotten,
+    /// A holding for a label that was done.
+    DoneAgain,
 }
 
 /// What must be possible.
@@ -59,6 +69,10 @@ pub enum News {
     Inferred,
     /// A thread has handed the lock over to another thread of its client.
     HandedOver,
+    /// A label was completed.
+    Completed,
+    /// A client has found that its label is done.
+    AlreadyDone,
 }
 
 impl History {
@@ -74,6 +88,7 @@ impl World {
     pub fn judge(&mut self, message: &Message, scenario: &Scenario) {
         let record = &message.write.record;
         let token = record.fencing_token;
+        self.judge_labels(message);
         let before = self
             .store
             .object
@@ -150,6 +165,9 @@ impl World {
             End::Acquired(Acquired::ConditionIgnored) | End::Freed(Freed::ConditionIgnored) => {
                 Some(Fault::FalselyAccused)
             }
+            End::Acquired(Acquired::AlreadyDone(done)) => {
+                self.finish_skipping(who, &done, &task, scenario)
+            }
             End::Acquired(
                 Acquired::Held(_)
                 | Acquired::OthersFirst
@@ -162,7 +180,11 @@ impl World {
                     .then_some(Fault::DoneAfterAll)
             }
             End::Renewed(renewed) => self.finish_renewal(who, &renewed, &task, scenario),
-            End::Released(released) => self.finish_release(who, released, &task, scenario),
+            End::Released(released) => {
+                let token = self.client(who).token();
+                let completed = self.finish_completing(who, token, &released);
+                completed.or(self.finish_release(who, released, &task, scenario))
+            }
             End::Freed(Freed::Yes(known)) => {
                 self.news = Some(News::Freed);
                 let done = task.has_landed(&known.record, scenario);

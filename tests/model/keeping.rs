@@ -115,6 +115,7 @@ impl Model for Keeping {
             host: String::new(),
             pid: 1,
             purpose: None,
+            label: None,
         };
         let stored = StoredRecord {
             etag: etag(0),

@@ -20,6 +20,10 @@ pub const NOT_DONE: &str = "an operation reported as not done is not done, then 
 pub const NOT_ACCUSED: &str = "an honest store is never accused";
 pub const STAYS_LOST: &str = "a holding that was lost stays lost";
 pub const TRULY_LOST: &str = "a holder is told of a loss only if there was one";
+pub const ONCE: &str = "at most one run is completed for a label";
+pub const CALLED: &str = "a label is marked only by a guard that completes it";
+pub const REMEMBERED: &str = "a label that is done stays done";
+pub const NOT_AGAIN: &str = "nobody takes the lock for a label that is done";
 pub const FREE_AGAIN: &str = "the lock is eventually free again";
 
 pub const EVERYBODY: Possible = ("every client gets the lock", |_, world| {
@@ -50,6 +54,14 @@ pub const LEARNED_OF_FORCE: Possible = ("a holder learns that its lock was broke
 
 pub const HANDED_OVER: Possible = ("the lock is handed over", |_, world| {
     said(world, News::HandedOver)
+});
+
+pub const COMPLETED: Possible = ("a label is completed", |_, world| {
+    said(world, News::Completed)
+});
+
+pub const SKIPPED: Possible = ("a client finds its label done", |_, world| {
+    said(world, News::AlreadyDone)
 });
 
 pub const HELD_BACK: Possible = ("a client leaves a free lock to others", |_, world| {
@@ -101,6 +113,10 @@ impl Model for Scenario {
             Property::always(NOT_ACCUSED, |_, world| kept(world, Fault::FalselyAccused)),
             Property::always(STAYS_LOST, |_, world| kept(world, Fault::Revived)),
             Property::always(TRULY_LOST, |_, world| kept(world, Fault::LostInError)),
+            Property::always(ONCE, |_, world| kept(world, Fault::MarkedTwice)),
+            Property::always(CALLED, |_, world| kept(world, Fault::MarkedUncalled)),
+            Property::always(REMEMBERED, |_, world| kept(world, Fault::MarkForgotten)),
+            Property::always(NOT_AGAIN, |_, world| kept(world, Fault::DoneAgain)),
         ];
         if self.must_end {
             // The state records that a waiting client has had the lock. So this does not depend on

@@ -9,12 +9,12 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use super::client::{Who, WriteId};
 use super::lock::{
-    DONE, FREE_AGAIN, FREES_ITS_OWN, NOT_ACCUSED, NOT_DONE, ONE_HOLDER, STAYS_LOST, TOKENS_GROW,
-    TRULY_LOST,
+    CALLED, DONE, FREE_AGAIN, FREES_ITS_OWN, NOT_ACCUSED, NOT_AGAIN, NOT_DONE, ONCE, ONE_HOLDER,
+    REMEMBERED, STAYS_LOST, TOKENS_GROW, TRULY_LOST,
 };
 use super::scenario::{
-    Budget, Calls, DRIFT, LEASE, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of, held,
-    patience,
+    Budget, Calls, DRIFT, LEASE, Label, MARGIN, Mutant, NODES, Role, STORES, Scenario, clock_of,
+    held, patience,
 };
 use super::world::{Action, Call, MAX_TURNS};
 
@@ -955,4 +955,157 @@ fn a_hand_over_that_stops_half_way_and_tells_nobody() {
         write 1 of A arrives late
     ";
     shows(FREE_AGAIN, scenario, Mutant::HandOverUntold, steps);
+}
+
+/// A client that takes the lock to complete a label, as often as said.
+fn completes(owner: &'static str, label: &'static str, times: u16) -> Role {
+    let calls = Calls {
+        acquire: times,
+        complete: times,
+        hand_over: 1,
+        ..Calls::default()
+    };
+    Role {
+        label: Some(Label::Once(label)),
+        ..Role::of(owner, calls)
+    }
+}
+
+/// Two clients that want the same label. The first has the lock.
+fn two_for_a_label() -> Scenario {
+    Scenario {
+        ahead: vec![NODES],
+        already: held(),
+        ..Scenario::of(vec![completes("a", "x", 1), completes("b", "x", 1)])
+    }
+}
+
+/// Two threads of a client, each with its label, and another client.
+fn two_threads_with_labels(second: &'static str) -> Scenario {
+    let thread = Role {
+        twin: Some(A),
+        ..completes("b", second, 1)
+    };
+    Scenario {
+        roles: vec![completes("a", "x", 1), thread, completes("c", "z", 1)],
+        ..two_for_a_label()
+    }
+}
+
+#[test]
+fn a_claim_that_does_not_look_whether_its_label_is_done() {
+    let steps = "
+        A begins to Complete
+        the store answers A
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+    ";
+    shows(NOT_AGAIN, two_for_a_label(), Mutant::DoneUnread, steps);
+}
+
+#[test]
+fn a_completion_that_replaces_whatever_is_there() {
+    let steps = "
+        A begins to Complete
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 0
+        a lease but for two ticks passes, fast: 0
+        the store answers B
+        B hears the answer
+        the store answers B
+        B hears the answer
+        B begins to Complete
+        the store answers B
+        the store answers A
+    ";
+    let mut scenario = two_for_a_label();
+    scenario.budget.leases = 2;
+    shows(ONCE, scenario, Mutant::ReleaseUnconditional, steps);
+}
+
+#[test]
+fn a_takeover_that_drops_the_labels_done() {
+    let steps = "
+        A begins to Complete
+        the store answers A
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        the store answers B
+    ";
+    let mut scenario = two_for_a_label();
+    scenario.roles[1] = completes("b", "y", 1);
+    shows(REMEMBERED, scenario, Mutant::TakeoverForgets, steps);
+}
+
+#[test]
+fn an_undo_that_drops_the_labels_done() {
+    let steps = "
+        A begins to Complete
+        the store answers A
+        B begins to Acquire
+        the store answers B
+        B hears the answer
+        B hears nothing
+        B gives up
+        the store answers B
+        B hears the answer
+        the store answers B
+    ";
+    let mut scenario = two_for_a_label();
+    scenario.roles[1] = completes("b", "y", 1);
+    scenario.budget.losses = 1;
+    shows(REMEMBERED, scenario, Mutant::UndoForgets, steps);
+}
+
+#[test]
+fn a_release_that_marks_a_label() {
+    let steps = "
+        A begins to GiveBack
+        the store answers A
+    ";
+    shows(CALLED, two_for_a_label(), Mutant::ReleaseMarks, steps);
+}
+
+#[test]
+fn a_completion_inferred_from_another_holding() {
+    let steps = "
+        A begins to Complete
+        B begins to Acquire
+        a lease but for two ticks passes, fast: 0
+        a lease but for two ticks passes, fast: 0
+        the store answers B
+        B hears the answer
+        the store answers B
+        the store answers A
+        A hears the answer
+        the store answers A
+        A hears the answer
+    ";
+    let mut scenario = two_for_a_label();
+    scenario.budget.leases = 2;
+    shows(DONE, scenario, Mutant::CompletionInferred, steps);
+}
+
+#[test]
+fn a_hand_over_that_does_not_mark_the_label_that_was_completed() {
+    let steps = "
+        A completes its label and hands over to B
+        the store answers A
+        A hears the answer
+    ";
+    let scenario = two_threads_with_labels("y");
+    shows(DONE, scenario, Mutant::HandOverWithoutMark, steps);
+}
+
+#[test]
+fn a_hand_over_of_a_completed_label_to_one_that_wants_it() {
+    let steps = "
+        A completes its label and hands over to B
+        the store answers A
+    ";
+    let scenario = two_threads_with_labels("x");
+    shows(NOT_AGAIN, scenario, Mutant::HandOverOfTheDone, steps);
 }

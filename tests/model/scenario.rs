@@ -71,7 +71,17 @@ pub struct Role {
     pub twin: Option<Who>,
     /// Whether its process never ends early.
     pub is_steady: bool,
+    /// What it takes the lock for, if that is to be completed once.
+    pub label: Option<Label>,
     pub calls: Calls,
+}
+
+/// What a client takes the lock for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    Once(&'static str),
+    /// Another from time to time, and the same for all clients.
+    Daily,
 }
 
 impl Role {
@@ -85,7 +95,16 @@ impl Role {
             queues: false,
             twin: None,
             is_steady: false,
+            label: None,
             calls,
+        }
+    }
+
+    /// Its label, if that is always the same.
+    pub fn once(&self) -> Option<Box<str>> {
+        match self.label? {
+            Label::Once(label) => Some(label.into()),
+            Label::Daily => None,
         }
     }
 
@@ -109,6 +128,8 @@ pub struct Calls {
     pub force_release: u16,
     /// To another thread of the same client, as part of a release.
     pub hand_over: u16,
+    /// Alone or as part of a hand-over.
+    pub complete: u16,
 }
 
 /// How often something may happen, to all clients together.
@@ -203,6 +224,20 @@ pub enum Mutant {
     HandOverUntold,
     /// The write of a hand-over in doubt has no entry in the registry.
     HandOverUnregistered,
+    /// A claim of any client but the first does not look whether its label is done.
+    DoneUnread,
+    /// A takeover drops the labels done.
+    TakeoverForgets,
+    /// To undo an acquire drops the labels done.
+    UndoForgets,
+    /// A release marks the label of its holding.
+    ReleaseMarks,
+    /// A completion is taken for done wherever another holding is found, as by a release.
+    CompletionInferred,
+    /// A hand-over does not mark the label that its holding has completed.
+    HandOverWithoutMark,
+    /// A holding that has completed its label is handed over to one that wants the same.
+    HandOverOfTheDone,
 }
 
 /// Sets of clocks that run fast: the store's, and the clients'.
@@ -251,6 +286,11 @@ impl Scenario {
 
     pub fn has(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
+    }
+
+    /// Whether this client does not look whether its label is done. The first one does: it completes a label.
+    pub fn does_not_look(&self, who: Who) -> bool {
+        self.has(Mutant::DoneUnread) && who != Who(0)
     }
 
     /// Whether a version that was replaced may come back. The lock's own versions never do.

@@ -22,7 +22,7 @@ use stateright::{Expectation, Model, Property};
 use super::client::{QueueNews, Who};
 use super::judge::News;
 use super::scenario::{
-    Budget, Calls, LEASE, MARGIN, Mutant, NODES, Role, STORES, Scenario, TICKS_PER_SECOND,
+    Budget, Calls, LEASE, Label, MARGIN, Mutant, NODES, Role, STORES, Scenario, TICKS_PER_SECOND,
 };
 use super::world::{Action, Call, World};
 
@@ -152,27 +152,32 @@ fn role() -> impl Strategy<Value = Role> {
     let some = |share| prop::bool::weighted(share).prop_map(|has| if has { PLENTY } else { 0 });
     let calls = (some(0.3), some(0.5), some(0.2), some(0.2));
     let lease = select(&[LEASE, 2 * LEASE][..]);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    (lease, flags, calls).prop_map(|(lease, (reclaims, store_clock, queues), calls)| Role {
-        owner: OWNERS[0],
-        lease,
-        reclaims,
-        store_clock,
-        front: false,
-        queues,
-        twin: None,
-        is_steady: false,
-        calls: Calls {
-            acquire: PLENTY,
-            renew: PLENTY,
-            verify: PLENTY,
-            detach: calls.0,
-            status: calls.1,
-            release: calls.2,
-            force_release: calls.3,
-            hand_over: PLENTY,
+    let label = prop::bool::weighted(0.3).prop_map(|has| has.then_some(Label::Daily));
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), label);
+    (lease, flags, calls).prop_map(
+        |(lease, (reclaims, store_clock, queues, label), calls)| Role {
+            owner: OWNERS[0],
+            lease,
+            reclaims,
+            store_clock,
+            front: false,
+            queues,
+            twin: None,
+            is_steady: false,
+            label,
+            calls: Calls {
+                acquire: PLENTY,
+                renew: PLENTY,
+                verify: PLENTY,
+                detach: calls.0,
+                status: calls.1,
+                release: calls.2,
+                force_release: calls.3,
+                hand_over: PLENTY,
+                complete: if label.is_some() { PLENTY } else { 0 },
+            },
         },
-    })
+    )
 }
 
 impl Weather {
@@ -183,6 +188,7 @@ impl Weather {
             Action::MissLook(_) => self.losses,
             Action::Delete => unreachable!("nobody does"),
             Action::HandOver(..) => 8.0 * self.releases,
+            Action::CompleteTo(..) => 4.0 * self.releases,
             Action::Unwind(_) => 3.0 * self.crashes,
             Action::GoOn(_) => 15.0,
             Action::ServeTwice(_) => 2.0 * self.losses,
@@ -203,6 +209,7 @@ impl Weather {
                 // A client that has lost the lock has nothing to keep.
                 Call::GiveBack if !world.client(who).believes(scenario) => 10.0,
                 Call::GiveBack => 4.0 * self.releases,
+                Call::Complete => 4.0 * self.releases,
                 Call::Detach => 0.5 * self.releases,
                 Call::Status | Call::ReleaseByName => 2.0,
                 Call::ForceRelease => 1.0,
@@ -290,6 +297,7 @@ fn code(action: Action) -> u64 {
         Action::HandOver(who, next) => (19, who, next.0.into()),
         Action::Unwind(who) => (20, who, 0),
         Action::Queue(who, news) => (21, who, news as u32),
+        Action::CompleteTo(who, next) => (22, who, next.0.into()),
     };
     kind << 40 | u64::from(who.0) << 32 | u64::from(which)
 }
@@ -458,6 +466,16 @@ mod schedules_show {
     #[test]
     fn releases_inferred_from_what_came_after() {
         often(News::Inferred, 60);
+    }
+
+    #[test]
+    fn labels_completed() {
+        often(News::Completed, 1);
+    }
+
+    #[test]
+    fn labels_found_done() {
+        often(News::AlreadyDone, 1);
     }
 
     #[test]

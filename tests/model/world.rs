@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3_lock::internals::protocol::lease::Learned;
 use s3_lock::internals::protocol::{
-    Event, Free, Look, ReadOutcome, Refusal, Release, Renew, Trouble, WriteOutcome,
+    Ending, Event, Free, Look, ReadOutcome, Refusal, Release, Renew, Trouble, WriteOutcome,
 };
 
 use super::client::{At, Client, Message, QueueNews, Reply, Running, Who, WriteId, version};
@@ -37,6 +37,8 @@ pub enum Action {
     Begin(Who, Call),
     /// The first hands the lock over to the second, or tries to.
     HandOver(Who, Who),
+    /// The same, and the first completes its label.
+    CompleteTo(Who, Who),
     /// A thread that hands the lock over stops in the middle.
     Unwind(Who),
     /// The store carries out a request and answers it.
@@ -82,6 +84,7 @@ pub enum Call {
     Status,
     ReleaseByName,
     ForceRelease,
+    Complete,
 }
 
 impl World {
@@ -204,6 +207,7 @@ impl World {
         let renews = matches!(&client.task, Some(task) if matches!(task.call, Running::Renew(_)));
         if client.holding.is_some() && (client.task.is_none() || renews) {
             offer(1, Call::GiveBack);
+            offer(calls.complete, Call::Complete);
         }
         if client.holding.is_some() && client.side.is_none() && (client.task.is_none() || renews) {
             offer(calls.verify, Call::Verify);
@@ -222,8 +226,14 @@ impl World {
         if client.knowledge.held.is_some() {
             offer(calls.force_release, Call::ForceRelease);
         }
-        for next in self.next_holders(who, scenario) {
+        for next in self.next_holders(who, Ending::Released, scenario) {
             actions.push(Action::HandOver(who, next));
+        }
+        if client.calls.complete > 0 {
+            let next = self
+                .next_holders(who, Ending::Completed, scenario)
+                .into_iter();
+            actions.extend(next.map(|next| Action::CompleteTo(who, next)));
         }
         if self.may_crash(who, scenario) && client.holding.is_some() {
             actions.push(Action::Crash(who));
@@ -343,7 +353,10 @@ impl World {
         let before = self.clients.clone();
         match action {
             Action::Begin(who, call) => self.begin(who, call, scenario),
-            Action::HandOver(who, next) => self.hand_over(who, next, scenario),
+            Action::HandOver(who, next) => self.hand_over(who, next, Ending::Released, scenario),
+            Action::CompleteTo(who, next) => {
+                self.hand_over(who, next, Ending::Completed, scenario);
+            }
             Action::Unwind(who) => self.unwind(who, scenario),
             Action::Serve(who) => self.serve(who, scenario),
             Action::ServeTwice(who) => self.serve_twice(who, scenario),
@@ -444,9 +457,11 @@ impl World {
 
     fn begin(&mut self, who: Who, call: Call, scenario: &Scenario) {
         let mut aim = None;
-        if call == Call::GiveBack {
+        let label = self.label_of(who, scenario);
+        if matches!(call, Call::GiveBack | Call::Complete) {
             // A renewal under way is dropped for it, but its write is not.
             self.abandon(who);
+            self.begins_to_end(who, ending_of(call));
         }
         if call == Call::Verify {
             let stood = self.stands(who);
@@ -460,7 +475,7 @@ impl World {
         let running = match call {
             Call::Acquire => {
                 calls.acquire -= 1;
-                Running::acquire(who, scenario)
+                Running::acquire(who, label, scenario)
             }
             Call::Renew => {
                 calls.renew -= 1;
@@ -468,10 +483,16 @@ impl World {
                 Running::Renew(Renew::default())
             }
             Call::Verify => unreachable!("it goes beside"),
-            Call::GiveBack => {
+            Call::GiveBack | Call::Complete => {
                 client.side = None;
                 aim = client.token();
-                Running::Release(Release::default())
+                let marks = scenario.has(Mutant::ReleaseMarks);
+                let ending = if marks {
+                    Ending::Completed
+                } else {
+                    client.ending
+                };
+                Running::Release(Release::with(ending))
             }
             Call::Detach => {
                 calls.detach -= 1;
@@ -723,11 +744,21 @@ impl World {
     }
 }
 
+fn ending_of(call: Call) -> Ending {
+    match call {
+        Call::Complete => Ending::Completed,
+        _ => Ending::Released,
+    }
+}
+
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Begin(who, call) => write!(f, "{who:?} begins to {call:?}"),
             Action::HandOver(who, next) => write!(f, "{who:?} hands over to {next:?}"),
+            Action::CompleteTo(who, next) => {
+                write!(f, "{who:?} completes its label and hands over to {next:?}")
+            }
             Action::Unwind(who) => write!(f, "{who:?} unwinds"),
             Action::Serve(who) => write!(f, "the store answers {who:?}"),
             Action::ServeTwice(who) => {

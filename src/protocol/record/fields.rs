@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 use crate::protocol::record::limits::MAX_BODY;
 
-/// How many bytes of them are kept, as they are written: half of what a record may have. This
-/// version's own fields take less than 15 KiB at most, so a new holder's record has room for both.
-pub(super) const MAX_UNKNOWN: usize = MAX_BODY / 2;
+/// How many bytes of them are kept, as they are written. The labels done take less than 23 KiB
+/// at most, and this version's other fields less than 15 KiB, so a new holder's record has room for all.
+pub(super) const MAX_UNKNOWN: usize = MAX_BODY / 8 * 3;
 
 /// The names of this version's fields. A test compares them with what is written.
-pub(super) const KNOWN: [&str; 15] = [
+pub(super) const KNOWN: [&str; 17] = [
     "format",
     "state",
     "owner",
@@ -27,11 +27,13 @@ pub(super) const KNOWN: [&str; 15] = [
     "host",
     "pid",
     "purpose",
+    "label",
     "broken",
     "reclaimed",
     "origin",
     "served",
     "queued",
+    "done",
 ];
 
 /// Fields in the order in which they were read. Most records have none, and then a clone costs

@@ -11,6 +11,13 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The largest fencing token. Tokens stay below 2^53, so that no JSON tool rounds them.
 pub const MAX_TOKEN: u64 = (1 << 53) - 1;
+/// The longest owner name, in bytes of UTF-8.
+pub(crate) const MAX_OWNER: usize = 512;
+/// The longest label, in bytes of UTF-8.
+pub(crate) const MAX_LABEL: usize = 128;
+/// How many labels done a record keeps. A name and a label take twice their length in JSON at most, as they have no control
+/// characters; so these take less than 23 KiB, with one more for the moment at which the oldest is forgotten.
+pub const MAX_DONE: usize = 16;
 /// The largest number that is believed of a ticket. Larger ones would leave no room to count on, and are taken for
 /// damage.
 pub(in crate::protocol) const MAX_ADVISORY: u64 = 1 << 52;

@@ -1,6 +1,7 @@
 //! The stored bytes: what the object at a lock's key holds.
 
 mod advisory;
+mod done;
 mod fields;
 mod limits;
 mod nonce;
@@ -14,8 +15,11 @@ mod tests;
 mod unusable;
 
 pub use advisory::Advice;
+pub(crate) use done::is_label;
+pub use done::{DoneLabel, DoneLabels};
 pub(in crate::protocol) use limits::MAX_ADVISORY;
 pub use limits::{MAX_BODY, MAX_LEASE, MAX_TOKEN};
+pub(crate) use limits::{MAX_LABEL, MAX_OWNER};
 pub use nonce::Nonce;
 #[cfg(feature = "internals")]
 pub use properties::record_properties;

@@ -20,6 +20,7 @@ pub fn record_properties(body: &[u8]) {
         record.renewed(nonce),
         record.released(nonce),
         record.broken(nonce),
+        record.completed().released(nonce),
         record.broken(nonce).renewed(Nonce(0)),
     ];
     for written in transitions {

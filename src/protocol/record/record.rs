@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::record::advisory;
 use crate::protocol::record::advisory::Advice;
+use crate::protocol::record::done;
+use crate::protocol::record::done::{DoneLabel, DoneLabels};
 use crate::protocol::record::fields::Fields;
 use crate::protocol::record::limits::{FORMAT, MAX_ADVISORY, MAX_BODY, MAX_LEASE, MAX_TOKEN};
 use crate::protocol::record::nonce::Nonce;
@@ -28,6 +30,10 @@ pub struct Record {
     pub pid: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
+    /// What the holding is for, if that is to be completed once. Only for people: a guard goes by its own record.
+    /// (A version that does not know it leaves it where it takes over.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Box<str>>,
     /// The fencing token of the last holding that an operator broke by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<u64>,
@@ -53,6 +59,9 @@ pub struct Record {
         deserialize_with = "advisory::flag"
     )]
     queued: Option<bool>,
+    /// The labels that are done. Safety rests on it: what cannot be believed makes the record unusable.
+    #[serde(default, skip_serializing_if = "DoneLabels::is_empty")]
+    done: DoneLabels,
     /// Fields that a later version has added.
     #[serde(skip)]
     pub(in crate::protocol) unknown: Fields,
@@ -75,6 +84,8 @@ pub struct Holder {
     pub host: String,
     pub pid: u32,
     pub purpose: Option<String>,
+    /// What it takes the lock for, if that is to be completed once.
+    pub label: Option<Box<str>>,
 }
 
 impl Record {
@@ -91,11 +102,13 @@ impl Record {
             host: holder.host,
             pid: holder.pid,
             purpose: holder.purpose,
+            label: holder.label,
             broken: None,
             reclaimed: None,
             origin: Some(nonce),
             served: None,
             queued: None,
+            done: DoneLabels::default(),
             unknown: Fields::default(),
         }
     }
@@ -111,6 +124,7 @@ impl Record {
             origin: self.origin.or(Some(nonce)),
             served: self.served,
             queued: self.queued,
+            done: self.done.clone(),
             unknown: self.unknown.clone(),
             ..Record::held(holder, fencing_token, nonce)
         }
@@ -128,7 +142,19 @@ impl Record {
     pub fn released(&self, nonce: Nonce) -> Record {
         Record {
             state: State::Released,
+            label: None,
             ..self.renewed(nonce)
+        }
+    }
+
+    /// The same with the holding's label among those done, if it has one.
+    pub fn completed(&self) -> Record {
+        Record {
+            done: match self.mark() {
+                Some(mark) => self.done.with(mark),
+                None => self.done.clone(),
+            },
+            ..self.clone()
         }
     }
 
@@ -172,6 +198,21 @@ impl Record {
     /// Whether this and `other` certainly belong to one object, not to one that was made anew.
     pub fn is_of_one_object_with(&self, other: &Record) -> bool {
         self.origin.is_some() && self.origin == other.origin
+    }
+
+    /// The labels that are done.
+    pub fn done(&self) -> &DoneLabels {
+        &self.done
+    }
+
+    /// Whether the holding with this token has completed a label.
+    pub fn was_completed_by(&self, token: u64) -> bool {
+        self.done.has(token)
+    }
+
+    /// Whether the holding with this token may have completed a label that was forgotten since.
+    pub fn may_have_forgotten(&self, token: u64) -> bool {
+        self.done.may_have_forgotten(token)
     }
 
     pub fn lease(&self) -> Duration {
@@ -221,6 +262,16 @@ impl Record {
         }
     }
 
+    /// What marks the holding's label as done, if it has one.
+    fn mark(&self) -> Option<DoneLabel> {
+        self.label.as_ref().map(|label| DoneLabel {
+            label: label.clone(),
+            owner: self.owner.as_str().into(),
+            acquired_at: self.acquired_at,
+            fencing_token: self.fencing_token,
+        })
+    }
+
     /// At least as long as any record of the same holding.
     fn longest(&self) -> Record {
         Record {
@@ -231,8 +282,22 @@ impl Record {
             origin: self.origin.or(Some(Nonce(0))),
             served: Some(MAX_ADVISORY),
             queued: Some(true),
+            done: match self.mark() {
+                Some(mark) => self.done.and(DoneLabel {
+                    fencing_token: MAX_TOKEN,
+                    ..mark
+                }),
+                None => self.done.clone(),
+            },
             ..self.clone()
         }
+    }
+
+    /// Holdings that have completed a label have tokens below this. A holding that has completed its own is
+    /// released, and its record has no label any more.
+    fn completed_before(&self) -> u64 {
+        let may_be_own = !self.is_held() && self.label.is_none();
+        self.fencing_token + u64::from(may_be_own)
     }
 
     /// Something that no version of this crate has ever written.
@@ -245,6 +310,21 @@ impl Record {
         }
         if self.fencing_token > MAX_TOKEN {
             return Some(unusable::NO_TOKEN);
+        }
+        if self
+            .label
+            .as_deref()
+            .is_some_and(|label| !done::is_label(label))
+        {
+            return Some("its label is not of 1 to 128 bytes without control characters");
+        }
+        if self.label.is_some() && !done::is_owner(&self.owner) {
+            return Some(
+                "it has a label, and an owner name longer than 512 bytes or with control characters",
+            );
+        }
+        if let Some(reason) = self.done.impossible(self.completed_before()) {
+            return Some(reason);
         }
         // Both name a holding that has existed: this one at the latest.
         let token = Some(self.fencing_token);

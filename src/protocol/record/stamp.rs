@@ -1,5 +1,7 @@
 //! Wall-clock time as a record shows it to people.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,12 @@ impl From<Stamp> for std::time::SystemTime {
 impl From<Stamp> for String {
     fn from(stamp: Stamp) -> String {
         stamp.0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&String::from(*self))
     }
 }
 

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::protocol::quote::shown;
+use crate::protocol::record::done::{DoneLabels, NO_LABELS};
 use crate::protocol::record::fields::MAX_UNKNOWN;
 use crate::protocol::record::limits::{FORMAT, MAX_BODY, MAX_TOKEN};
 
@@ -126,6 +127,8 @@ struct Shape<'a> {
     broken: Option<&'a RawValue>,
     #[serde(borrow)]
     reclaimed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    done: Option<&'a RawValue>,
 }
 
 impl Shape<'_> {
@@ -142,6 +145,11 @@ impl Shape<'_> {
             return Some(NO_TOKEN);
         }
         let mut marks = self.broken.into_iter().chain(self.reclaimed);
-        marks.any(|mark| !is_token(mark)).then_some(NO_MARK)
+        if marks.any(|mark| !is_token(mark)) {
+            return Some(NO_MARK);
+        }
+        let is_list = |text: &RawValue| serde_json::from_str::<DoneLabels>(text.get()).is_ok();
+        let done = self.done.filter(|done| !is_list(done));
+        done.map(|_| NO_LABELS)
     }
 }

@@ -8,13 +8,15 @@ fn next_claim() -> Claim {
         owner: "next".to_owned(),
         lease: LEASE / 2,
         purpose: Some("more".to_owned()),
+        label: None,
         ..claim()
     }
 }
 
 fn hand_over(holding: &mut Lease) -> HandOver {
     let known = Observations::default();
-    HandOver::of(holding, next_claim(), &known, at(0)).expect("it may be handed over")
+    HandOver::of(holding, Ending::Released, next_claim(), &known, at(0))
+        .expect("it may be handed over")
 }
 
 /// Sends the write, first at `millis`.
@@ -102,7 +104,7 @@ fn hand_over_keeps_what_is_on_record_of_earlier_holdings() {
 fn hand_over_uses_a_token_above_all_that_its_client_has_seen() {
     let mut known = Observations::default();
     known.saw_token(41);
-    let hand_over = HandOver::of(&mut held(), next_claim(), &known, at(0));
+    let hand_over = HandOver::of(&mut held(), Ending::Released, next_claim(), &known, at(0));
     assert_eq!(hand_over.unwrap().token(), 42);
 }
 
@@ -110,17 +112,23 @@ fn hand_over_uses_a_token_above_all_that_its_client_has_seen() {
 fn hand_over_is_not_begun_where_no_token_is_left() {
     let mut known = Observations::default();
     known.saw_token(MAX_TOKEN);
-    assert_eq!(HandOver::of(&mut held(), next_claim(), &known, at(0)), None);
+    assert_eq!(
+        HandOver::of(&mut held(), Ending::Released, next_claim(), &known, at(0)),
+        None
+    );
 }
 
 #[test]
 fn hand_over_is_not_begun_where_the_record_cannot_be_read() {
     let mut known = Observations::default();
     assert!(!known.observe(&ReadOutcome::Hidden { date: None }));
-    assert_eq!(HandOver::of(&mut held(), next_claim(), &known, at(0)), None);
+    assert_eq!(
+        HandOver::of(&mut held(), Ending::Released, next_claim(), &known, at(0)),
+        None
+    );
     let readable = present("e0", held().record());
     assert!(!known.observe(&readable));
-    assert!(HandOver::of(&mut held(), next_claim(), &known, at(0)).is_some());
+    assert!(HandOver::of(&mut held(), Ending::Released, next_claim(), &known, at(0)).is_some());
 }
 
 #[test]
@@ -129,7 +137,13 @@ fn hand_over_is_not_begun_while_a_renewal_is_unresolved() {
     unresolved_renewal(&mut holding, 1_000, 7);
     let known = Observations::default();
     assert_eq!(
-        HandOver::of(&mut holding, next_claim(), &known, at(2_000)),
+        HandOver::of(
+            &mut holding,
+            Ending::Released,
+            next_claim(),
+            &known,
+            at(2_000)
+        ),
         None
     );
 }
@@ -138,7 +152,10 @@ fn hand_over_is_not_begun_while_a_renewal_is_unresolved() {
 fn hand_over_is_not_begun_after_the_deadline() {
     let known = Observations::default();
     let late = at(100_000);
-    assert_eq!(HandOver::of(&mut held(), next_claim(), &known, late), None);
+    assert_eq!(
+        HandOver::of(&mut held(), Ending::Released, next_claim(), &known, late),
+        None
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod force_release;
 mod hand_over;
 mod instant;
 mod lease;
+mod once;
 mod pace;
 mod queue;
 mod reclaim;
@@ -65,6 +66,7 @@ fn record(owner: &str, token: u64, nonce: u128) -> Record {
         host: String::new(),
         pid: 1,
         purpose: None,
+        label: None,
     };
     let record = Record::held(holder, token, Nonce(nonce));
     of_object(Some(0xff), record)
@@ -122,6 +124,7 @@ fn claim() -> Claim {
         host: String::new(),
         pid: 1,
         purpose: None,
+        label: None,
         expiry_rule: EXPIRY_RULE,
         reclaims: false,
         queue: None,

@@ -243,6 +243,7 @@ fn advice_is_kept_through_every_transition() {
         host: String::new(),
         pid: 2,
         purpose: None,
+        label: None,
     };
     for written in [
         read.renewed(Nonce(2)),

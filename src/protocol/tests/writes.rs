@@ -8,16 +8,17 @@ use proptest::prelude::*;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::protocol::record::{Advice, MAX_BODY, MAX_LEASE};
+use crate::protocol::record::{Advice, DoneLabel, MAX_BODY, MAX_LEASE};
 
 /// A claim with the longest names that a lock takes, in characters that grow most when escaped.
-fn claim(owner: &str, reclaims: bool) -> Claim {
+fn claim(owner: &str, label: Option<&str>, reclaims: bool) -> Claim {
     Claim {
         owner: owner.to_owned(),
         lease: MAX_LEASE,
         host: "🔒".repeat(255),
         pid: u32::MAX,
         purpose: Some("\u{1}".repeat(2048)),
+        label: label.map(Box::from),
         expiry_rule: ExpiryRule {
             margin: Duration::ZERO,
             store_clock: true,
@@ -25,6 +26,11 @@ fn claim(owner: &str, reclaims: bool) -> Claim {
         reclaims,
         queue: None,
     }
+}
+
+/// A claim for another label.
+fn other(owner: &str) -> Claim {
+    claim(owner, Some("another"), false)
 }
 
 fn turn() -> Inputs {
@@ -71,8 +77,14 @@ fn written_over(base: &Record) -> Vec<(&'static str, Record)> {
         all.extend(records.into_iter().map(|record| (kind, record)));
     };
     let longest = "\"".repeat(512);
-    for (owner, reclaims) in [(&*longest, false), (&*base.owner, true)] {
-        let acquire = Acquire::new(claim(owner, reclaims));
+    let label = "\\".repeat(128);
+    let claims = [
+        claim(&longest, None, false),
+        claim(&longest, Some(&label), false),
+        claim(&base.owner, None, true),
+    ];
+    for claim in claims {
+        let acquire = Acquire::new(claim.clone());
         // Given up with its outcome unknown, and undone where the condition still holds.
         let mut events = vec![Event::Resume, sight(base, "base"), unknown()];
         events.extend([sight(base, "base"), Event::GiveUp, sight(base, "base")]);
@@ -98,6 +110,7 @@ fn written_over(base: &Record) -> Vec<(&'static str, Record)> {
             },
             turn().now,
         );
+        let mut fresh = holding.clone();
         note(
             "a renewal",
             writes(Renew::default(), &mut holding, vec![Event::Resume]),
@@ -106,6 +119,20 @@ fn written_over(base: &Record) -> Vec<(&'static str, Record)> {
             "a release",
             writes(Release::default(), &mut holding, vec![Event::Resume]),
         );
+        let completes = Release::with(Ending::Completed);
+        note(
+            "a completion",
+            writes(completes, &mut holding.clone(), vec![Event::Resume]),
+        );
+        let known = Observations::default();
+        let next = other(&longest);
+        let hand_over = HandOver::of(&mut fresh, Ending::Completed, next, &known, turn().now);
+        if let Some(hand_over) = hand_over {
+            note(
+                "a hand-over",
+                writes(hand_over, &mut fresh, vec![Event::Resume]),
+            );
+        }
     }
     let by_name = Free::by_name(base.owner.clone());
     let by_force = Free::by_force(base.owner.clone(), base.fencing_token);
@@ -168,6 +195,9 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![9 => Just(0), 1 => 32_000..33_000usize, 1 => 64_000..65_600usize];
     let padding = (length, any::<bool>());
     let unknown = vec((name, value()), 0..4);
+    let label = prop_oneof![Just("x".to_owned()), Just("\"".repeat(127))];
+    let number = prop_oneof![8 => Just(0), 1 => 1..8usize, 1 => Just(16)];
+    let done = (number, label).prop_map(|(number, label)| labels_done(number, &label));
     let marks = (proptest::option::of(token()), proptest::option::of(token()));
     let known = (
         any::<bool>(),
@@ -176,9 +206,10 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
         marks,
         text(),
         proptest::option::of(text()),
+        done,
     );
     (known, unknown, padding, any::<prop::sample::Index>()).prop_map(
-        |((held, owner, token, (broken, reclaimed), host, purpose), unknown, padding, at)| {
+        |((held, owner, token, (broken, reclaimed), host, purpose, done), unknown, padding, at)| {
             let mut fields = vec![
                 r#""format":1"#.to_owned(),
                 format!(r#""state":"{}""#, if held { "held" } else { "released" }),
@@ -191,6 +222,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
             fields.extend(broken.map(|mark| format!(r#""broken":{mark}"#)));
             let reclaimed = reclaimed.map(|mark| mark.min(token));
             fields.extend(reclaimed.map(|mark| format!(r#""reclaimed":{mark}"#)));
+            fields.push(done);
             fields.extend(unknown.iter().map(|(name, value)| json(name) + ":" + value));
             let (length, in_known) = padding;
             let missing = length.saturating_sub(fields.join(",").len());
@@ -204,6 +236,20 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
             format!("{{{}}}", fields.join(",")).into_bytes()
         },
     )
+}
+
+/// A list of so many labels done.
+fn labels_done(number: usize, label: &str) -> String {
+    let owner = json(&label.repeat(4));
+    let entry = |n: usize| {
+        let first = char::from(b'a' + u8::try_from(n).unwrap());
+        let label = json(&format!("{first}{label}"));
+        format!(
+            r#"{{"label":{label},"owner":{owner},"acquired_at":"2026-11-23T02:00:00Z","fencing_token":{n}}}"#
+        )
+    };
+    let entries: Vec<_> = (0..number).map(entry).collect();
+    format!(r#""done":[{}]"#, entries.join(","))
 }
 
 fn purpose_is_free(fields: &[String]) -> bool {
@@ -239,6 +285,11 @@ proptest! {
                 prop_assert_eq!(&written.unknown, &base.unknown, "{}", kind);
                 prop_assert!(written.broken >= base.broken, "{kind}");
                 prop_assert!(written.reclaimed >= base.reclaimed, "{kind}");
+                let done: Vec<_> = base.done().iter().collect();
+                let is_lost = |done: &&&DoneLabel| written.done().find(&done.label).is_none();
+                let completes = matches!(kind, "a completion" | "a hand-over");
+                let may_lose = usize::from(completes && done.len() == 16);
+                prop_assert!(done.iter().filter(is_lost).count() <= may_lose, "{kind}");
             }
         }
     }
@@ -262,8 +313,10 @@ fn each_kind_of_write_is_among_those_that_are_tried() {
         "an undo",
         "a renewal",
         "a release",
+        "a completion",
+        "a hand-over",
     ];
-    let expected = [&both[..], &both, &["a release by name", "a break"]].concat();
+    let expected = [&both[..], &both, &both, &["a release by name", "a break"]].concat();
     assert_eq!(kinds, expected);
 }
 
@@ -271,7 +324,7 @@ fn each_kind_of_write_is_among_those_that_are_tried() {
 fn acquire_over_the_last_token_ends_without_a_write() {
     let base = parsed(&format!(r#""fencing_token":{MAX_TOKEN}"#));
     let mut known = Observations::default();
-    let mut acquire = Acquire::new(claim("me", false));
+    let mut acquire = Acquire::new(claim("me", None, false));
     assert_eq!(acquire.on(Event::Resume, &turn(), &mut known), Step::Read);
     let step = acquire.on(sight(&base, "base"), &turn(), &mut known);
     assert_eq!(step, Step::Done(Acquired::TokensExhausted));
@@ -285,7 +338,7 @@ fn acquire_of_a_client_that_has_seen_the_last_token_ends_without_a_write() {
         sight(&parsed(r#""fencing_token":7"#), "restored"),
         Event::Read(Ok(ReadOutcome::Absent { date: Some(1) })),
     ] {
-        let mut acquire = Acquire::new(claim("me", false));
+        let mut acquire = Acquire::new(claim("me", None, false));
         assert_eq!(acquire.on(Event::Resume, &turn(), &mut known), Step::Read);
         let step = acquire.on(sight, &turn(), &mut known);
         assert_eq!(step, Step::Done(Acquired::TokensExhausted));

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::program::{Running, run, run_with_input, s3_lock};
-use crate::run::{is_held, run_text};
+use crate::run::{is_held, run_text, wrapped};
 use crate::store::{URL, stored, stored_state};
 use crate::support::Server;
 
@@ -137,4 +137,22 @@ fn run_leaves_no_file_descriptor_of_its_own_to_the_command() {
         .output()
         .unwrap();
     assert_eq!(ended.stdout, String::from_utf8(alone.stdout).unwrap());
+}
+
+#[test]
+fn run_as_the_first_process_of_a_container_takes_none_that_has_ended_for_one_that_goes_on() {
+    let container = ["unshare", "--pid", "--fork", "--mount-proc"];
+    let possible = Command::new(container[0])
+        .args(&container[1..])
+        .arg("true")
+        .output();
+    if !possible.is_ok_and(|tried| tried.status.success()) {
+        // Not everybody may make one.
+        return;
+    }
+    let server = Server::start();
+    let command = run_text(&server, &[], "(sleep 0.2 &); sleep 0.5; echo $PPID; exit 3");
+    let ended = run(&mut wrapped(&command, &container));
+    let said = (ended.stdout.as_str(), ended.stderr.as_str());
+    assert_eq!((ended.code(), said), (Some(3), ("1\n", "")));
 }

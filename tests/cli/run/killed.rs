@@ -7,7 +7,9 @@ use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{Running, s3_lock};
 use crate::run::loss::break_it;
-use crate::run::{GO_ON, SHORT, are_gone, deadline, held, is_released, run_text};
+use crate::run::{
+    GO_ON, SHORT, are_gone, deadline, held, is_released, lived_until, living, run_text, watchdog,
+};
 use crate::store::stored_state;
 use crate::support::{Dice, Fault, Match, Server};
 
@@ -46,6 +48,19 @@ fn run_that_is_killed_by_its_name_takes_the_command_and_its_group_with_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn run_that_is_killed_takes_the_command_with_it_even_if_the_watchdog_was_killed_before() {
+    let server = Server::start();
+    let text = format!("trap '' TERM; echo started; {GO_ON}");
+    let running = Running::start(&mut run_text(&server, &[], &text));
+    running.stdout_line("started");
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
+    running.stderr_line("the watchdog was killed");
+    running.signal(libc::SIGKILL);
+    are_gone(&running, AT_ONCE);
+}
+
+#[test]
 fn run_that_is_killed_at_any_moment_leaves_no_process() {
     let server = Server::start();
     let mut dice = Dice::new(20_261_130, &[]);
@@ -60,7 +75,7 @@ fn run_that_is_killed_at_any_moment_leaves_no_process() {
         let (file, log) = (folder.file("log"), folder.file(&format!("{round}")));
         let text = format!("echo {round} >> {file}; echo > {log}; {DEAF}");
         let running = Running::start(&mut s3_lock(&server, ["run", &url, "-c", &text]));
-        thread::sleep(dice.between(usual / 2, usual * 5 / 4));
+        thread::sleep(dice.between(usual / 4, usual));
         running.signal(libc::SIGKILL);
         are_gone(&running, AT_ONCE);
         started += usize::from(!folder.text(&format!("{round}")).is_empty());
@@ -134,29 +149,20 @@ fn run_gives_the_lock_of_a_killed_holder_to_the_next_after_the_lease() {
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(0), "mine\n"));
 }
 
-/// The watchdog of a run whose command runs: a copy of s3-lock.
-fn watchdog(running: &Running) -> i32 {
-    let is_copy = |id: &i32| {
-        let program = std::fs::read_link(format!("/proc/{id}/exe"));
-        program.is_ok_and(|path| path.ends_with("s3-lock"))
-    };
-    let all = running.descendants();
-    all.into_iter().find(is_copy).expect("there is a watchdog")
-}
-
 #[test]
 fn run_whose_watchdog_was_killed_ends_a_command_in_time_whose_lock_cannot_be_renewed() {
     let server = Server::start();
     let fault = Fault::answer(500, "InternalError");
     server.fault(Match::put().skip(1).always(), fault);
-    let text = format!("trap 'echo told' TERM; echo started; {GO_ON}");
+    let folder = Folder::new();
+    let text = living(&folder, "echo told");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     running.stderr_line("the watchdog was killed");
     are_gone(&running, Duration::from_secs(60));
-    let late = deadline(&server).elapsed();
-    assert!(late.is_zero(), "it lived on for {late:?}");
+    let late = lived_until(&folder) - deadline(&server);
+    assert!(late < 0.0, "it lived on for {late} s");
     let ended = running.end();
     assert_eq!(
         (ended.code(), ended.stdout.contains("told")),
@@ -169,13 +175,14 @@ fn run_whose_watchdog_was_stopped_kills_a_command_in_time_whose_lock_cannot_be_r
     let server = Server::start();
     let fault = Fault::answer(500, "InternalError");
     server.fault(Match::put().skip(1).always(), fault);
-    let text = format!("trap '' TERM; echo started; {GO_ON}");
+    let folder = Folder::new();
+    let text = living(&folder, "");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGSTOP);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGSTOP);
     are_gone(&running, Duration::from_secs(60));
-    let late = deadline(&server).elapsed();
-    assert!(late.is_zero(), "it lived on for {late:?}");
+    let late = lived_until(&folder) - deadline(&server);
+    assert!(late < 0.0, "it lived on for {late} s");
     assert_eq!(running.end().code(), Some(124));
 }
 
@@ -189,7 +196,7 @@ fn run_whose_watchdog_was_killed_goes_on() {
     );
     let running = Running::start(&mut run_text(&server, &[], &text));
     running.stdout_line("started");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     running.stderr_line("the watchdog was killed");
     folder.write("go", "");
     assert_eq!(running.end().code(), Some(3));
@@ -202,7 +209,7 @@ fn run_whose_watchdog_was_killed_during_the_wait_does_not_start_the_command() {
     let guard = held(&server);
     let running = Running::start(&mut run_text(&server, &[], "echo ran"));
     running.stderr_line("waiting for");
-    crate::program::signal(watchdog(&running), libc::SIGKILL);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGKILL);
     guard.release().unwrap();
     let ended = running.end();
     assert_eq!(

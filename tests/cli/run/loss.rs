@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use s3_lock::LockStatus;
 
 use crate::eventually;
 use crate::folder::Folder;
 use crate::program::{Running, run};
-use crate::run::{GO_ON, SHORT, are_gone, deadline, held, is_held, is_released, run_text, wrapped};
+use crate::run::{
+    GO_ON, SHORT, are_gone, deadline, held, is_held, is_released, lived_until, living, run_text,
+    wrapped,
+};
 use crate::store::{KEY, lock, stored, stored_state};
 use crate::support::{Fault, Match, Server};
 
@@ -35,13 +38,6 @@ fn take_over(server: &Server) {
     server.put_object(KEY, record.to_string());
 }
 
-pub fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs_f64()
-}
-
 #[test]
 fn run_ends_the_command_if_the_lock_was_broken() {
     let server = Server::start();
@@ -57,11 +53,12 @@ fn run_ends_the_command_if_the_lock_was_broken() {
 #[test]
 fn run_ends_the_command_if_another_has_taken_the_lock_over() {
     let server = Server::start();
-    let running = Running::start(&mut run_text(&server, &SHORT, "exec sleep 60"));
+    let running = Running::start(&mut run_text(&server, &SHORT[..3], "exec sleep 60"));
     is_held(&server);
     take_over(&server);
     let ended = running.end();
     assert_eq!(ended.code(), Some(124), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(stored(&server).unwrap()["owner"], "the-successor");
 }
 
@@ -93,28 +90,20 @@ fn run_ends_a_command_in_time_whose_lock_cannot_be_renewed() {
         Match::put().skip(1).always(),
         Fault::answer(500, "InternalError"),
     );
-    let text = format!("trap 'date +%s.%N' TERM; echo started; {GO_ON}");
+    let folder = Folder::new();
+    let text = living(&folder, "date +%s.%N");
     let running = Running::start(&mut run_text(&server, &SHORT, &text));
     running.stdout_line("started");
     are_gone(&running, Duration::from_secs(60));
-    let late = deadline(&server).elapsed();
-    assert!(late.is_zero(), "it lived on for {late:?}");
-    let deadline = now()
-        + deadline(&server)
-            .saturating_duration_since(Instant::now())
-            .as_secs_f64();
+    let (deadline, life) = (deadline(&server), lived_until(&folder));
+    assert!(life < deadline, "it lived on for {} s", life - deadline);
     let ended = running.end();
     assert_eq!(ended.code(), Some(124), "{ended:?}");
-    let told: f64 = ended
-        .stdout
-        .lines()
-        .nth(1)
-        .expect("SIGTERM came")
-        .parse()
-        .unwrap();
-    // A second before, and not as soon as the first renewal has failed.
+    let told = ended.stdout.lines().nth(1).expect("SIGTERM came");
+    let told: f64 = told.parse().expect("a time is a number");
+    // A second before, and not as soon as the first renewal has failed, which is more than two seconds before.
     assert!(
-        (deadline - 1.1..deadline).contains(&told),
+        (deadline - 2.0..deadline).contains(&told),
         "{deadline} {ended:?}"
     );
 }
@@ -141,7 +130,15 @@ fn run_does_not_end_a_command_because_renewals_fail_for_a_while() {
     folder.write("go", "");
     let ended = running.end();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("could not be renewed"), "{ended:?}");
+    // Nobody is told twice of one failure.
+    let lines = ended.stderr.lines();
+    let failures: Vec<_> = lines.filter(|line| !line.contains("waiting for")).collect();
+    let is_told =
+        |line: &&str| line.contains("s3-lock: warning: ") && line.contains("could not be renewed");
+    assert!(
+        !failures.is_empty() && failures.iter().all(is_told),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -268,5 +265,21 @@ fn run_that_took_long_to_acquire_renews_the_lock_before_the_command_begins() {
         (ended.code(), ended.stdout.as_str()),
         (Some(0), "done\n"),
         "{ended:?}"
+    );
+}
+
+#[test]
+fn run_is_told_to_end_what_on_lost_says() {
+    let server = Server::start();
+    let options = [&SHORT[..], &["--on-lost=echo begun; sleep 60; echo end"]].concat();
+    let running = Running::start(&mut run_text(&server, &options, "exec sleep 60"));
+    is_held(&server);
+    break_it(&server);
+    running.stdout_line("begun");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(124), "begun\n")
     );
 }

@@ -413,3 +413,52 @@ fn run_that_is_killed_leaves_the_terminal_to_the_shell() {
         eventually("the command is gone", || !is_writing(&folder));
     }
 }
+
+#[test]
+fn run_goes_on_in_the_background_after_bg() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut shell = Shell::start(&server, &[]);
+    folder.write("job", &writing(&folder));
+    shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+    eventually("it writes", || is_writing(&folder));
+    shell.enter(CTRL_Z);
+    eventually("it is stopped", || !is_writing(&folder));
+    shell.shows("topped");
+    shell.enter("bg\n");
+    eventually("it writes again", || is_writing(&folder));
+    // It is no business of a job in the background.
+    shell.enter(CTRL_C);
+    shell.says("here", "here");
+    assert!(is_writing(&folder));
+    folder.write("end", "");
+    is_released(&server);
+}
+
+#[test]
+fn run_that_has_ended_an_editor_leaves_a_terminal_that_shows_what_is_typed() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let mut shell = Shell::start(&server, &["--max-hold=1s"]);
+    // As an editor does: it reads what is typed at once, and shows it itself.
+    folder.write("job", "stty raw -echo; echo ready; exec sleep 60\n");
+    shell.enter(&format!("$lock -- sh {}\n", folder.file("job")));
+    shell.shows("ready");
+    shell.shows("--max-hold was reached");
+    is_released(&server);
+    shell.says("here", "here");
+    shell.enter("stty -a\n");
+    shell.shows("; line = 0;");
+    thread::sleep(Duration::from_millis(300));
+    let shown = shell.0.shown();
+    let modes: Vec<_> = shown
+        .rsplit("; line = 0;")
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert!(
+        modes.contains(&"icanon") && modes.contains(&"echo"),
+        "{modes:?}"
+    );
+}

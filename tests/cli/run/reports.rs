@@ -57,6 +57,22 @@ fn run_reports_the_signal_that_has_ended_the_command() {
 }
 
 #[test]
+fn run_reports_to_standard_output_behind_what_the_command_wrote() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let file = folder.file("output");
+    fs::write(&file, "before\n").unwrap();
+    let output = fs::File::options().append(true).open(&file).unwrap();
+    let mut command = run_text(&server, &["--report", "/dev/stdout"], "echo within");
+    let status = command.stdout(output).status().unwrap();
+    assert!(status.success());
+    let text = folder.text("output");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[1]), (3, "before", "within"));
+    assert!(lines[2].contains("\"outcome\":\"ran\""), "{text}");
+}
+
+#[test]
 fn run_reports_how_long_it_waited_and_how_long_it_held_the_lock() {
     let server = Server::start();
     let folder = Folder::new();
@@ -193,4 +209,21 @@ fn run_leaves_an_empty_report_on_a_full_disk() {
     assert_eq!(ended.code(), Some(7), "{ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "");
+}
+
+#[test]
+fn run_reports_a_wait_that_a_signal_has_ended() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let _guard = held(&server);
+    let options = ["--report", &folder.file("report")];
+    let running = Running::start(&mut run_text(&server, &options, "true"));
+    running.stderr_line("waiting for");
+    running.signal(libc::SIGINT);
+    running.end();
+    let report = facts(&folder);
+    assert_eq!(
+        (&report["outcome"], &report["exit_status"]),
+        (&json!("interrupted"), &json!(130))
+    );
 }

@@ -121,6 +121,20 @@ fn run_exits_with_125_if_the_command_may_take_longer_to_end_than_half_of_the_lea
 }
 
 #[test]
+fn run_exits_with_125_if_the_lease_is_too_short_to_end_anything() {
+    let server = Server::start();
+    let options = [
+        "--request-timeout=100ms",
+        "--max-operation=1s",
+        "--kill-after=0s",
+    ];
+    let ended = run(&mut run_text(&server, &options, "true"));
+    assert_eq!(ended.code(), Some(125), "{ended:?}");
+    assert!(ended.stderr.contains("at least 2s"), "{ended:?}");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
 fn run_exits_with_125_if_nothing_listens_where_the_store_should_be() {
     let server = Server::start();
     for options in [&["--no-wait"][..], &["--wait", "1s"], &[]] {
@@ -139,16 +153,22 @@ fn run_exits_with_125_if_the_store_does_not_answer() {
     let server = Server::start();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let options = [
-        "--no-wait",
-        "--request-timeout",
-        "200ms",
-        "--kill-after",
-        "1s",
-    ];
+    let options = ["--no-wait", "--request-timeout=200ms"];
     let mut command = run_text(&server, &options, "echo ran");
     let ended = run(command.env("AWS_ENDPOINT_URL_S3", &endpoint));
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(125), ""));
+}
+
+#[test]
+fn run_exits_with_125_if_the_store_does_not_answer_while_it_waits() {
+    let server = Server::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let options = ["--wait=1500ms", "--request-timeout=1s", "--skip-ok"];
+    let mut command = run_text(&server, &options, "echo ran");
+    let ended = run(command.env("AWS_ENDPOINT_URL_S3", &endpoint));
+    assert_eq!((ended.code(), ended.stdout.as_str()), (Some(125), ""));
+    assert!(ended.stderr.contains("answered nothing"), "{ended:?}");
 }
 
 #[test]
@@ -203,6 +223,19 @@ fn run_exits_with_126_if_the_command_cannot_be_executed() {
         assert!(ended.stderr.contains(&command), "{ended:?}");
         assert_eq!(stored_state(&server).as_deref(), Some("released"));
     }
+}
+
+#[test]
+fn run_exits_with_126_if_what_the_first_line_of_a_script_names_does_not_exist() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let folder = Folder::new();
+    let script = folder.file("script");
+    std::fs::write(&script, "#!/bin/sh\r\ntrue\r\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ended = run(&mut s3_lock(&server, ["run", URL, "--", &script]));
+    assert_eq!(ended.code(), Some(126), "{ended:?}");
+    assert!(ended.stderr.contains("its first line"), "{ended:?}");
 }
 
 #[test]

@@ -88,3 +88,24 @@ fn run_that_was_stopped_with_its_command_kills_it_as_soon_as_they_go_on() {
 fn run_that_was_stopped_with_its_command_kills_it_whichever_goes_on_first() {
     all_go_on(|all| all.reverse());
 }
+
+#[test]
+fn run_without_a_terminal_stops_and_goes_on_with_its_command_as_told() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let (log, end) = (folder.file("log"), folder.file("end"));
+    let text = format!("until [ -e {end} ]; do echo . >> {log}; sleep 0.02; done; exit 6");
+    let running = Running::start(&mut run_text(&server, &[], &text));
+    is_written(&folder);
+    let is_writing = || {
+        let before = folder.text("log").len();
+        thread::sleep(Duration::from_millis(400));
+        folder.text("log").len() > before
+    };
+    running.signal(libc::SIGTSTP);
+    eventually("it is stopped", || !is_writing());
+    running.signal(libc::SIGCONT);
+    eventually("it goes on", is_writing);
+    folder.write("end", "");
+    assert_eq!(running.end().code(), Some(6));
+}

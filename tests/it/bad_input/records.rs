@@ -33,6 +33,13 @@ fn with(server: &Server, from: &str, to: &str) -> String {
     object(server, RECORD.replace(from, to).as_bytes())
 }
 
+/// The process's field, and a list of one label that the holding with this token has completed.
+fn done(label: &str, token: u64) -> String {
+    format!(
+        r#""pid":4242,"done":[{{"label":"{label}","owner":"x","acquired_at":"2026-11-23T02:00:00Z","fencing_token":{token}}}]"#
+    )
+}
+
 #[test]
 fn acquire_tells_of_records_that_cannot_be() {
     let s = &Server::start();
@@ -86,7 +93,14 @@ fn acquire_tells_of_records_that_cannot_be() {
         with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":9007199254740990") => "UNUSABLE (it says that a holding was broken that has not existed yet), MEND IT";
         with(s, "\"pid\":4242", "\"pid\":4242,\"reclaimed\":9007199254740990") => "UNUSABLE (it says that a holding was reclaimed that has not existed yet), MEND IT";
         with(s, "\"pid\":4242", "\"pid\":4242,\"broken\":99999999999999999999") => "UNUSABLE (its mark of an earlier holding is not a whole number below 2^53), MEND IT";
-        with(s, "\"pid\":4242", &many) => "UNUSABLE (it has fields that this version does not know, and more of them than the 32768 bytes that it keeps), UPDATE OR MEND";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"label\":\"\"") => "UNUSABLE (its label is not of 1 to 128 bytes without control characters), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"label\":7") => "UNUSABLE (it does not parse: a lock holds something else at line 1 column 211), MEND IT";
+        with(s, "\"host-17\"", "\"\\u0000\",\"label\":\"x\"") => "UNUSABLE (it has a label, and an owner name longer than 512 bytes or with control characters), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"done\":{}") => "UNUSABLE (its list of labels done has something that this library does not write), MEND IT";
+        with(s, "\"pid\":4242", "\"pid\":4242,\"done\":[{\"label\":\"hunter2\"}]") => "UNUSABLE (its list of labels done has something that this library does not write), MEND IT";
+        with(s, "\"pid\":4242", &done("x", 1795399200000001)) => "UNUSABLE (it says that a holding has completed a label that has not ended yet), MEND IT";
+        with(s, "\"pid\":4242", &done("", 1)) => "UNUSABLE (its list of labels done has something that this library does not write), MEND IT";
+        with(s, "\"pid\":4242", &many) => "UNUSABLE (it has fields that this version does not know, and more of them than the 24576 bytes that it keeps), UPDATE OR MEND";
     }
 }
 

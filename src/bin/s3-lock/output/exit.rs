@@ -1,7 +1,5 @@
 //! Exit statuses.
 
-/// The lock was not acquired: `EX_TEMPFAIL` of sysexits.h, as flock's users choose for "try later".
-pub const NOT_ACQUIRED: u8 = 75;
 /// The command was ended by s3-lock, as timeout(1) has it.
 pub const ENDED: u8 = 124;
 /// s3-lock itself failed, as timeout(1) and env(1) have it.

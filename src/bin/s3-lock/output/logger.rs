@@ -84,9 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_tells_as_its_result_is_not_told_twice() {
+    fn what_a_command_tells_itself_is_not_told_twice() {
         for target in TOLD_BY_THE_COMMANDS {
             assert!(!is_told(Level::Error, target, LevelFilter::Warn));
+            assert!(is_told(Level::Error, target, LevelFilter::Info));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `run`: acquires a lock, runs a command, releases the lock.
 
+use std::env;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::{Facts, ReportFile};
 use crate::supervise::running::{self, Ended, NotStarted, Terms};
-use crate::supervise::schedule::longest_grace;
+use crate::supervise::schedule::{SHORTEST_LEASE, longest_grace};
 use crate::supervise::watchdog::{Orphan, Watchdog};
 use crate::system::child::Program;
 use crate::system::clock;
@@ -49,14 +50,14 @@ pub fn run(
         Err(why) => (None, Outcome::Failed(why)),
     };
     let status = outcome.status(arguments.acquire.conflict_status());
-    tell(&outcome);
+    tell(&outcome, status);
     if let Some(report) = report {
         report.write(&outcome, &facts, status);
     }
     ExitCode::from(status)
 }
 
-fn tell(outcome: &Outcome) {
+fn tell(outcome: &Outcome, status: u8) {
     match outcome {
         // The command's own matter.
         Outcome::Ran(_) => {}
@@ -64,7 +65,9 @@ fn tell(outcome: &Outcome) {
         Outcome::Ended(..) => {}
         Outcome::ParentEnded => {}
         Outcome::Interrupted(_) => message::note("interrupted; the lock was not acquired"),
-        Outcome::AlreadyDone(why) | Outcome::NotAcquired(why) => message::note(why),
+        Outcome::AlreadyDone(why) => message::note(why),
+        Outcome::NotAcquired(why) if status == 0 => message::note(why),
+        Outcome::NotAcquired(why) => message::warning(why),
         Outcome::NotFound(why)
         | Outcome::NotExecutable(why)
         | Outcome::LostBefore(why)
@@ -126,7 +129,14 @@ fn check(
     request_timeout: Duration,
     program: &Program,
 ) -> Result<(), Outcome> {
-    let longest = longest_grace(lease(&arguments.acquire, request_timeout));
+    let lease = lease(&arguments.acquire, request_timeout);
+    if lease < SHORTEST_LEASE {
+        return Err(Outcome::Failed(format!(
+            "the lease, --max-operation + 2 x --request-timeout, must be at least {SHORTEST_LEASE:?}: nothing could be \
+             ended in time with {lease:?}"
+        )));
+    }
+    let longest = longest_grace(lease);
     if arguments.kill_after > longest {
         return Err(Outcome::Failed(format!(
             "--kill-after must be at most half of the lease, which is --max-operation + 2 x --request-timeout: write at \
@@ -141,7 +151,11 @@ fn check(
 }
 
 fn not_found(program: &Program) -> Outcome {
-    Outcome::NotFound(format!("there is no command {:?}", program.name))
+    let name = Path::new(&program.name);
+    let is_below_here = name.components().count() > 1 && !name.is_absolute();
+    let folder = env::current_dir().ok().filter(|_| is_below_here);
+    let place = folder.map_or_else(String::new, |folder| format!(" in {}", folder.display()));
+    Outcome::NotFound(format!("there is no command {name:?}{place}"))
 }
 
 fn with_lock(
@@ -194,7 +208,11 @@ fn released(
         return Outcome::Ended(end, why);
     }
     let marks = completes && end == End::Exited(0);
-    let released = if marks { todo!() } else { guard.release() };
+    let released = if marks {
+        guard.complete()
+    } else {
+        guard.release()
+    };
     ended.tell_of_rest();
     match released {
         Ok(()) => Outcome::Ran(end),
@@ -224,8 +242,18 @@ fn drop_with_warning(guard: LockGuard) {
 
 fn not_started(error: &io::Error, program: &Program) -> Outcome {
     let name = Path::new(&program.name).display();
+    let is_file = Path::new(&program.name).is_file();
     match error.kind() {
+        io::ErrorKind::NotFound if is_file => Outcome::NotExecutable(format!(
+            "cannot run {name}: the program that its first line names does not exist (are its line ends those of Windows?)"
+        )),
         io::ErrorKind::NotFound => not_found(program),
+        io::ErrorKind::PermissionDenied if Path::new(&program.name).is_dir() => {
+            Outcome::NotExecutable(format!("cannot run {name}: it is a folder"))
+        }
+        io::ErrorKind::PermissionDenied if is_file => Outcome::NotExecutable(format!(
+            "cannot run {name}: {error}; is it executable (chmod +x)?"
+        )),
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }

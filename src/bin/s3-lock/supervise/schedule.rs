@@ -7,6 +7,9 @@ use crate::system::clock::Moment;
 /// How much of the lease is left when the command is killed.
 pub const LEFT_WHEN_KILLED: Duration = Duration::from_millis(500);
 
+/// With less, commands would be killed whose lock is about to be renewed.
+pub const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+
 /// When a command is ended unless the lock is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {

@@ -73,8 +73,10 @@ pub fn signal_group(group: Pid, signal: Signal) {
     let _ = kill_process_group(group, signal);
 }
 
-/// Whether a group has a process, if only one that has ended and that nobody has waited for.
+/// Whether a group has a process, if only one that has ended and that its parent has not waited for.
 pub fn has_members(group: Pid) -> bool {
+    // The system's first process, as in a container, is the parent of all that have lost theirs.
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
     test_kill_process_group(group).is_ok()
 }
 
