@@ -227,7 +227,7 @@ fn run_whose_watchdog_was_stopped_during_the_wait_does_not_start_the_command() {
     let guard = held(&server);
     let running = Running::start(&mut run_text(&server, &[], "echo ran"));
     running.stderr_line("waiting for");
-    crate::program::signal(watchdog(&running), libc::SIGSTOP);
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGSTOP);
     guard.release().unwrap();
     let ended = running.end();
     assert_eq!(
