@@ -164,7 +164,7 @@ fn run_exits_with_125_if_the_store_does_not_answer_while_it_waits() {
     let server = Server::start();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let options = ["--wait=1500ms", "--request-timeout=1s", "--skip-ok"];
+    let options = ["--wait=500ms", "--skip-ok"];
     let mut command = run_text(&server, &options, "echo ran");
     let ended = run(command.env("AWS_ENDPOINT_URL_S3", &endpoint));
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(125), ""));
