@@ -7,7 +7,7 @@ use crate::program::{Ended, bare, run};
 use crate::store::URL;
 
 /// What is given, and what is said.
-const MISTAKES: [(&[&str], &str); 74] = [
+const MISTAKES: [(&[&str], &str); 76] = [
     (
         &[URL, "--", "./report.sh"],
         "unknown command \"s3://locks-test/locks/nightly\": write what to do before the lock, as in s3-lock run URL -- COMMAND",
@@ -239,6 +239,15 @@ const MISTAKES: [(&[&str], &str); 74] = [
     (
         &["run", "--wait", "5", URL, "--", "x"],
         "invalid --wait \"5\": write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m",
+    ),
+    (
+        // Five months, as humantime reads it.
+        &["run", "--wait", "5M", URL, "--", "x"],
+        "invalid --wait \"5M\": write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m",
+    ),
+    (
+        &["run", "--once", "$(date -u +%F)", URL, "--", "x"],
+        "invalid --once \"$(date -u +%F)\": it was not expanded by a shell, so it would be the same each time; write it in double quotes, or run sh -c",
     ),
     (
         &["run", "--wait", "5m30", URL, "--", "x"],

@@ -1,9 +1,5 @@
 //! The locks that the tests of the command use, and the library's own handles on them.
 
-#![allow(dead_code, reason = "some of it is for tests that are yet to come")]
-
-use std::time::Duration;
-
 use s3_lock::{Client, S3Lock, S3LockBuilder};
 
 use crate::support::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server};
@@ -40,14 +36,6 @@ pub fn named(server: &Server, name: &str) -> S3LockBuilder {
 /// The lock at [`URL`].
 pub fn lock(server: &Server) -> S3Lock {
     builder(server).build().expect("the settings are valid")
-}
-
-/// The same with a lease of this many milliseconds.
-pub fn leased(server: &Server, millis: u64) -> S3Lock {
-    let builder = builder(server)
-        .max_operation(Duration::from_millis(millis / 10))
-        .acquire_allowance(Duration::from_millis(millis - millis / 10));
-    builder.build().expect("the settings are valid")
 }
 
 /// The `state` in the stored record of the lock at [`URL`].

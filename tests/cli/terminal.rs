@@ -1,7 +1,5 @@
 //! A terminal for a program: what it shows there, and what somebody types.
 
-#![allow(dead_code, reason = "some of it is for tests that are yet to come")]
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -7,6 +7,7 @@ mod killed;
 pub mod loss;
 mod max_hold;
 mod on_terminal;
+mod once;
 mod reports;
 mod signals;
 mod statuses;
@@ -14,12 +15,13 @@ mod stopped;
 mod waiting;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use s3_lock::LockGuard;
 use serde_json::Value;
 
 use crate::eventually;
+use crate::folder::Folder;
 use crate::program::{Running, s3_lock};
 use crate::store::{URL, builder, stored_state};
 use crate::support::Server;
@@ -34,11 +36,34 @@ pub const SHORT: [&str; 6] = [
     "--purpose=a test",
 ];
 
-/// When a lease of [`SHORT`] runs out that nobody has renewed: it begins when its write is sent.
-pub fn deadline(server: &Server) -> Instant {
+/// When a lease of [`SHORT`] runs out that nobody has renewed, in seconds since 1970: it begins when its write is sent.
+pub fn deadline(server: &Server) -> f64 {
     let requests = server.requests();
     let write = requests.iter().find(|one| one.method == "PUT");
-    write.expect("the lock was acquired").at + Duration::from_secs(4)
+    let passed = write.expect("the lock was acquired").at.elapsed();
+    now() + 4.0 - passed.as_secs_f64()
+}
+
+/// The seconds since 1970.
+pub fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("the clock is right").as_secs_f64()
+}
+
+/// A text for the shell that goes on, does this when it gets SIGTERM, and writes down again and again that it lives.
+pub fn living(folder: &Folder, at_sigterm: &str) -> String {
+    let file = folder.file("life");
+    let step = format!("date +%s.%N >> {file}; sleep 0.02");
+    format!("trap '{at_sigterm}' TERM; echo started; while :; do {step}; done")
+}
+
+/// Until when such a text has lived.
+pub fn lived_until(folder: &Folder) -> f64 {
+    let life = folder.text("life");
+    // It may have been killed in the middle of a line.
+    let (whole, _) = life.rsplit_once('\n').expect("it has lived");
+    let last = whole.lines().last().expect("it has lived");
+    last.parse().expect("a time is a number")
 }
 
 /// A text for the shell that goes on for as long as a test may take, in small steps.

@@ -160,6 +160,18 @@ fn run_exits_with_125_if_the_store_does_not_answer() {
 }
 
 #[test]
+fn run_exits_with_125_if_the_store_does_not_answer_while_it_waits() {
+    let server = Server::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let options = ["--wait=500ms", "--skip-ok"];
+    let mut command = run_text(&server, &options, "echo ran");
+    let ended = run(command.env("AWS_ENDPOINT_URL_S3", &endpoint));
+    assert_eq!((ended.code(), ended.stdout.as_str()), (Some(125), ""));
+    assert!(ended.stderr.contains("answered nothing"), "{ended:?}");
+}
+
+#[test]
 fn run_exits_with_125_if_the_store_refuses() {
     let server = Server::start();
     server.fault(Match::any().always(), Fault::answer(403, "AccessDenied"));
@@ -211,6 +223,19 @@ fn run_exits_with_126_if_the_command_cannot_be_executed() {
         assert!(ended.stderr.contains(&command), "{ended:?}");
         assert_eq!(stored_state(&server).as_deref(), Some("released"));
     }
+}
+
+#[test]
+fn run_exits_with_126_if_what_the_first_line_of_a_script_names_does_not_exist() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let folder = Folder::new();
+    let script = folder.file("script");
+    std::fs::write(&script, "#!/bin/sh\r\ntrue\r\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ended = run(&mut s3_lock(&server, ["run", URL, "--", &script]));
+    assert_eq!(ended.code(), Some(126), "{ended:?}");
+    assert!(ended.stderr.contains("its first line"), "{ended:?}");
 }
 
 #[test]

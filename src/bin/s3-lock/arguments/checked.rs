@@ -21,6 +21,12 @@ pub fn owner(text: &str) -> Result<String, String> {
 
 /// The label of a run that is made once: what the library takes.
 pub fn label(text: &str) -> Result<String, String> {
+    if text.contains("$(") || text.contains('`') {
+        return Err(
+            "it was not expanded by a shell, so it would be the same each time; write it in double quotes, or run sh -c"
+                .to_owned(),
+        );
+    }
     named(text, "a label", 128)
 }
 

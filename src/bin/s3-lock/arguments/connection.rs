@@ -39,4 +39,7 @@ pub struct Connection {
     /// Tell more on standard error
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Tell only what goes wrong, as cron wants it
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
 }

@@ -32,17 +32,19 @@ Examples:
 
 pub const HOLD: &str = "\
 Prints S3_LOCK_URL, S3_LOCK_OWNER, S3_LOCK_FENCING_TOKEN and S3_LOCK_DEADLINE
-once the lock is held. Exit status: 0 released after SIGTERM or the parent's
-end; 75 not acquired; 124 lost; 125 failed.
+once the lock is held: wait for these four lines before you begin. Standard
+output stays open after them. `s3-lock man` has a script that reads them.
+Exit status: 0 released after SIGTERM or the parent's end; 75 not acquired;
+124 lost; 125 failed.
 
 Examples:
-  s3-lock hold --parent $$ s3://bucket/locks/deploy > lock.env &
-  s3-lock hold --wait 10m --on-lost \"kill $$\" s3://bucket/locks/deploy";
+  s3-lock hold --parent $$ --on-lost \"kill $$\" s3://bucket/locks/deploy > f &
+  s3-lock hold --wait 10m --purpose maintenance s3://bucket/locks/deploy";
 
 pub const STATUS: &str = "\
 Examples:
   s3-lock status s3://bucket/locks/nightly
-  s3-lock status --exit-code s3://bucket/locks/nightly || echo held";
+  s3-lock status --exit-code s3://bucket/locks/a; [ $? = 1 ] && echo held";
 
 pub const LIST: &str = "\
 Examples:
@@ -56,7 +58,8 @@ Example:
   s3-lock release --owner deploy-4711 s3://bucket/locks/deploy";
 
 pub const BREAK: &str = "\
-Until the old holder notices, two may be at work: be sure that it is dead.
+Until the old holder notices, two may be at work: be sure that it is dead. It
+notices when it renews next: after a third of its lease (23 s) at the latest.
 Exit status: 0 broken; 1 it was over already, or you said no; 125 failed.
 
 Example:

@@ -13,7 +13,7 @@ use crate::arguments::values::{FolderUrl, LockUrl, duration, exit_status};
 pub struct AcquireArguments {
     /// The lock: s3://bucket/folder/name
     pub url: LockUrl,
-    /// Wait so long at most (90s, 5m)
+    /// Wait at most so long (5m) [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub wait: Option<Duration>,
     /// Do not wait
@@ -34,10 +34,10 @@ pub struct AcquireArguments {
         allow_hyphen_values = true
     )]
     pub max_operation: Duration,
-    /// End after so long, whatever happens
+    /// Limit of the whole: end it after so long
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub max_hold: Option<Duration>,
-    /// Take it from a crashed run of --owner at once
+    /// Take it from --owner's other run, dead or alive
     #[arg(long, requires = "owner")]
     pub reclaim: bool,
     // 75 is `EX_TEMPFAIL` of sysexits.h: try later.

@@ -71,6 +71,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.starts_with('-') {
         return Err("a time is not negative; write it as 500ms, 90s, 5m, 2h or 1h30m".to_owned());
     }
+    // What begins with an M is a minute to people, and a month to humantime.
+    let mut units = text.split(|c: char| !c.is_ascii_alphabetic());
+    let is_long =
+        |unit: &str| unit.starts_with('M') || unit.starts_with('y') || unit.starts_with("month");
+    if units.any(is_long) {
+        return Err("write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m".to_owned());
+    }
     humantime::parse_duration(text)
         .map_err(|_| "write it with its unit, as 500ms, 90s, 5m, 2h or 1h30m".to_owned())
 }

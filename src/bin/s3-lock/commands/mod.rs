@@ -29,6 +29,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     } else {
         logger::Verbosity::Normal
     });
+    if connection.quiet {
+        message::be_quiet();
+    }
     done(command, &connection).unwrap_or_else(|failure| {
         message::error(&failure.to_string());
         ExitCode::from(OWN_FAILURE)

@@ -1,6 +1,7 @@
 //! Tells whom s3-lock waits for: on a terminal one line that changes, elsewhere a line for each change.
 
 use std::io::{IsTerminal, stderr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,20 +10,28 @@ use s3_lock::{LockInfo, WaitStatus};
 use crate::output::message;
 use crate::output::text::visible;
 use crate::output::times::span;
+use crate::system::events::can_be_written;
 
 /// What is told of a wait for one lock.
 pub struct WaitLine {
     url: String,
     live: Option<ProgressBar>,
-    /// Which holding was told, and how many come first.
-    told: Option<(String, Option<usize>)>,
+    told: Option<Told>,
+}
+
+/// What was told. Only what differs from it is told again.
+#[derive(PartialEq, Eq)]
+struct Told {
+    holding: String,
+    ahead: Option<usize>,
+    has_trouble: bool,
 }
 
 impl WaitLine {
     pub fn new(url: &str) -> WaitLine {
         WaitLine {
             url: url.to_owned(),
-            live: stderr().is_terminal().then(spinner),
+            live: (stderr().is_terminal() && !message::is_quiet()).then(spinner),
             told: None,
         }
     }
@@ -33,14 +42,18 @@ impl WaitLine {
             return;
         };
         // What is over before anybody could read it is not told.
-        if status.holder().is_none() && status.ahead().is_none_or(|ahead| ahead == 0) {
+        let is_free = status.holder().is_none() && status.ahead().is_none_or(|ahead| ahead == 0);
+        if is_free && status.trouble().is_none() {
             return;
         }
         match &self.live {
             Some(live) => {
                 let waited = span(status.waited());
                 live.set_message(format!("waiting {waited}: {}", described(&status, now)));
-                live.tick();
+                // A terminal that was stopped by Ctrl-S takes nothing.
+                if can_be_written(stderr().as_fd()) {
+                    live.tick();
+                }
             }
             None => self.tell_change(&status, now),
         }
@@ -57,7 +70,11 @@ impl WaitLine {
         let holding = status.holder().map_or_else(String::new, |holder| {
             format!("{} {}", holder.owner(), holder.fencing_token())
         });
-        let change = Some((holding, status.ahead()));
+        let change = Some(Told {
+            holding,
+            ahead: status.ahead(),
+            has_trouble: status.trouble().is_some(),
+        });
         if self.told != change {
             self.told = change;
             let described = described(status, now);
@@ -79,6 +96,9 @@ fn spinner() -> ProgressBar {
 
 /// What cannot be long comes first: the live line is cut to the width of the terminal.
 fn described(status: &WaitStatus, now: std::time::SystemTime) -> String {
+    if let Some(trouble) = status.trouble() {
+        return format!("no answer from the store: {trouble}");
+    }
     let holder = match status.holder() {
         Some(holder) => held_by(holder, status.seen_ago(), now),
         None => "it is free".to_owned(),

@@ -58,11 +58,15 @@ impl Acquire {
         &self.owner
     }
 
+    /// Whether the wait has no limit.
+    pub fn is_endless(&self) -> bool {
+        matches!(self.wait, Wait::Within(Duration::MAX))
+    }
+
     /// A second pair of eyes on what the acquire sends.
     pub fn answers(&self) -> Answers {
         Answers {
             client: self.client.clone(),
-            is_endless: matches!(self.wait, Wait::Within(Duration::MAX)),
         }
     }
 
@@ -81,17 +85,15 @@ impl Acquire {
 /// Whether the store answers what an acquire asks.
 pub struct Answers {
     client: Client,
-    is_endless: bool,
 }
 
 impl Answers {
-    /// Whether the store has left unanswered all that was sent, so that a wait without a limit would never end. (Where no
-    /// connection can be made, the acquire ends by itself. Where a store has answered once, it may do so again.)
+    /// Whether the store has left unanswered all that was sent. (Where no connection can be made, nothing was sent.)
     pub fn are_missing(&self) -> bool {
         let counts = self.client.request_counts();
         let (reads, writes) = (counts.reads(), counts.writes());
         let answered = reads.succeeded() + reads.refused() + writes.succeeded() + writes.refused();
-        self.is_endless && answered == 0 && counts.total() > 0
+        answered == 0 && counts.total() > 0
     }
 }
 

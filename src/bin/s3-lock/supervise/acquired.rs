@@ -4,7 +4,7 @@ use s3_lock::{LockError, LockGuard, WaitHandle};
 
 use crate::output::causes::with_causes;
 use crate::output::wait_line::WaitLine;
-use crate::supervise::acquire::Acquire;
+use crate::supervise::acquire::{Acquire, Answers};
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::Facts;
 use crate::supervise::waiting::{self, Listeners, Waited};
@@ -22,6 +22,7 @@ pub fn acquired(
 ) -> Result<LockGuard, Outcome> {
     signals::write_to_terminal_from_background();
     let start = clock::now();
+    let answers = acquire.answers();
     let mut line = WaitLine::new(&facts.url);
     let waited = signals
         .collect(&ENDING)
@@ -35,14 +36,18 @@ pub fn acquired(
         Ok(Waited::Unanswered) => Err(Outcome::Failed(
             "the store has answered nothing for half a minute: see `s3-lock doctor`".to_owned(),
         )),
-        Ok(Waited::Refused(error)) => Err(refused(&error)),
+        Ok(Waited::Refused(error)) => Err(refused(&error, &answers)),
         Err(error) => Err(Outcome::Failed(error.to_string())),
     }
 }
 
-fn refused(error: &LockError) -> Outcome {
+fn refused(error: &LockError, answers: &Answers) -> Outcome {
     let why = with_causes(error);
     match error {
+        // Nobody knows whether others have the lock.
+        LockError::TimedOut { .. } if answers.are_missing() => {
+            Outcome::Failed(format!("the store has answered nothing: {why}"))
+        }
         LockError::Held(_) | LockError::TimedOut { .. } | LockError::TooSlow { .. } => {
             Outcome::NotAcquired(why)
         }

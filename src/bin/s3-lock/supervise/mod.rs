@@ -6,6 +6,7 @@ mod alarms;
 mod environment;
 mod hold;
 mod interrupts;
+mod lease_schedule;
 mod on_lost;
 mod outcome;
 mod report;

@@ -85,7 +85,7 @@ fn report(outcome: &Outcome, facts: &Facts, exit_status: u8) -> Value {
         "status": outcome.end().map(status_of),
         "signal": signal,
         "url": facts.url,
-        "owner": facts.owner,
+        "owner": Some(&facts.owner).filter(|owner| !owner.is_empty()),
         "token": facts.token,
         "waited": seconds(facts.waited),
         "held": facts.held.map(seconds),

@@ -1,5 +1,6 @@
 //! `run`: acquires a lock, runs a command, releases the lock.
 
+use std::env;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -49,14 +50,14 @@ pub fn run(
         Err(why) => (None, Outcome::Failed(why)),
     };
     let status = outcome.status(arguments.acquire.conflict_status());
-    tell(&outcome);
+    tell(&outcome, status);
     if let Some(report) = report {
         report.write(&outcome, &facts, status);
     }
     ExitCode::from(status)
 }
 
-fn tell(outcome: &Outcome) {
+fn tell(outcome: &Outcome, status: u8) {
     match outcome {
         // The command's own matter.
         Outcome::Ran(_) => {}
@@ -64,7 +65,9 @@ fn tell(outcome: &Outcome) {
         Outcome::Ended(..) => {}
         Outcome::ParentEnded => {}
         Outcome::Interrupted(_) => message::note("interrupted; the lock was not acquired"),
-        Outcome::AlreadyDone(why) | Outcome::NotAcquired(why) => message::note(why),
+        Outcome::AlreadyDone(why) => message::note(why),
+        Outcome::NotAcquired(why) if status == 0 => message::note(why),
+        Outcome::NotAcquired(why) => message::warning(why),
         Outcome::NotFound(why)
         | Outcome::NotExecutable(why)
         | Outcome::LostBefore(why)
@@ -148,7 +151,11 @@ fn check(
 }
 
 fn not_found(program: &Program) -> Outcome {
-    Outcome::NotFound(format!("there is no command {:?}", program.name))
+    let name = Path::new(&program.name);
+    let is_below_here = name.components().count() > 1 && !name.is_absolute();
+    let folder = env::current_dir().ok().filter(|_| is_below_here);
+    let place = folder.map_or_else(String::new, |folder| format!(" in {}", folder.display()));
+    Outcome::NotFound(format!("there is no command {name:?}{place}"))
 }
 
 fn with_lock(
@@ -235,8 +242,18 @@ fn drop_with_warning(guard: LockGuard) {
 
 fn not_started(error: &io::Error, program: &Program) -> Outcome {
     let name = Path::new(&program.name).display();
+    let is_file = Path::new(&program.name).is_file();
     match error.kind() {
+        io::ErrorKind::NotFound if is_file => Outcome::NotExecutable(format!(
+            "cannot run {name}: the program that its first line names does not exist (are its line ends those of Windows?)"
+        )),
         io::ErrorKind::NotFound => not_found(program),
+        io::ErrorKind::PermissionDenied if Path::new(&program.name).is_dir() => {
+            Outcome::NotExecutable(format!("cannot run {name}: it is a folder"))
+        }
+        io::ErrorKind::PermissionDenied if is_file => Outcome::NotExecutable(format!(
+            "cannot run {name}: {error}; is it executable (chmod +x)?"
+        )),
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }

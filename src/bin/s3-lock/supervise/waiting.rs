@@ -31,7 +31,7 @@ pub enum Waited {
 
 /// How often to look at what a wait knows.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a store may leave everything unanswered.
+/// How long a store may leave everything unanswered, where a wait has no limit.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(30);
 
 /// Whom a wait listens to.
@@ -51,6 +51,7 @@ pub fn wait(
     line: &mut WaitLine,
 ) -> io::Result<Waited> {
     let (start, answers) = (clock::now(), acquire.answers());
+    let is_endless = acquire.is_endless();
     let (out, into) = pipe()?;
     let (send, receive) = mpsc::channel();
     thread::Builder::new().spawn(move || {
@@ -65,15 +66,19 @@ pub fn wait(
         let now = clock::now();
         waiter.wait(&pipes, Some(now + LOOK));
         for received in listeners.signals.received() {
-            if reason.is_some() {
-                return Ok(Waited::Interrupted(received.signal));
+            match reason {
+                None => reason = Some(Waited::Interrupted(received.signal)),
+                // A terminal that is closed sends SIGHUP twice, and nobody is impatient.
+                Some(_) if received.signal == Signal::HUP => {}
+                Some(_) => return Ok(Waited::Interrupted(received.signal)),
             }
-            reason = Some(Waited::Interrupted(received.signal));
         }
         if reason.is_none() && listeners.parent.is_some_and(Parent::has_ended) {
             reason = Some(Waited::ParentEnded);
         }
-        if reason.is_none() && now.since(start) > TIME_TO_ANSWER && answers.are_missing() {
+        // Where a store has answered once, it may do so again.
+        let is_late = is_endless && now.since(start) > TIME_TO_ANSWER;
+        if reason.is_none() && is_late && answers.are_missing() {
             reason = Some(Waited::Unanswered);
         }
         if reason.is_some() && !handle.is_cancelled() {

@@ -94,6 +94,17 @@ pub fn can_be_read(pipe: BorrowedFd<'_>) -> bool {
     ready(&[pipe], Some(&at_once))[0]
 }
 
+/// Waits until a little can be written, for a second at the most. False if nobody reads what is there.
+pub fn can_be_written(pipe: BorrowedFd<'_>) -> bool {
+    let second = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let mut polled = [PollFd::from_borrowed_fd(pipe, PollFlags::OUT)];
+    // A signal may come meanwhile: then the caller tries.
+    !matches!(poll(&mut polled, Some(&second)), Ok(0))
+}
+
 fn ready(pipes: &[BorrowedFd<'_>], timeout: Option<&Timespec>) -> Vec<bool> {
     let mut polled: Vec<_> = pipes
         .iter()

@@ -15,7 +15,7 @@ pub enum Part {
 
 use Part::{Example, Item, Text};
 
-pub const DESCRIPTION: [Part; 4] = [
+pub const DESCRIPTION: [Part; 6] = [
     Text(
         "s3-lock keeps a lock in one small object in S3, or in a store that honours conditional writes as S3 \
          does. At most one process on any number of machines holds it. A lock that is not given back is free \
@@ -23,15 +23,25 @@ pub const DESCRIPTION: [Part; 4] = [
     ),
     Text(
         "A lock is named by a URL, s3://bucket/folder/name. Its object is folder/name.lock in the bucket. \
-         Nothing has to be made before.",
+         The bucket must be there; the object is made when it is needed.",
     ),
     Text(
-        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the \
-         lock is needed. So after a crash of the holder or of its machine, the lock is free some 12 s and \
-         --max-operation later. A longer one bears a longer failure of the network.",
+        "The lease is --max-operation and twice --request-timeout, so 10 s more, and is renewed for as long as the lock is needed. So after a crash \
+         of the holder or of its machine, the lock is free some 12 s and --max-operation later. A longer one \
+         bears a longer failure of the network. It does not limit how long a command may run: --max-hold does.",
     ),
     Text(
-        "Before the first write to a store that --endpoint-url or a profile names, s3-lock checks with 12 requests \
+        "run and hold wait for the lock without a limit, unless --wait or --no-wait is given. A time has its unit: 500ms, \
+         90s, 5m, 2h, 1h30m.",
+    ),
+    Text(
+        "With --once, the lock remembers that the label is done if the command exits with 0. A run that comes later with \
+         the same label is skipped: it exits with 0, and one line says who completed it. A run that failed is made again. \
+         The lock remembers the last 16 labels. s3-lock takes the label as it is written: where no shell expands \
+         $(date), it is the same label each night, and only the first night has a run.",
+    ),
+    Text(
+        "Before the first write to a store that is not AWS, s3-lock checks with 12 requests \
          whether it honours conditional writes. --assume-conditional-writes leaves that out, for a store that \
          s3-lock doctor has found good.",
     ),
@@ -86,7 +96,7 @@ const EXIT_STATUS: [Part; 12] = [
     ),
     Item(
         "125",
-        "failed; status --exit-code has 2 for that, but for wrong arguments",
+        "failed; status --exit-code has 2 instead, but 125 for wrong arguments",
     ),
 ];
 
@@ -109,15 +119,16 @@ const ENVIRONMENT: [Part; 7] = [
     Item("NO_COLOR", "if it is set, no message has colours"),
 ];
 
-const END: [Part; 4] = [
+const END: [Part; 5] = [
     Text(
         "A renewal that fails is repeated. If none succeeds, the command's process group gets SIGTERM --kill-after \
          before the lease runs out, and SIGKILL half a second before. A watchdog, which is a process of its own, keeps \
          to these times if s3-lock is stopped. So the command is dead before another can have the lock.",
     ),
     Text(
-        "If the lock is lost before, because an operator broke it, SIGTERM comes at once and SIGKILL half a second \
-         later. --on-lost is run when the command has been ended.",
+        "If the lock is lost before, because an operator broke it, s3-lock notices at its next renewal, after a third of \
+         the lease at the latest. Then SIGTERM comes at once, and SIGKILL half a second later; another may have had \
+         the lock since it was broken. --on-lost is run when the command has been ended.",
     ),
     Text(
         "If the machine is suspended past the lease, the command is killed within 100 ms of its waking up: only \
@@ -126,6 +137,10 @@ const END: [Part; 4] = [
     Text(
         "Not ended are processes that have left the command's process group, and those of another user. What the \
          command leaves running when it ends by itself goes on without the lock.",
+    ),
+    Text(
+        "hold has no command to end, and no watchdog. If hold is killed or stopped, --on-lost is not run and nobody tells \
+         the script: let it look whether hold is alive before each step, or let it run itself under run, as below.",
     ),
 ];
 
@@ -161,7 +176,7 @@ const FILES: [Part; 3] = [
     ),
 ];
 
-const EXAMPLES: [Part; 6] = [
+const EXAMPLES: [Part; 10] = [
     Text("A job in the crontabs of many machines, of which one is to run it each night:"),
     Example(
         "0 2 * * * s3-lock run --once \"$(date -u +\\%F)\" s3://bucket/locks/nightly -- ./report.sh",
@@ -171,5 +186,25 @@ const EXAMPLES: [Part; 6] = [
     Text("Who holds it, and how to break the holding of a machine that is gone:"),
     Example(
         "s3-lock status s3://bucket/locks/deploy\ns3-lock break s3://bucket/locks/deploy 1795399200000001",
+    ),
+    Text(
+        "A script that holds the lock from its first line to its last, because it runs itself under run:",
+    ),
+    Example(
+        "url=s3://bucket/locks/deploy\n\
+         [ \"${S3_LOCK_URL-}\" = \"$url\" ] || exec s3-lock run --wait 10m \"$url\" -- \"$0\" \"$@\"",
+    ),
+    Text("A bash script that holds the lock over some of its commands:"),
+    Example(
+        "exec 3< <(exec s3-lock hold --parent $$ --on-lost \"kill $$\" s3://bucket/locks/deploy)\n\
+         holder=$!\n\
+         for _ in 1 2 3 4; do\n    \
+         read -r line <&3 || { wait \"$holder\"; exit; }  # not acquired: with the status of hold\n    \
+         eval \"export $line\"\n\
+         done\n\
+         ./step-one\n\
+         kill -0 \"$holder\" || exit  # hold was killed: nobody renews the lock\n\
+         ./step-two\n\
+         kill \"$holder\"; wait \"$holder\"",
     ),
 ];

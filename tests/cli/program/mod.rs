@@ -1,14 +1,12 @@
 //! Runs the program, and ends it and whatever it has started, however a test ends.
 
-#![allow(dead_code, reason = "some of it is for tests that are yet to come")]
-
 mod processes;
 
 pub use processes::signal;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -73,11 +71,6 @@ impl Ended {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
-
-    /// The signal that ended it.
-    pub fn signal(&self) -> Option<i32> {
-        self.status.signal()
-    }
 }
 
 /// Runs a command to its end.
@@ -141,11 +134,6 @@ impl Running {
     /// Sends it a signal, and none to what it has started.
     pub fn signal(&self, signal: i32) {
         processes::signal(self.pid(), signal);
-    }
-
-    /// Sends a signal to its whole process group, as a terminal does.
-    pub fn signal_group(&self, signal: i32) {
-        processes::signal(-self.pid(), signal);
     }
 
     /// Waits until its standard output has a line that contains `text`, and returns that line.
