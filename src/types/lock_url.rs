@@ -46,7 +46,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
 /// Reads a URL.
 pub(crate) fn parse(url: &str) -> Result<NamedLock, ConfigError> {
     let (bucket, path) = split(url)?;
-    let refuse = |reason: &str| Err(ConfigError::invalid("url", url, reason));
+    let refuse = |reason: &str| Err(invalid(url, reason));
     if bucket.is_empty() {
         return refuse(&format!("it has no bucket; {FORM}"));
     }
@@ -95,31 +95,26 @@ pub(crate) fn write(lock: &Location) -> String {
     format!("{SCHEME}://{}/{path}", lock.bucket)
 }
 
-/// The bucket, and what stands behind the next slash. An error shows nothing of a URL that may hold a secret: a
-/// password, or the query of a signed URL.
+/// The bucket, and what stands behind the next slash.
 fn split(url: &str) -> Result<(&str, Option<&str>), ConfigError> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        let reason = format!("it does not begin with s3://; {FORM}");
-        return Err(ConfigError::invalid("url", url, &reason));
-    };
-    let (plain, others) = rest
-        .find(['?', '#'])
-        .map_or((rest, ""), |at| rest.split_at(at));
-    let authority = plain.split('/').next().unwrap_or_default();
-    if authority.contains('@') {
+    let (plain, others) = without_query(url);
+    if names_user(plain) {
         let message = format!(
             "invalid url: it names a user before the bucket; {FORM}, and give credentials to the \
              client or the environment"
         );
         return Err(ConfigError::new("url", message));
     }
+    let Some((scheme, rest)) = plain.split_once("://") else {
+        let reason = format!("it does not begin with s3://; {FORM}");
+        return Err(invalid(url, &reason));
+    };
     if !scheme.eq_ignore_ascii_case(SCHEME) {
         let reason = format!(
             "it does not begin with s3://; {FORM}, and set an endpoint with \
              ClientBuilder::endpoint or AWS_ENDPOINT_URL_S3"
         );
-        let shown = &url[..url.len() - others.len()];
-        return Err(ConfigError::invalid("url", shown, &reason));
+        return Err(invalid(url, &reason));
     }
     if let Some(mark) = others.chars().next() {
         let message = format!(
@@ -129,15 +124,42 @@ fn split(url: &str) -> Result<(&str, Option<&str>), ConfigError> {
         );
         return Err(ConfigError::new("url", message));
     }
-    Ok(match plain.split_once('/') {
+    Ok(match rest.split_once('/') {
         Some((bucket, path)) => (bucket, Some(path)),
-        None => (plain, None),
+        None => (rest, None),
     })
+}
+
+/// The error about a URL. It shows nothing that may be a secret: a password, or the query of a signed URL.
+fn invalid(url: &str, reason: &str) -> ConfigError {
+    let (plain, _) = without_query(url);
+    if has_at_sign(plain) {
+        return ConfigError::new("url", format!("invalid url: {reason}"));
+    }
+    ConfigError::invalid("url", plain, reason)
+}
+
+/// What comes before a query or fragment, and the rest.
+fn without_query(url: &str) -> (&str, &str) {
+    let at = url.find(['?', '#']).unwrap_or(url.len());
+    url.split_at(at)
+}
+
+/// Whether a user is named before the bucket. No bucket has a ':', and a password may have a '/', as about half of
+/// AWS's secret keys do. So with a ':' there, the '@' may come later.
+fn names_user(plain: &str) -> bool {
+    let rest = plain.split_once("://").map_or(plain, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    has_at_sign(authority) || (authority.contains(':') && has_at_sign(rest))
+}
+
+fn has_at_sign(text: &str) -> bool {
+    text.contains('@') || text.contains("%40")
 }
 
 /// A segment without its percent-escapes.
 fn decoded(url: &str, segment: &str) -> Result<String, ConfigError> {
-    let refuse = |reason| Err(ConfigError::invalid("url", url, reason));
+    let refuse = |reason| Err(invalid(url, reason));
     let mut escapes = segment.split('%').skip(1).map(str::as_bytes);
     let is_escape = |rest: &[u8]| {
         let digits = rest.get(..2);
@@ -167,7 +189,7 @@ fn not_a_queue(url: &str, name: String) -> Result<String, ConfigError> {
          {:?} for a lock whose own name ends so",
         [&name, LOCK].concat()
     );
-    Err(ConfigError::invalid("url", url, &reason))
+    Err(invalid(url, &reason))
 }
 
 #[cfg(test)]
@@ -270,6 +292,17 @@ mod tests {
             "s3://my-bucket/n?X-Amz-Signature=hunter2",
             "https://host/n?X-Amz-Signature=hunter2",
             "s3://my-bucket/n#hunter2",
+            // Half of all secret keys have a '/'.
+            "s3://AKID:hunter2/hunter2@my-bucket/n",
+            "https://AKID:hunter2/hunter2@host/n",
+            "s3://AKID:hunter2%40my-bucket/n",
+            "s3://AKID%3Ahunter2%40my-bucket/n",
+            "s3:///AKID:hunter2@my-bucket/n",
+            "AKID:hunter2@my-bucket/n",
+            "s3:/AKID:hunter2@my-bucket/n",
+            "my-bucket.s3.amazonaws.com/n?X-Amz-Signature=hunter2",
+            "https:/host/n?X-Amz-Signature=hunter2",
+            "my-bucket/n#hunter2",
         ] {
             let refused = parse(url).unwrap_err().to_string();
             assert!(!refused.contains("hunter2"), "{refused}");

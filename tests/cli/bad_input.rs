@@ -7,7 +7,7 @@ use crate::program::{Ended, bare, run};
 use crate::store::URL;
 
 /// What is given, and what is said.
-const MISTAKES: [(&[&str], &str); 71] = [
+const MISTAKES: [(&[&str], &str); 76] = [
     (
         &[URL, "--", "./report.sh"],
         "unknown command \"s3://locks-test/locks/nightly\": write what to do before the lock, as in s3-lock run URL -- COMMAND",
@@ -119,6 +119,26 @@ const MISTAKES: [(&[&str], &str); 71] = [
     (
         &["list"],
         "URL is missing: name the folder, as s3://bucket/folder",
+    ),
+    (
+        &["list", "s3://AKID:hunter2@bucket/locks"],
+        "invalid URL \"s3://***@bucket/locks\": nothing but the bucket stands before the folder; write it as s3://bucket/folder",
+    ),
+    (
+        &["list", "s3://AKID:hunter/2@bucket/locks"],
+        "invalid URL \"s3://***@bucket/locks\": nothing but the bucket stands before the folder; write it as s3://bucket/folder",
+    ),
+    (
+        &["list", "s3://AKID:hunter2%40bucket/locks"],
+        "invalid URL \"s3://***@bucket/locks\": nothing but the bucket stands before the folder; write it as s3://bucket/folder",
+    ),
+    (
+        &["list", "AKID:hunter2@bucket/locks"],
+        "invalid URL \"***@bucket/locks\": it does not begin with s3://; write it as s3://bucket/folder",
+    ),
+    (
+        &["list", "bucket/locks?X-Amz-Signature=hunter2#"],
+        "invalid URL \"bucket/locks?…\": it does not begin with s3://; write it as s3://bucket/folder",
     ),
     (
         &["list", "bucket"],

@@ -334,6 +334,18 @@ fn doctor_tells_that_the_lock_may_not_be_written() {
 }
 
 #[test]
+fn doctor_does_not_say_that_locks_work_where_it_could_not_ask_whether_the_lock_may_be_written() {
+    let server = Server::start();
+    lock(&server).acquire("first").unwrap().release().unwrap();
+    let denied = Fault::answer(403, "AccessDenied");
+    // The store cannot be checked, so it is not asked to refuse a write of the lock.
+    server.fault(Match::get().key(SCRATCH).always(), denied.clone());
+    server.fault(Match::put().key(KEY).always(), denied);
+    let ended = run(&mut doctor(&server, &["--assume-conditional-writes"]));
+    assert_eq!(ended.code(), Some(125), "{ended:?}");
+}
+
+#[test]
 fn doctor_tells_that_nothing_may_be_written() {
     let server = Server::start();
     let guard = lock(&server).acquire("somebody").unwrap();

@@ -276,3 +276,19 @@ fn run_keeps_the_status_of_the_command_if_the_lock_cannot_be_released() {
     assert_eq!(ended.code(), Some(7), "{ended:?}");
     assert!(ended.stderr.contains("its lease ends it"), "{ended:?}");
 }
+
+#[test]
+fn run_exits_with_125_if_nobody_knows_whether_the_label_was_marked_and_says_how_to_find_out() {
+    let server = Server::start();
+    let once = ["--once", "today", "--request-timeout=1s"];
+    server.fault(Match::put().key(KEY).skip(1).always(), Fault::DropAfter);
+    server.fault(Match::get().key(KEY).skip(1).always(), Fault::DropBefore);
+    let ended = run(&mut run_text(&server, &once, "true"));
+    assert_eq!(ended.code(), Some(125), "{ended:?}");
+    let remedy = "the label may be done: run it again with the same --once, which tells, or does the work again";
+    assert!(ended.stderr.contains(remedy), "{ended:?}");
+    server.clear_faults();
+    let again = run(&mut run_text(&server, &once, "echo ran"));
+    assert_eq!((again.code(), again.stdout.as_str()), (Some(0), ""));
+    assert!(again.stderr.contains("is done"), "{again:?}");
+}

@@ -131,11 +131,20 @@ pub fn cited(value: &str) -> String {
     if let Some((path, _)) = value.split_once('?') {
         shown = format!("{path}?…");
     }
-    if let (Some((scheme, _)), Some((_, host))) = (shown.split_once("://"), shown.rsplit_once('@'))
-    {
-        shown = format!("{scheme}://***@{host}");
+    if let Some(host) = behind_user(&shown) {
+        let scheme = shown.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = scheme.map_or(String::new(), |scheme| format!("{scheme}://"));
+        shown = format!("{scheme}***@{host}");
     }
     let start: String = shown.chars().take(80).collect();
     let cut = if start.len() < shown.len() { "…" } else { "" };
     format!("{start:?}{cut}")
+}
+
+/// What comes after a name and a password, if there may be any: a URL without a scheme may have them, too.
+fn behind_user(url: &str) -> Option<&str> {
+    let ends = ["@", "%40"].map(|at| url.rfind(at).map(|start| start + at.len()));
+    let end = ends.into_iter().flatten().max()?;
+    let has_scheme = url.contains("://");
+    (has_scheme || url[..end].contains(':')).then_some(&url[end..])
 }

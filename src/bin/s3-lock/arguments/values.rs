@@ -52,6 +52,10 @@ impl FromStr for FolderUrl {
         if bucket.is_empty() {
             return refuse("the bucket is missing");
         }
+        // A user and a password, perhaps: an error must not show them, as the library's error about the bucket would.
+        if bucket.contains(['@', ':', '%']) {
+            return refuse("nothing but the bucket stands before the folder");
+        }
         let Ok(folder) = percent_decode_str(folder).decode_utf8() else {
             return refuse("its folder is not UTF-8");
         };

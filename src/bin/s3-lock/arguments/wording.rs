@@ -1,7 +1,7 @@
 //! The library advises programmers. What it names is an option here.
 
 /// What the library's messages name, and what stands for it on the command line.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("invalid url", "invalid URL"),
     ("invalid max_operation ", "invalid --max-operation "),
     ("invalid max_hold ", "invalid --max-hold "),
@@ -30,6 +30,10 @@ const NAMES: [(&str, &str); 18] = [
     ("ClientBuilder::profile", "--profile"),
     ("ClientBuilder::ca_bundle", "--ca-bundle"),
     ("call S3Lock::check_store", "run `s3-lock doctor`"),
+    (
+        "call acquire_once for it again, which tells, or gives you the lock to do the work again",
+        "run it again with the same --once, which tells, or does the work again",
+    ),
     (
         "build the client with assume_conditional_writes()",
         "give --assume-conditional-writes",

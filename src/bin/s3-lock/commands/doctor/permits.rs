@@ -230,11 +230,9 @@ impl Purpose {
             }
             Permission::NotTried => {
                 let why = "not tried: the store was not seen to refuse such a write";
-                let matters = self.lack == Status::Fail && !elsewhere;
-                let status = if matters {
-                    Status::Unknown
-                } else {
-                    Status::NotTried
+                let status = match self.lack {
+                    Status::Fail => Status::Unknown,
+                    _ => Status::NotTried,
                 };
                 Finding::new(status, about(why.to_owned()))
             }
