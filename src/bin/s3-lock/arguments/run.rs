@@ -32,15 +32,14 @@ pub struct RunArguments {
         required_unless_present = "command"
     )]
     pub shell: Option<String>,
-    /// From SIGTERM to SIGKILL
+    /// From SIGTERM to SIGKILL [default: 5s]
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "5s",
         value_parser = duration,
         allow_hyphen_values = true
     )]
-    pub kill_after: Duration,
+    pub kill_after: Option<Duration>,
     /// Run TEXT with sh -c if s3-lock had to end it
     #[arg(long, value_name = "TEXT")]
     pub on_lost: Option<String>,

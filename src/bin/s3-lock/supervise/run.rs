@@ -137,7 +137,7 @@ fn check(
         )));
     }
     let longest = longest_grace(lease);
-    if arguments.kill_after > longest {
+    if arguments.kill_after.is_some_and(|grace| grace > longest) {
         return Err(Outcome::Failed(format!(
             "--kill-after must be at most half of the lease, which is --max-operation + 2 x --request-timeout: write at \
              most {longest:?}, or a longer --max-operation"
@@ -158,6 +158,14 @@ fn not_found(program: &Program) -> Outcome {
     Outcome::NotFound(format!("there is no command {name:?}{place}"))
 }
 
+/// From SIGTERM to SIGKILL, unless `--kill-after` says otherwise. Half of the lease if that is less.
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+fn grace(arguments: &RunArguments, lease: Duration) -> Duration {
+    let by_default = DEFAULT_GRACE.min(longest_grace(lease));
+    arguments.kill_after.unwrap_or(by_default)
+}
+
 fn with_lock(
     arguments: &RunArguments,
     program: &Program,
@@ -170,7 +178,7 @@ fn with_lock(
     let variables = Variables::of(&facts.url, &guard, wall_clock::now());
     facts.token = Some(guard.fencing_token().get());
     let terms = Terms {
-        grace: arguments.kill_after,
+        grace: grace(arguments, guard.info().lease()),
         latest_end: arguments.acquire.max_hold.map(|span| start + span),
         dies_with_us: !arguments.orphan,
     };

@@ -94,7 +94,11 @@ impl Running<'_> {
     }
 
     pub(super) fn not_renewed(&self) -> String {
-        let left = self.guard.remaining().as_secs_f64();
+        let left = self.guard.remaining();
+        if left.is_zero() {
+            return "the lock was not renewed, and its lease has run out".to_owned();
+        }
+        let left = left.as_secs_f64();
         format!("the lock could not be renewed, and its lease runs out in {left:.1} s")
     }
 }
