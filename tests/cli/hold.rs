@@ -168,6 +168,19 @@ fn hold_exits_with_124_if_the_lock_is_lost_and_runs_what_on_lost_says() {
 }
 
 #[test]
+fn hold_waits_for_what_on_lost_runs_where_the_ends_of_children_are_ignored() {
+    let server = Server::start();
+    let options = ["--max-hold=100ms", "--on-lost=echo ran"];
+    let ignoring = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"];
+    let ended = run(&mut wrapped(&hold(&server, &options), &ignoring));
+    assert_eq!(
+        (ended.code(), ended.stderr.contains("too long")),
+        (Some(124), false)
+    );
+    assert!(ended.stdout.ends_with("ran\n"), "{ended:?}");
+}
+
+#[test]
 fn hold_exits_with_124_before_another_has_the_lock_if_it_cannot_be_renewed() {
     let server = Server::start();
     let fault = Fault::answer(500, "InternalError");

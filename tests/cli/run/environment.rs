@@ -104,6 +104,27 @@ fn run_tells_of_processes_that_the_command_has_left_behind_and_releases_the_lock
     assert_eq!(stored_state(&server).as_deref(), Some("released"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn run_as_the_first_process_of_a_container_tells_of_no_process_that_has_ended() {
+    use std::os::unix::process::CommandExt;
+    let server = Server::start();
+    let text = "(true &); sleep 1; exit 3";
+    let mut command = run_text(&server, &[], text);
+    // Like a first process, it gets the children of those that have ended.
+    // SAFETY: it is one system call, which a child may make between fork and exec.
+    unsafe {
+        command.pre_exec(
+            || match libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            },
+        );
+    }
+    let ended = run(&mut command);
+    assert_eq!((ended.code(), ended.stderr.as_str()), (Some(3), ""));
+}
+
 #[test]
 fn run_leaves_no_file_descriptor_of_its_own_to_the_command() {
     let server = Server::start();

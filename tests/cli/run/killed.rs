@@ -28,6 +28,25 @@ fn run_that_is_killed_takes_the_command_and_its_group_with_it() {
     are_gone(&running, AT_ONCE);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn run_that_is_killed_by_its_name_takes_the_command_and_its_group_with_it() {
+    let server = Server::start();
+    let running = Running::start(&mut run_text(&server, &[], DEAF));
+    running.stdout_line("started");
+    let has_name = |id: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{id}/comm"));
+        name.is_ok_and(|name| name.contains("s3-lock"))
+    };
+    let mut all = running.descendants();
+    all.push(i32::try_from(running.id()).unwrap());
+    all.retain(has_name);
+    assert!(!all.is_empty());
+    all.into_iter()
+        .for_each(|id| crate::program::signal(id, libc::SIGKILL));
+    are_gone(&running, AT_ONCE);
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn run_that_is_killed_takes_the_command_with_it_even_if_the_watchdog_was_killed_before() {
@@ -199,6 +218,23 @@ fn run_whose_watchdog_was_killed_during_the_wait_does_not_start_the_command() {
         "{ended:?}"
     );
     assert!(ended.stderr.contains("watchdog"), "{ended:?}");
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
+fn run_whose_watchdog_was_stopped_during_the_wait_does_not_start_the_command() {
+    let server = Server::start();
+    let guard = held(&server);
+    let running = Running::start(&mut run_text(&server, &[], "echo ran"));
+    running.stderr_line("waiting for");
+    crate::program::signal(watchdog(&running).unwrap(), libc::SIGSTOP);
+    guard.release().unwrap();
+    let ended = running.end();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(125), ""),
+        "{ended:?}"
+    );
     assert_eq!(stored_state(&server).as_deref(), Some("released"));
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::program::{Running, run};
+use crate::run::loss::break_it;
 use crate::run::{GO_ON, are_gone, is_held, run_text};
 use crate::store::{stored, stored_state};
 use crate::support::Server;
@@ -36,6 +37,28 @@ fn run_gives_a_command_the_whole_grace_after_max_hold() {
     let text = format!("trap 'sleep 1.5; echo done; exit' TERM; {GO_ON}");
     let ended = run(&mut run_text(&server, &options, &text));
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(124), "done\n"));
+}
+
+#[test]
+fn run_kills_a_command_at_once_whose_lock_is_lost_while_it_has_its_grace() {
+    let server = Server::start();
+    // The lease is 20 s, so the loss is noticed within a third of that.
+    let grace = Duration::from_secs(10);
+    let options = [
+        "--request-timeout=1s",
+        "--max-operation=18s",
+        "--kill-after=10s",
+        "--max-hold=300ms",
+    ];
+    let text = format!("trap '' TERM; {GO_ON}");
+    let running = Running::start(&mut run_text(&server, &options, &text));
+    running.stderr_line("--max-hold was reached");
+    let told = Instant::now();
+    break_it(&server);
+    are_gone(&running, Duration::from_secs(60));
+    let left = grace.saturating_sub(told.elapsed());
+    assert!(left > Duration::from_millis(500), "it had {left:?} left");
+    assert_eq!(running.end().code(), Some(124));
 }
 
 #[test]

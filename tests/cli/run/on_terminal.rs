@@ -151,12 +151,13 @@ fn is_writing(folder: &Folder) -> bool {
     size() > before
 }
 
-fn goes_through_a_stop(first: &str, typed: &str) {
+fn goes_through_a_stop(run: &str, first: &str, typed: &str) {
     let server = Server::start();
     let folder = Folder::new();
     let mut shell = Shell::start(&server, &[]);
     folder.write("job", &format!("{first}\n{}", writing(&folder)));
-    shell.enter(&format!("$lock -- sh {}; echo $E $?\n", folder.file("job")));
+    let job = folder.file("job");
+    shell.enter(&format!("{run} -- sh {job}; echo $E $?\n"));
     is_held(&server);
     shell.enter(typed);
     eventually("it writes", || is_writing(&folder));
@@ -174,12 +175,18 @@ fn goes_through_a_stop(first: &str, typed: &str) {
 
 #[test]
 fn run_stops_and_goes_on_with_its_command_as_one_job() {
-    goes_through_a_stop("", "");
+    goes_through_a_stop("$lock", "", "");
 }
 
 #[test]
 fn run_stops_and_goes_on_with_a_command_that_reads_as_one_job() {
-    goes_through_a_stop("read line", "go\n");
+    goes_through_a_stop("$lock", "read line", "go\n");
+}
+
+#[test]
+fn run_within_a_run_stops_and_goes_on_with_a_command_that_reads_as_one_job() {
+    let run = "$lock -- $(echo $lock | sed s/nightly/inner/)";
+    goes_through_a_stop(run, "read line", "go\n");
 }
 
 #[test]

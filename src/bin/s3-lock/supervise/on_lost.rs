@@ -29,6 +29,8 @@ fn run_and_wait(
     variables: &Variables,
     signals: &Signals,
 ) -> std::io::Result<()> {
+    // The system forgets how children end, and that they do, where this signal is ignored.
+    signals.collect_always(Signal::CHILD)?;
     let waiter = Waiter::new()?;
     let cause = [("S3_LOCK_CAUSE", cause.as_ref())];
     let shell = child::start(

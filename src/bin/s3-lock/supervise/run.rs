@@ -258,7 +258,7 @@ fn not_started(error: &io::Error, program: &Program) -> Outcome {
             Outcome::Failed(format!("cannot start {name}: {error}"))
         }
         io::ErrorKind::BrokenPipe => Outcome::Failed(format!(
-            "cannot start {name}: nothing would end it in time; the watchdog was killed, or s3-lock was stopped"
+            "cannot start {name}: nothing would end it in time; the watchdog was killed or stopped, or s3-lock was stopped"
         )),
         _ => Outcome::NotExecutable(format!("cannot run {name}: {error}")),
     }

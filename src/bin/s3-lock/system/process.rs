@@ -1,5 +1,6 @@
 //! Other processes.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
@@ -41,6 +42,12 @@ pub fn change_of(child: Pid) -> Option<Change> {
 pub fn reap(child: Pid) {
     // There is nothing to wait for if it fails.
     let _ = waitpid(Some(child), WaitOptions::empty());
+}
+
+/// Waits for those of a group that have ended and have become this process's children, because their parents have ended
+/// before. This process gets such children if it is the first of a container.
+pub fn reap_orphans(group: Pid) {
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
 }
 
 fn change(status: WaitStatus) -> Option<Change> {
@@ -92,6 +99,14 @@ pub fn own_group() -> Pid {
 /// Makes a copy of this process, which must have one thread. Returns the copy's id; None in the copy.
 pub fn fork() -> io::Result<Option<Pid>> {
     unsafe_calls::fork()
+}
+
+/// Has the system call this process by another name, of at most 15 bytes, where it can.
+pub fn rename(name: &CStr) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::thread::set_name(name);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = name;
 }
 
 /// Lets go of standard input, output and error. Who reads what s3-lock writes learns of its end at once.

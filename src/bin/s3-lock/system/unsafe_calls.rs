@@ -114,6 +114,10 @@ fn die_with(parent: Pid) -> io::Result<()> {
     Ok(())
 }
 
+/// How long a new process waits for the watchdog, in milliseconds. A watchdog that is not stopped answers at once. s3-lock
+/// waits meanwhile and listens to nothing.
+const TIME_TO_BE_WELCOMED: libc::c_int = 10_000;
+
 fn say_hello(hello: i32, welcome: i32) -> io::Result<()> {
     let own_id = rustix::process::getpid().as_raw_nonzero().get();
     let message = own_id.to_ne_bytes();
@@ -123,7 +127,11 @@ fn say_hello(hello: i32, welcome: i32) -> io::Result<()> {
     let (said, heard) = unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         let said = libc::write(hello, message.as_ptr().cast(), message.len());
-        let heard = libc::read(welcome, reply.as_mut_ptr().cast(), reply.len());
+        let heard = if can_be_read_in_time(welcome) {
+            libc::read(welcome, reply.as_mut_ptr().cast(), reply.len())
+        } else {
+            0
+        };
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         (said, heard)
     };
@@ -132,5 +140,23 @@ fn say_hello(hello: i32, welcome: i32) -> io::Result<()> {
     } else {
         // Nobody would watch this process. Only a number of the system's gets to s3-lock.
         Err(io::Error::from_raw_os_error(libc::EPIPE))
+    }
+}
+
+/// False if the watchdog is stopped.
+fn can_be_read_in_time(pipe: i32) -> bool {
+    let mut polled = libc::pollfd {
+        fd: pipe,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    loop {
+        // SAFETY: there is one place, of the right type.
+        let ready = unsafe { libc::poll(&mut polled, 1, TIME_TO_BE_WELCOMED) };
+        let was_interrupted =
+            ready < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
+        if !was_interrupted {
+            return ready == 1;
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Running<'_> {
     /// Tells the watchdog of a lease that was renewed. Ends the command if the lock is lost.
     pub(super) fn look_at_lease(&mut self) {
         if self.why.is_some() {
-            return;
+            return self.hurry_if_lost();
         }
         match self.guard.check() {
             Ok(()) => {
@@ -47,6 +47,22 @@ impl Running<'_> {
             // Another may have it already.
             Err(error) => self.end_for(with_causes(&error), LEFT_WHEN_KILLED),
         }
+    }
+
+    /// A command that is being ended has less time if the lock is lost meanwhile.
+    fn hurry_if_lost(&mut self) {
+        if !self.is_lost && self.guard.check().is_err() {
+            self.is_lost = true;
+            let kill = self.kill_by(clock::now() + LEFT_WHEN_KILLED);
+            self.watchdog.follow(Schedule { end: kill, kill });
+        }
+    }
+
+    /// Has s3-lock kill the command at this moment, unless it is to do so earlier. Returns when it does.
+    pub(super) fn kill_by(&mut self, latest: Moment) -> Moment {
+        let kill = self.kill.map_or(latest, |kill| kill.min(latest));
+        self.kill = Some(kill);
+        kill
     }
 
     pub(super) fn enforce(&mut self, now: Moment) {
@@ -70,8 +86,7 @@ impl Running<'_> {
     fn end_for(&mut self, why: String, grace: Duration) {
         self.signal(Signal::TERM);
         // Not later than the lease allows.
-        let kill = (clock::now() + grace).min(self.schedule.kill);
-        self.kill = Some(kill);
+        let kill = self.kill_by((clock::now() + grace).min(self.schedule.kill));
         // s3-lock is stuck if nobody reads what it says. The watchdog is not.
         self.watchdog.follow(Schedule { end: kill, kill });
         message::error(&format!("ending the command: {why}"));

@@ -43,7 +43,7 @@ impl Running<'_> {
             Escalation::Interrupt => self.signal(Signal::INT),
             Escalation::Terminate => {
                 self.signal(Signal::TERM);
-                self.kill = Some(now + self.terms.grace);
+                self.kill_by(now + self.terms.grace);
                 message::note("a second interrupt: the command gets SIGTERM");
             }
             Escalation::Kill => self.signal(Signal::KILL),
@@ -58,7 +58,9 @@ impl Running<'_> {
         match signal {
             Signal::TTIN | Signal::TTOU => self.give_terminal(),
             // Ctrl-Z, where the command has the terminal.
-            Signal::TSTP if self.has_terminal() => self.stop_too(Signal::TSTP),
+            Signal::TSTP if self.has_terminal() || self.has_passed_terminal_on() => {
+                self.stop_too(Signal::TSTP);
+            }
             _ => {}
         }
     }
@@ -66,6 +68,13 @@ impl Running<'_> {
     fn has_terminal(&self) -> bool {
         let terminal = self.terminal.as_ref();
         terminal.is_some_and(|terminal| terminal.is_of(self.command))
+    }
+
+    /// Whether the command may have given the terminal to a group of its own, as a run within this one does. (Or the user has
+    /// told the shell to go on without it.)
+    fn has_passed_terminal_on(&self) -> bool {
+        let terminal = self.terminal.as_ref();
+        self.wants_terminal && terminal.is_some_and(|terminal| !terminal.is_ours())
     }
 
     /// Lets the command read from the terminal, which has stopped it because it was in the background.

@@ -58,6 +58,8 @@ pub struct Running<'a> {
     interrupts: Interrupts,
     /// Why s3-lock ends the command.
     why: Option<String>,
+    /// Whether it has less time, because the lock was lost after there was a reason to end it.
+    is_lost: bool,
     /// When s3-lock itself kills the command.
     kill: Option<Moment>,
     is_stopped: bool,
@@ -119,6 +121,7 @@ pub fn run<'a>(
         schedule,
         interrupts: Interrupts::default(),
         why: None,
+        is_lost: false,
         kill: None,
         is_stopped: false,
         wants_terminal: false,
@@ -181,7 +184,7 @@ impl Running<'_> {
                 Notice::Ending | Notice::Killing if self.why.is_none() => {
                     let why = self.not_renewed();
                     // Should the watchdog be killed now.
-                    self.kill = Some(self.schedule.kill);
+                    self.kill_by(self.schedule.kill);
                     message::error(&format!("ending the command: {why}"));
                     self.why = Some(why);
                 }
@@ -240,13 +243,17 @@ impl Running<'_> {
 /// Waits until a group has no process any more. Returns whether it has none.
 fn wait_for_end_of(group: Pid, waiter: &Waiter, limit: Duration) -> bool {
     let latest = clock::now() + limit;
-    while process::has_members(group) {
+    loop {
+        // The command and the watchdog have been waited for.
+        process::reap_orphans(group);
+        if !process::has_members(group) {
+            return true;
+        }
         if clock::now() >= latest {
             return false;
         }
         waiter.wait(&[], Some(clock::now() + SHORTLY));
     }
-    true
 }
 
 impl Ended {

@@ -1,5 +1,6 @@
 //! The watchdog, as s3-lock sees it.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,6 +12,10 @@ use crate::supervise::watchdog::watch::{Ends, Orphan, Watch};
 use crate::system::introduction::Introduction;
 use crate::system::pipe::{self, Read, blocking_pipe, pipe};
 use crate::system::process;
+
+/// What the system calls a watchdog. `killall s3-lock` and `pkill s3-lock` must not kill it together with s3-lock: nobody
+/// would end the rest of the command's group then.
+const NAME: &CStr = c"s3lock-watchdog";
 
 /// A watchdog. It ends when this is dropped.
 pub struct Watchdog {
@@ -34,6 +39,7 @@ impl Watchdog {
             // Or the watchdog would keep open what it waits for to close.
             drop((into_orders, out_of_notices, into_hello, out_of_welcome));
             process::detach_from_standard_streams();
+            process::rename(NAME);
             let ends = Ends {
                 orders,
                 notices,
