@@ -28,7 +28,11 @@ const PLACES: [(&str, &[&str]); 31] = [
     ("openssl", &["store/s3/credentials/sign_in/dpop.rs"]),
     (
         "percent_encoding",
-        &["store/s3/settings/proxy/", "types/lock_url.rs"],
+        &[
+            "store/s3/list.rs",
+            "store/s3/settings/proxy/",
+            "types/lock_url.rs",
+        ],
     ),
     ("rand", &["sys/random.rs"]),
     ("rusoto_core", &["store/s3/"]),

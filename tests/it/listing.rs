@@ -47,6 +47,19 @@ fn list_leaves_out_objects_that_are_no_locks() {
 }
 
 #[test]
+fn list_shows_the_locks_beside_a_key_that_no_xml_can_hold() {
+    let server = Server::start();
+    let client = client(&server);
+    let ours = ["a b+c%20", "für", "plain"];
+    for name in ours {
+        drop(named(&client, "a", name).acquire("me").unwrap());
+    }
+    server.put_object("a/\u{1b}x.lock", "hello");
+    server.put_object("a/\u{1b}x.txt", "hello");
+    assert_eq!(names(&client, "a"), ours);
+}
+
+#[test]
 fn list_goes_beyond_a_thousand_keys() {
     let server = Server::start();
     for i in 0..2500 {

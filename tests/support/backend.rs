@@ -257,7 +257,13 @@ fn base64(bytes: &[u8]) -> String {
 
 fn listing(input: ListObjectsV2Input, max_keys: i32, page: Page) -> ListObjectsV2Output {
     let count = page.objects.len() + page.prefixes.len();
-    let contents = page.objects.into_iter().map(listed).collect();
+    let form = input.encoding_type.as_ref().map(EncodingType::as_str);
+    let is_escaped = form == Some(EncodingType::URL);
+    let contents = page.objects.into_iter().map(|(key, object)| {
+        let key = if is_escaped { escaped(&key) } else { key };
+        listed((key, object))
+    });
+    let contents = contents.collect();
     let prefixes = page.prefixes.into_iter().map(|prefix| CommonPrefix {
         prefix: Some(prefix),
     });
@@ -267,6 +273,7 @@ fn listing(input: ListObjectsV2Input, max_keys: i32, page: Page) -> ListObjectsV
         delimiter: input.delimiter,
         start_after: input.start_after,
         continuation_token: input.continuation_token,
+        encoding_type: input.encoding_type,
         max_keys: Some(max_keys),
         key_count: Some(i32::try_from(count).expect("a page has at most 1,000 entries")),
         is_truncated: Some(page.next.is_some()),
@@ -275,6 +282,17 @@ fn listing(input: ListObjectsV2Input, max_keys: i32, page: Page) -> ListObjectsV
         common_prefixes: Some(prefixes.collect()),
         ..ListObjectsV2Output::default()
     }
+}
+
+/// A key as AWS escapes it in a list, if it is asked to: a space becomes a plus.
+fn escaped(key: &str) -> String {
+    let bytes = key.bytes().map(|byte| match byte {
+        b' ' => "+".to_owned(),
+        b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    bytes.collect()
 }
 
 fn listed((key, object): (String, StoredObject)) -> Object {

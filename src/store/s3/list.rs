@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use rusoto_core::Client;
 use rusoto_core::request::{DispatchSignedRequest, DispatchSignedRequestFuture, HttpDispatchError};
 use rusoto_core::signature::SignedRequest;
@@ -28,11 +29,19 @@ pub(crate) async fn request(
         prefix: Some(prefix.to_owned()),
         delimiter: Some("/".to_owned()),
         continuation_token: after,
+        // One key with a control character would spoil the whole list: no XML can hold that.
+        encoding_type: Some("url".to_owned()),
         ..ListObjectsV2Request::default()
     });
     // Always an error: no store has answered.
     let _ = asked.await;
     lock(&written.0).take()
+}
+
+/// A key as it is, from a list whose keys are escaped. AWS writes a space as a plus, and a plus as `%2B`.
+pub(crate) fn unescaped(key: &str) -> String {
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// Takes rusoto's request, and sends nothing.

@@ -2,6 +2,7 @@
 
 use crate::protocol::ETag;
 use crate::store::interface::{Found, Object, Page, Put};
+use crate::store::s3::list::unescaped;
 use crate::store::s3::reply::asked::Asked;
 use crate::store::s3::reply::http_reply::Reply;
 use crate::store::s3::xml::Document;
@@ -69,9 +70,20 @@ impl Reply {
             let how = "with part of a list and no continuation token";
             return Err(self.unexpected(asked, how).into());
         }
+        // Some stores ignore that it was asked for.
+        let is_escaped = list
+            .all("/ListBucketResult/EncodingType")
+            .any(|t| t == "url");
         let keys = list.all("/ListBucketResult/Contents/Key");
+        let keys = keys.map(|key| {
+            if is_escaped {
+                unescaped(key)
+            } else {
+                key.to_owned()
+            }
+        });
         Ok(Page {
-            keys: keys.map(str::to_owned).collect(),
+            keys: keys.collect(),
             next,
         })
     }
