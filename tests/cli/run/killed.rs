@@ -239,6 +239,25 @@ fn run_whose_watchdog_was_stopped_during_the_wait_does_not_start_the_command() {
 }
 
 #[test]
+fn run_whose_command_is_killed_ends_the_rest_of_its_group_before_it_releases_the_lock() {
+    let server = Server::start();
+    let folder = Folder::new();
+    let writer = format!(
+        "while :; do date +%s.%N >> {}; sleep 0.02; done",
+        folder.file("log")
+    );
+    // Deaf to SIGTERM, so that it lives until it is killed.
+    let text = format!("sh -c 'trap \"\" TERM; {writer}' & sleep 0.5; kill -KILL $$");
+    let ended = Running::start(&mut run_text(&server, &SHORT, &text)).end();
+    assert_eq!(ended.code(), Some(137), "{ended:?}");
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+    let written = folder.text("log").lines().count();
+    assert!(written > 0);
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(folder.text("log").lines().count(), written);
+}
+
+#[test]
 fn run_survives_a_command_that_kills_its_own_group() {
     let server = Server::start();
     let running = Running::start(&mut run_text(&server, &[], "kill -KILL 0"));

@@ -1,12 +1,12 @@
 //! Other processes.
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process, kill_process_group, setpgid,
-    test_kill_process_group, waitpgid, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group,
+    setpgid, test_kill_process_group, waitpgid, waitpid,
 };
 
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -73,11 +73,34 @@ pub fn signal_group(group: Pid, signal: Signal) {
     let _ = kill_process_group(group, signal);
 }
 
-/// Whether a group has a process, if only one that has ended and that its parent has not waited for.
+/// Whether a group has a process that lives. One that has ended and that nobody has waited for does not count, where that
+/// can be told.
 pub fn has_members(group: Pid) -> bool {
-    // The system's first process, as in a container, is the parent of all that have lost theirs.
-    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
-    test_kill_process_group(group).is_ok()
+    test_kill_process_group(group).is_ok() && has_living_members(group).unwrap_or(true)
+}
+
+/// None where the system does not show its processes.
+fn has_living_members(group: Pid) -> Option<bool> {
+    // There are systems without it, and containers that show the processes of others.
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str()? != getpid().to_string() {
+        return None;
+    }
+    let group = group.to_string();
+    let is_living_member = |entry: fs::DirEntry| {
+        let status = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // Behind the name, which may hold anything: the state, the parent, the group.
+        let (_, fields) = status.rsplit_once(')')?;
+        let mut fields = fields.split_whitespace();
+        let (state, _, of) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(of == group && !matches!(state, "Z" | "X"))
+    };
+    let entries = fs::read_dir("/proc").ok()?;
+    Some(
+        entries
+            .flatten()
+            .any(|entry| is_living_member(entry) == Some(true)),
+    )
 }
 
 /// Stops this process as a signal of the terminal does, until it is told to go on. Returns at once where the system does not

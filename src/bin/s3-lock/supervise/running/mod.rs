@@ -2,6 +2,7 @@
 
 mod deadline;
 mod job;
+mod rest;
 
 use std::ffi::OsStr;
 use std::io;
@@ -70,8 +71,6 @@ pub struct Running<'a> {
 /// How often to look how long the lease still runs.
 const LOOK: Duration = Duration::from_secs(1);
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
-/// How long the system may take to end processes that were killed.
-const TIME_TO_DIE: Duration = Duration::from_secs(1);
 /// How long it may take to forget processes that have ended.
 const TIME_TO_BE_REAPED: Duration = Duration::from_millis(100);
 const SHORTLY: Duration = Duration::from_millis(2);
@@ -175,6 +174,10 @@ impl Running<'_> {
 
     fn signal(&self, signal: Signal) {
         process::signal_group(self.command, signal);
+        if signal == Signal::KILL && self.end.is_none() {
+            // It may have left the group.
+            process::signal(self.command, signal);
+        }
     }
 
     fn note_watchdog(&mut self) {
@@ -219,52 +222,6 @@ impl Running<'_> {
                 return self.end.is_some();
             }
             self.waiter.wait(&[], Some(clock::now() + SHORTLY));
-        }
-    }
-
-    /// The command has ended. If s3-lock has ended it, what it has started ends, too.
-    fn clear_up(&mut self) {
-        let was_killed = self.why.is_some() || matches!(self.end, Some(End::Killed(_)));
-        if let Some(terminal) = &self.terminal {
-            if terminal.take_back_from(self.command) && was_killed {
-                terminal.restore();
-            }
-        }
-        if self.why.is_some() {
-            self.signal(Signal::KILL);
-        }
-        self.watchdog.end();
-        if self.why.is_some() {
-            wait_for_end_of(self.command, &self.waiter, TIME_TO_DIE);
-        }
-    }
-}
-
-/// Waits until a group has no process any more. Returns whether it has none.
-fn wait_for_end_of(group: Pid, waiter: &Waiter, limit: Duration) -> bool {
-    let latest = clock::now() + limit;
-    loop {
-        // The command and the watchdog have been waited for.
-        process::reap_orphans(group);
-        if !process::has_members(group) {
-            return true;
-        }
-        if clock::now() >= latest {
-            return false;
-        }
-        waiter.wait(&[], Some(clock::now() + SHORTLY));
-    }
-}
-
-impl Ended {
-    /// Tells of what the command has left behind. Called after the lock was released: what is about to end has ended then.
-    pub fn tell_of_rest(&self) {
-        let rest_has_ended = Waiter::new()
-            .is_ok_and(|waiter| wait_for_end_of(self.group, &waiter, TIME_TO_BE_REAPED));
-        if !rest_has_ended {
-            message::warning(
-                "the command has ended, and processes that it has started go on without the lock",
-            );
         }
     }
 }
