@@ -7,6 +7,7 @@ mod environment;
 mod hold;
 mod interrupts;
 mod lease_schedule;
+mod not_started;
 mod on_lost;
 mod outcome;
 mod report;

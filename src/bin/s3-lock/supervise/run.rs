@@ -1,8 +1,5 @@
 //! `run`: acquires a lock, runs a command, releases the lock.
 
-use std::env;
-use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,6 +11,7 @@ use crate::output::message;
 use crate::supervise::acquire::{Acquire, lease};
 use crate::supervise::acquired::acquired;
 use crate::supervise::environment::Variables;
+use crate::supervise::not_started::{not_found, not_started};
 use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
 use crate::supervise::report::{Facts, ReportFile};
@@ -150,14 +148,6 @@ fn check(
     }
 }
 
-fn not_found(program: &Program) -> Outcome {
-    let name = Path::new(&program.name);
-    let is_below_here = name.components().count() > 1 && !name.is_absolute();
-    let folder = env::current_dir().ok().filter(|_| is_below_here);
-    let place = folder.map_or_else(String::new, |folder| format!(" in {}", folder.display()));
-    Outcome::NotFound(format!("there is no command {name:?}{place}"))
-}
-
 /// From SIGTERM to SIGKILL, unless `--kill-after` says otherwise. Half of the lease if that is less.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
@@ -245,29 +235,5 @@ fn drop_with_warning(guard: LockGuard) {
     match guard.release() {
         Ok(()) | Err(LockError::Lost(_)) => {}
         Err(error) => message::warning(&with_causes(&error)),
-    }
-}
-
-fn not_started(error: &io::Error, program: &Program) -> Outcome {
-    let name = Path::new(&program.name).display();
-    let is_file = Path::new(&program.name).is_file();
-    match error.kind() {
-        io::ErrorKind::NotFound if is_file => Outcome::NotExecutable(format!(
-            "cannot run {name}: the program that its first line names does not exist (are its line ends those of Windows?)"
-        )),
-        io::ErrorKind::NotFound => not_found(program),
-        io::ErrorKind::PermissionDenied if Path::new(&program.name).is_dir() => {
-            Outcome::NotExecutable(format!("cannot run {name}: it is a folder"))
-        }
-        io::ErrorKind::PermissionDenied if is_file => Outcome::NotExecutable(format!(
-            "cannot run {name}: {error}; is it executable (chmod +x)?"
-        )),
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => {
-            Outcome::Failed(format!("cannot start {name}: {error}"))
-        }
-        io::ErrorKind::BrokenPipe => Outcome::Failed(format!(
-            "cannot start {name}: nothing would end it in time; the watchdog was killed or stopped, or s3-lock was stopped"
-        )),
-        _ => Outcome::NotExecutable(format!("cannot run {name}: {error}")),
     }
 }
