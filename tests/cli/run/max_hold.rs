@@ -40,6 +40,21 @@ fn run_gives_a_command_the_whole_grace_after_max_hold() {
 }
 
 #[test]
+fn run_gives_what_the_command_has_started_the_grace_too() {
+    let server = Server::start();
+    // The first shell ends at SIGTERM, and the second clears up.
+    let text = "sh -c 'trap \"sleep 1; echo cleared up; exit\" TERM; echo started; while :; do sleep 0.02; done' & wait";
+    let options = ["--max-hold=1s", "--kill-after=30s"];
+    let ended = run(&mut run_text(&server, &options, text));
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (Some(124), "started\ncleared up\n"),
+        "{ended:?}"
+    );
+    assert_eq!(stored_state(&server).as_deref(), Some("released"));
+}
+
+#[test]
 fn run_kills_a_command_at_once_whose_lock_is_lost_while_it_has_its_grace() {
     let server = Server::start();
     // The lease is 20 s, so the loss is noticed within a third of that.

@@ -38,6 +38,8 @@ fn run_and_wait(
         variables.iter().chain(cause),
         None,
     )?;
+    // Those that came before were for the command.
+    let _ = signals.received();
     let latest = clock::now() + LIMIT;
     loop {
         if let Some(Change::Ended(_)) = process::change_of(shell) {

@@ -88,6 +88,11 @@ pub fn wait(
         match receive.try_recv() {
             // If there is a reason to end, a guard is released here, because it is dropped.
             Ok(result) => return Ok(reason.unwrap_or_else(|| ended(result))),
+            Err(mpsc::TryRecvError::Disconnected) => {
+                return Err(io::Error::other(
+                    "the thread that acquires the lock has panicked",
+                ));
+            }
             Err(_) if reason.is_some() => {}
             Err(_) => line.show(handle.status(), wall_clock::now()),
         }

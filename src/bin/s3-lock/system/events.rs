@@ -24,17 +24,14 @@ impl Waiter {
         Ok(Waiter { timer })
     }
 
-    /// Waits until one of these can be read, or `until` has come. Tells which can be read.
-    pub fn wait(&self, pipes: &[BorrowedFd<'_>], until: Option<Moment>) -> Vec<bool> {
+    /// Waits until one of these can be read, or `until` has come.
+    pub fn wait(&self, pipes: &[BorrowedFd<'_>], until: Option<Moment>) {
         use std::os::fd::AsFd;
-        if !self.set(until) {
-            return vec![false; pipes.len()];
+        if self.set(until) {
+            let mut all = pipes.to_vec();
+            all.push(self.timer.as_fd());
+            ready(&all, None);
         }
-        let mut all = pipes.to_vec();
-        all.push(self.timer.as_fd());
-        let mut ready = ready(&all, None);
-        ready.truncate(pipes.len());
-        ready
     }
 
     /// Sets the timer. False if the moment has come already.
@@ -67,8 +64,8 @@ impl Waiter {
         Ok(Waiter {})
     }
 
-    /// Waits until one of these can be read, or `until` has come. Tells which can be read.
-    pub fn wait(&self, pipes: &[BorrowedFd<'_>], until: Option<Moment>) -> Vec<bool> {
+    /// Waits until one of these can be read, or `until` has come.
+    pub fn wait(&self, pipes: &[BorrowedFd<'_>], until: Option<Moment>) {
         const NAP: std::time::Duration = std::time::Duration::from_millis(100);
         loop {
             let left = until.map(|until| until.since(clock::now()));
@@ -79,7 +76,7 @@ impl Waiter {
             };
             let ready = ready(pipes, Some(&timeout));
             if ready.contains(&true) || until.is_some_and(|until| until <= clock::now()) {
-                return ready;
+                return;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpgrp, getpid, kill_process, kill_process_group,
     setpgid, test_kill_process_group, waitpgid, waitpid,
@@ -76,31 +77,31 @@ pub fn signal_group(group: Pid, signal: Signal) {
 /// Whether a group has a process that lives. One that has ended and that nobody has waited for does not count, where that
 /// can be told.
 pub fn has_members(group: Pid) -> bool {
-    test_kill_process_group(group).is_ok() && has_living_members(group).unwrap_or(true)
+    // One may be another user's.
+    let has_any = matches!(test_kill_process_group(group), Ok(()) | Err(Errno::PERM));
+    has_any && living_members(group).is_none_or(|members| !members.is_empty())
 }
 
-/// None where the system does not show its processes.
-fn has_living_members(group: Pid) -> Option<bool> {
+/// The processes of a group that live. None where the system does not show its processes.
+pub fn living_members(group: Pid) -> Option<Vec<Pid>> {
     // There are systems without it, and containers that show the processes of others.
     let own = fs::read_link("/proc/self").ok()?;
     if own.to_str()? != getpid().to_string() {
         return None;
     }
     let group = group.to_string();
-    let is_living_member = |entry: fs::DirEntry| {
+    let living_member = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
         let status = fs::read_to_string(entry.path().join("stat")).ok()?;
         // Behind the name, which may hold anything: the state, the parent, the group.
         let (_, fields) = status.rsplit_once(')')?;
         let mut fields = fields.split_whitespace();
         let (state, _, of) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(of == group && !matches!(state, "Z" | "X"))
+        let is_living_member = of == group && !matches!(state, "Z" | "X");
+        Pid::from_raw(id).filter(|_| is_living_member)
     };
     let entries = fs::read_dir("/proc").ok()?;
-    Some(
-        entries
-            .flatten()
-            .any(|entry| is_living_member(entry) == Some(true)),
-    )
+    Some(entries.flatten().filter_map(living_member).collect())
 }
 
 /// Stops this process as a signal of the terminal does, until it is told to go on. Returns at once where the system does not

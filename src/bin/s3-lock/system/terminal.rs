@@ -57,7 +57,7 @@ impl Terminal {
     pub fn restore(&self) {
         if let Some(modes) = &self.modes {
             // It fails if the terminal is gone.
-            let _ = tcsetattr(&self.file, OptionalActions::Drain, modes);
+            let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
         }
     }
 }

@@ -42,7 +42,8 @@ pub fn notify(signal: Signal, pipe: OwnedFd) -> io::Result<()> {
     let number = u8::try_from(signal.as_raw()).expect("signals have small numbers");
     let action = move |info: &libc::siginfo_t| {
         // The terminal's signals come from the kernel, and name no process.
-        let message = [number, u8::from(info.si_code > 0)];
+        let by_system = info.si_code > 0 && info.si_code != libc::SI_USER;
+        let message = [number, u8::from(by_system)];
         // SAFETY: `write` may be called by a handler of signals. The pipe stays open, because this closure owns it. The
         // handler leaves `errno` as it was: signal-hook-registry sees to that. A full pipe has enough signals in it.
         unsafe { libc::write(pipe.as_raw_fd(), message.as_ptr().cast(), message.len()) };

@@ -70,8 +70,8 @@ const EXIT_STATUS: [Part; 12] = [
     ),
     Item(
         "124",
-        "s3-lock ended the command: the lock was lost, or --max-hold was reached; or the lock turned out to be \
-         lost when it was released",
+        "s3-lock ended the command: the lock was lost, or --max-hold was reached; or the lock was lost before the \
+         command could begin, or by the time it was to be released",
     ),
     Item(
         "125",
@@ -136,7 +136,8 @@ const END: [Part; 5] = [
     ),
     Text(
         "Not ended are processes that have left the command's process group, and those of another user. What the \
-         command leaves running when it ends by itself goes on without the lock.",
+         command leaves running when it ends by itself goes on without the lock. If a signal has ended it, what it \
+         had started is ended, too.",
     ),
     Text(
         "hold has no command to end, and no watchdog. If hold is killed or stopped, --on-lost is not run and nobody tells \

@@ -95,8 +95,9 @@ impl Running<'_> {
 
     /// Stops with the command, as one job of the shell.
     fn stop_too(&mut self, by: Signal) {
+        // Another may have told a stopped command to go on.
+        self.signal(Signal::TSTP);
         if !self.is_stopped {
-            self.signal(Signal::TSTP);
             let latest = clock::now() + TIME_TO_STOP;
             while !self.is_stopped && self.end.is_none() && clock::now() < latest {
                 if let Some(change) = process::change_of(self.command) {
@@ -133,7 +134,11 @@ impl Running<'_> {
     fn go_on(&mut self) {
         if self.guard.check().is_err() || self.schedule.due(clock::now()) == Due::Kill {
             self.signal(Signal::KILL);
-            return self.look_at_lease();
+            self.look_at_lease();
+            if self.why.is_none() {
+                self.why = Some(self.not_renewed());
+            }
+            return;
         }
         if !self.is_stopped {
             return;

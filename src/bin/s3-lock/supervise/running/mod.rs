@@ -66,6 +66,7 @@ pub struct Running<'a> {
     is_stopped: bool,
     wants_terminal: bool,
     end: Option<End>,
+    has_told_of_rest: bool,
 }
 
 /// How often to look how long the lease still runs.
@@ -106,6 +107,8 @@ pub fn run<'a>(
     let schedule = first_schedule(guard, terms.grace).map_err(NotStarted::Lost)?;
     watchdog.follow(schedule);
     let waiter = Waiter::new()?;
+    // Before the command can change its modes.
+    let terminal = Terminal::open();
     let introduction = watchdog.introduction(terms.dies_with_us);
     let command = child::start(program, variables, Some(introduction))?;
     let running = Running {
@@ -115,7 +118,7 @@ pub fn run<'a>(
         signals,
         alarm,
         waiter,
-        terminal: Terminal::open(),
+        terminal,
         command,
         schedule,
         interrupts: Interrupts::default(),
@@ -125,6 +128,7 @@ pub fn run<'a>(
         is_stopped: false,
         wants_terminal: false,
         end: None,
+        has_told_of_rest: false,
     };
     Ok(running.until_it_ends())
 }
@@ -144,6 +148,8 @@ impl Running<'_> {
                 break end;
             }
         };
+        // The watchdog may have told the command to end a moment ago.
+        self.note_end_by_watchdog();
         self.clear_up();
         Ended {
             end,
@@ -177,6 +183,15 @@ impl Running<'_> {
         if signal == Signal::KILL && self.end.is_none() {
             // It may have left the group.
             process::signal(self.command, signal);
+        }
+    }
+
+    fn note_end_by_watchdog(&mut self) {
+        let notices = self.watchdog.notices();
+        let is_end = |notice: &Notice| matches!(notice, Notice::Ending | Notice::Killing);
+        if self.why.is_none() && notices.iter().any(is_end) {
+            self.why = Some(self.not_renewed());
+            self.kill = Some(self.schedule.kill);
         }
     }
 

@@ -61,6 +61,11 @@ impl Watchdog {
         })
     }
 
+    /// Its process. None once it was waited for.
+    pub fn id(&self) -> Option<Pid> {
+        self.id
+    }
+
     /// What to wait for. None if the watchdog is gone.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         (!self.is_gone).then(|| self.notices.as_fd())
