@@ -64,6 +64,14 @@ fn cancel(handle: &WaitHandle, waiting: Waiter<'_>) -> LockError {
     error
 }
 
+/// Waits until a call that waits has seen who holds the lock.
+fn has_looked(handle: &WaitHandle) {
+    eventually("it has looked", || {
+        let status = handle.status();
+        status.is_some_and(|status| status.holder().is_some())
+    });
+}
+
 fn assert_cancelled(error: &LockError) {
     assert!(matches!(error, LockError::Cancelled { .. }), "{error:?}");
 }
@@ -78,11 +86,7 @@ fn cancel_ends_a_call_that_sleeps() {
     let waiter = waiter.poll_interval(LONG, LONG).build().unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
-        eventually("it has looked", || {
-            handle
-                .status()
-                .is_some_and(|status| status.holder().is_some())
-        });
+        has_looked(&handle);
         let error = cancel(&handle, waiting);
         let LockError::Cancelled { holder, waited, .. } = &error else {
             panic!("{error:?}");
@@ -497,11 +501,7 @@ fn status_counts_how_long_ago_the_holder_was_seen() {
     let waiter = waiter.poll_interval(LONG, LONG).build().unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire_within("second", LONG));
-        eventually("it has looked", || {
-            handle
-                .status()
-                .is_some_and(|status| status.holder().is_some())
-        });
+        has_looked(&handle);
         let first = handle.status().unwrap();
         thread::sleep(Duration::from_millis(50));
         let second = handle.status().unwrap();

@@ -1,10 +1,12 @@
-//! The news that a lock is lost. (That it could not be renewed, the library logs.)
+//! What is told of a held lock: that it is lost, or could not be given back. (That it could not be renewed, the library logs.)
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use s3_lock::LockGuard;
+use s3_lock::{LockError, LockGuard};
 
+use crate::output::causes::with_causes;
+use crate::output::message;
 use crate::system::pipe::{self, Read, pipe};
 
 /// Wakes up who waits when a lock is lost.
@@ -30,4 +32,12 @@ impl Alarm {
         let mut bytes = [0; 8];
         while let Read::Bytes(_) = pipe::read(&self.0, &mut bytes) {}
     }
+}
+
+/// Tells that a lock could not be given back.
+pub fn tell_not_released(error: &LockError) {
+    let why = with_causes(error);
+    message::warning(&format!(
+        "the lock was not released, and its lease ends it: {why}"
+    ));
 }

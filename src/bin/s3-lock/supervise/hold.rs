@@ -12,7 +12,7 @@ use crate::output::exit;
 use crate::output::{message, stdout};
 use crate::supervise::acquire::Acquire;
 use crate::supervise::acquired::acquired;
-use crate::supervise::alarms::Alarm;
+use crate::supervise::alarms::{Alarm, tell_not_released};
 use crate::supervise::environment::Variables;
 use crate::supervise::on_lost;
 use crate::supervise::outcome::Outcome;
@@ -150,10 +150,7 @@ fn end(
         (_, Err(LockError::Lost(cause))) => cause.to_string(),
         (over, released) => {
             if let Err(error) = released {
-                message::warning(&format!(
-                    "the lock was not released, and its lease ends it: {}",
-                    with_causes(&error)
-                ));
+                tell_not_released(&error);
             }
             if matches!(over, Over::ToldToStop) {
                 return 0;

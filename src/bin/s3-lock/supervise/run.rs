@@ -10,6 +10,7 @@ use crate::output::causes::with_causes;
 use crate::output::message;
 use crate::supervise::acquire::{Acquire, lease};
 use crate::supervise::acquired::acquired;
+use crate::supervise::alarms::tell_not_released;
 use crate::supervise::environment::Variables;
 use crate::supervise::not_started::{not_found, not_started};
 use crate::supervise::on_lost;
@@ -217,10 +218,7 @@ fn released(
         Err(LockError::Lost(cause)) => Outcome::LostAtRelease(end, lost(&cause)),
         Err(error) if marks => Outcome::NotMarked(end, with_causes(&error)),
         Err(error) => {
-            message::warning(&format!(
-                "the lock was not released, and its lease ends it: {}",
-                with_causes(&error)
-            ));
+            tell_not_released(&error);
             Outcome::Ran(end)
         }
     }

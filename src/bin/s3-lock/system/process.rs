@@ -110,7 +110,7 @@ pub fn stop_as_by(signal: Signal) {
     unsafe_calls::act_by_default(signal);
 }
 
-/// Joins a group of this session.
+/// Joins a process group that exists.
 pub fn join_group(group: Pid) -> io::Result<()> {
     Ok(setpgid(None, Some(group))?)
 }
