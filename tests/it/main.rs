@@ -5,6 +5,7 @@
     reason = "a test may wait and look at the clock as it likes"
 )]
 
+mod alpn;
 mod auto_traits;
 mod bad_input;
 mod bounds;

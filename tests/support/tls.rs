@@ -3,10 +3,14 @@
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod, SslOptions, SslVerifyMode, SslVersion};
+use openssl::ssl::{
+    AlpnError, SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslOptions, SslVerifyMode,
+    SslVersion, select_next_proto,
+};
 
 use super::Server;
 use super::authority::{Authority, Issued};
@@ -17,7 +21,11 @@ pub struct Tls {
     address: SocketAddr,
     /// Who has signed its certificate, if nobody else keeps that.
     authority: Option<Authority>,
+    offers: Offers,
 }
+
+/// The protocols that clients have offered to speak over TLS (ALPN), one list for each hello that had any.
+type Offers = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// What it asks of those who connect.
 #[derive(Default)]
@@ -44,7 +52,9 @@ impl Tls {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let acceptor = acceptor(issued, terms).expect("the certificate and its key are valid");
+        let offers = Offers::default();
+        let acceptor = acceptor(issued, terms, &offers);
+        let acceptor = acceptor.expect("the certificate and its key are valid");
         let inside = server.endpoint().replace("http://", "");
         // They end with the test's process, as a listener has nothing to lose.
         thread::spawn(move || {
@@ -56,6 +66,7 @@ impl Tls {
         Tls {
             address,
             authority: None,
+            offers,
         }
     }
 
@@ -73,9 +84,19 @@ impl Tls {
         let authority = self.authority.as_ref();
         authority.expect("it has its own authority").certificate()
     }
+
+    /// The lists of protocols that clients have offered so far, as they are sent: each name after its length.
+    pub fn protocols_offered(&self) -> Vec<Vec<u8>> {
+        let offers = self.offers.lock();
+        offers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
-fn acceptor(issued: &Issued, terms: &Terms<'_>) -> Result<SslAcceptor, openssl::error::ErrorStack> {
+fn acceptor(
+    issued: &Issued,
+    terms: &Terms<'_>,
+    offers: &Offers,
+) -> Result<SslAcceptor, openssl::error::ErrorStack> {
     let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls())?;
     acceptor.set_certificate_chain_file(&issued.certificate)?;
     acceptor.set_private_key_file(&issued.key, SslFiletype::PEM)?;
@@ -96,7 +117,17 @@ fn acceptor(issued: &Issued, terms: &Terms<'_>) -> Result<SslAcceptor, openssl::
         acceptor.set_ca_file(authority)?;
         acceptor.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     }
+    note_offers(&mut acceptor, Arc::clone(offers));
     Ok(acceptor.build())
+}
+
+/// Notes what clients offer, and agrees to HTTP/2 with those who do: a client that could speak it would.
+fn note_offers(acceptor: &mut SslAcceptorBuilder, offers: Offers) {
+    acceptor.set_alpn_select_callback(move |_, offered| {
+        let mut offers = offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.push(offered.to_vec());
+        select_next_proto(b"\x02h2", offered).ok_or(AlpnError::NOACK)
+    });
 }
 
 /// Passes one connection's requests on, until it ends or goes wrong.
