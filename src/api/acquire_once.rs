@@ -59,7 +59,7 @@ impl S3Lock {
     ///     Ok(())
     /// }
     ///
-    /// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+    /// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
     /// for _host in 0..10 {
     ///     nightly(&lock, "2026-11-30")?;
     /// }
@@ -92,7 +92,7 @@ impl S3Lock {
     /// # let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
     /// let guard = lock.acquire_once("host-17", "2026-11-30")?;
     /// match lock.acquire_once_within("host-18", "2026-11-30", Duration::from_millis(50)) {
-    ///     Err(LockError::TimedOut { holder: Some(holder), .. }) => println!("still at work: {holder}"),
+    ///     Err(LockError::TimedOut { holder: Some(holder), .. }) => println!("at work: {holder}"),
     ///     other => panic!("{other:?}"),
     /// }
     /// guard.complete()?;

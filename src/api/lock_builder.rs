@@ -25,11 +25,11 @@ use crate::types::names::{location, no_longer_than};
 ///
 /// let lock = S3Lock::builder("my-bucket", "nightly-report")
 ///     .folder("locks/reports") // the object is locks/reports/nightly-report.lock
-///     .max_operation(Duration::from_secs(20)) // with keep_alive: how soon a crashed holder's lock is free
+///     .max_operation(Duration::from_secs(20)) // with keep_alive: free so soon after a crash
 ///     .keep_alive()
 ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
 ///     .wait_limit(Duration::from_secs(5 * 3600)) // longer than any holder renews
-///     .poll_interval(Duration::from_secs(1), Duration::from_secs(5)) // a wait of hours needs few looks
+///     .poll_interval(Duration::from_secs(1), Duration::from_secs(5)) // few looks in a long wait
 ///     .purpose("the report that goes out at six")
 ///     .client(Client::in_memory())
 ///     .build()?;

@@ -22,7 +22,8 @@ use crate::types::wait_status::WaitStatus;
 /// let _guard = held.acquire("host-17")?;
 ///
 /// let handle = WaitHandle::new();
-/// let lock = S3Lock::builder("my-bucket", "nightly").wait_handle(&handle).client(client).build()?;
+/// let lock = S3Lock::builder("my-bucket", "nightly").wait_handle(&handle);
+/// let lock = lock.client(client).build()?;
 /// let refused = thread::scope(|scope| {
 ///     let waiting = scope.spawn(|| lock.acquire_within("host-18", Duration::MAX));
 ///     // Another thread shows the wait, and ends it when the program is told to stop.

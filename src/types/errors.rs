@@ -355,7 +355,8 @@ impl std::error::Error for LostCause {
 /// let refused = S3Lock::new("my-bucket", "locks", "a/b", Duration::from_secs(60));
 /// let Err(LockError::Config(error)) = refused else { panic!("a slash was let through") };
 /// assert_eq!(error.field(), "name");
-/// assert_eq!(error.to_string(), "invalid name \"a/b\": it holds a '/'; put folders into `folder`");
+/// let remedy = "it holds a '/'; put folders into `folder`";
+/// assert_eq!(error.to_string(), format!("invalid name \"a/b\": {remedy}"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConfigError {

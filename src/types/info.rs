@@ -23,7 +23,7 @@ use crate::types::text::seconds;
 /// ```
 /// use s3_lock::{Client, S3Lock};
 ///
-/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
 /// let first = lock.acquire("host-17")?.fencing_token();
 /// let second = lock.acquire("host-18")?.fencing_token();
 /// assert!(second > first);
@@ -69,11 +69,11 @@ impl fmt::Display for FencingToken {
 /// ```
 /// use s3_lock::{Client, LockStatus, S3Lock};
 ///
-/// let lock = S3Lock::builder("my-bucket", "nightly-report").client(Client::in_memory()).build()?;
+/// let lock = S3Lock::builder("my-bucket", "nightly").client(Client::in_memory()).build()?;
 /// assert!(matches!(lock.status()?, LockStatus::Free));
 /// assert_eq!(lock.status()?.to_string(), "free");
 /// let _guard = lock.acquire("host-17")?;
-/// println!("{}", lock.status()?); // lock nightly-report.lock is held by "host-17" (host "web-3", ...
+/// println!("{}", lock.status()?); // lock nightly.lock is held by "host-17" (host "web-3", ...
 /// match lock.status()? {
 ///     LockStatus::Held(info) => assert_eq!(info.owner(), "host-17"),
 ///     other => panic!("not held: {other:?}"),
