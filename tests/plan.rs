@@ -1,6 +1,11 @@
 //! Holds the crate's sources to the plan of `src/architecture.md`: imports point down, none go in a
-//! circle, and what is foreign is named where it belongs.
+//! circle, and what is foreign is named where it belongs. Beside that, it holds documentation and dependencies to what
+//! is said of them.
 
+#[path = "plan/line_widths.rs"]
+mod line_widths;
+#[path = "plan/rust_versions.rs"]
+mod rust_versions;
 #[path = "plan/sources.rs"]
 mod sources;
 

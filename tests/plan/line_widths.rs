@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 /// How many characters of a code block's line rustdoc shows in a window of 1280 pixels, as measured in a browser.
 const WIDEST: usize = 94;
 
-/// The pages, and the files with documentation in comments.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages of the documentation, and the files that have some in comments.
 fn files() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = vec![root.join("README.md")];
-    collect(&root.join("src"), &mut found);
+    let mut found = Vec::new();
+    collect(&root().join("src"), &mut found);
     found.sort();
     found
 }
@@ -32,7 +35,9 @@ fn documentation(path: &Path) -> Vec<(usize, String)> {
     let text = fs::read_to_string(path).expect("it can be read");
     let lines = text.lines().zip(1..).map(|(line, number)| (number, line));
     if path.extension().is_some_and(|extension| extension == "md") {
-        return lines.map(|(number, line)| (number, line.to_owned())).collect();
+        return lines
+            .map(|(number, line)| (number, line.to_owned()))
+            .collect();
     }
     let commented = lines.map(|(number, line)| (number, line.trim_start()));
     let texts = commented.map(|(number, line)| {
@@ -73,20 +78,26 @@ fn is_hidden(language: &str, line: &str) -> bool {
     is_rust && (line == "#" || line.starts_with("# "))
 }
 
-#[test]
-fn no_line_of_code_is_wider_than_rustdoc_shows() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found: Vec<_> = files()
-        .iter()
-        .flat_map(|path| {
-            let name = path.strip_prefix(root).expect("it is below the root");
-            let wide = wide(&documentation(path)).into_iter();
-            wide.map(|(line, width)| format!("{}:{line}: {width} characters", name.display()))
-                .collect::<Vec<_>>()
-        })
-        .collect();
+fn assert_narrow(files: &[PathBuf]) {
+    let mut found = Vec::new();
+    for path in files {
+        let name = path.strip_prefix(root()).expect("it is below the root");
+        for (line, width) in wide(&documentation(path)) {
+            found.push(format!("{}:{line}: {width} characters", name.display()));
+        }
+    }
     let most = format!("wider than the {WIDEST} characters that rustdoc shows");
     assert!(found.is_empty(), "{most}:\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn no_line_of_code_is_wider_than_rustdoc_shows() {
+    assert_narrow(&files());
+}
+
+#[test]
+fn no_line_of_code_in_the_readme_is_wider_than_that() {
+    assert_narrow(&[root().join("README.md")]);
 }
 
 #[test]

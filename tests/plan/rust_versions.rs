@@ -1,6 +1,7 @@
 //! Holds the versions of Rust that the README and `Cargo.toml` name to what the dependencies declare.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -55,6 +56,12 @@ enum Reach {
     Tests,
 }
 
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
 impl Metadata {
     /// With every feature, on every platform.
     fn read() -> Metadata {
@@ -77,32 +84,36 @@ impl Metadata {
                 let is_root = *id == self.resolve.root;
                 let counts = |dependency: &&Dependency| {
                     let for_tests = |kind: &Kind| kind.kind.as_deref() == Some("dev");
-                    (is_root && reach == Reach::Tests) || !dependency.dep_kinds.iter().all(for_tests)
+                    (is_root && reach == Reach::Tests)
+                        || !dependency.dep_kinds.iter().all(for_tests)
                 };
                 ahead.extend(nodes[id].deps.iter().filter(counts).map(|dep| &dep.pkg));
             }
         }
         seen.remove(&self.resolve.root);
         let packages = self.packages.iter();
-        packages.filter(|package| seen.contains(&package.id)).collect()
+        packages
+            .filter(|package| seen.contains(&package.id))
+            .collect()
     }
 }
 
 fn version(text: &str) -> Version {
-    let mut numbers = text.split('.').map(|number| number.parse().expect("a number"));
+    let mut numbers = text
+        .split('.')
+        .map(|number| number.parse().expect("a number"));
     let mut next = || numbers.next().unwrap_or(0);
     (next(), next())
 }
 
 /// The newest version that one of them asks for, and who does.
 fn newest(packages: &[&Package]) -> (Version, BTreeSet<String>) {
-    let declared = packages.iter().filter_map(|package| {
-        let needed = version(package.rust_version.as_deref()?);
-        Some((needed, format!("{} {}", package.name, package.version)))
-    });
     let mut by_version: BTreeMap<Version, BTreeSet<String>> = BTreeMap::new();
-    for (needed, who) in declared {
-        by_version.entry(needed).or_default().insert(who);
+    for package in packages {
+        if let Some(needed) = &package.rust_version {
+            let who = by_version.entry(version(needed)).or_default();
+            who.insert(package.to_string());
+        }
     }
     by_version.pop_last().expect("some declare one")
 }
@@ -110,10 +121,15 @@ fn newest(packages: &[&Package]) -> (Version, BTreeSet<String>) {
 /// Prints what was looked at: those that declare nothing can be judged by a build alone.
 fn report(what: &str, packages: &[&Package]) {
     let ((major, minor), who) = newest(packages);
-    println!("{what}: {} packages, Rust {major}.{minor} for {who:?}", packages.len());
-    let silent = packages.iter().filter(|package| package.rust_version.is_none());
-    let silent: BTreeSet<_> = silent.map(|package| package.name.as_str()).collect();
-    println!("{} of them declare no version: {silent:?}", silent.len());
+    let count = packages.len();
+    println!("{what}: {count} packages, Rust {major}.{minor} for {who:?}");
+    let is_silent = |package: &&&Package| package.rust_version.is_none();
+    let silent: BTreeSet<_> = packages
+        .iter()
+        .filter(is_silent)
+        .map(|p| p.to_string())
+        .collect();
+    println!("{} of them declare none: {silent:?}", silent.len());
 }
 
 fn declared() -> Version {
@@ -149,4 +165,48 @@ fn readme_names_the_version_of_rust_that_tests_and_examples_need() {
     let packages = metadata.tree(Reach::Tests);
     report("tests and examples", &packages);
     assert_in_readme(newest(&packages).0);
+}
+
+#[test]
+fn what_a_dependency_needs_for_its_own_tests_counts_for_nobody() {
+    let package = |name: &str, rust: &str| {
+        format!(r#"{{"id":"{name}","name":"{name}","version":"1.0.0","rust_version":"{rust}"}}"#)
+    };
+    let node = |name: &str, needs: &[(&str, &str)]| {
+        let need = |(name, kind): &(&str, &str)| {
+            format!(r#"{{"pkg":"{name}","dep_kinds":[{{"kind":{kind}}}]}}"#)
+        };
+        let needs: Vec<_> = needs.iter().map(need).collect();
+        format!(r#"{{"id":"{name}","deps":[{}]}}"#, needs.join(","))
+    };
+    let versions = [
+        ("own", "1.85"),
+        ("a", "1.70.0"),
+        ("b", "1.80"),
+        ("c", "1.99"),
+        ("d", "1.9"),
+    ];
+    let packages: Vec<_> = versions.map(|(name, rust)| package(name, rust)).into();
+    let nodes = [
+        node("own", &[("a", "null"), ("b", r#""dev""#)]),
+        node("a", &[("c", r#""dev""#), ("d", r#""build""#)]),
+        node("b", &[("c", r#""dev""#)]),
+        node("c", &[]),
+        node("d", &[]),
+    ];
+    let text = format!(
+        r#"{{"packages":[{}],"resolve":{{"root":"own","nodes":[{}]}}}}"#,
+        packages.join(","),
+        nodes.join(",")
+    );
+    let metadata: Metadata = serde_json::from_str(&text).unwrap();
+    let needed = |reach| newest(&metadata.tree(reach));
+    assert_eq!(
+        needed(Reach::Users),
+        ((1, 70), ["a 1.0.0".to_owned()].into())
+    );
+    assert_eq!(
+        needed(Reach::Tests),
+        ((1, 80), ["b 1.0.0".to_owned()].into())
+    );
 }
