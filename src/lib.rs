@@ -233,7 +233,12 @@ mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+// The diagrams of a page follow its text, hidden, and the text shows each where it belongs (`<use href>`).
 #[doc = include_str!("command.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/command_end.svg")]
+#[doc = "</div>"]
 pub mod command {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
@@ -251,13 +256,21 @@ pub mod command {}
 pub mod network {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]
+#[doc = "<div style=\"overflow-x:auto\" tabindex=\"0\">"]
 #[doc = include_str!("charts/cycle.svg")]
 #[doc = include_str!("charts/shares.svg")]
 #[doc = include_str!("charts/waits.svg")]
 #[doc = include_str!("charts/requests.svg")]
 #[doc = include_str!("charts/cost.svg")]
+#[doc = "</div>"]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/takeover.svg")]
+#[doc = include_str!("diagrams/record_states.svg")]
+#[doc = include_str!("diagrams/client_states.svg")]
+#[doc = "</div>"]
 pub mod why_you_can_trust_it {}
 
 pub use api::client::Client;
