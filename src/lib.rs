@@ -179,6 +179,8 @@ mod store;
 mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod architecture {}
 // The diagrams of a page follow its text, hidden, and the text shows each where it belongs (`<use href>`).
 #[doc = include_str!("command.md")]
@@ -186,10 +188,15 @@ pub mod architecture {}
 #[doc = "<div hidden>"]
 #[doc = include_str!("diagrams/command_end.svg")]
 #[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod command {}
 #[doc = include_str!("forking.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod forking {}
 #[doc = include_str!("maintaining.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod maintaining {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
@@ -204,8 +211,12 @@ pub mod maintaining {}
 #[doc = include_str!("network/sign_in.md")]
 #[doc = ""]
 #[doc = include_str!("network/compared.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod network {}
 #[doc = include_str!("operations.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod operations {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]
@@ -216,6 +227,7 @@ pub mod operations {}
 #[doc = include_str!("charts/requests.svg")]
 #[doc = include_str!("charts/cost.svg")]
 #[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
 #[doc = ""]
@@ -224,6 +236,7 @@ pub mod performance_and_fairness {}
 #[doc = include_str!("diagrams/record_states.svg")]
 #[doc = include_str!("diagrams/client_states.svg")]
 #[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod why_you_can_trust_it {}
 
 pub use api::client::Client;
