@@ -227,6 +227,9 @@ pub mod operations {}
 #[doc = include_str!("charts/requests.svg")]
 #[doc = include_str!("charts/cost.svg")]
 #[doc = "</div>"]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/queue.svg")]
+#[doc = "</div>"]
 #[doc = include_str!("tables.html")]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
