@@ -161,7 +161,8 @@
 //! (`src/engine/driver.rs`) carries them out over HTTP. Each client has a private current-thread runtime
 //! that runs on the calling thread.
 //! [How the sources are laid out](architecture) has a page of its own.
-
+#![doc = ""]
+#![doc = include_str!("tables.html")]
 #![deny(unsafe_code)]
 // With `internals`, hidden items become reachable, and the lint would ask for their docs too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
