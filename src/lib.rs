@@ -161,7 +161,8 @@
 //! (`src/engine/driver.rs`) carries them out over HTTP. Each client has a private current-thread runtime
 //! that runs on the calling thread.
 //! [How the sources are laid out](architecture) has a page of its own.
-
+#![doc = ""]
+#![doc = include_str!("tables.html")]
 #![deny(unsafe_code)]
 // With `internals`, hidden items become reachable, and the lint would ask for their docs too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
@@ -179,12 +180,24 @@ mod store;
 mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod architecture {}
+// The diagrams of a page follow its text, hidden, and the text shows each where it belongs (`<use href>`).
 #[doc = include_str!("command.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/command_end.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod command {}
 #[doc = include_str!("forking.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod forking {}
 #[doc = include_str!("maintaining.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod maintaining {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
@@ -199,18 +212,35 @@ pub mod maintaining {}
 #[doc = include_str!("network/sign_in.md")]
 #[doc = ""]
 #[doc = include_str!("network/compared.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod network {}
 #[doc = include_str!("operations.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod operations {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]
+#[doc = "<div style=\"overflow-x:auto\" tabindex=\"0\">"]
 #[doc = include_str!("charts/cycle.svg")]
 #[doc = include_str!("charts/shares.svg")]
 #[doc = include_str!("charts/waits.svg")]
 #[doc = include_str!("charts/requests.svg")]
 #[doc = include_str!("charts/cost.svg")]
+#[doc = "</div>"]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/queue.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/takeover.svg")]
+#[doc = include_str!("diagrams/record_states.svg")]
+#[doc = include_str!("diagrams/client_states.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod why_you_can_trust_it {}
 
 pub use api::client::Client;
