@@ -1,0 +1,64 @@
+//! You want this when Ctrl-C, or the SIGTERM of a service manager, must not leave the lock taken.
+//!
+//! `cargo run --example signals`
+
+#![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
+#![cfg_attr(not(unix), allow(unused))]
+
+mod support;
+
+use std::time::Duration;
+use std::{io, thread};
+
+use s3_lock::{Client, LockError, S3Lock, WaitHandle};
+
+/// Has SIGTERM and Ctrl-C cancel `stop`. The second one ends the program at once.
+#[cfg(unix)]
+fn cancel_on_signals(stop: WaitHandle) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if stop.is_cancelled() {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Works until `stop` is cancelled, which also ends the wait for the lock.
+fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError> {
+    let lock = S3Lock::builder("my-bucket", "import").folder("locks");
+    let lock = lock.wait_handle(stop).client(client).build()?;
+    let guard = match lock.acquire(owner) {
+        Err(LockError::Cancelled { .. }) => return Ok(println!("{owner} no longer waits")),
+        other => other?,
+    };
+    while !stop.is_cancelled() {
+        guard.check()?;
+        thread::sleep(Duration::from_millis(50)); // one step of the work
+    }
+    println!("{owner} stops between two steps, and releases the lock");
+    guard.release()
+}
+
+#[cfg(unix)]
+fn main() -> io::Result<()> {
+    // On AWS: `Client::new()?`. Here the server is part of the example, and each owner is a thread.
+    let server = support::start();
+    let stop = WaitHandle::new();
+    cancel_on_signals(stop.clone())?;
+    thread::scope(|scope| {
+        for owner in ["host-17", "host-18"] {
+            scope.spawn(|| work(support::client(&server), owner, &stop).unwrap());
+            thread::sleep(Duration::from_secs(1));
+        }
+        println!("host-17 works, host-18 waits for it, and SIGTERM comes");
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
+    })
+}
+
+#[cfg(not(unix))]
+fn main() {}
