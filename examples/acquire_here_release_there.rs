@@ -1,6 +1,5 @@
 //! You want this when one process begins the work and another one ends it, as the steps of a CI pipeline do.
-//!
-//! `cargo run --example acquire_here_release_there`
+//! Run it with `cargo run --example acquire_here_release_there`.
 
 mod support;
 

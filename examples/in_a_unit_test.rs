@@ -1,6 +1,5 @@
 //! You want this to test your own code that takes a lock, without S3 and without waiting for leases.
-//!
-//! `cargo test --example in_a_unit_test`
+//! Run it with `cargo test --example in_a_unit_test`.
 
 use s3_lock::{InMemoryStore, LockError, S3Lock};
 

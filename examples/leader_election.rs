@@ -1,6 +1,5 @@
 //! You want this when one of several replicas is to lead for as long as it lives, and then another one.
-//!
-//! `cargo run --example leader_election`
+//! Run it with `cargo run --example leader_election`.
 
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 

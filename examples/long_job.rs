@@ -1,12 +1,10 @@
 //! You want this when the work takes minutes or hours, and a crash is to free the lock within seconds.
-//!
-//! `cargo run --example long_job`
+//! Run it with `cargo run --example long_job`.
 
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 
 mod support;
 
-use std::sync::mpsc;
 use std::time::Duration;
 use std::{process, thread};
 
@@ -14,7 +12,6 @@ use s3_lock::{Client, LockError, RenewalTrouble, S3Lock, default_owner};
 
 fn lock(client: Client) -> Result<S3Lock, LockError> {
     S3Lock::builder("my-bucket", "films")
-        .folder("locks")
         .keep_alive() // renews the lock in the background, every third of its lease
         .max_operation(Duration::from_secs(1)) // short for this example; rather 20 s
         .acquire_allowance(Duration::from_secs(3)) // short, too; leave it out
@@ -30,7 +27,10 @@ fn convert(
 ) -> Result<(), LockError> {
     let guard = lock.acquire(default_owner())?;
     guard.on_trouble(warn); // renewals fail, but the lock is still held
-    guard.on_lost(|_| process::exit(1)); // another owner may take the lock 2 s later
+    guard.on_lost(|cause| {
+        eprintln!("{cause}"); // another owner may take the lock 2 s later
+        process::exit(1);
+    });
     for film in films {
         thread::sleep(Duration::from_millis(500)); // the film is converted
         guard.check()?; // before each effect that must not happen twice
@@ -42,7 +42,7 @@ fn convert(
 fn main() -> Result<(), LockError> {
     // On AWS: `lock(Client::new()?)`. Here the server is part of the example, and refuses writes for a while.
     let server = support::start();
-    let (warned, warnings) = mpsc::channel();
+    let (warned, warnings) = std::sync::mpsc::channel();
     let films = (1..=12).inspect(|film| match warnings.try_recv() {
         Ok(()) => support::allow_writes(&server),
         Err(_) if *film == 2 => support::refuse_writes(&server),

@@ -1,6 +1,5 @@
 //! You want this when ten hosts have the same crontab, and the work is to be completed once a day.
-//!
-//! `cargo run --example once_a_day`
+//! Run it with `cargo run --example once_a_day`.
 
 mod support;
 

@@ -1,14 +1,12 @@
 //! You want this when Ctrl-C, or the SIGTERM of a service manager, must not leave the lock taken.
-//!
-//! `cargo run --example signals`
+//! Run it with `cargo run --example signals`.
 
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 #![cfg_attr(not(unix), allow(unused))]
 
 mod support;
 
-use std::time::Duration;
-use std::{io, thread};
+use std::{io, thread, time::Duration};
 
 use s3_lock::{Client, LockError, S3Lock, WaitHandle};
 
@@ -46,8 +44,7 @@ fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError>
 
 #[cfg(unix)]
 fn main() -> io::Result<()> {
-    // On AWS: `Client::new()?`. Here the server is part of the example, and each owner is a thread.
-    let server = support::start();
+    let server = support::start(); // on AWS: no server, and `Client::new()?` below
     let stop = WaitHandle::new();
     cancel_on_signals(stop.clone())?;
     thread::scope(|scope| {
@@ -59,6 +56,5 @@ fn main() -> io::Result<()> {
         signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
     })
 }
-
 #[cfg(not(unix))]
 fn main() {}

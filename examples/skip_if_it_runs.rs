@@ -1,6 +1,5 @@
 //! You want this when a second run is of no use while the first is still at work, as with a cache to be warmed.
-//!
-//! `cargo run --example skip_if_it_runs`
+//! Run it with `cargo run --example skip_if_it_runs`.
 
 mod support;
 

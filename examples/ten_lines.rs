@@ -1,6 +1,5 @@
 //! You want this when one program at a time may do something, on whatever machine it runs.
-//!
-//! `cargo run --example ten_lines`
+//! Run it with `cargo run --example ten_lines`.
 
 mod support;
 

@@ -1,7 +1,6 @@
 //! You want this when a holder that was paused beyond its lease must not undo what its successor publishes.
-//!
-//! The protocol is in `fence.rs`, its requests in `objects.rs`. The page `fenced_publish` of the documentation
-//! explains both.
+//! Run it with `cargo run --example fenced_publish`. The protocol is in `fence.rs`, its requests are in `objects.rs`,
+//! and the page `fenced_publish` of the documentation explains both.
 
 mod fence;
 mod objects;

@@ -32,23 +32,16 @@ pub struct Objects {
     bucket: Bucket,
     credentials: Credentials,
     folder: String,
-    agent: Agent,
+    pub agent: Agent,
 }
 
 impl Objects {
     pub fn new(bucket: Bucket, credentials: Credentials, folder: &str) -> Objects {
-        // ureq sends each request once. A reply of S3's is no error to it, and it follows none to elsewhere.
-        let settings = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0);
-        let settings = settings.timeout_global(Some(Duration::from_secs(20)));
-        let settings = settings.proxy(None); // the server of this example is on this machine
-        let agent = settings.build().into();
         Objects {
             bucket,
             credentials,
             folder: folder.to_owned(),
-            agent,
+            agent: agent(Duration::from_secs(20)),
         }
     }
 
@@ -56,12 +49,13 @@ impl Objects {
     pub fn published(&self) -> Result<Option<Vec<u8>>> {
         let mut attempts = Attempts::default();
         loop {
-            let Some(Pointer { key: Some(key), .. }) = self.pointer()? else {
+            let pointer = self.pointer()?;
+            let Some(key) = pointer.and_then(|pointer| pointer.key) else {
                 return Ok(None);
             };
             match self.data(&key) {
                 Ok(data) => return Ok(Some(data)),
-                Err(why) => attempts.another(why)?, // cleaned up since: look where the pointer is now
+                Err(why) => attempts.another(why)?, // it was cleaned up since: look again
             }
         }
     }
@@ -85,24 +79,19 @@ impl Objects {
     }
 
     pub fn data(&self, key: &str) -> Result<Vec<u8>> {
-        let (data, _) = self
-            .get(key)?
-            .ok_or_else(|| format!("{key} does not exist"))?;
-        Ok(data)
+        let found = self.get(key)?.map(|(data, _)| data);
+        found.ok_or_else(|| format!("{key} does not exist").into())
     }
 
     /// Stores data under a key that was never used, and returns that key.
     pub fn store(&self, token: u64, data: &[u8]) -> Result<String> {
         let mut attempts = Attempts::default();
         loop {
-            let key = format!(
-                "{}/data/{token}-{:016x}",
-                self.folder,
-                rand::random::<u64>()
-            );
+            let random: u64 = rand::random();
+            let key = format!("{}/data/{token}-{random:016x}", self.folder);
             match self.put(&key, data, ("if-none-match", "*")) {
                 Ok(_) => return Ok(key),
-                Err(why) => attempts.another(why)?, // with another key; nothing will ever name this one
+                Err(why) => attempts.another(why)?, // with another key, as this one may be in use
             }
         }
     }
@@ -128,10 +117,10 @@ impl Objects {
         let get = self.bucket.get_object(Some(&self.credentials), key);
         let mut reply = self.agent.get(get.sign(EXPIRES).as_str()).call()?;
         match reply.status().as_u16() {
-            200 => Ok(Some((
-                reply.body_mut().read_to_vec()?,
-                etag(reply.headers())?,
-            ))),
+            200 => {
+                let body = reply.body_mut().with_config().limit(MAX_SIZE);
+                Ok(Some((body.read_to_vec()?, etag(reply.headers())?)))
+            }
             404 => Ok(None),
             status => Err(format!("GET {key} was answered with {status}").into()),
         }
@@ -144,7 +133,7 @@ impl Objects {
         (condition, etag_or_star): (&str, &str),
     ) -> Result<String> {
         let mut put = self.bucket.put_object(Some(&self.credentials), key);
-        put.headers_mut().insert(condition, etag_or_star); // signed, so nothing on the way can drop it
+        put.headers_mut().insert(condition, etag_or_star); // signed: nothing on the way can drop it
         let request = self.agent.put(put.sign(EXPIRES).as_str());
         let reply = request.header(condition, etag_or_star).send(body)?;
         match reply.status().as_u16() {
@@ -156,6 +145,18 @@ impl Objects {
 
 /// How long a signature is good for.
 const EXPIRES: Duration = Duration::from_secs(60);
+/// No data has more bytes than this.
+const MAX_SIZE: u64 = 1 << 30;
+
+/// A client that sends each request once, and returns every reply as it is.
+pub fn agent(patience: Duration) -> Agent {
+    let settings = Agent::config_builder()
+        .timeout_global(Some(patience))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None); // the server of the example is on this machine
+    settings.build().into()
+}
 
 fn etag(headers: &HeaderMap) -> Result<String> {
     let etag = headers.get(ETAG).ok_or("the reply has no ETag")?;

@@ -5,15 +5,15 @@
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 
 #[path = "../../tests/support/mod.rs"]
-mod server;
+mod s3_server;
 
 use std::thread;
 use std::time::Duration;
 
 use s3_lock::Client;
-use server::{Fault, Gate, Match};
+use s3_server::{Fault, Gate, Match};
 
-pub use server::{ACCESS_KEY, REGION, SECRET_KEY, Server};
+pub use s3_server::{ACCESS_KEY, REGION, SECRET_KEY, Server};
 
 /// The bucket that the examples use.
 pub const BUCKET: &str = "my-bucket";

@@ -18,6 +18,7 @@ mod credentials;
 mod drops;
 mod endpoints;
 mod environment;
+mod fenced_publish;
 mod force_release;
 mod forks;
 mod hand_over;
