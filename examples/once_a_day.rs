@@ -33,9 +33,9 @@ fn once_a_day(client: Client, host: &str, today: &str, work: impl Fn() -> Outcom
 fn one_night(server: &support::Server, today: &str, failing: usize) {
     println!("{today}");
     let runs = AtomicUsize::new(0);
-    let work = || match runs.fetch_add(1, Ordering::SeqCst) < failing {
-        true => Err("the disk is full".into()),
-        false => Ok(()),
+    let work = || match runs.fetch_add(1, Ordering::SeqCst) {
+        run if run < failing => Err("the disk is full".into()),
+        _ => Ok(()),
     };
     let run = |host: &str| {
         // On AWS: `Client::new()?`. Here the server is part of the example, and each host is a thread.

@@ -1,14 +1,12 @@
 //! You want this when Ctrl-C, or the SIGTERM of a service manager, must not leave the lock taken.
 //! Run it with `cargo run --example signals`.
-
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 #![cfg_attr(not(unix), allow(unused))]
 
 mod support;
 
-use std::{io, thread, time::Duration};
-
 use s3_lock::{Client, LockError, S3Lock, WaitHandle};
+use std::{io, thread, time::Duration};
 
 /// Has SIGTERM and Ctrl-C cancel `stop`. The second one ends the program at once.
 #[cfg(unix)]
@@ -26,19 +24,14 @@ fn cancel_on_signals(stop: WaitHandle) -> io::Result<()> {
     Ok(())
 }
 
-/// Works until `stop` is cancelled, which also ends the wait for the lock.
+/// Works until `stop` is cancelled.
 fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError> {
-    let lock = S3Lock::builder("my-bucket", "import").folder("locks");
-    let lock = lock.wait_handle(stop).client(client).build()?;
-    let guard = match lock.acquire(owner) {
-        Err(LockError::Cancelled { .. }) => return Ok(println!("{owner} no longer waits")),
-        other => other?,
-    };
+    let lock = S3Lock::builder("my-bucket", "import").wait_handle(stop);
+    let guard = lock.client(client).build()?.acquire(owner)?; // `stop` ends this wait, too
     while !stop.is_cancelled() {
         guard.check()?;
         thread::sleep(Duration::from_millis(50)); // one step of the work
     }
-    println!("{owner} stops between two steps, and releases the lock");
     guard.release()
 }
 
@@ -47,14 +40,21 @@ fn main() -> io::Result<()> {
     let server = support::start(); // on AWS: no server, and `Client::new()?` below
     let stop = WaitHandle::new();
     cancel_on_signals(stop.clone())?;
+    let run = |owner| match work(support::client(&server), owner, &stop) {
+        Ok(()) => println!("{owner} has stopped between two steps, and released the lock"),
+        Err(LockError::Cancelled { .. }) => println!("{owner} no longer waits"),
+        Err(error) => panic!("{error}"),
+    };
     thread::scope(|scope| {
-        for owner in ["host-17", "host-18"] {
-            scope.spawn(|| work(support::client(&server), owner, &stop).unwrap());
-            thread::sleep(Duration::from_secs(1));
-        }
+        scope.spawn(|| run("host-17"));
+        thread::sleep(Duration::from_secs(1));
+        scope.spawn(|| run("host-18"));
+        thread::sleep(Duration::from_secs(1));
         println!("host-17 works, host-18 waits for it, and SIGTERM comes");
         signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
     })
 }
 #[cfg(not(unix))]
-fn main() {}
+fn main() {
+    println!("this example is about the signals of Unix");
+}

@@ -235,6 +235,11 @@ mod types;
 pub mod architecture {}
 #[doc = include_str!("command.md")]
 pub mod command {}
+#[doc = include_str!("fenced_publish.md")]
+#[doc = "```rust,ignore"]
+#[doc = include_str!("../examples/fenced_publish/fence.rs")]
+#[doc = "```"]
+pub mod fenced_publish {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
 #[doc = include_str!("network/endpoints.md")]
