@@ -1,42 +1,59 @@
-//! An exclusive lock kept in one small S3 object, for programs that have S3 and no database.
-//!
-//! A program acquires the lock under an owner name and does its main operation. Dropping the guard
-//! releases the lock. No server of its own, no async in your code. An acquire takes one request (two the
-//! first time), a release one.
+//! A lock kept in one small S3 object, for programs that have S3 and no database.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //! use s3_lock::S3Lock;
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // Bucket, folder, name, and the longest time that the main operation may take.
+//!     // Bucket, folder, name, and the longest time that the work may take.
 //!     let lock = S3Lock::new("my-bucket", "locks", "nightly-report", Duration::from_secs(120))?;
 //!     let _guard = lock.acquire("host-17")?; // waits, for a limited time
-//!     // ... main operation: no other process is in it ...
+//!     // ... no other process is here at the same time ...
 //!     Ok(())
 //! } // released here, also by `?` and by a panic
 //! ```
 //!
-//! In unit tests, [`Client::in_memory`] takes the place of S3.
+//! | to | see |
+//! |---|---|
+//! | skip a run if another is under way | [`S3Lock::try_acquire`] |
+//! | wait for the lock, and how long | [`S3Lock::acquire`], [`S3Lock::acquire_within`] |
+//! | have one of ten hosts do tonight's work, once | [`S3Lock::acquire_once`], [`LockGuard::complete`] |
+//! | work for longer than a lease | [`LockGuard::keep_alive`], [`LockGuard::renew`] |
+//! | stop in time when the lock is lost | [`LockGuard::check`], [`LockGuard::on_lost`], [`LockGuard::on_trouble`] |
+//! | acquire here and release there | [`LockGuard::detach`], [`S3Lock::release`] |
+//! | see who has it; all locks of a folder | [`S3Lock::status`], [`Client::list`] |
+//! | end a wait from another thread | [`WaitHandle`] |
+//! | break the lock of a dead holder | [`S3Lock::force_release`] |
+//! | test your own code without S3 | [`InMemoryStore`] |
+//! | lock from a shell, cron or CI | [the command `s3-lock`](command) |
+//!
+//! The folder `examples` of the sources has short programs for these, which bring their own S3 server:
+//! `cargo run --example ten_lines`.
+//!
+//! | page | |
+//! |---|---|
+//! | [`operations`] | permissions, the bucket, settings, costs, what to do after a crash, what messages mean |
+//! | [`network`] | endpoints, proxies, certificates, credentials |
+//! | [`performance_and_fairness`] | what a lock costs, and who gets it when many want it |
+//! | [`why_you_can_trust_it`] | what is assumed, why two holders cannot overlap, how that is checked |
+//! | [`forking`] | what becomes of a lock in a forked child |
+//! | [`architecture`], [`maintaining`] | for those who change the crate |
 //!
 //! # What it does not do
 //!
 //! * It does not protect an S3 object, or anything else, from programs that do not ask for the lock.
-//! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM moved,
-//!   a long stall) from finishing a write that is already on its way. No lease can. The
-//!   [fencing token](FencingToken) protects you, if the resource that is written to checks it.
-//! * It does not enforce the order in which clients get the lock. Clients that wait take tickets, and let
-//!   each other go first by them, so none of them starves. But [`try_acquire`](S3Lock::try_acquire) and
-//!   clients [without the queue](S3LockBuilder::without_queue) take a free lock as they find it.
-//!   [Performance and fairness](performance_and_fairness) has the rules and their exceptions.
-//! * It does not let one owner take a lock twice. With
-//!   [`reclaim_same_owner`](S3LockBuilder::reclaim_same_owner) a program that crashed gets its own
-//!   lock back at once, if no other participant has its owner name.
-//! * It gives no mutual exclusion, silently, on a store that ignores conditional writes. AWS S3 honours
-//!   them. A client with a custom [endpoint](ClientBuilder::endpoint), whoever set it,
-//!   [checks](S3Lock::check_store) the store before it first locks anything in a bucket. It refuses a store that ignores conditions, or that
-//!   was seen to compare and write in two steps. [`S3Lock::race_store`] looks harder for the latter, but
-//!   no number of races proves that a store never does it.
+//! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM that was moved)
+//!   from finishing a write that is already on its way. No lease can. The [fencing token](FencingToken) can,
+//!   if what is written to checks it; S3 itself can be made to.
+//! * It has no lock for readers, no semaphore, and no second lock for an owner that has one: a thread that
+//!   acquires again waits for itself.
+//! * It does not enforce the order in which clients get the lock. Clients that wait let each other go first, so
+//!   none starves. But [`try_acquire`](S3Lock::try_acquire) and clients
+//!   [without the queue](S3LockBuilder::without_queue) take a free lock as they find it.
+//! * It does not work on a store that ignores conditional writes. AWS S3 honours them. At any other
+//!   [endpoint](ClientBuilder::endpoint) a client [checks](S3Lock::check_store) the store before it first locks
+//!   anything there, and refuses one that it has seen to be unsafe. A check can prove that a store is unsafe,
+//!   but not that it is safe; [`S3Lock::race_store`] looks harder.
 //!
 //! # Expiry and fencing
 //!
@@ -47,43 +64,21 @@
 //! * **call [`LockGuard::check`] before each effect that must not happen twice**; it sends nothing;
 //! * pass [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller tokens.
 //!
-//! [`LockGuard::keep_alive`] renews a lock in the background for as long as its guard lives.
-//! [`LockGuard::on_trouble`] reports failing renewals while there is still time, and
-//! [`LockGuard::on_lost`] reports the loss.
-//!
 //! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
 //! lease / 500, counted from its last write. The clocks of two computers are never compared: the record's
 //! age comes from the store's clock alone or from the observer's clock alone. A wall clock that is wrong
 //! by minutes does no harm. Beyond 15 minutes S3 refuses its signatures, and the error says by how much.
 //!
-//! The lock relies on this:
-//!
-//! * any two clocks run equally fast to within 0.2 % over a lease;
-//! * a machine's clock keeps running while the machine is suspended (a VM that its hypervisor pauses or
-//!   restores, or a frozen Lambda, has fencing only);
-//! * the store's nodes agree to within 1 s and are never set forward;
-//! * no proxy stamps its own `Date`, as nginx does (the check of a store notices one that is ahead, even
-//!   in replies to reads alone; the client then [does without](StoreReport::uses_store_clock) that clock);
-//! * the store's conditional writes are atomic, and its reads current;
-//! * nobody deletes, restores, expires or replicates into the lock's object;
-//! * where a lock is released by owner name or reclaimed, one live participant has that name.
-//!
-//! [`S3Lock::force_release`] ends the exclusion until the old holder asks the store or its deadline
-//! passes. [Why you can trust it](why_you_can_trust_it) says what is lost if an assumption fails, why
-//! the lock holds if none does, and how that is checked.
-//!
-//! # Work that is to be done once
-//!
-//! Ten hosts have the same crontab, and one of them is to make the report. [`S3Lock::acquire_once`] takes the lock for a
-//! label, such as today's date. [`LockGuard::complete`] marks that label as done and releases the lock, in one write. Who
-//! asks for the label later, or has waited, gets [`LockError::AlreadyDone`] instead of the lock. A run that fails, or ends
-//! before it is marked, is made again. The lock remembers the last 16 labels.
+//! That holds as long as any two clocks run equally fast to within 0.2 %, the machine's clock goes on while the
+//! machine sleeps, the store's conditional writes are atomic, and nobody deletes or restores the lock's object.
+//! [Why you can trust it](why_you_can_trust_it) has the whole list, and what is lost if an assumption fails.
 //!
 //! # Dropping a guard
 //!
 //! Dropping a [`LockGuard`] sends the release and blocks for the reply, inside async code too. Drop never
 //! panics. It logs a failure, which [`LockGuard::release`] returns. `let _ = lock.acquire(..)?` drops the
-//! guard on that very line: bind it to `_guard`.
+//! guard on that very line: bind it to `_guard`. After `process::exit`, a signal or `mem::forget` nothing is
+//! dropped, and the lease ends the holding.
 //!
 //! # How long a call can block
 //!
@@ -117,11 +112,8 @@
 //! also reads the certificates that it trusts: some 0.2 s, and T at the most.
 //!
 //! A lock is wanted where its record says that others wait, or where, in the last 5 s, another client released
-//! it or its holding expired. (A client that cannot use the store's clock takes any other client's release
-//! for that, when it first sees it.) Then an acquire reads the queue: once for each release that it finds,
-//! else once a second. A client that takes its own release again and again reads it once a second, beside
-//! its own write. After a row of hand-overs it reads it before it takes the lock on, unless it has done so
-//! within the last second. Where cycles are more than 5 s apart, nobody touches the queue.
+//! it or its holding expired. Then an acquire also reads the queue, once a second at most while it sees nobody there
+//! ([who comes first](performance_and_fairness#who-comes-first)).
 //!
 //! A call that waits takes its ticket at the second look, or at the first where others are known to wait: a
 //! GET and a PUT. A call that waits for less than 1 s takes none.
@@ -135,72 +127,27 @@
 //! A client's first acquire in a bucket at a custom [endpoint](ClientBuilder::endpoint) checks the store
 //! within its limit. If its first call there is a release by owner name or by force, the check comes on top.
 //!
-//! At AWS's prices in us-east-1 ($0.005 for 1,000 PUTs, $0.0004 for 1,000 GETs) a million warm cycles
-//! cost $10, a million cold ones $10.40. [`RequestPrices`] computes what waiting and renewing cost;
-//! [`Client::request_counts`] counts what was sent.
-//!
-//! # The background thread
-//!
-//! A client has none until a guard is to be [kept alive](LockGuard::keep_alive) or to
-//! [report its loss](LockGuard::on_lost). Then one thread serves all such guards until the last is gone.
-//! Each guard has its own timer and its own request, so one that hangs delays no other.
-//! [`LockGuard::keep_alive`] says when it renews.
-//!
-//! Callbacks and your logger (crate `log`) never run on this thread: its log lines go to a short-lived
-//! thread. A call logs its own lines on its own thread just before it returns. One line that other thread
-//! logs at once: that the call waits, for which holder, and behind how many others. So a logger may block
-//! or call this crate. If it panics, only the panic hook notices.
-//!
-//! A thousand guards cost 3 MB. Kept alive, they cost 5 MB more, one thread, and as many connections as
-//! are renewed at the same moment; each may need a short-lived thread, 16 at the most, to look up a host
-//! name (Linux, release build, HTTP, a lease of 10 s for 25 s, none lost:
-//! `cargo test --release --test it -- --ignored a_thousand_guards --nocapture`). Each guard sends one PUT
-//! per third of its lease.
-//!
 //! # In async programs
 //!
 //! The calls block, and may be made anywhere. Inside a runtime they run on a helper thread (about
 //! 0.1 ms more) while the executor's thread waits. On a current-thread runtime that stalls every
 //! other task: use `spawn_blocking` where that matters.
 //!
+//! # The background thread
+//!
+//! A client has none until a guard is to be [kept alive](LockGuard::keep_alive) or to
+//! [report its loss](LockGuard::on_lost). Then one thread serves all such guards until the last is gone.
+//! Each guard has its own timer and its own request, so one that hangs delays no other. Each may need a
+//! short-lived thread, 16 at the most, to look up a host name.
+//!
+//! Callbacks and your logger (crate `log`) never run on this thread. A call logs its lines on its own thread
+//! just before it returns, and at once that it waits. So a logger may block or call this crate. If it panics,
+//! only the panic hook notices.
+//!
 //! # Forking
 //!
-//! In a forked child the parent's guards are inert. The parent keeps what it holds, whatever the child
-//! does and however it ends; the child is refused the lock like any other process. So a daemon acquires
-//! after it has forked. Parent and child must not share an owner name that is
-//! [reclaimed](S3LockBuilder::reclaim_same_owner).
-//!
-//! Inherited clients and locks work in the child. Each starts afresh at its first use, with its own
-//! connections, look-up of the credentials, check of the store, queue and request counts. The parent's
-//! memory and open sockets (which an `exec` closes) stay with the child until it ends. Eight processes of
-//! one line of forks can use the client; the ninth is told to make a new one, as a [`LockError::Config`].
-//! A store in memory is not shared with a child, and refuses it in the same way.
-//!
-//! The crate tells a child from its ancestors by a number that a fork takes away, not by process ids:
-//! those can be alike, as where each is the first of a PID namespace. On Linux since 4.14 this holds for
-//! a bare `clone` too. Elsewhere it takes a `pthread_atfork` handler, which a bare `clone` bypasses; then
-//! the ids have to differ. A child that *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) is
-//! the same process to this crate, like a thread: it must not touch it before its `exec`.
-//!
-//! The parent may have threads in the middle of calls, even of its very first. The child waits for
-//! nothing that they had locked in this crate, nor for what tokio and OpenSSL set up or lock on its
-//! behalf. For that, a `fork` waits until no thread is inside such a step: microseconds as a rule, seconds
-//! at the most. Such a step waits for forks under way, a tenth of a second or so at the most. (A bare
-//! `clone` waits for nothing, and nothing waits over plain HTTP.) The crate cannot help with what other
-//! code had locked:
-//!
-//! * Rust's standard library has a lock that each thread takes as it begins and as it ends. A child forked
-//!   at such a moment cannot start threads that run (3 children of 13,000, with four threads that did
-//!   nothing else; Rust 1.95). There calls inside an async runtime wait for ever, guards are not kept alive
-//!   and report no loss, and a `credential_process` gives no keys, which is an error. Names are looked up and
-//!   files are read all the same: the first half a second later, and on the thread that calls, so no limit of
-//!   time ends a look-up that hangs.
-//! * The C library's look-up of names, your allocator if it is not the C library's, your logger, and a
-//!   `set_var` on another thread.
-//! * OpenSSL as other code of the program uses it. It also tells processes by their ids alone: a child with
-//!   its parent's id repeats its parent's random numbers in TLS.
-//!
-//! Where you can, fork while there is one thread.
+//! In a forked child the parent's guards are inert, and inherited clients and locks start afresh. So a daemon
+//! acquires after it has forked. [The page on forking](forking) has the details.
 //!
 //! # Implementation
 //!
@@ -212,9 +159,10 @@
 //! *unknown* until the client has read back what happened; it never guesses. The rules are pure code
 //! (`src/protocol`), which a model checker [explores](why_you_can_trust_it). A loop
 //! (`src/engine/driver.rs`) carries them out over HTTP. Each client has a private current-thread runtime
-//! that runs on the calling thread. [How the sources are laid out](architecture), and how to add to them, has a
-//! page of its own.
-
+//! that runs on the calling thread.
+//! [How the sources are laid out](architecture) has a page of its own.
+#![doc = ""]
+#![doc = include_str!("tables.html")]
 #![deny(unsafe_code)]
 // With `internals`, hidden items become reachable, and the lint would ask for their docs too.
 #![cfg_attr(not(feature = "internals"), warn(missing_docs))]
@@ -232,14 +180,33 @@ mod store;
 mod sys;
 mod types;
 #[doc = include_str!("architecture.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod architecture {}
+// The diagrams of a page follow its text, hidden, and the text shows each where it belongs (`<use href>`).
 #[doc = include_str!("command.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/command_end.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod command {}
 #[doc = include_str!("fenced_publish.md")]
+#[doc = ""]
 #[doc = "```rust,ignore"]
 #[doc = include_str!("../examples/fenced_publish/fence.rs")]
 #[doc = "```"]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod fenced_publish {}
+#[doc = include_str!("forking.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
+pub mod forking {}
+#[doc = include_str!("maintaining.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
+pub mod maintaining {}
 #[doc = include_str!("network/intro.md")]
 #[doc = ""]
 #[doc = include_str!("network/endpoints.md")]
@@ -253,16 +220,35 @@ pub mod fenced_publish {}
 #[doc = include_str!("network/sign_in.md")]
 #[doc = ""]
 #[doc = include_str!("network/compared.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
 pub mod network {}
+#[doc = include_str!("operations.md")]
+#[doc = ""]
+#[doc = include_str!("tables.html")]
+pub mod operations {}
 #[doc = include_str!("performance.md")]
 #[doc = ""]
+#[doc = "<div style=\"overflow-x:auto\" tabindex=\"0\">"]
 #[doc = include_str!("charts/cycle.svg")]
 #[doc = include_str!("charts/shares.svg")]
 #[doc = include_str!("charts/waits.svg")]
 #[doc = include_str!("charts/requests.svg")]
 #[doc = include_str!("charts/cost.svg")]
+#[doc = "</div>"]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/queue.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod performance_and_fairness {}
 #[doc = include_str!("trust.md")]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/takeover.svg")]
+#[doc = include_str!("diagrams/record_states.svg")]
+#[doc = include_str!("diagrams/client_states.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
 pub mod why_you_can_trust_it {}
 
 pub use api::client::Client;

@@ -149,7 +149,7 @@ impl Svg {
             text,
             concat!(
                 r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" "#,
-                r#"role="img" aria-label="{title}" font-family="sans-serif" font-size="13" style="max-width:100%;height:auto">"#,
+                r#"role="img" aria-label="{title}" font-family="sans-serif" font-size="13" style="max-width:100%;min-width:600px;height:auto">"#,
                 "\n<title>{title}</title>\n",
                 // Where it is a part of a page, the root is the page's, and so is the colour.
                 "<style>svg:root{{color:#24292f}}@media(prefers-color-scheme:dark){{svg:root{{color:#d0d7de}}}}</style>\n",

@@ -24,7 +24,7 @@ impl S3Lock {
     /// `label` is any text of 1 to 128 bytes without control characters. Labels belong to one lock. Its object keeps
     /// the last 16: **the seventeenth that is done makes the lock forget the first, which would run again.** So use
     /// labels that nobody asks for any more by then, such as dates. Whoever deletes the object makes the lock forget
-    /// them all (and must [stop all participants first](crate#expiry-and-fencing)). To do work again, use another
+    /// them all (and must [stop all participants first](crate::operations#the-bucket)). To do work again, use another
     /// label for it.
     ///
     /// Otherwise it is as [`acquire`](S3Lock::acquire), which also tells how long it blocks and what it sends. If
