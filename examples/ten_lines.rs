@@ -13,17 +13,16 @@ fn nightly_report(client: Client) -> Result<(), LockError> {
         .max_operation(Duration::from_secs(120)) // the longest time that the work may take
         .client(client)
         .build()?;
-    let guard = lock.acquire(default_owner())?; // waits while another owner has it
+    let guard = lock.acquire(default_owner())?; // waits while another process has it
     println!("my turn, with fencing token {}", guard.fencing_token());
-    // ... the work; before each effect that must not happen twice:
-    guard.check()?;
-    guard.release() // Drop does the same, but cannot return the outcome
+    guard.check()?; // before each effect that must not happen twice
+    guard.release() // dropping it does the same, but cannot return an error
 }
 
 fn main() -> Result<(), LockError> {
     // On AWS: `nightly_report(Client::new()?)`. Here the server is part of the example.
     let server = support::start();
     nightly_report(support::client(&server))?;
-    println!("done, and the lock is free for the next one");
+    println!("the lock is free again, for the next one");
     nightly_report(support::client(&server))
 }

@@ -197,6 +197,9 @@ pub mod command {}
 #[doc = include_str!("../examples/fenced_publish/fence.rs")]
 #[doc = "```"]
 #[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/fenced_publish.svg")]
+#[doc = "</div>"]
 #[doc = include_str!("tables.html")]
 pub mod fenced_publish {}
 #[doc = include_str!("forking.md")]
