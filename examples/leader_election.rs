@@ -5,15 +5,13 @@
 
 mod support;
 
-use std::thread;
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
 
 use s3_lock::{Client, LockError, S3Lock, WaitHandle};
 
 /// Leads whenever no other replica does, until `stop` is cancelled.
-fn stand(client: Client, name: &str, stop: &WaitHandle) -> Result<(), LockError> {
+fn stand(client: Client, name: &str, stop: &WaitHandle, lead: impl Fn()) -> Result<(), LockError> {
     let lock = S3Lock::builder("my-bucket", "leader")
-        .folder("locks")
         .keep_alive()
         .max_operation(Duration::from_secs(10)) // a leader that crashes has a successor 22 s later
         .wait_handle(stop)
@@ -27,7 +25,7 @@ fn stand(client: Client, name: &str, stop: &WaitHandle) -> Result<(), LockError>
         };
         println!("{name} leads, in term {}", guard.fencing_token()); // each term has a larger number
         while guard.is_held() && !stop.is_cancelled() {
-            thread::sleep(Duration::from_millis(100)); // one step of what a leader does
+            lead(); // one step
         }
         match guard.release() {
             Ok(()) => println!("{name} steps down"),
@@ -37,19 +35,25 @@ fn stand(client: Client, name: &str, stop: &WaitHandle) -> Result<(), LockError>
     Ok(())
 }
 
-fn main() -> Result<(), LockError> {
-    // On AWS: `stand(Client::new()?, ...)`. Here the server is part of the example, and each replica is a thread.
+fn main() {
+    // On AWS: `Client::new()?`. Here the server is part of the example, and each replica is a thread.
     let server = support::start();
     let replica = |name| {
-        let (stop, client) = (WaitHandle::new(), support::client(&server));
-        let handle = stop.clone();
-        (stop, thread::spawn(move || stand(client, name, &handle)))
+        let (client, stop) = (support::client(&server), WaitHandle::new());
+        let (handle, (step, steps)) = (stop.clone(), mpsc::channel());
+        let lead = move || {
+            let _ = step.send(());
+            thread::sleep(Duration::from_millis(100));
+        };
+        let thread = thread::spawn(move || stand(client, name, &handle, lead).unwrap());
+        (stop, steps, thread)
     };
-    let (first, second) = (replica("replica-1"), replica("replica-2"));
-    for (stop, thread) in [first, second] {
-        thread::sleep(Duration::from_secs(1));
-        stop.cancel(); // as its service manager would
-        thread.join().expect("no replica panics")?;
+    let first = replica("replica-1");
+    first.1.recv().expect("it leads");
+    let second = replica("replica-2");
+    for (stop, steps, thread) in [first, second] {
+        steps.recv().expect("it leads in its turn");
+        stop.cancel(); // on a signal, as in the example `signals`
+        thread.join().expect("it does not fail");
     }
-    Ok(())
 }

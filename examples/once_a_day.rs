@@ -54,6 +54,6 @@ fn one_night(server: &support::Server, today: &str, failing: usize) {
 
 fn main() {
     let server = support::start();
-    one_night(&server, "2026-11-30", 0); // a program says `date -u +%F`
+    one_night(&server, "2026-11-30", 0); // as `date -u +%F` prints it
     one_night(&server, "2026-12-01", 1);
 }

@@ -58,9 +58,13 @@ pub fn hold_up_second_write<'a>(server: &'a Server, key: &str) -> HeldUp<'a> {
 impl HeldUp<'_> {
     /// Waits until that write is on its way.
     pub fn wait(&self) {
-        while self.0.pending_faults() > 0 {
+        for _ in 0..6000 {
+            if self.0.pending_faults() == 0 {
+                return;
+            }
             thread::sleep(Duration::from_millis(5));
         }
+        panic!("it was not sent within 30 s");
     }
 
     /// Lets it through.
