@@ -34,6 +34,7 @@
 //! |---|---|
 //! | [`operations`] | permissions, the bucket, settings, costs, what to do after a crash, what messages mean |
 //! | [`network`] | endpoints, proxies, certificates, credentials |
+//! | [`fenced_publish`] | how to keep even a paused holder from undoing a result, with S3 alone |
 //! | [`performance_and_fairness`] | what a lock costs, and who gets it when many want it |
 //! | [`why_you_can_trust_it`] | what is assumed, why two holders cannot overlap, how that is checked |
 //! | [`forking`] | what becomes of a lock in a forked child |
@@ -44,7 +45,7 @@
 //! * It does not protect an S3 object, or anything else, from programs that do not ask for the lock.
 //! * **It cannot stop a holder that was paused beyond its lease** (a suspended laptop, a VM that was moved)
 //!   from finishing a write that is already on its way. No lease can. The [fencing token](FencingToken) can,
-//!   if what is written to checks it; S3 itself can be made to.
+//!   if what is written to checks it; [S3 itself can be made to](fenced_publish).
 //! * It has no lock for readers, no semaphore, and no second lock for an owner that has one: a thread that
 //!   acquires again waits for itself.
 //! * It does not enforce the order in which clients get the lock. Clients that wait let each other go first, so
@@ -191,6 +192,17 @@ pub mod architecture {}
 #[doc = "</div>"]
 #[doc = include_str!("tables.html")]
 pub mod command {}
+#[doc = include_str!("fenced_publish.md")]
+#[doc = ""]
+#[doc = "```rust,ignore"]
+#[doc = include_str!("../examples/fenced_publish/fence.rs")]
+#[doc = "```"]
+#[doc = ""]
+#[doc = "<div hidden>"]
+#[doc = include_str!("diagrams/fenced_publish.svg")]
+#[doc = "</div>"]
+#[doc = include_str!("tables.html")]
+pub mod fenced_publish {}
 #[doc = include_str!("forking.md")]
 #[doc = ""]
 #[doc = include_str!("tables.html")]

@@ -516,12 +516,20 @@ mod finds {
             "extern crate hyper as h;",
             "#[path = \"../x.rs\"] mod x;",
             "include!(\"x.in\");",
+            "include_str!(\"x.rs\");",
+            "include!(\"../examples/x.rs\");",
         ] {
             assert!(
                 !dodges(&of(&[("engine/lock.rs", text)])).is_empty(),
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_in_a_page_that_shows_an_example() {
+        let text = "#[doc = include_str!(\"../examples/x.rs\")] pub mod x {}";
+        assert_none(&dodges(&of(&[("lib.rs", text)])));
     }
 
     #[test]

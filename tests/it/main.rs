@@ -19,6 +19,7 @@ mod credentials;
 mod drops;
 mod endpoints;
 mod environment;
+mod fenced_publish;
 mod force_release;
 mod forks;
 mod hand_over;

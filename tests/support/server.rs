@@ -152,6 +152,16 @@ impl Server {
         self.store.get(BUCKET, key).ok()
     }
 
+    /// Keeps what is written to a key from now on, for [`Server::history`].
+    pub fn keep_history(&self, key: &str) {
+        self.store.keep_history(key);
+    }
+
+    /// Returns all that was written to a key since its history is kept, in the order of the writes.
+    pub fn history(&self, key: &str) -> Vec<StoredObject> {
+        self.store.history(key)
+    }
+
     /// Removes an object from [`BUCKET`].
     pub fn delete_object(&self, key: &str) {
         let deleted = self.store.delete(BUCKET, key, &Condition::Always);

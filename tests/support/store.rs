@@ -54,6 +54,8 @@ type Objects = BTreeMap<String, StoredObject>;
 pub struct Store {
     clock: Arc<Clock>,
     buckets: Mutex<BTreeMap<String, Objects>>,
+    /// What was ever written to the keys whose history is kept, in the order of the writes.
+    histories: Mutex<BTreeMap<String, Vec<StoredObject>>>,
 }
 
 impl Store {
@@ -62,7 +64,19 @@ impl Store {
         Store {
             clock,
             buckets: Mutex::default(),
+            histories: Mutex::default(),
         }
+    }
+
+    /// Keeps what is written to a key from now on, in whichever bucket.
+    pub fn keep_history(&self, key: &str) {
+        let mut histories = self.histories();
+        histories.entry(key.to_owned()).or_default();
+    }
+
+    /// Returns what was written to a key since.
+    pub fn history(&self, key: &str) -> Vec<StoredObject> {
+        self.histories().get(key).cloned().unwrap_or_default()
     }
 
     /// Makes a bucket and returns whether it is new.
@@ -108,6 +122,9 @@ impl Store {
                 etag: etag.clone(),
                 last_modified,
             };
+            if let Some(history) = self.histories().get_mut(key) {
+                history.push(object.clone());
+            }
             objects.insert(key.to_owned(), object);
             Ok(etag)
         })
@@ -135,6 +152,12 @@ impl Store {
                 "The specified bucket does not exist"
             )),
         }
+    }
+
+    fn histories(&self) -> MutexGuard<'_, BTreeMap<String, Vec<StoredObject>>> {
+        self.histories
+            .lock()
+            .expect("nothing panics while it holds the histories")
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Objects>> {

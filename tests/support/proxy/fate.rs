@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::dice::Dice;
+use super::super::dice::Dice;
 
 /// What a proxy does to a request.
 ///

@@ -1,0 +1,60 @@
+//! You want this when Ctrl-C, or the SIGTERM of a service manager, must not leave the lock taken.
+//! Run it with `cargo run --example signals`.
+#![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
+#![cfg_attr(not(unix), allow(unused))]
+
+mod support;
+
+use s3_lock::{Client, LockError, S3Lock, WaitHandle};
+use std::{io, thread, time::Duration};
+
+/// Has SIGTERM and Ctrl-C cancel `stop`. The second one ends the program at once.
+#[cfg(unix)]
+fn cancel_on_signals(stop: WaitHandle) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if stop.is_cancelled() {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Works until `stop` is cancelled.
+fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError> {
+    let lock = S3Lock::builder("my-bucket", "import").wait_handle(stop);
+    let guard = lock.client(client).build()?.acquire(owner)?; // `stop` ends this wait, too
+    while !stop.is_cancelled() {
+        guard.check()?;
+        thread::sleep(Duration::from_millis(50)); // one step of the work
+    }
+    guard.release()
+}
+
+#[cfg(unix)]
+fn main() -> io::Result<()> {
+    let server = support::start(); // on AWS: no server, and `Client::new()?` below
+    let stop = WaitHandle::new();
+    cancel_on_signals(stop.clone())?;
+    let run = |owner| match work(support::client(&server), owner, &stop) {
+        Ok(()) => println!("{owner} has stopped between two steps, and released the lock"),
+        Err(LockError::Cancelled { .. }) => println!("{owner} no longer waits"),
+        Err(error) => panic!("{error}"),
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| run("host-17"));
+        thread::sleep(Duration::from_secs(1));
+        scope.spawn(|| run("host-18"));
+        thread::sleep(Duration::from_secs(1));
+        println!("host-17 works, host-18 waits for it, and SIGTERM comes");
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
+    })
+}
+#[cfg(not(unix))]
+fn main() {
+    println!("this example is about the signals of Unix");
+}
