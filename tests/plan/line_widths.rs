@@ -96,7 +96,6 @@ fn no_line_of_code_is_wider_than_rustdoc_shows() {
 }
 
 #[test]
-#[ignore = "the commands in it are wider: their lines are to be broken first"]
 fn no_line_of_code_in_the_readme_is_wider_than_that() {
     assert_narrow(&[root().join("README.md")]);
 }
