@@ -19,7 +19,10 @@ fn lock(client: Client) -> Result<S3Lock, LockError> {
 /// The first step. The owner name is the run's alone, because whoever knows it may release the lock.
 fn begin(lock: &S3Lock, run: &str) -> Result<(), LockError> {
     let info = lock.acquire(run)?.detach(); // from here on there is no guard
-    println!("begin: {info}");
+    println!(
+        "begin: {run} has the lock, with fencing token {}",
+        info.fencing_token()
+    );
     Ok(())
 }
 

@@ -35,7 +35,7 @@ use crate::store::memory::MemoryStore;
 ///         .build()
 /// };
 /// let crashed = lock_of(store.client())?;
-/// std::mem::forget(crashed.acquire("host-17")?);
+/// crashed.acquire("host-17")?.detach(); // the lock stays held, and nobody renews it
 ///
 /// let successor = lock_of(store.client())?;
 /// assert!(matches!(successor.try_acquire("host-18"), Err(LockError::Held(_))));
@@ -43,6 +43,10 @@ use crate::store::memory::MemoryStore;
 /// let _guard = successor.try_acquire("host-18")?;
 /// # Ok::<(), LockError>(())
 /// ```
+///
+/// A guard that is forgotten instead (`std::mem::forget`) plays no crash if it is kept alive: its client goes on renewing
+/// it. To test when a lock becomes free, move the clock to 2 s before and after: the store cuts its dates to seconds,
+/// as S3 does.
 #[derive(Clone, Default)]
 pub struct InMemoryStore {
     store: MemoryStore,

@@ -201,11 +201,11 @@ impl S3Lock {
         let context = self.context()?;
         if *seen.location() != *context.location {
             let (there, here) = (seen.location(), &context.location);
-            let reason = format!(
-                "it is of bucket {}, and this lock is {} of bucket {}",
-                there.bucket, here.key, here.bucket
+            let message = format!(
+                "the holding to break is of lock {} in bucket {}, and this is lock {} in bucket {}",
+                there.key, there.bucket, here.key, here.bucket
             );
-            return Err(ConfigError::invalid("seen", &there.key, &reason).into());
+            return Err(ConfigError::new("seen", message).into());
         }
         let free = Free::by_force(seen.owner().to_owned(), seen.fencing_token().get());
         context.session.run(context.free(free, Loss::Broken))

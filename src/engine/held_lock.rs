@@ -13,6 +13,7 @@ use crate::engine::last_errors::condition_ignored;
 use crate::engine::lock_context::LockContext;
 use crate::engine::loss_callbacks::LossCallbacks;
 use crate::engine::registry::Entry;
+use crate::engine::renew::PACE;
 use crate::engine::shared_call::SharedCall;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::trouble_callbacks::TroubleCallbacks;
@@ -21,6 +22,7 @@ use crate::protocol::record::Record;
 use crate::protocol::{Ending, Instant, Lease, Loss, Release, Released};
 use crate::sys::forks::Process;
 use crate::sys::logs;
+use crate::sys::random::spread_at_most;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, LostCause, StorageError};
 
@@ -161,11 +163,20 @@ impl HeldLock {
         Some(match loss? {
             Loss::Expired => LostCause::Expired {
                 last_error: lock(&self.last_error).clone(),
+                max_hold: self.max_hold_before_renewal(),
             },
             Loss::TakenOver(seen) => LostCause::TakenOver(Box::new(self.context.describe(&seen))),
             Loss::Vanished => LostCause::Vanished,
             Loss::Broken => LostCause::Broken,
         })
+    }
+
+    /// `max_hold`, if it was reached before the next renewal in the background was due.
+    fn max_hold_before_renewal(&self) -> Option<Duration> {
+        let renewed = lock(&self.lease).since().at_most_since(self.since);
+        let due = renewed + spread_at_most(self.record.lease() / PACE);
+        let max_hold = self.context.settings.max_hold?;
+        (due >= max_hold && self.orders.borrow().renew).then_some(max_hold)
     }
 
     /// Fails if the lock is lost. Logs the loss once.

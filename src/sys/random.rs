@@ -49,7 +49,12 @@ impl Backoff {
 
 /// `span`, give or take a tenth, so that clients that start together drift apart.
 pub(crate) fn spread(span: Duration) -> Duration {
-    rand::rng().random_range(span * 9 / 10..=span * 11 / 10)
+    rand::rng().random_range(span * 9 / 10..=spread_at_most(span))
+}
+
+/// The most that [`spread`] makes of `span`.
+pub(crate) fn spread_at_most(span: Duration) -> Duration {
+    span * 11 / 10
 }
 
 /// Random bits from the operating system. A generator in this process would repeat itself in a forked child

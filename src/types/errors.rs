@@ -292,6 +292,9 @@ pub enum LostCause {
     Expired {
         /// Why the last attempt to renew it failed, if there was one.
         last_error: Option<Arc<StorageError>>,
+        /// [`max_hold`](crate::S3LockBuilder::max_hold), if the lease ran out because that was reached: the guard was
+        /// then no longer renewed in the background.
+        max_hold: Option<Duration>,
     },
     /// Another holder acquired the lock after the lease had run out. With
     /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), a holder with the same owner
@@ -312,9 +315,21 @@ impl fmt::Display for LostCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the lock is lost: ")?;
         match self {
-            LostCause::Expired { last_error: None } => f.write_str("its lease ran out"),
+            LostCause::Expired {
+                max_hold: Some(span),
+                last_error: None,
+            } => write!(
+                f,
+                "its lease ran out (it was renewed no longer, as it had been held for max_hold, {})",
+                seconds(span)
+            ),
+            LostCause::Expired {
+                last_error: None,
+                max_hold: None,
+            } => f.write_str("its lease ran out"),
             LostCause::Expired {
                 last_error: Some(error),
+                ..
             } => write!(f, "its lease ran out (it could not be renewed: {error})"),
             LostCause::TakenOver(info) => write!(
                 f,
@@ -338,6 +353,7 @@ impl std::error::Error for LostCause {
         match self {
             LostCause::Expired {
                 last_error: Some(error),
+                ..
             } => error.source(), // the error itself is in the message
             _ => None,
         }

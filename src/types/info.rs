@@ -269,8 +269,8 @@ impl LockInfo {
         self.record.lease()
     }
 
-    /// When the holding began, in whole seconds by the holder's wall clock. It is for people: do not
-    /// compare it with your own clock.
+    /// When the holding began, in whole seconds by the holder's wall clock. It is for people: an age that is computed
+    /// from it is good enough to show, and may be wrong by as much as the two clocks differ. Decide nothing by it.
     pub fn acquired_at(&self) -> SystemTime {
         self.record.acquired_at.into()
     }

@@ -421,6 +421,37 @@ fn max_hold_ends_keep_alive() {
 }
 
 #[test]
+fn max_hold_is_named_by_the_loss_that_it_leads_to() {
+    let server = Server::start();
+    let (time, client) = by_hand::timed_client(&server);
+    let lock = by_hand::kept_lock(&client).max_hold(LEASE);
+    let guard = lock.build().unwrap().acquire("me").unwrap();
+    for _ in 0..2 {
+        time.advance(DUE);
+        is_renewed(&guard);
+    }
+    time.advance(2 * LEASE);
+    assert_eq!(
+        guard.check().unwrap_err().to_string(),
+        "the lock is lost: its lease ran out (it was renewed no longer, as it had been held for max_hold, 60.0 s); \
+         stop the main operation: another holder may have started it"
+    );
+}
+
+#[test]
+fn max_hold_is_not_named_by_a_loss_before_that() {
+    let server = Server::start();
+    let (time, client) = by_hand::timed_client(&server);
+    let lock = by_hand::kept_lock(&client).max_hold(10 * LEASE);
+    let guard = lock.build().unwrap().acquire("me").unwrap();
+    time.advance(11 * LEASE); // as if all of this process had been stopped
+    assert!(matches!(
+        guard.check(),
+        Err(LockError::Lost(LostCause::Expired { max_hold: None, .. }))
+    ));
+}
+
+#[test]
 fn max_hold_shorter_than_the_lease_is_refused() {
     let refused = leased(&s3_lock::Client::in_memory(), 1_000)
         .max_hold(Duration::from_millis(999))
