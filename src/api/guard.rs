@@ -44,7 +44,8 @@ use crate::types::renewal_trouble::RenewalTrouble;
 /// assert!(matches!(lock.status()?, LockStatus::Free));
 /// # Ok::<(), s3_lock::LockError>(())
 /// ```
-#[must_use = "if unused, the lock is given back at once: bind it, as in `let _guard = ...`"]
+#[must_use = "if unused, the lock is given back at once: bind it, as in `let _guard = ...`; `let _ = ...` \
+              gives it back as well"]
 #[clippy::has_significant_drop]
 pub struct LockGuard {
     held: Arc<HeldLock>,

@@ -80,7 +80,9 @@ impl LockContext {
             if place.is_none() {
                 return Err(LockError::Held(Box::new(holder)));
             }
-            logs::info!("waiting: {holder}");
+            logs::info!(
+                "waiting: {holder}; a guard of this client has it: if it is this thread's own, drop it first"
+            );
             logs::flush();
         }
         let turn = match &place {

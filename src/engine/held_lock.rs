@@ -13,7 +13,6 @@ use crate::engine::last_errors::condition_ignored;
 use crate::engine::lock_context::LockContext;
 use crate::engine::loss_callbacks::LossCallbacks;
 use crate::engine::registry::Entry;
-use crate::engine::renew::PACE;
 use crate::engine::shared_call::SharedCall;
 use crate::engine::time_budget::TimeBudget;
 use crate::engine::trouble_callbacks::TroubleCallbacks;
@@ -22,7 +21,6 @@ use crate::protocol::record::Record;
 use crate::protocol::{Ending, Instant, Lease, Loss, Release, Released};
 use crate::sys::forks::Process;
 use crate::sys::logs;
-use crate::sys::random::spread_at_most;
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, LostCause, StorageError};
 
@@ -171,14 +169,6 @@ impl HeldLock {
         })
     }
 
-    /// `max_hold`, if it was reached before the next renewal in the background was due.
-    fn max_hold_before_renewal(&self) -> Option<Duration> {
-        let renewed = lock(&self.lease).since().at_most_since(self.since);
-        let due = renewed + spread_at_most(self.record.lease() / PACE);
-        let max_hold = self.context.settings.max_hold?;
-        (due >= max_hold && self.orders.borrow().renew).then_some(max_hold)
-    }
-
     /// Fails if the lock is lost. Logs the loss once.
     pub(crate) fn check(&self) -> Result<(), LockError> {
         match self.loss() {
@@ -240,6 +230,10 @@ impl HeldLock {
     /// have to be looked up first have their own time, but none after the lease.
     async fn time_to_close(&self) -> TimeBudget {
         self.stop_background();
+        if let Some(cause) = self.loss() {
+            // The store may still take the release, and then nothing else tells that the work took too long.
+            self.log_loss(&cause);
+        }
         let context = &self.context;
         context.session.ready(self.remaining()).await;
         context.budget(2 * context.session.request_timeout())
@@ -295,6 +289,9 @@ impl HeldLock {
         match (ending, &self.record.label) {
             (Ending::Completed, Some(label)) => {
                 logs::info!("completed {label:?} and released {key} as {owner:?}");
+            }
+            (Ending::Released, Some(label)) => {
+                logs::info!("released {key} as {owner:?}; {label:?} is not marked as done");
             }
             _ => logs::info!("released {key} as {owner:?}"),
         }

@@ -11,7 +11,7 @@ use crate::engine::shared_call::Role;
 use crate::engine::time_budget::{PAUSES, TimeBudget};
 use crate::protocol::{Renew, Renewed};
 use crate::sys::logs;
-use crate::sys::random::Backoff;
+use crate::sys::random::{Backoff, spread_at_most};
 use crate::sys::sync::lock;
 use crate::types::errors::{LockError, StorageError, StorageErrorKind};
 
@@ -58,6 +58,14 @@ impl HeldLock {
                 }
             }
         }
+    }
+
+    /// `max_hold`, if it was reached before the next renewal in the background was due.
+    pub(super) fn max_hold_before_renewal(&self) -> Option<Duration> {
+        let renewed = lock(&self.lease).since().at_most_since(self.since);
+        let due = renewed + spread_at_most(self.record.lease() / PACE);
+        let max_hold = self.context.settings.max_hold?;
+        (due >= max_hold && self.orders.borrow().renew).then_some(max_hold)
     }
 
     /// One renewal, within what is left. The future may be dropped at any point: the next call knows about

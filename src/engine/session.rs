@@ -213,9 +213,15 @@ impl Session {
         *lock(&self.inner.trouble) = None;
     }
 
-    /// Notes that a request failed in a way that may pass.
+    /// Notes that a request failed in a way that may pass. Logs the first that had no answer: a call that waits may
+    /// go on for minutes before it returns an error.
     pub(crate) fn note_trouble(&self, error: &StorageError) {
-        *lock(&self.inner.trouble) = Some((error.clone(), self.clock().now()));
+        let now = (error.clone(), self.clock().now());
+        let is_new = lock(&self.inner.trouble).replace(now).is_none();
+        if is_new && !error.is_answer() {
+            logs::warn!("no answer yet: {error}");
+            logs::flush();
+        }
     }
 
     /// Why requests have failed since `start`, if none was answered after that.

@@ -55,7 +55,13 @@ impl LockContext {
                 self.queue.note_loss(token, loss);
                 Ok(true)
             }
-            Freed::No => Ok(false),
+            Freed::No => {
+                logs::info!(
+                    "nothing to release: {} is free, or held otherwise",
+                    self.key()
+                );
+                Ok(false)
+            }
             Freed::Failed => Err(errors.failed(self.key())),
             Freed::ConditionIgnored => Err(condition_ignored(self.key())),
             Freed::Unknown => Err(errors.unknown(self.key()).with_hint(RELEASE_AGAIN).into()),

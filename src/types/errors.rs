@@ -66,7 +66,7 @@ pub enum LockError {
     /// [`LockGuard::complete`](crate::LockGuard::complete). There is nothing left to do, and the lock was not
     /// taken. Only [`S3Lock::acquire_once`](crate::S3Lock::acquire_once) and its like return this.
     #[error(
-        "{label:?} is done: {owner:?} completed it under lock {key}, which it had acquired at {} (fencing token \
+        "the label {label:?} is done: {owner:?} completed it under lock {key}, which it had acquired at {} (fencing token \
          {fencing_token}); there is nothing left to do",
         Stamp::from(*acquired_at)
     )]
@@ -326,7 +326,9 @@ impl fmt::Display for LostCause {
             LostCause::Expired {
                 last_error: None,
                 max_hold: None,
-            } => f.write_str("its lease ran out"),
+            } => f.write_str(
+                "its lease ran out (if the work takes longer than max_operation, raise that, or keep the lock alive)",
+            ),
             LostCause::Expired {
                 last_error: Some(error),
                 ..

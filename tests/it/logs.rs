@@ -48,11 +48,25 @@ pub fn in_child() {
         matches!(waited, Err(LockError::TimedOut { .. })),
         "{waited:?}"
     );
+    let again = mine.acquire_within("me", Duration::from_millis(10));
+    assert!(
+        matches!(again, Err(LockError::TimedOut { .. })),
+        "{again:?}"
+    );
     guard.release().unwrap();
     let guard = mine.acquire("me").unwrap();
     eventually("its lease runs out", || guard.check().is_err());
     drop(yours.acquire("you").unwrap());
     guard.release().unwrap_err();
+    // Nobody takes this one over, and nobody asks before it is released.
+    let guard = mine.acquire("late").unwrap();
+    eventually("its lease runs out", || guard.remaining().is_zero());
+    guard.release().unwrap();
+    assert!(!mine.release("nobody").unwrap());
+    mine.acquire_once("me", "2026-11-30")
+        .unwrap()
+        .release()
+        .unwrap();
 }
 
 /// Panics where others write: a logger may find its output closed.
@@ -285,6 +299,7 @@ fn lines() -> &'static [String] {
     static LINES: OnceLock<Vec<String>> = OnceLock::new();
     LINES.get_or_init(|| {
         let server = Server::start();
+        server.fault(Match::get().key(KEY).times(2), Fault::DropBefore);
         let mut command = child::command("log", &server.endpoint());
         command.env("AWS_SESSION_TOKEN", SESSION_TOKEN);
         let output = command.output().unwrap();
@@ -308,6 +323,38 @@ fn acquire_is_logged_with_its_token() {
         Level::Info,
         "acquired locks/nightly.lock as \"me\" with fencing token ",
     );
+}
+
+#[test]
+fn acquire_that_gets_no_answer_is_logged_while_it_tries_again() {
+    assert_logged(Level::Warn, "no answer yet: GET of ");
+}
+
+#[test]
+fn acquire_that_waits_for_its_own_client_is_logged_with_what_helps() {
+    let text = "; a guard of this client has it: if it is this thread's own, drop it first";
+    assert_logged(Level::Info, text);
+}
+
+#[test]
+fn release_after_the_lease_is_logged_as_a_loss_though_the_store_has_taken_it() {
+    let told = lines()
+        .iter()
+        .filter(|line| line.contains("its lease ran out"));
+    // Of the guard that was taken over, and of the one that was not.
+    assert_eq!(told.count(), 2, "{:#?}", lines());
+}
+
+#[test]
+fn release_by_a_name_that_has_nothing_is_logged() {
+    let text = "nothing to release: locks/nightly.lock is free, or held otherwise";
+    assert_logged(Level::Info, text);
+}
+
+#[test]
+fn release_of_a_label_that_is_not_done_is_logged_as_such() {
+    let text = "released locks/nightly.lock as \"me\"; \"2026-11-30\" is not marked as done";
+    assert_logged(Level::Info, text);
 }
 
 #[test]

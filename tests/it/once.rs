@@ -140,7 +140,7 @@ fn acquire_once_of_a_label_that_is_done_tells_by_whom_and_when_in_one_line() {
     assert_eq!((key.as_str(), label.as_str()), (KEY, TODAY));
     assert_eq!((owner.as_str(), fencing_token), ("first\u{2028}one", token));
     assert!(acquired_at >= before && acquired_at <= SystemTime::now());
-    let start = r#""2026-11-30" is done: "first\u{2028}one" completed it under lock locks/nightly.lock, which it had acquired at 20"#;
+    let start = r#"the label "2026-11-30" is done: "first\u{2028}one" completed it under lock locks/nightly.lock, which it had acquired at 20"#;
     assert!(told.starts_with(start), "{told}");
     assert!(!told.contains(char::is_control), "{told}");
 }
