@@ -327,7 +327,7 @@ fn acquire_is_logged_with_its_token() {
 
 #[test]
 fn acquire_that_gets_no_answer_is_logged_while_it_tries_again() {
-    assert_logged(Level::Warn, "no answer yet: GET of ");
+    assert_logged(Level::Warn, "no answer yet: GET http://");
 }
 
 #[test]
