@@ -1,9 +1,9 @@
 //! Threads of several processes add to one number in a file, and a lock in S3 keeps them apart.
 //!
 //! ```sh
-//! cargo run --release --example critical_section
-//! cargo run --release --example critical_section -- --processes 8 --threads 8 --increments 25
-//! cargo run --release --example critical_section -- s3://my-bucket/locks
+//! cargo run --example critical_section
+//! cargo run --example critical_section -- --processes 8 --threads 8 --increments 25
+//! cargo run --example critical_section -- s3://my-bucket/locks
 //! ```
 //!
 //! Without a bucket it starts its own S3 server, in memory. With one it takes region and credentials

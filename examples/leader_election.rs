@@ -10,7 +10,7 @@ use std::{sync::mpsc, thread, time::Duration};
 use s3_lock::{Client, LockError, S3Lock, WaitHandle};
 
 /// Leads whenever no other replica does, until `stop` is cancelled.
-fn stand(client: Client, name: &str, stop: &WaitHandle, lead: impl Fn()) -> Result<(), LockError> {
+fn run(client: Client, name: &str, stop: &WaitHandle, lead: impl Fn()) -> Result<(), LockError> {
     let lock = S3Lock::builder("my-bucket", "leader")
         .keep_alive()
         .max_operation(Duration::from_secs(10)) // a leader that crashes has a successor 22 s later
@@ -29,7 +29,7 @@ fn stand(client: Client, name: &str, stop: &WaitHandle, lead: impl Fn()) -> Resu
         }
         match guard.release() {
             Ok(()) => println!("{name} steps down"),
-            Err(error) => println!("{name} leads no longer: {error}"), // and stands again
+            Err(error) => println!("{name} leads no longer: {error}"), // and tries again
         }
     }
     Ok(())
@@ -45,7 +45,7 @@ fn main() {
             let _ = step.send(());
             thread::sleep(Duration::from_millis(100));
         };
-        let thread = thread::spawn(move || stand(client, name, &handle, lead).unwrap());
+        let thread = thread::spawn(move || run(client, name, &handle, lead).unwrap());
         (stop, steps, thread)
     };
     let first = replica("replica-1");

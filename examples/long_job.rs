@@ -13,8 +13,8 @@ use s3_lock::{Client, LockError, RenewalTrouble, S3Lock, default_owner};
 fn lock(client: Client) -> Result<S3Lock, LockError> {
     S3Lock::builder("my-bucket", "films")
         .keep_alive() // renews the lock in the background, every third of its lease
-        .max_operation(Duration::from_secs(1)) // short for this example; rather 20 s
-        .acquire_allowance(Duration::from_secs(3)) // short, too; leave it out
+        .max_operation(Duration::from_secs(4)) // short for this example; rather 20 s
+        .acquire_allowance(Duration::from_secs(4)) // short, too; leave it out
         .max_hold(Duration::from_secs(4 * 3600)) // a job that hangs does not keep the lock for ever
         .client(client)
         .build()
@@ -32,7 +32,7 @@ fn convert(
         process::exit(1);
     });
     for film in films {
-        thread::sleep(Duration::from_millis(500)); // the film is converted
+        thread::sleep(Duration::from_secs(1)); // the film is converted
         guard.check()?; // before each effect that must not happen twice
         println!("film {film} is stored");
     }
@@ -53,7 +53,7 @@ fn main() -> Result<(), LockError> {
         println!("  warning, {left:.1} s of the lease are left: {why}");
         let _ = warned.send(());
     })?;
-    println!("6 s of work, on a lease of 4 s");
+    println!("12 s of work, on a lease of 8 s");
     assert_eq!(server.pending_faults(), 0, "no renewal has failed");
     Ok(())
 }

@@ -29,7 +29,7 @@ fn once_a_day(client: Client, host: &str, today: &str, work: impl Fn() -> Outcom
     Ok(())
 }
 
-/// Ten hosts, from the same crontab. The first runs fail, so many of them.
+/// Ten hosts, from the same crontab. The first `failing` runs fail.
 fn one_night(server: &support::Server, today: &str, failing: usize) {
     println!("{today}");
     let runs = AtomicUsize::new(0);

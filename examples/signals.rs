@@ -45,16 +45,16 @@ fn main() -> io::Result<()> {
         Err(LockError::Cancelled { .. }) => println!("{owner} no longer waits"),
         Err(error) => panic!("{error}"),
     };
+    let works = || server.count("PUT") > 0 && stop.status().is_none();
+    let waits = || stop.status().is_some_and(|wait| wait.holder().is_some());
     thread::scope(|scope| {
         scope.spawn(|| run("host-17"));
-        thread::sleep(Duration::from_secs(1));
+        support::until(works);
         scope.spawn(|| run("host-18"));
-        thread::sleep(Duration::from_secs(1));
+        support::until(waits);
         println!("host-17 works, host-18 waits for it, and SIGTERM comes");
         signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
     })
 }
 #[cfg(not(unix))]
-fn main() {
-    println!("this example is about the signals of Unix");
-}
+fn main() {}

@@ -65,8 +65,7 @@
 //! * **call [`LockGuard::check`] before each effect that must not happen twice**; it sends nothing;
 //! * pass [`LockGuard::fencing_token`] to what you write to, and let it refuse smaller tokens.
 //!
-//! An abandoned lock is free after lease + [`clock_margin`](S3LockBuilder::clock_margin) (2 s) +
-//! lease / 500, counted from its last write. The clocks of two computers are never compared: the record's
+//! An abandoned lock is free 2 s and lease / 500 after its lease ([after a crash](operations#after-a-crash)). The clocks of two computers are never compared: the record's
 //! age comes from the store's clock alone or from the observer's clock alone. A wall clock that is wrong
 //! by minutes does no harm. Beyond 15 minutes S3 refuses its signatures, and the error says by how much.
 //!
@@ -142,7 +141,7 @@
 //! short-lived thread, 16 at the most, to look up a host name.
 //!
 //! Callbacks and your logger (crate `log`) never run on this thread. A call logs its lines on its own thread
-//! just before it returns, and at once that it waits. So a logger may block or call this crate. If it panics,
+//! just before it returns, and at once that it waits or has had no answer. So a logger may block or call this crate. If it panics,
 //! only the panic hook notices.
 //!
 //! # Forking

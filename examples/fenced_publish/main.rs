@@ -33,7 +33,7 @@ fn add_line(client: Client, objects: &Objects, owner: &str, line: &str) -> Resul
 }
 
 fn main() -> Result<()> {
-    // On AWS: `Client::new()?`, and the endpoint and keys of your bucket. Here the server is part of the example.
+    // On AWS: `Client::new()?`; and ureq with TLS, and `Credentials::new_with_token`. Here the server is part of this.
     let server = support::start();
     let endpoint = server.endpoint().parse()?;
     let bucket = Bucket::new(endpoint, UrlStyle::Path, BUCKET, REGION)?;

@@ -45,6 +45,17 @@ pub fn allow_writes(server: &Server) {
     server.clear_faults();
 }
 
+/// Waits for this, up to a minute.
+pub fn until(mut condition: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if condition() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it is not so after a minute");
+}
+
 /// A write that does not get through before this is opened.
 pub struct HeldUp<'a>(&'a Server, Gate);
 
@@ -58,13 +69,7 @@ pub fn hold_up_second_write<'a>(server: &'a Server, key: &str) -> HeldUp<'a> {
 impl HeldUp<'_> {
     /// Waits until that write is on its way.
     pub fn wait(&self) {
-        for _ in 0..6000 {
-            if self.0.pending_faults() == 0 {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it was not sent within 30 s");
+        until(|| self.0.pending_faults() == 0);
     }
 
     /// Lets it through.

@@ -35,7 +35,7 @@ impl LastErrors {
         let is_outage = kind != Some(StorageErrorKind::Unreachable) || session.has_answered();
         let trouble = if error.may_pass() && is_outage {
             if let LockError::Storage(error) = &error {
-                session.note_trouble(error);
+                session.note_trouble(error, cut_short);
             }
             Trouble::Transient
         } else {

@@ -213,12 +213,15 @@ impl Session {
         *lock(&self.inner.trouble) = None;
     }
 
-    /// Notes that a request failed in a way that may pass. Logs the first that had no answer: a call that waits may
-    /// go on for minutes before it returns an error.
-    pub(crate) fn note_trouble(&self, error: &StorageError) {
+    /// Notes that a request failed in a way that may pass. It was `cut_short` if the caller's own limit left it less time
+    /// than a request may take.
+    ///
+    /// Logs the first that had no answer: a call that waits may go on for minutes before it returns an error.
+    pub(crate) fn note_trouble(&self, error: &StorageError, cut_short: bool) {
         let now = (error.clone(), self.clock().now());
-        let is_new = lock(&self.inner.trouble).replace(now).is_none();
-        if is_new && !error.is_answer() {
+        let before = lock(&self.inner.trouble).replace(now);
+        let is_news = before.is_none_or(|(before, _)| before.is_answer());
+        if is_news && !cut_short && !error.is_answer() {
             logs::warn!("no answer yet: {error}");
             logs::flush();
         }

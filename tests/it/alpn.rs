@@ -17,7 +17,8 @@ fn client_offers_no_protocol_in_its_hello_to_a_store() {
     let server = Server::start();
     let tls = Tls::start(&server);
     cycle(client_builder_at(&tls.endpoint()).ca_bundle(tls.certificate())).unwrap();
-    assert_eq!(tls.protocols_offered(), [[0; 0]; 0]);
+    let offered = tls.protocols_offered();
+    assert!(offered.is_empty(), "{offered:?}");
 }
 
 #[test]
@@ -27,7 +28,8 @@ fn client_offers_no_protocol_in_its_hello_to_a_store_behind_a_tunnel() {
     let client = client_builder_at(&tls.endpoint()).proxy(proxy.endpoint());
     cycle(patient(client).ca_bundle(tls.certificate())).unwrap();
     assert_eq!(proxy.methods(), ["CONNECT"]);
-    assert_eq!(tls.protocols_offered(), [[0; 0]; 0]);
+    let offered = tls.protocols_offered();
+    assert!(offered.is_empty(), "{offered:?}");
 }
 
 /// What the other tests look for is seen, and HTTP/2 is spoken with whoever offers it.

@@ -6,6 +6,7 @@ mod fence;
 mod objects;
 mod random;
 
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -96,11 +97,10 @@ fn fenced_publish_on_an_empty_folder_makes_the_pointer_first_and_then_the_data()
 fn fenced_publish_costs_four_requests_and_one_more_where_there_is_data() {
     let server = Server::start();
     let objects = objects(&server);
-    for expected in [
-        &["GET", "PUT", "PUT", "PUT"][..],
-        &["GET", "PUT", "GET", "PUT", "PUT"],
+    for (token, expected) in [
+        (1, &["GET", "PUT", "PUT", "PUT"][..]),
+        (2, &["GET", "PUT", "GET", "PUT", "PUT"]),
     ] {
-        let token = expected.len() as u64;
         let (sent, added) = requests_of(&server, || add(&mut claim(&objects, token)?, "word"));
         added.unwrap();
         assert_eq!(sent, expected);
@@ -352,19 +352,23 @@ fn fenced_publish_shows_readers_one_state_or_the_next() {
     let mut claim = claim(&objects, 1).unwrap();
     claim.publish(line(0).as_bytes()).unwrap();
     thread::scope(|scope| {
-        let publishing = scope.spawn(|| {
-            for number in 1..50 {
+        let (reading, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            let mut numbers = 1..;
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                let number = numbers.next().expect("it has no end");
                 claim.publish(line(number).as_bytes()).unwrap();
             }
         });
         let mut last = 0;
-        while !publishing.is_finished() {
+        for _ in 0..20 {
             let text = published(&objects);
             let number = text.split(' ').next().unwrap().parse().unwrap();
             assert_eq!(text, line(number));
             assert!(number >= last, "{number} after {last}");
             last = number;
         }
+        drop(reading);
     });
 }
 

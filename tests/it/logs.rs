@@ -39,9 +39,9 @@ pub fn in_child() {
     println!();
     log::set_logger(&Everything).unwrap();
     log::set_max_level(LevelFilter::Trace);
-    let lock = || leased(&Client::new().unwrap(), 900).build().unwrap();
+    let lock = || leased(&Client::new().unwrap(), 2000).build().unwrap();
     let (mine, yours) = (lock(), lock());
-    let guard = mine.acquire("me").unwrap();
+    let guard = mine.acquire_within("me", Duration::from_secs(60)).unwrap();
     guard.renew().unwrap();
     let waited = yours.acquire_within("you", Duration::from_millis(300));
     assert!(
@@ -338,11 +338,9 @@ fn acquire_that_waits_for_its_own_client_is_logged_with_what_helps() {
 
 #[test]
 fn release_after_the_lease_is_logged_as_a_loss_though_the_store_has_taken_it() {
-    let told = lines()
-        .iter()
-        .filter(|line| line.contains("its lease ran out"));
-    // Of the guard that was taken over, and of the one that was not.
-    assert_eq!(told.count(), 2, "{:#?}", lines());
+    let mut lines = lines().iter();
+    lines.find(|line| line.contains("acquired locks/nightly.lock as \"late\""));
+    assert!(lines.any(|line| line.contains("its lease ran out")));
 }
 
 #[test]

@@ -10,10 +10,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The pages of the documentation, and the files that have some in comments.
+/// README.md, the pages of the documentation, and the files that have some in comments.
 fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(&root().join("src"), &mut found);
+    found.push(root().join("README.md"));
     found.sort();
     found
 }
@@ -78,9 +79,10 @@ fn is_hidden(language: &str, line: &str) -> bool {
     is_rust && (line == "#" || line.starts_with("# "))
 }
 
-fn assert_narrow(files: &[PathBuf]) {
+#[test]
+fn no_line_of_code_is_wider_than_rustdoc_shows() {
     let mut found = Vec::new();
-    for path in files {
+    for path in &files() {
         let name = path.strip_prefix(root()).expect("it is below the root");
         for (line, width) in wide(&documentation(path)) {
             found.push(format!("{}:{line}: {width} characters", name.display()));
@@ -88,16 +90,6 @@ fn assert_narrow(files: &[PathBuf]) {
     }
     let most = format!("wider than the {WIDEST} characters that rustdoc shows");
     assert!(found.is_empty(), "{most}:\n{}\n", found.join("\n"));
-}
-
-#[test]
-fn no_line_of_code_is_wider_than_rustdoc_shows() {
-    assert_narrow(&files());
-}
-
-#[test]
-fn no_line_of_code_in_the_readme_is_wider_than_that() {
-    assert_narrow(&[root().join("README.md")]);
 }
 
 #[test]

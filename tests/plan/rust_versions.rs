@@ -137,7 +137,7 @@ fn declared() -> Version {
 }
 
 fn assert_in_readme((major, minor): Version) {
-    let text = format!("Rust {major}.{minor}");
+    let text = format!("Rust {major}.{minor} ");
     let readme = include_str!("../../README.md");
     assert!(readme.contains(&text), "README.md does not name {text}");
 }
