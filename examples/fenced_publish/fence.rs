@@ -1,6 +1,6 @@
 //! A pointer names the current data. Only its latest claimant can replace it.
 
-use super::objects::{Attempts, Objects, Pointer, Result};
+use super::objects::{Attempts, Objects, Pointer, Result, unknown};
 
 #[derive(Debug, thiserror::Error)]
 #[error("stop: a holder with token {0} has claimed the pointer since")]
@@ -16,11 +16,12 @@ pub struct Claim<'a> {
 pub fn claim(objects: &Objects, token: u64) -> Result<Claim<'_>> {
     let mut attempts = Attempts::default();
     loop {
-        let claimed = match objects.pointer()? {
-            Some(seen) if seen.token > token => Err(Superseded(seen.token))?,
-            Some(seen) if seen.token == token => Ok(seen), // by an earlier attempt
-            Some(seen) => objects.replace(&seen, token, seen.key.clone()),
-            None => objects.create(token),
+        let claimed = match objects.pointer() {
+            Ok(Some(seen)) if seen.token > token => Err(Superseded(seen.token))?,
+            Ok(Some(seen)) if seen.token == token => Ok(seen), // by an earlier attempt
+            Ok(Some(seen)) => objects.replace(&seen, token, seen.key.clone()),
+            Ok(None) => objects.create(token),
+            Err(why) => Err(why),
         };
         match claimed {
             Ok(pointer) => return Ok(Claim { objects, pointer }),
@@ -47,10 +48,10 @@ impl Claim<'_> {
                 Err(why) => why, // refused, or no reply: look what has become of it
             };
             match objects.pointer().ok().flatten() {
-                Some(now) if (now.token, &now.key) == (token, &key) => break now,
-                Some(now) if now.key == key => return Ok(()), // and claimed since
+                Some(now) if now.key == key => break self.pointer.published_as(now),
                 Some(now) if now.token > token => Err(Superseded(now.token))?,
-                _ => attempts.another(why)?,
+                Some(now) if now.etag != self.pointer.etag => Err("claim again, and read")?,
+                _ => attempts.another(why).map_err(unknown)?,
             }
         };
         Ok(())

@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let server = support::start();
     let endpoint = server.endpoint().parse()?;
     let bucket = Bucket::new(endpoint, UrlStyle::Path, BUCKET, REGION)?;
-    let objects = Objects::new(bucket, Credentials::new(ACCESS_KEY, SECRET_KEY), "text");
+    let objects = Objects::new(bucket, Credentials::new(ACCESS_KEY, SECRET_KEY), "text")?;
     let add = |owner, line| add_line(support::client(&server), &objects, owner, line);
 
     add("host-17", "a first line\n")?;

@@ -18,13 +18,32 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// A version of the pointer object.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pointer {
     /// The token of the holder that wrote it.
     pub token: u64,
-    /// Where the current data is.
+    /// Where the current data is. Without this field it is no pointer: a claim must not forget what one had.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub key: Option<String>,
     #[serde(skip)]
     pub etag: String,
+}
+
+impl Pointer {
+    /// This holder's pointer after its publish, which was `found`. If a successor has claimed that since, the ETag stays
+    /// the old one: this holder must not replace the claim.
+    pub fn published_as(&self, found: Pointer) -> Pointer {
+        let is_own = found.token == self.token;
+        Pointer {
+            token: self.token,
+            key: found.key,
+            etag: if is_own {
+                found.etag
+            } else {
+                self.etag.clone()
+            },
+        }
+    }
 }
 
 /// A folder of a bucket, and what it takes to send requests there.
@@ -36,26 +55,30 @@ pub struct Objects {
 }
 
 impl Objects {
-    pub fn new(bucket: Bucket, credentials: Credentials, folder: &str) -> Objects {
-        Objects {
+    /// Fails if the folder is none: `rusty-s3` takes keys for parts of a URL, and `//host/key` would name another host.
+    pub fn new(bucket: Bucket, credentials: Credentials, folder: &str) -> Result<Objects> {
+        let is_name = |part: &str| !["", ".", ".."].contains(&part);
+        if !folder.split('/').all(is_name) {
+            return Err(format!("{folder:?} is not the name of a folder").into());
+        }
+        Ok(Objects {
             bucket,
             credentials,
             folder: folder.to_owned(),
             agent: agent(Duration::from_secs(20)),
-        }
+        })
     }
 
     /// What a reader does: it gets the pointer, and then what that names.
     pub fn published(&self) -> Result<Option<Vec<u8>>> {
         let mut attempts = Attempts::default();
         loop {
-            let pointer = self.pointer()?;
-            let Some(key) = pointer.and_then(|pointer| pointer.key) else {
-                return Ok(None);
-            };
-            match self.data(&key) {
-                Ok(data) => return Ok(Some(data)),
-                Err(why) => attempts.another(why)?, // it was cleaned up since: look again
+            let key = self
+                .pointer()
+                .map(|found| found.and_then(|pointer| pointer.key));
+            match key.and_then(|key| key.map(|key| self.data(&key)).transpose()) {
+                Ok(data) => return Ok(data),
+                Err(why) => attempts.another(why)?, // no reply, or cleaned up since: look again
             }
         }
     }
@@ -64,8 +87,12 @@ impl Objects {
         let Some((body, etag)) = self.get(&self.pointer_key())? else {
             return Ok(None);
         };
-        let pointer = serde_json::from_slice(&body)?;
-        Ok(Some(Pointer { etag, ..pointer }))
+        let pointer: Pointer = serde_json::from_slice(&body)?;
+        let data = format!("{}/data/", self.folder);
+        match &pointer.key {
+            Some(key) if !key.starts_with(&data) => Err(format!("the pointer names {key}"))?,
+            _ => Ok(Some(Pointer { etag, ..pointer })),
+        }
     }
 
     /// Makes the pointer, if there is none.
@@ -85,6 +112,9 @@ impl Objects {
 
     /// Stores data under a key that was never used, and returns that key.
     pub fn store(&self, token: u64, data: &[u8]) -> Result<String> {
+        if data.len() as u64 > MAX_SIZE {
+            return Err(format!("{} bytes are too much to be read again", data.len()).into());
+        }
         let mut attempts = Attempts::default();
         loop {
             let random: u64 = rand::random();
@@ -163,6 +193,11 @@ fn etag(headers: &HeaderMap) -> Result<String> {
     Ok(etag.to_str()?.to_owned())
 }
 
+/// The error of a write that may have been carried out.
+pub fn unknown(why: Error) -> Error {
+    format!("the outcome is unknown: {why}").into()
+}
+
 /// A few attempts, with growing pauses.
 #[derive(Default)]
 pub struct Attempts(u32);
@@ -172,7 +207,7 @@ impl Attempts {
     pub fn another(&mut self, why: Error) -> Result<()> {
         self.0 += 1;
         if self.0 == 6 {
-            return Err(format!("given up, and the outcome is unknown: {why}").into());
+            return Err(format!("given up after {} attempts: {why}", self.0).into());
         }
         thread::sleep(Duration::from_millis(50 << self.0));
         Ok(())

@@ -159,10 +159,7 @@ impl HeldLock {
         let now = self.now();
         let loss = lock(&self.lease).check(now).cloned();
         Some(match loss? {
-            Loss::Expired => LostCause::Expired {
-                last_error: lock(&self.last_error).clone(),
-                max_hold: self.max_hold_before_renewal(),
-            },
+            Loss::Expired => self.expired(),
             Loss::TakenOver(seen) => LostCause::TakenOver(Box::new(self.context.describe(&seen))),
             Loss::Vanished => LostCause::Vanished,
             Loss::Broken => LostCause::Broken,

@@ -13,7 +13,7 @@ use crate::protocol::{Renew, Renewed};
 use crate::sys::logs;
 use crate::sys::random::{Backoff, spread_at_most};
 use crate::sys::sync::lock;
-use crate::types::errors::{LockError, StorageError, StorageErrorKind};
+use crate::types::errors::{LockError, LostCause, StorageError, StorageErrorKind};
 
 /// A lock is renewed after a third of its lease, give or take a tenth of that. No request for a renewal may
 /// take longer than that third. So if one gets no answer, there is time for another attempt.
@@ -60,12 +60,19 @@ impl HeldLock {
         }
     }
 
-    /// `max_hold`, if it was reached before the next renewal in the background was due.
-    pub(super) fn max_hold_before_renewal(&self) -> Option<Duration> {
+    /// Why the lease ran out: renewals failed, ended with `max_hold`, were not begun in time, or were not ordered.
+    pub(super) fn expired(&self) -> LostCause {
+        let last_error = lock(&self.last_error).clone();
         let renewed = lock(&self.lease).since().at_most_since(self.since);
         let due = renewed + spread_at_most(self.record.lease() / PACE);
-        let max_hold = self.context.settings.max_hold?;
-        (due >= max_hold && self.orders.borrow().renew).then_some(max_hold)
+        let limit = self.context.settings.max_hold.unwrap_or(Duration::MAX);
+        // After the limit, only calls renew it.
+        let was_to_be_renewed = self.orders.borrow().renew && renewed < limit;
+        LostCause::Expired {
+            stood_still: was_to_be_renewed && due < limit && last_error.is_none(),
+            max_hold: (was_to_be_renewed && due >= limit).then_some(limit),
+            last_error,
+        }
     }
 
     /// One renewal, within what is left. The future may be dropped at any point: the next call knows about

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -55,6 +55,8 @@ struct Inner {
     request_timeout: Duration,
     /// Whether the store has ever answered.
     has_answered: AtomicBool,
+    /// How many requests in a row had no answer.
+    unanswered: AtomicU32,
     /// Why the last request failed, and when, if the store has answered none since.
     trouble: Mutex<Option<(StorageError, Instant)>>,
     /// The results of store checks, by bucket.
@@ -99,6 +101,7 @@ impl Session {
                 clock: recipe.clock.clone(),
                 request_timeout: recipe.request_timeout,
                 has_answered: AtomicBool::new(false),
+                unanswered: AtomicU32::new(0),
                 trouble: Mutex::default(),
                 check_cache: (recipe.check_cache)(),
                 date_distrusted: AtomicBool::new(false),
@@ -210,18 +213,20 @@ impl Session {
     /// Notes that the store has answered.
     pub(crate) fn note_answer(&self) {
         self.inner.has_answered.store(true, Ordering::Relaxed);
+        self.inner.unanswered.store(0, Ordering::Relaxed);
         *lock(&self.inner.trouble) = None;
     }
 
     /// Notes that a request failed in a way that may pass. It was `cut_short` if the caller's own limit left it less time
     /// than a request may take.
     ///
-    /// Logs the first that had no answer: a call that waits may go on for minutes before it returns an error.
+    /// Logs the second in a row that had no answer: a call that waits may go on for minutes before it returns an error.
     pub(crate) fn note_trouble(&self, error: &StorageError, cut_short: bool) {
-        let now = (error.clone(), self.clock().now());
-        let before = lock(&self.inner.trouble).replace(now);
-        let is_news = before.is_none_or(|(before, _)| before.is_answer());
-        if is_news && !cut_short && !error.is_answer() {
+        *lock(&self.inner.trouble) = Some((error.clone(), self.clock().now()));
+        if error.is_answer() || cut_short {
+            return;
+        }
+        if self.inner.unanswered.fetch_add(1, Ordering::Relaxed) == 1 {
             logs::warn!("no answer yet: {error}");
             logs::flush();
         }

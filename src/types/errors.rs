@@ -295,6 +295,9 @@ pub enum LostCause {
         /// [`max_hold`](crate::S3LockBuilder::max_hold), if the lease ran out because that was reached: the guard was
         /// then no longer renewed in the background.
         max_hold: Option<Duration>,
+        /// Whether the guard was kept alive, and yet no renewal was begun in time: this process or its machine stood
+        /// still.
+        stood_still: bool,
     },
     /// Another holder acquired the lock after the lease had run out. With
     /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), a holder with the same owner
@@ -316,23 +319,25 @@ impl fmt::Display for LostCause {
         f.write_str("the lock is lost: ")?;
         match self {
             LostCause::Expired {
+                last_error: Some(error),
+                ..
+            } => write!(f, "its lease ran out (it could not be renewed: {error})"),
+            LostCause::Expired {
                 max_hold: Some(span),
-                last_error: None,
+                ..
             } => write!(
                 f,
                 "its lease ran out (it was renewed no longer, as it had been held for max_hold, {})",
                 seconds(span)
             ),
             LostCause::Expired {
-                last_error: None,
-                max_hold: None,
+                stood_still: true, ..
             } => f.write_str(
+                "its lease ran out although it was kept alive (this process or its machine stood still)",
+            ),
+            LostCause::Expired { .. } => f.write_str(
                 "its lease ran out (if the work takes longer than max_operation, raise that, or keep the lock alive)",
             ),
-            LostCause::Expired {
-                last_error: Some(error),
-                ..
-            } => write!(f, "its lease ran out (it could not be renewed: {error})"),
             LostCause::TakenOver(info) => write!(
                 f,
                 "{:?} took over {} with fencing token {}",

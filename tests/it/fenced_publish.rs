@@ -24,7 +24,7 @@ const POINTER: &str = "text/current.json";
 fn objects(server: &Server) -> Objects {
     let endpoint = server.endpoint().parse().unwrap();
     let bucket = Bucket::new(endpoint, UrlStyle::Path, BUCKET, REGION).unwrap();
-    Objects::new(bucket, Credentials::new(ACCESS_KEY, SECRET_KEY), "text")
+    Objects::new(bucket, Credentials::new(ACCESS_KEY, SECRET_KEY), "text").unwrap()
 }
 
 fn pointer(server: &Server) -> Value {
@@ -425,4 +425,87 @@ fn fenced_publish_has_a_client_that_sends_each_request_once() {
     let (sent, result) = requests_of(&server, || objects.replace(&first, 2, None));
     assert!(result.is_err());
     assert_eq!(sent, ["PUT"]);
+}
+
+#[test]
+fn fenced_publish_that_a_successor_has_claimed_since_has_its_own_data_and_publishes_no_more() {
+    let server = Server::start();
+    let objects = objects(&server);
+    let mut first = claim(&objects, 1).unwrap();
+    server.fault(Match::put().key(POINTER), Fault::DropAfter);
+    let gate = Gate::default();
+    server.fault(Match::get().key(POINTER), Fault::HoldAt(gate.clone()));
+    thread::scope(|scope| {
+        let publishing = scope.spawn(|| first.publish(b"one").map(|()| first));
+        eventually("it looks", || server.pending_faults() == 0);
+        claim(&self::objects(&server), 2).unwrap();
+        gate.open();
+        let mut first = publishing.join().unwrap().unwrap();
+        assert_eq!(first.data().unwrap().unwrap(), b"one");
+        assert_eq!(superseded(first.publish(b"two")), 2);
+    });
+}
+
+#[test]
+fn fenced_publish_after_one_that_landed_late_says_to_claim_again() {
+    let server = Server::start();
+    let objects = objects(&server);
+    let mut one = claim(&objects, 1).unwrap();
+    let mut same = claim(&objects, 1).unwrap();
+    one.publish(b"one").unwrap();
+    let refused = same.publish(b"two").unwrap_err().to_string();
+    assert_eq!(refused, "claim again, and read");
+    let mut again = claim(&objects, 1).unwrap();
+    add(&mut again, " two").unwrap();
+    assert_eq!(published(&objects), "one two");
+}
+
+#[test]
+fn fenced_publish_claims_though_a_look_fails() {
+    let server = Server::start();
+    let objects = objects(&server);
+    server.fault(Match::get().key(POINTER), Fault::answer(503, "SlowDown"));
+    claim(&objects, 1).unwrap();
+    assert_eq!(pointer(&server)["token"], 1);
+}
+
+#[test]
+fn fenced_publish_leaves_alone_what_is_no_pointer() {
+    let is_left_alone = |body: &str| {
+        let server = Server::start();
+        let objects = objects(&server);
+        server.put_object(POINTER, body);
+        assert!(claim(&objects, 7).is_err(), "{body}");
+        assert!(objects.published().is_err(), "{body}");
+        assert_eq!(server.object(POINTER).unwrap().body, body.as_bytes());
+    };
+    // At once, because each gives up after some seconds.
+    thread::scope(|scope| {
+        for body in [
+            r#"{"token":5}"#,
+            r#"{"token":5,"Key":"text/data/x"}"#,
+            r#"{"token":5,"key":null,"more":1}"#,
+            r#"{"token":5,"key":"//a:1/x"}"#,
+            r#"{"token":5,"key":"other/data/x"}"#,
+        ] {
+            scope.spawn(move || is_left_alone(body));
+        }
+    });
+}
+
+#[test]
+fn fenced_publish_takes_no_folder_that_could_name_another_host() {
+    for folder in ["", "/a", "//host/a", "a/", "a//b", "a/../b", "."] {
+        let bucket = Bucket::new(
+            "http://127.0.0.1".parse().unwrap(),
+            UrlStyle::Path,
+            BUCKET,
+            REGION,
+        );
+        let keys = Credentials::new(ACCESS_KEY, SECRET_KEY);
+        assert!(
+            Objects::new(bucket.unwrap(), keys, folder).is_err(),
+            "{folder}"
+        );
+    }
 }

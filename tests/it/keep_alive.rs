@@ -445,9 +445,31 @@ fn max_hold_is_not_named_by_a_loss_before_that() {
     let lock = by_hand::kept_lock(&client).max_hold(10 * LEASE);
     let guard = lock.build().unwrap().acquire("me").unwrap();
     time.advance(11 * LEASE); // as if all of this process had been stopped
+    assert_eq!(
+        guard.check().unwrap_err().to_string(),
+        "the lock is lost: its lease ran out although it was kept alive (this process or its machine stood still); \
+         stop the main operation: another holder may have started it"
+    );
+}
+
+#[test]
+fn max_hold_is_not_named_by_the_loss_of_a_lock_that_was_renewed_by_hand_after_it() {
+    let server = Server::start();
+    let (time, client) = by_hand::timed_client(&server);
+    let lock = by_hand::kept_lock(&client).max_hold(LEASE);
+    let guard = lock.build().unwrap().acquire("me").unwrap();
+    for _ in 0..3 {
+        time.advance(DUE);
+        guard.renew().unwrap();
+    }
+    time.advance(2 * LEASE);
     assert!(matches!(
         guard.check(),
-        Err(LockError::Lost(LostCause::Expired { max_hold: None, .. }))
+        Err(LockError::Lost(LostCause::Expired {
+            max_hold: None,
+            stood_still: false,
+            ..
+        }))
     ));
 }
 

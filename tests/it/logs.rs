@@ -299,7 +299,7 @@ fn lines() -> &'static [String] {
     static LINES: OnceLock<Vec<String>> = OnceLock::new();
     LINES.get_or_init(|| {
         let server = Server::start();
-        server.fault(Match::get().key(KEY).times(2), Fault::DropBefore);
+        server.fault(Match::get().key(KEY).times(4), Fault::DropBefore);
         let mut command = child::command("log", &server.endpoint());
         command.env("AWS_SESSION_TOKEN", SESSION_TOKEN);
         let output = command.output().unwrap();
