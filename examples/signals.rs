@@ -31,6 +31,7 @@ fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError>
         guard.check()?;
         thread::sleep(Duration::from_millis(50)); // one step of the work
     }
+    println!("{owner} has stopped between two steps, and releases the lock");
     guard.release()
 }
 
@@ -39,19 +40,19 @@ fn main() -> io::Result<()> {
     let server = support::start(); // on AWS: no server, and `Client::new()?` below
     let stop = WaitHandle::new();
     cancel_on_signals(stop.clone())?;
-    let run = |owner| match work(support::client(&server), owner, &stop) {
-        Ok(()) => println!("{owner} has stopped between two steps, and released the lock"),
-        Err(ended) => println!("{owner} no longer waits: {ended}"),
+    let run = |owner| {
+        println!(
+            "{owner}: {:?}",
+            work(support::client(&server), owner, &stop)
+        )
     };
+    let works = || server.count("PUT") > 0 && stop.status().is_none();
+    let waits = || stop.status().is_some_and(|wait| wait.holder().is_some());
     thread::scope(|scope| {
         scope.spawn(|| run("host-17"));
-        support::until(|| {
-            stop.is_cancelled() || server.count("PUT") > 0 && stop.status().is_none()
-        });
+        support::until(|| stop.is_cancelled() || works());
         scope.spawn(|| run("host-18"));
-        support::until(|| {
-            stop.is_cancelled() || stop.status().is_some_and(|w| w.holder().is_some())
-        });
+        support::until(|| stop.is_cancelled() || waits());
         if stop.is_cancelled() {
             return Ok(()); // you were faster
         }
