@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "a rule for the crate itself")]
 
 mod support;
-
 use s3_lock::{Client, LockError, S3Lock, WaitHandle};
 use std::{io, thread, time::Duration};
 
@@ -31,7 +30,6 @@ fn work(client: Client, owner: &str, stop: &WaitHandle) -> Result<(), LockError>
         guard.check()?;
         thread::sleep(Duration::from_millis(50)); // one step of the work
     }
-    println!("{owner} has stopped between two steps, and releases the lock");
     guard.release()
 }
 
@@ -41,10 +39,8 @@ fn main() -> io::Result<()> {
     let stop = WaitHandle::new();
     cancel_on_signals(stop.clone())?;
     let run = |owner| {
-        println!(
-            "{owner}: {:?}",
-            work(support::client(&server), owner, &stop)
-        )
+        let ended = work(support::client(&server), owner, &stop);
+        println!("{owner} has ended with {ended:?}");
     };
     let works = || server.count("PUT") > 0 && stop.status().is_none();
     let waits = || stop.status().is_some_and(|wait| wait.holder().is_some());
@@ -60,6 +56,5 @@ fn main() -> io::Result<()> {
         signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
     })
 }
-
 #[cfg(not(unix))]
 fn main() {}
