@@ -1,4 +1,4 @@
-//! An in-process S3 server for tests, the example and the benches.
+//! An in-process S3 server for tests, examples and benches.
 //!
 //! [`Server::start`] gives an endpoint on the loopback that checks signatures and preconditions as AWS does, keeps its
 //! objects in memory, writes down every request, and misbehaves on demand. HTTP parsing, XML and signatures come from

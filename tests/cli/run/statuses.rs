@@ -205,10 +205,10 @@ fn run_exits_with_125_if_the_store_ignores_conditions() {
 #[test]
 fn run_exits_with_125_if_the_report_cannot_be_made() {
     let server = Server::start();
-    let options = ["--report", "/nonexistent/report"];
+    let options = ["--report", "/dev/null/report"];
     let ended = run(&mut run_text(&server, &options, "echo ran"));
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(125), ""));
-    assert!(ended.stderr.contains("/nonexistent/report"), "{ended:?}");
+    assert!(ended.stderr.contains("/dev/null/report"), "{ended:?}");
     assert_eq!(server.requests().len(), 0);
 }
 
