@@ -45,8 +45,8 @@ use crate::store::memory::MemoryStore;
 /// ```
 ///
 /// A guard that is forgotten instead (`std::mem::forget`) plays no crash if it is kept alive: its client goes on renewing
-/// it. To test when a lock becomes free, move the clock to 2 s before and after: the store cuts its dates to seconds,
-/// as S3 does.
+/// it. To test when a lock becomes free, look 2 s before that moment and 2 s after it: the store cuts its dates to
+/// seconds, as S3 does.
 #[derive(Clone, Default)]
 pub struct InMemoryStore {
     store: MemoryStore,

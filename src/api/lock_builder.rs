@@ -25,7 +25,7 @@ use crate::types::names::{location, no_longer_than};
 ///
 /// let lock = S3Lock::builder("my-bucket", "nightly-report")
 ///     .folder("locks/reports") // the object is locks/reports/nightly-report.lock
-///     .max_operation(Duration::from_secs(20)) // with keep_alive: free so soon after a crash
+///     .max_operation(Duration::from_secs(20)) // so it is soon free after a crash
 ///     .keep_alive()
 ///     .max_hold(Duration::from_secs(4 * 3600)) // no report has ever taken longer
 ///     .wait_limit(Duration::from_secs(5 * 3600)) // longer than any holder renews

@@ -60,7 +60,7 @@ impl HeldLock {
         }
     }
 
-    /// Why the lease ran out: renewals failed, ended with `max_hold`, were not begun in time, or were not ordered.
+    /// Why the lease ran out: renewals failed, ended with `max_hold`, were not sent in time, or were not ordered.
     pub(super) fn expired(&self) -> LostCause {
         let last_error = lock(&self.last_error).clone();
         let renewed = lock(&self.lease).since().at_most_since(self.since);
@@ -69,7 +69,7 @@ impl HeldLock {
         // After the limit, only calls renew it.
         let was_to_be_renewed = self.orders.borrow().renew && renewed < limit;
         LostCause::Expired {
-            stood_still: was_to_be_renewed && due < limit && last_error.is_none(),
+            kept_alive: was_to_be_renewed && due < limit && last_error.is_none(),
             max_hold: (was_to_be_renewed && due >= limit).then_some(limit),
             last_error,
         }

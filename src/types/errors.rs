@@ -295,9 +295,9 @@ pub enum LostCause {
         /// [`max_hold`](crate::S3LockBuilder::max_hold), if the lease ran out because that was reached: the guard was
         /// then no longer renewed in the background.
         max_hold: Option<Duration>,
-        /// Whether the guard was kept alive, and yet no renewal was begun in time: this process or its machine stood
-        /// still.
-        stood_still: bool,
+        /// Whether the guard was kept alive, and yet no renewal was sent in time: this process or its machine stood
+        /// still, or waited for credentials.
+        kept_alive: bool,
     },
     /// Another holder acquired the lock after the lease had run out. With
     /// [`reclaim_same_owner`](crate::S3LockBuilder::reclaim_same_owner), a holder with the same owner
@@ -331,9 +331,10 @@ impl fmt::Display for LostCause {
                 seconds(span)
             ),
             LostCause::Expired {
-                stood_still: true, ..
+                kept_alive: true, ..
             } => f.write_str(
-                "its lease ran out although it was kept alive (this process or its machine stood still)",
+                "its lease ran out although it was kept alive (this process or its machine stood still, or waited for \
+                 credentials)",
             ),
             LostCause::Expired { .. } => f.write_str(
                 "its lease ran out (if the work takes longer than max_operation, raise that, or keep the lock alive)",

@@ -447,8 +447,8 @@ fn max_hold_is_not_named_by_a_loss_before_that() {
     time.advance(11 * LEASE); // as if all of this process had been stopped
     assert_eq!(
         guard.check().unwrap_err().to_string(),
-        "the lock is lost: its lease ran out although it was kept alive (this process or its machine stood still); \
-         stop the main operation: another holder may have started it"
+        "the lock is lost: its lease ran out although it was kept alive (this process or its machine stood still, or \
+         waited for credentials); stop the main operation: another holder may have started it"
     );
 }
 
@@ -467,7 +467,7 @@ fn max_hold_is_not_named_by_the_loss_of_a_lock_that_was_renewed_by_hand_after_it
         guard.check(),
         Err(LockError::Lost(LostCause::Expired {
             max_hold: None,
-            stood_still: false,
+            kept_alive: false,
             ..
         }))
     ));
